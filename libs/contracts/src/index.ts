@@ -1,0 +1,44 @@
+export { type CloudEvent as CloudEventOf, CloudEvent, NotableData, Severity } from './cloud-event.js';
+export * from './common.js';
+export {
+  type CommandContract,
+  type Contract,
+  type DataOf,
+  defineCommand,
+  defineEvent,
+  defineInbound,
+  defineLive,
+  defineRpc,
+  type EventContract,
+  type InboundContract,
+  type InputOf,
+  type LiveContract,
+  type ReplyOf,
+  type ResponseOf,
+  type RpcContract,
+} from './define.js';
+export { ERROR_CODES, type ErrorCode, type ErrorCodeDefinition } from './error-codes.js';
+export { HEADERS } from './headers.js';
+export * as memoryContracts from './memory.contracts.js';
+export { hasScope, Principal, PrincipalRole, SCOPES, TenantId } from './principal.js';
+export * as pushContracts from './push.contracts.js';
+export { CONTRACTS, contractName, findContract } from './registry.js';
+export { ROLES, type RoleDefinition } from './roles.js';
+export * as routingContracts from './routing.contracts.js';
+export * as runContracts from './run.contracts.js';
+export * as sessionContracts from './session.contracts.js';
+export {
+  buildSubject,
+  decodeToken,
+  encodeToken,
+  isTenantId,
+  NO_TENANT,
+  type ParsedSubject,
+  parseSubject,
+  SUBJECT_KINDS,
+  SUBJECT_PREFIX,
+  SubjectError,
+  type SubjectKind,
+} from './subject.js';
+export { BUCKETS, type BucketDefinition, type ConsumerDefinition, CONSUMERS, type StreamDefinition, STREAMS } from './topology.js';
+export * as vmContracts from './vm.contracts.js';

@@ -1,0 +1,111 @@
+import type { Contract } from './define.js';
+import * as memory from './memory.contracts.js';
+import * as push from './push.contracts.js';
+import * as routing from './routing.contracts.js';
+import * as run from './run.contracts.js';
+import * as session from './session.contracts.js';
+import { BUCKETS, type BucketDefinition, CONSUMERS, type ConsumerDefinition } from './topology.js';
+import * as vm from './vm.contracts.js';
+
+/** What one NATS role may do; the permission templates in `proto/nats` and the embedded server's users are printed from this. */
+export interface RoleDefinition {
+  readonly name: string;
+  readonly summary: string;
+  /** RPCs that it answers. */
+  readonly serves: readonly Contract[];
+  /** RPCs that it calls. */
+  readonly calls: readonly Contract[];
+  /** Events, commands and live frames that it publishes. */
+  readonly publishes: readonly Contract[];
+  /** Live frames that it subscribes to. */
+  readonly listens: readonly Contract[];
+  readonly consumes: readonly ConsumerDefinition[];
+  /** Streams that it reads with ordered (ephemeral) consumers. */
+  readonly reads: readonly string[];
+  readonly bucketsRead: readonly BucketDefinition[];
+  readonly bucketsWritten: readonly BucketDefinition[];
+}
+
+const routingRpcs = [
+  routing.acceptMessage,
+  routing.getHistory,
+  routing.listSessions,
+  routing.describeSession,
+  routing.createSession,
+  routing.resetSession,
+  routing.injectMessage,
+  routing.cancelRun,
+  routing.getRun,
+  routing.resolveRoute,
+  routing.listAgents,
+  routing.sessionForUser,
+];
+const vmCallerRpcs = [vm.ensureVm, vm.getVm, vm.listVms, vm.terminateVm];
+const vmGatewayRpcs = [vm.redeemTicket, vm.verifyVmToken, vm.attachVm, vm.detachVm, vm.beatVms, vm.readOutbox, vm.ackOutbox, vm.submitVmFrame, vm.markVmInbox];
+const pushRpcs = [push.subscribe, push.unsubscribe, push.listSubscriptions, push.fetchInbox, push.markInbox, push.inboxHeads];
+const memoryRpcs = [memory.writeMemory, memory.searchMemory, memory.getMemory, memory.listMemories, memory.deleteMemory, memory.memoryStats];
+
+const common: readonly BucketDefinition[] = [BUCKETS.config, BUCKETS.keys, BUCKETS.revocations];
+
+export const ROLES: readonly RoleDefinition[] = [
+  {
+    name: 'gateway',
+    summary: 'Sockets and HTTP. Calls the owners of every method; may publish foreign events on behalf of authenticated HTTP callers.',
+    serves: [],
+    calls: [...routingRpcs, ...vmCallerRpcs, ...vmGatewayRpcs, ...pushRpcs, ...memoryRpcs],
+    publishes: [session.sessionEvent, memory.writeMemoryCommand],
+    listens: [vm.vmOut, push.inboxItemHint],
+    consumes: [],
+    reads: ['PLEXUS_EVT_SESSION', 'PLEXUS_IN'],
+    bucketsRead: [...common, BUCKETS.vmEpoch],
+    bucketsWritten: [BUCKETS.keys, BUCKETS.presence, BUCKETS.nodes, BUCKETS.tickets, BUCKETS.vmConn],
+  },
+  {
+    name: 'routing',
+    summary: 'Sessions, transcripts and runs.',
+    serves: routingRpcs,
+    calls: [],
+    publishes: [session.sessionEvent, session.sessionMessage, session.sessionChanged, run.startRun, run.cancelRunCommand, run.steerRun],
+    listens: [],
+    consumes: [CONSUMERS.routingSessionEnds, CONSUMERS.dlqAdvisories],
+    reads: ['PLEXUS_EVT_SESSION'],
+    bucketsRead: [...common, BUCKETS.vmEpoch],
+    bucketsWritten: [BUCKETS.keys, BUCKETS.leases],
+  },
+  {
+    name: 'push',
+    summary: 'Subscriptions, decisions, inbox.',
+    serves: pushRpcs,
+    calls: [routing.acceptMessage, routing.injectMessage],
+    publishes: [push.delivered, push.inboxItemHint],
+    listens: [],
+    consumes: [CONSUMERS.pushIn],
+    reads: [],
+    bucketsRead: common,
+    bucketsWritten: [BUCKETS.keys, BUCKETS.leases],
+  },
+  {
+    name: 'memory',
+    summary: 'Write, remember, search.',
+    serves: memoryRpcs,
+    calls: [],
+    publishes: [memory.memoryWritten],
+    listens: [],
+    consumes: [CONSUMERS.memoryWrite],
+    reads: [],
+    bucketsRead: common,
+    bucketsWritten: [BUCKETS.keys, BUCKETS.leases],
+  },
+  {
+    name: 'scheduler',
+    summary: 'One VM per owner.',
+    serves: [...vmCallerRpcs, ...vmGatewayRpcs],
+    calls: [],
+    publishes: [vm.vmStateChanged, vm.vmOut, vm.vmWake, session.sessionEvent, memory.writeMemoryCommand],
+    listens: [vm.vmWake],
+    consumes: [CONSUMERS.schedulerRun],
+    reads: ['PLEXUS_EVT_SESSION'],
+    bucketsRead: common,
+    bucketsWritten: [BUCKETS.keys, BUCKETS.vmEpoch, BUCKETS.leases],
+  },
+];

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { SessionKey, Ulid, UserId } from './common.js';
+import { defineCommand } from './define.js';
+
+const domain = 'run';
+
+const RunAddress = z.object({ sessionId: Ulid, sessionKey: SessionKey, owner: UserId, agentId: z.string(), runId: z.string().min(1).max(256) });
+
+/** One earlier message handed to the agent as context. */
+export const HistoryMessage = z.object({ role: z.enum(['user', 'assistant', 'system', 'tool']), text: z.string() });
+
+export const startRun = defineCommand({
+  domain,
+  name: 'start',
+  version: 1,
+  key: ['sessionId'],
+  summary:
+    'Start one run on the VM of its owner. Routing releases it only when the session is free, so one run at a time per session is on its way. The scheduler ensures the VM, starts the session there and queues the message in the VM outbox, once per run.',
+  data: RunAddress.extend({
+    message: z.string(),
+    history: z.array(HistoryMessage).max(200).describe('Oldest first, without the message itself.'),
+    extraSystemPrompt: z.string().optional(),
+    systemPrompt: z.string().optional(),
+    model: z.string().optional(),
+    scopeKey: z.string().default('user').describe('user | agent:<id> | session:<id> | shared; decides whose VM.'),
+    timeoutMs: z.number().int().min(1_000).default(600_000).describe('Without any event for so long the run ends as RUN_TIMEOUT.'),
+  }),
+  examples: [
+    {
+      sessionId: '01jd2x3y4z5a6b7c8d9e0f1g2h',
+      sessionKey: 'agent:main:main',
+      owner: 'me',
+      agentId: 'main',
+      runId: 'c0ffee-1',
+      message: 'Hello',
+      history: [],
+    },
+  ],
+});
+
+export const cancelRunCommand = defineCommand({
+  domain,
+  name: 'cancel',
+  version: 1,
+  key: ['sessionId'],
+  summary: 'Stop a started run. One that overtakes its start is remembered. A run that is over is left alone.',
+  data: RunAddress.extend({ reason: z.string().max(200) }),
+  examples: [{ sessionId: '01jd2x3y4z5a6b7c8d9e0f1g2h', sessionKey: 'agent:main:main', owner: 'me', agentId: 'main', runId: 'c0ffee-1', reason: 'user' }],
+});
+
+export const steerRun = defineCommand({
+  domain,
+  name: 'steer',
+  version: 1,
+  key: ['sessionId'],
+  summary: 'Hand a further message to a run that is going on.',
+  data: RunAddress.extend({ message: z.string().min(1) }),
+  examples: [
+    { sessionId: '01jd2x3y4z5a6b7c8d9e0f1g2h', sessionKey: 'agent:main:main', owner: 'me', agentId: 'main', runId: 'c0ffee-1', message: 'In French, please.' },
+  ],
+});

@@ -1,0 +1,164 @@
+/**
+ * Streams, consumers and buckets: declared here, applied by `plexus nats apply`, read back and checked by every service at start-up.
+ * Nothing is created on the fly by a replica.
+ */
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const MIB = 1024 * 1024;
+
+export interface StreamDefinition {
+  /** Upper snake, shorter than 32 characters. */
+  readonly name: string;
+  readonly subjects: readonly string[];
+  readonly retention: 'limits' | 'workqueue';
+  /** `old`: the oldest make room; `new`: publishers feel the pressure. */
+  readonly discard: 'old' | 'new';
+  /** 0 = no limit. */
+  readonly maxAgeMs: number;
+  readonly maxBytes: number;
+  readonly maxMessageBytes: number;
+  readonly duplicateWindowMs: number;
+  readonly summary: string;
+}
+
+export interface ConsumerDefinition {
+  readonly stream: string;
+  /** Durable name: `<service>-<purpose>`. */
+  readonly name: string;
+  readonly service: string;
+  readonly filter: string;
+  /** Retries wait as `Outcome.retry` says; this only bounds how long a crashed worker keeps a message. At most 10 s. */
+  readonly ackWaitMs: number;
+  /** -1: for ever. */
+  readonly maxDeliver: number;
+  readonly maxAckPending: number;
+  readonly deliver: 'all' | 'new';
+  readonly summary: string;
+}
+
+export interface BucketDefinition {
+  readonly name: string;
+  /** 0 = entries stay until they are deleted. */
+  readonly ttlMs: number;
+  readonly history: number;
+  readonly maxBytes: number;
+  readonly summary: string;
+}
+
+const stream = (name: string, subjects: string[], rest: Partial<StreamDefinition> & { summary: string }): StreamDefinition => ({
+  name,
+  subjects,
+  retention: 'limits',
+  discard: 'old',
+  maxAgeMs: 7 * DAY,
+  maxBytes: 1024 * MIB,
+  maxMessageBytes: MIB,
+  duplicateWindowMs: 2 * MINUTE,
+  ...rest,
+});
+
+const evt = (domain: string, summary: string): StreamDefinition => stream(`PLEXUS_EVT_${domain.toUpperCase()}`, [`plexus.evt.*.${domain}.>`], { summary });
+
+const work = (domain: string, summary: string): StreamDefinition =>
+  stream(`PLEXUS_CMD_${domain.toUpperCase()}`, [`plexus.cmd.*.${domain}.>`], { retention: 'workqueue', discard: 'new', maxAgeMs: 0, summary });
+
+export const STREAMS: readonly StreamDefinition[] = [
+  stream('PLEXUS_IN', ['plexus.in.>'], { summary: 'Events of others, entering Plexus.' }),
+  stream('PLEXUS_EVT_SESSION', ['plexus.evt.*.session.>'], {
+    maxAgeMs: 3 * DAY,
+    summary: 'Live session events and transcript appends; replayed to reconnecting watchers.',
+  }),
+  evt('vm', 'Life of VMs.'),
+  evt('routing', 'Facts of routing, breaker events among them.'),
+  evt('push', 'Deliveries and decisions.'),
+  evt('memory', 'Memories written and forgotten, without content.'),
+  evt('config', 'Configuration revisions.'),
+  evt('user', 'Erasure requests and receipts.'),
+  work('run', 'Runs to start, cancel or steer.'),
+  work('channel', 'Messages for chat channels.'),
+  work('memory', 'Memories to write and embed.'),
+  stream('PLEXUS_CMD_PUSH', ['plexus.cmd.*.push.>'], { maxAgeMs: DAY, discard: 'new', summary: 'Deliveries outside the inbox.' }),
+  stream('PLEXUS_PUSH_LOG', ['plexus.log.*.push.>'], { maxAgeMs: 14 * DAY, summary: 'The ordered log that push decides from.' }),
+  stream('PLEXUS_DLQ', ['plexus.dlq.>'], { maxAgeMs: 30 * DAY, summary: 'Parked messages awaiting a human.' }),
+  stream('PLEXUS_ADVISORIES', ['$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.*.*'], {
+    maxAgeMs: 30 * DAY,
+    maxBytes: 64 * MIB,
+    summary: 'Deliveries exhausted: read to park what a crashing worker left.',
+  }),
+];
+
+const consumer = (
+  definition: Partial<ConsumerDefinition> & Pick<ConsumerDefinition, 'stream' | 'name' | 'service' | 'filter' | 'summary'>,
+): ConsumerDefinition => ({
+  ackWaitMs: 10 * SECOND,
+  maxDeliver: 6,
+  maxAckPending: 256,
+  deliver: 'all',
+  ...definition,
+});
+
+export const CONSUMERS = {
+  routingSessionEnds: consumer({
+    stream: 'PLEXUS_EVT_SESSION',
+    name: 'routing-session-ends',
+    service: 'routing',
+    filter: 'plexus.evt.*.session.event.v1.>',
+    maxDeliver: -1,
+    summary: 'Routing closes runs at their first end and appends the answer.',
+  }),
+  schedulerRun: consumer({
+    stream: 'PLEXUS_CMD_RUN',
+    name: 'scheduler-run',
+    service: 'scheduler',
+    filter: 'plexus.cmd.*.run.>',
+    maxDeliver: -1,
+    summary: 'Scheduler starts, cancels and steers runs. A start is done as soon as its intent is committed; waiting for the VM happens outside the message.',
+  }),
+  pushIn: consumer({
+    stream: 'PLEXUS_IN',
+    name: 'push-in',
+    service: 'push',
+    filter: 'plexus.in.>',
+    maxAckPending: 1_000,
+    summary: 'Push matches foreign events with subscriptions.',
+  }),
+  memoryWrite: consumer({
+    stream: 'PLEXUS_CMD_MEMORY',
+    name: 'memory-write',
+    service: 'memory',
+    filter: 'plexus.cmd.*.memory.write.v1.>',
+    maxDeliver: -1,
+    summary: 'Memory stores what fire-and-forget writers sent.',
+  }),
+  dlqAdvisories: consumer({
+    stream: 'PLEXUS_ADVISORIES',
+    name: 'routing-advisories',
+    service: 'routing',
+    filter: '$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>',
+    maxDeliver: -1,
+    summary: 'Parks messages whose deliveries were exhausted by crashes.',
+  }),
+} as const satisfies Record<string, ConsumerDefinition>;
+
+const bucket = (name: string, rest: Partial<BucketDefinition> & { summary: string }): BucketDefinition => ({
+  name,
+  ttlMs: 0,
+  history: 1,
+  maxBytes: 64 * MIB,
+  ...rest,
+});
+
+export const BUCKETS = {
+  config: bucket('PLEXUS_CONFIG', { history: 16, summary: 'Configuration: key `_` for the platform, `<tenant>` for each tenant.' }),
+  keys: bucket('PLEXUS_KEYS', { ttlMs: DAY, summary: 'Public halves of the keys that sign principal tokens: `<service>.<kid>`.' }),
+  revocations: bucket('PLEXUS_REVOCATIONS', { ttlMs: 30 * DAY, summary: 'Revoked users, credentials and token ids.' }),
+  presence: bucket('PLEXUS_PRESENCE', { summary: 'Connections per user, written on connect and disconnect, swept with their dead node.' }),
+  nodes: bucket('PLEXUS_NODES', { ttlMs: 12 * SECOND, summary: 'One lease per gateway node.' }),
+  tickets: bucket('PLEXUS_TICKETS', { ttlMs: 30 * SECOND, summary: 'One-time client tickets (hashes), redeemed by compare-and-set delete.' }),
+  vmEpoch: bucket('PLEXUS_VM_EPOCH', { summary: 'vmId → current epoch; lets gateways reject early.' }),
+  vmConn: bucket('PLEXUS_VM_CONN', { ttlMs: 45 * SECOND, summary: 'vmId → gateway, connection generation, epoch.' }),
+  leases: bucket('PLEXUS_LEASES', { ttlMs: 30 * SECOND, summary: 'Leases for work that one replica at a time may do.' }),
+} as const satisfies Record<string, BucketDefinition>;
