@@ -20,6 +20,7 @@ export {
 export { ERROR_CODES, type ErrorCode, type ErrorCodeDefinition } from './error-codes.js';
 export { HEADERS } from './headers.js';
 export * as memoryContracts from './memory.contracts.js';
+export { integratorPermissions, type Permissions, permissionsFor } from './permissions.js';
 export { hasScope, Principal, PrincipalRole, SCOPES, TenantId } from './principal.js';
 export * as pushContracts from './push.contracts.js';
 export { CONTRACTS, contractName, findContract } from './registry.js';

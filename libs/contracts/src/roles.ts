@@ -24,6 +24,8 @@ export interface RoleDefinition {
   readonly reads: readonly string[];
   readonly bucketsRead: readonly BucketDefinition[];
   readonly bucketsWritten: readonly BucketDefinition[];
+  /** Publish subjects beyond what follows from the contracts, each with its reason. */
+  readonly extraPublish?: readonly { readonly subject: string; readonly reason: string }[];
 }
 
 const routingRpcs = [
@@ -59,6 +61,7 @@ export const ROLES: readonly RoleDefinition[] = [
     reads: ['PLEXUS_EVT_SESSION', 'PLEXUS_IN'],
     bucketsRead: [...common, BUCKETS.vmEpoch],
     bucketsWritten: [BUCKETS.keys, BUCKETS.presence, BUCKETS.nodes, BUCKETS.tickets, BUCKETS.vmConn],
+    extraPublish: [{ subject: 'plexus.in.*.http.>', reason: 'events posted to /v1/events by authenticated callers enter under the source `http`' }],
   },
   {
     name: 'routing',
@@ -71,6 +74,11 @@ export const ROLES: readonly RoleDefinition[] = [
     reads: ['PLEXUS_EVT_SESSION'],
     bucketsRead: [...common, BUCKETS.vmEpoch],
     bucketsWritten: [BUCKETS.keys, BUCKETS.leases],
+    extraPublish: [
+      { subject: '$JS.API.STREAM.MSG.GET.*', reason: 'loads what a crashing worker left undelivered, to park it' },
+      { subject: '$JS.API.STREAM.MSG.DELETE.*', reason: 'removes a parked message from its work queue' },
+      { subject: 'plexus.dlq.>', reason: 'parks on behalf of the consumer that failed' },
+    ],
   },
   {
     name: 'push',

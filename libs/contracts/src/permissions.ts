@@ -1,0 +1,86 @@
+import type { Contract } from './define.js';
+import { ROLES, type RoleDefinition } from './roles.js';
+import { isTenantId, SubjectError } from './subject.js';
+import { BUCKETS, type BucketDefinition } from './topology.js';
+
+/** NATS subject permissions of one user, in the server's own terms. */
+export interface Permissions {
+  readonly publish: { readonly allow: readonly string[] };
+  readonly subscribe: { readonly allow: readonly string[] };
+  /** May answer on the reply subject of a message that it received (once, within two minutes). */
+  readonly allowResponses: boolean;
+}
+
+const patterns = (contracts: readonly Contract[]): string[] => contracts.map((contract) => contract.pattern());
+
+/** Reading a stream with an ephemeral ordered consumer, or message by message. */
+function readStream(stream: string): string[] {
+  return [
+    `$JS.API.STREAM.INFO.${stream}`,
+    `$JS.API.STREAM.MSG.GET.${stream}`,
+    `$JS.API.DIRECT.GET.${stream}`,
+    `$JS.API.DIRECT.GET.${stream}.>`,
+    `$JS.API.CONSUMER.CREATE.${stream}`,
+    `$JS.API.CONSUMER.CREATE.${stream}.>`,
+    `$JS.API.CONSUMER.INFO.${stream}.*`,
+    `$JS.API.CONSUMER.DELETE.${stream}.*`,
+    `$JS.API.CONSUMER.MSG.NEXT.${stream}.*`,
+    `$JS.FC.${stream}.>`,
+  ];
+}
+
+function writeBucket(bucket: BucketDefinition, role: string): string {
+  // A service may publish only its own public keys: a stolen credential must not let it pose as another issuer.
+  return bucket === BUCKETS.keys ? `$KV.${bucket.name}.${role}.>` : `$KV.${bucket.name}.>`;
+}
+
+/** Everything that the contracts let a role do, and nothing else. */
+export function permissionsFor(role: RoleDefinition): Permissions {
+  const buckets = [...new Set([...role.bucketsRead, ...role.bucketsWritten])];
+  const publish = [
+    ...patterns(role.calls),
+    ...patterns(role.publishes),
+    ...role.consumes.flatMap((consumer) => [
+      `$JS.API.STREAM.INFO.${consumer.stream}`,
+      `$JS.API.CONSUMER.INFO.${consumer.stream}.${consumer.name}`,
+      `$JS.API.CONSUMER.MSG.NEXT.${consumer.stream}.${consumer.name}`,
+      `$JS.ACK.${consumer.stream}.${consumer.name}.>`,
+      `plexus.dlq.*.*.${consumer.name}.v1.>`,
+    ]),
+    ...role.reads.flatMap(readStream),
+    ...buckets.flatMap((bucket) => readStream(`KV_${bucket.name}`)),
+    ...role.bucketsWritten.map((bucket) => writeBucket(bucket, role.name)),
+    ...(role.extraPublish ?? []).map((extra) => extra.subject),
+    '$JS.API.INFO',
+  ];
+  const subscribe = [
+    `_INBOX_${role.name}.>`,
+    ...patterns(role.serves),
+    ...patterns(role.listens),
+    '$SRV.PING',
+    '$SRV.INFO',
+    '$SRV.STATS',
+    `$SRV.*.${role.name}`,
+    `$SRV.*.${role.name}.*`,
+  ];
+  return { publish: { allow: unique(publish) }, subscribe: { allow: unique(subscribe) }, allowResponses: true };
+}
+
+/**
+ * An integrator of one tenant: publishes events under its own source token, calls the RPCs that people call, reads the granted
+ * event domains. The permission is the proof of source and tenant.
+ */
+export function integratorPermissions(tenant: string, source: string, granted: readonly string[] = []): Permissions {
+  if (!isTenantId(tenant)) throw new SubjectError(`not a tenant id: ${JSON.stringify(tenant)}`);
+  if (!isTenantId(source)) throw new SubjectError(`not a source token: ${JSON.stringify(source)}`);
+  const rpcs = ROLES.flatMap((role) => role.serves).filter((contract) => contract.domain !== 'vm');
+  return {
+    publish: { allow: unique([`plexus.in.${tenant}.${source}.>`, ...rpcs.map((contract) => contract.pattern(tenant))]) },
+    subscribe: { allow: unique(['_INBOX.>', ...granted.map((domain) => `plexus.evt.${tenant}.${domain}.>`)]) },
+    allowResponses: false,
+  };
+}
+
+function unique(subjects: readonly string[]): string[] {
+  return [...new Set(subjects)].sort();
+}
