@@ -29,6 +29,19 @@ export * as routingContracts from './routing.contracts.js';
 export * as runContracts from './run.contracts.js';
 export * as sessionContracts from './session.contracts.js';
 export {
+  type DropReason,
+  emptySessionStream,
+  REMEMBERED_RUNS,
+  type RunEnd,
+  type RunProgress,
+  readSessionEvent,
+  runEnd,
+  type SessionStreamEvent,
+  type SessionStreamState,
+  type StreamVerdict,
+  streamedText,
+} from './session-stream.js';
+export {
   buildSubject,
   decodeToken,
   encodeToken,
