@@ -1,1 +1,11 @@
-export {};
+export { type HeldLock, type LockHolder, lock, readHolder, tryLock } from './file-lock.js';
+export { freePort, isPortFree } from './free-port.js';
+export { type GuardedProcess, type GuardedProcessOptions, startGuarded } from './guarded-process.js';
+export { type FindNatsServerOptions, findNatsServer } from './nats-binary.js';
+export { type NatsConfig, type NatsPermissions, type NatsUser, renderNatsConfig } from './nats-config.js';
+export { type NatsServer, type NatsServerOptions, startNatsServer } from './nats-server.js';
+export { findPostgres, type PostgresBinaries } from './postgres-binary.js';
+export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres-server.js';
+export { endProcess, findByEnvironment, identify, isRunning, type ProcessIdentity, signalProcess, waitUntilGone } from './process-identity.js';
+export { repositoryRoot } from './repository.js';
+export { StartError, type StartErrorCode } from './start-error.js';

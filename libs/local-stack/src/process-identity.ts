@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A process that cannot be mistaken for a later one with the same pid. `startedAt` is opaque: compare it, do not read it. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly startedAt: string;
+}
+
+/** Who currently has this pid; undefined when nobody has, or only a zombie. */
+export function identify(pid: number): ProcessIdentity | undefined {
+  const startedAt = process.platform === 'linux' ? linuxStart(pid) : portableStart(pid);
+  return startedAt === undefined ? undefined : { pid, startedAt };
+}
+
+/** True while that very process runs. */
+export function isRunning(identity: ProcessIdentity): boolean {
+  return identify(identity.pid)?.startedAt === identity.startedAt;
+}
+
+/** Field 22 of `/proc/<pid>/stat`, with the boot id: ticks alone repeat after a reboot. */
+function linuxStart(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The command name is in parentheses and may itself contain spaces and parentheses.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()}/${fields[19]}`;
+  } catch {
+    return undefined; // no such process, or it ended while we looked
+  }
+}
+
+function portableStart(pid: number): string | undefined {
+  try {
+    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim() || undefined;
+  } catch {
+    return undefined; // ps exits 1 when there is no such process
+  }
+}
+
+/**
+ * Sends the signal to exactly this process (never to a later one with its pid), or with `group` to its process group.
+ * False when it is gone already.
+ */
+export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals, options: { group?: boolean } = {}): boolean {
+  if (!isRunning(identity)) return false;
+  try {
+    process.kill(options.group === true ? -identity.pid : identity.pid, signal);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+/** Waits until the process is gone. False when it still runs after `timeoutMs`. */
+export async function waitUntilGone(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
+  while (isRunning(identity)) {
+    if (performance.now() >= deadline) return false;
+    await sleep(20);
+  }
+  return true;
+}
+
+/** Sends `signal`, waits `graceMs`, then SIGKILL. False when it survived even that (uninterruptible sleep). */
+export async function endProcess(identity: ProcessIdentity, options: { signal?: NodeJS.Signals; graceMs?: number; group?: boolean } = {}): Promise<boolean> {
+  const { signal = 'SIGTERM', graceMs = 3_000, group = false } = options;
+  if (!signalProcess(identity, signal, { group })) return true;
+  if (await waitUntilGone(identity, graceMs)) return true;
+  signalProcess(identity, 'SIGKILL', { group });
+  return waitUntilGone(identity, 2_000);
+}
+
+/**
+ * Every process that was started with `NAME=value` in its environment, however far it has moved from its parent.
+ * Linux only (reads `/proc/<pid>/environ`); elsewhere the list is empty. Our own process is never in it.
+ */
+export function findByEnvironment(name: string, value: string): ProcessIdentity[] {
+  if (process.platform !== 'linux') return [];
+  const wanted = Buffer.from(`\0${name}=${value}\0`);
+  const matches: ProcessIdentity[] = [];
+  for (const entry of readdirSync('/proc')) {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    try {
+      const environ = Buffer.concat([Buffer.from([0]), readFileSync(`/proc/${pid}/environ`), Buffer.from([0])]);
+      const identity = environ.includes(wanted) ? identify(pid) : undefined;
+      if (identity !== undefined) matches.push(identity);
+    } catch {
+      // ended while we looked, or belongs to another user: not ours either way
+    }
+  }
+  return matches;
+}
