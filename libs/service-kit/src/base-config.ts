@@ -1,0 +1,29 @@
+import { z } from 'zod';
+
+/** A number written in an environment variable. */
+const whole = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);
+
+/** Settings that every service has; a service's own schema is merged with these and may not redefine them. */
+export const baseConfig = z.object({
+  NODE_ENV: z.enum(['production', 'development', 'test']).default('development').describe('production refuses weak secrets.'),
+  NATS_URL: z
+    .string()
+    .regex(/^(nats|tls|ws|wss):\/\/[^\s,]+(,(nats|tls|ws|wss):\/\/[^\s,]+)*$/, { error: 'must be one or more URLs nats://host:port, separated by commas' })
+    .default('nats://127.0.0.1:4222')
+    .describe('Servers of the NATS cluster, separated by commas.'),
+  NATS_NKEY_SEED_FILE: z.string().min(1).optional().describe('File with the nkey seed of this service; absent: connect without credentials.'),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info').describe('Lowest level that is logged.'),
+  INTERNAL_HOST: z.string().min(1).default('127.0.0.1').describe('Address of the internal listener (/livez /readyz /metrics /info).'),
+  INTERNAL_PORT: whole(0, 65_535).default(0).describe('Port of the internal listener; 0: any free one.'),
+  SHUTDOWN_TIMEOUT_MS: whole(100, 600_000).default(25_000).describe('Hard limit around the whole shutdown.'),
+  PROPAGATION_DELAY_MS: whole(0, 120_000)
+    .default(0)
+    .describe('How long to keep serving after readiness went away, so that load balancers notice. Counts towards the hard limit.'),
+  PLEXUS_STATE_DIR: z.string().min(1).optional().describe('Folder for files that this process keeps.'),
+  PLEXUS_PARENT_BOUND: z
+    .enum(['0', '1'])
+    .default('0')
+    .transform((value) => value === '1')
+    .describe('1: shut down when the parent process closes the IPC channel.'),
+});
+export type BaseConfig = z.output<typeof baseConfig>;
