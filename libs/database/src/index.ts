@@ -1,1 +1,13 @@
-export {};
+export { advisoryLockKey, withAdvisoryLock } from './advisory-lock.js';
+export { createDatabase } from './create-database.js';
+export type { Database, DatabaseOptions, DatabaseSession, Queryable, Row, TransactionOptions, Tx } from './database.js';
+export { errorCodeOf, isConnectionFailure, isTransactionConflict, isUniqueViolation } from './database-errors.js';
+export type { DatabaseLog } from './database-log.js';
+export { parseDatabaseUrl, sqlIdentifier } from './database-url.js';
+export { type MigrateOptions, MigrationError, migrate, migrationsState } from './migrate.js';
+export type { MigrationsState } from './migration-plan.js';
+export { appendOutbox, OUTBOX_DDL, type OutboxMessage } from './outbox.js';
+export type { PublishRaw } from './outbox-batch.js';
+export { OutboxRelay, type OutboxRelayOptions } from './outbox-relay.js';
+export { createPool, type PostgresDatabase } from './postgres-database.js';
+export { acquireSessionLock, type SessionLock, tryAcquireSessionLock } from './session-lock.js';

@@ -1,0 +1,167 @@
+import { fullJitter, systemClock } from '@plexus/kernel';
+import type { Database, DatabaseSession } from './database.js';
+import { type DatabaseLog, silentLog } from './database-log.js';
+import { markPublished, measureBacklog, type PublishRaw, prunePublished, publishBatch, readPending } from './outbox-batch.js';
+import { OutboxMetrics } from './outbox-metrics.js';
+import { OutboxNudge } from './outbox-nudge.js';
+import { acquireSessionLock, type SessionLock } from './session-lock.js';
+import { SubjectBackoff } from './subject-backoff.js';
+import { WakeUp } from './wake-up.js';
+
+const LOST_CONNECTION_BACKOFF = { baseMs: 100, capMs: 2_000 };
+const FAILING_SUBJECT_BACKOFF = { baseMs: 200, capMs: 3_000 };
+const MAX_BLOCKED_SUBJECTS = 1_000;
+const HOUSEKEEPING_MS = 15_000;
+const PRUNE_LIMIT = 1_000;
+
+export interface OutboxRelayOptions {
+  readonly database: Database;
+  readonly publish: PublishRaw;
+  readonly log?: DatabaseLog;
+  /** Rows per round and most messages in flight. Default 128. */
+  readonly batch?: number;
+  /** How long to rest when nothing is pending and nobody kicks. Default 500 ms. */
+  readonly idleMs?: number;
+  /** Time limit of one publish. Default 5,000 ms. */
+  readonly publishTimeoutMs?: number;
+  /** How long published rows are kept, and so how long `appendOutbox` recognises a repeated message id. Default 10 minutes. */
+  readonly retainMs?: number;
+}
+
+/**
+ * Publishes what services have written into their outbox, in row order per subject. Any number of relays may run; an advisory lock lets one
+ * work, and all its reading and marking goes through the connection that holds the lock: losing one loses the other. A relay that dies
+ * between publish and mark makes its successor publish again under the same message id, which the stream drops.
+ */
+export class OutboxRelay {
+  readonly #database: Database;
+  readonly #publish: PublishRaw;
+  readonly #log: DatabaseLog;
+  readonly #batch: number;
+  readonly #idleMs: number;
+  readonly #publishTimeoutMs: number;
+  readonly #retainMs: number;
+  readonly #stop = new AbortController();
+  readonly #wakeUp = new WakeUp();
+  readonly #backoff = new SubjectBackoff(FAILING_SUBJECT_BACKOFF);
+  readonly #metrics: OutboxMetrics;
+  readonly #nudge: OutboxNudge;
+  #running: Promise<void> | undefined;
+  #leading = false;
+  #failing = false;
+  #nextHousekeeping = 0;
+
+  constructor(options: OutboxRelayOptions) {
+    this.#database = options.database;
+    this.#publish = options.publish;
+    this.#log = options.log ?? silentLog;
+    this.#batch = options.batch ?? 128;
+    this.#idleMs = options.idleMs ?? 500;
+    this.#publishTimeoutMs = options.publishTimeoutMs ?? 5_000;
+    this.#retainMs = options.retainMs ?? 600_000;
+    this.#metrics = new OutboxMetrics(this.#database.schema, () => this.#backoff.size);
+    this.#nudge = new OutboxNudge(this.#database);
+  }
+
+  /** True while this relay is the one that publishes. */
+  get leading(): boolean {
+    return this.#leading;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Says that something was committed. Cheap, coalesced, and only a hint: without it the row leaves after `idleMs`. */
+  kick(): void {
+    if (this.#leading) this.#wakeUp.ring();
+    else this.#nudge.send();
+  }
+
+  /** Ends after the round in progress; what is left stays in the table for the next relay. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    await this.#nudge.settled();
+    this.#metrics.stop();
+  }
+
+  async #run(): Promise<void> {
+    for (let failures = 0; !this.#stop.signal.aborted; ) {
+      try {
+        const lock = await acquireSessionLock(this.#database, `plexus-outbox:${this.#database.schema}`, { signal: this.#stop.signal });
+        if (lock === undefined) return;
+        failures = 0;
+        await this.#lead(lock);
+      } catch (error) {
+        failures += 1;
+        if (failures === 1) this.#log.warn({ err: error, schema: this.#database.schema }, 'the outbox relay lost its database connection; it tries again');
+        await this.#rest(fullJitter(failures, LOST_CONNECTION_BACKOFF));
+      }
+    }
+  }
+
+  async #lead({ session, release }: SessionLock): Promise<void> {
+    try {
+      await session.listen(this.#nudge.channel, () => this.#wakeUp.ring());
+      this.#leading = true;
+      while (!this.#stop.signal.aborted && !session.lost.aborted) {
+        const idle = await this.#round(session);
+        if (idle) await this.#wakeUp.wait(this.#idleMs, AbortSignal.any([this.#stop.signal, session.lost]));
+      }
+    } finally {
+      this.#leading = false;
+      await release();
+    }
+  }
+
+  /** One batch. True when there is nothing to do right now. */
+  async #round(session: DatabaseSession): Promise<boolean> {
+    await this.#keepHouse(session);
+    const skip = this.#backoff.waiting(systemClock.now());
+    if (skip.length >= MAX_BLOCKED_SUBJECTS) return true;
+    const rows = await readPending(session, this.#batch, skip);
+    if (rows.length === 0) return true;
+    const startedAt = systemClock.monotonic();
+    const { published, failures } = await publishBatch(rows, this.#publish, this.#publishTimeoutMs, () => session.lost.aborted);
+    await markPublished(session, published);
+    this.#metrics.round(published.length, failures.size, systemClock.monotonic() - startedAt);
+    this.#noteOutcome(
+      rows.map((row) => row.subject),
+      published.length,
+      failures,
+    );
+    return published.length === 0 || rows.length < this.#batch;
+  }
+
+  #noteOutcome(subjects: readonly string[], published: number, failures: ReadonlyMap<string, unknown>): void {
+    const now = systemClock.now();
+    for (const subject of subjects) if (!failures.has(subject)) this.#backoff.succeed(subject);
+    for (const subject of failures.keys()) this.#backoff.fail(subject, now);
+    const failing = failures.size > 0;
+    if (failing && !this.#failing) {
+      const [subject, error] = [...failures][0] ?? [];
+      this.#log.warn(
+        { err: error, subject, subjects: failures.size, schema: this.#database.schema },
+        'outbox messages could not be published; they are retried',
+      );
+    } else if (!failing && this.#failing) {
+      this.#log.info({ schema: this.#database.schema, published }, 'outbox messages are published again');
+      this.#backoff.forgiveAll();
+    }
+    this.#failing = failing;
+  }
+
+  async #keepHouse(session: DatabaseSession): Promise<void> {
+    const now = systemClock.monotonic();
+    if (now < this.#nextHousekeeping) return;
+    this.#nextHousekeeping = now + HOUSEKEEPING_MS;
+    const pruned = await prunePublished(session, this.#retainMs, PRUNE_LIMIT);
+    if (pruned === PRUNE_LIMIT) this.#nextHousekeeping = now;
+    this.#metrics.backlog = await measureBacklog(session);
+  }
+
+  async #rest(ms: number): Promise<void> {
+    await this.#wakeUp.wait(ms, this.#stop.signal);
+  }
+}

@@ -1,0 +1,51 @@
+import type { Tx } from './database.js';
+
+/**
+ * The table of the transactional outbox, to be copied into a service's first migration. What is to be published is written in the
+ * transaction that makes it true; {@link OutboxRelay} publishes it afterwards.
+ */
+export const OUTBOX_DDL = `CREATE TABLE outbox (
+  id           BIGSERIAL PRIMARY KEY,
+  subject      TEXT NOT NULL,
+  msg_id       TEXT NOT NULL,
+  headers      JSONB NOT NULL DEFAULT '{}',
+  body         BYTEA NOT NULL,
+  created_at   TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  published_at TIMESTAMPTZ(3)
+);
+CREATE UNIQUE INDEX outbox_msg_id_key ON outbox (msg_id);
+CREATE INDEX outbox_pending_idx ON outbox (id) WHERE published_at IS NULL;
+CREATE INDEX outbox_published_at_idx ON outbox (published_at);`;
+
+/** One message as `bus.encodeEvent` makes it. */
+export interface OutboxMessage {
+  readonly subject: string;
+  /** The stream drops a second message of this id inside its window; the table refuses it as long as the row is kept. */
+  readonly msgId: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/**
+ * Writes messages into the outbox of the transaction. A message id that is already there is left alone, so repeating a step is harmless.
+ *
+ * Order: messages of one subject leave in the order of their rows. Rows of different transactions have a defined order only when the
+ * writers exclude each other (a row lock on what the subject is about), because ids are drawn before commits.
+ */
+export async function appendOutbox(tx: Tx, messages: readonly OutboxMessage[]): Promise<void> {
+  if (messages.length === 0) return;
+  await tx.query(
+    'plexus_outbox_append',
+    `INSERT INTO outbox (subject, msg_id, headers, body)
+     SELECT m.subject, m.msg_id, m.headers::jsonb, m.body
+     FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) WITH ORDINALITY AS m (subject, msg_id, headers, body, position)
+     ORDER BY m.position
+     ON CONFLICT (msg_id) DO NOTHING`,
+    [
+      messages.map((message) => message.subject),
+      messages.map((message) => message.msgId),
+      messages.map((message) => JSON.stringify(message.headers ?? {})),
+      messages.map((message) => Buffer.from(message.body)),
+    ],
+  );
+}

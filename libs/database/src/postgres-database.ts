@@ -1,0 +1,177 @@
+import { fullJitter, systemClock } from '@plexus/kernel';
+import pg from 'pg';
+import type { Database, DatabaseOptions, DatabaseSession, Row, TransactionOptions, Tx } from './database.js';
+import { isConnectionFailure, isTransactionConflict, translateDatabaseError, unavailable } from './database-errors.js';
+import { type DatabaseLog, silentLog } from './database-log.js';
+import { observePool } from './database-metrics.js';
+import { parseDatabaseUrl } from './database-url.js';
+import { runStatement, sessionConfig, transactionCharacteristics } from './postgres-connection.js';
+import { openPostgresSession } from './postgres-session.js';
+
+const CONFLICT_RETRIES = 3;
+const CONFLICT_BACKOFF = { baseMs: 20, capMs: 250 };
+
+/** {@link Database} on a pool of Postgres connections. */
+export interface PostgresDatabase extends Database {
+  readonly kind: 'postgres';
+  /** The pool itself, for libraries that want one (Prisma's adapter). */
+  readonly pool: pg.Pool;
+}
+
+/** Creates a pool. No connection is made before the first statement, so this succeeds while the server is down. */
+export function createPool(options: DatabaseOptions): PostgresDatabase {
+  return new PooledPostgres(options);
+}
+
+class PooledPostgres implements PostgresDatabase {
+  readonly kind = 'postgres';
+  readonly schema: string;
+  readonly pool: pg.Pool;
+  readonly #config: pg.ClientConfig;
+  readonly #log: DatabaseLog;
+  readonly #maxWaiting: number;
+  readonly #stopObserving: () => void;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: DatabaseOptions) {
+    const target = parseDatabaseUrl(options.url);
+    if (target.kind !== 'postgres') throw new TypeError('createPool takes a postgresql:// URL; createDatabase also takes pglite:');
+    this.schema = options.schema;
+    this.#log = options.log ?? silentLog;
+    this.#maxWaiting = options.maxWaiting ?? 1_000;
+    this.#config = sessionConfig(target.connectionString, options);
+    this.pool = new pg.Pool({ ...this.#config, max: options.max ?? 8, idleTimeoutMillis: 60_000, connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000 });
+    this.pool.on('error', (error) => this.#connectionLost(error));
+    // A client that is checked out but idle (inside a transaction) reports here and nowhere else; unheard it would end the process.
+    this.pool.on('connect', (client) => client.on('error', (error) => this.#connectionLost(error)));
+    this.#stopObserving = observePool(this.pool, this.schema, this.#maxWaiting);
+  }
+
+  async query<R = Row>(name: string, text: string, params: readonly unknown[] = []): Promise<R[]> {
+    return this.#withClient((client) => runStatement<R>(client, name, text, params));
+  }
+
+  async script(sql: string): Promise<void> {
+    await this.#withClient((client) => client.query(sql));
+  }
+
+  async transaction<T>(fn: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await this.#runTransaction(fn, options);
+      } catch (error) {
+        if (!isTransactionConflict(error)) throw error;
+        if (attempt === CONFLICT_RETRIES) throw unavailable('The same rows are being changed by too many at once; try again.', error);
+        await systemClock.sleep(fullJitter(attempt + 1, CONFLICT_BACKOFF));
+      }
+    }
+  }
+
+  openSession(): Promise<DatabaseSession> {
+    if (this.#closed) return Promise.reject(unavailable('The database connection is closed.'));
+    return openPostgresSession(this.#config, this.#log);
+  }
+
+  async ping(): Promise<void> {
+    await this.query('plexus_ping', 'SELECT 1');
+  }
+
+  close(): Promise<void> {
+    this.#stopObserving();
+    this.#closed ??= this.pool.end();
+    return this.#closed;
+  }
+
+  async #runTransaction<T>(fn: (tx: Tx) => Promise<T>, options: TransactionOptions): Promise<T> {
+    const client = await this.#begin(`BEGIN${transactionCharacteristics(options)}`);
+    const tx = new PostgresTransaction(client);
+    try {
+      const result = await fn(tx);
+      tx.end();
+      await client.query('COMMIT');
+      client.release();
+      return result;
+    } catch (error) {
+      tx.end();
+      client.release(await rollBack(client, error));
+      throw translateDatabaseError(error);
+    }
+  }
+
+  /** Checks a client out and begins; a pooled connection that died unnoticed is replaced once, as nothing has happened on it yet. */
+  async #begin(statement: string): Promise<pg.PoolClient> {
+    for (let attempt = 0; ; attempt += 1) {
+      const client = await this.#connect();
+      try {
+        await client.query(statement);
+        return client;
+      } catch (error) {
+        client.release(true);
+        if (attempt > 0 || !isConnectionFailure(error)) throw translateDatabaseError(error);
+      }
+    }
+  }
+
+  async #withClient<T>(run: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#connect();
+    try {
+      const result = await run(client);
+      client.release();
+      return result;
+    } catch (error) {
+      // Only a broken connection is thrown away: an ordinary SQL error must not cost a reconnect.
+      client.release(isConnectionFailure(error));
+      throw translateDatabaseError(error);
+    }
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    if (this.pool.waitingCount >= this.#maxWaiting) throw unavailable('Too many requests wait for the database; try again.');
+    try {
+      return await this.pool.connect();
+    } catch (error) {
+      throw translateDatabaseError(error);
+    }
+  }
+
+  #connectionLost(error: Error): void {
+    this.#log.warn({ err: error, schema: this.schema }, 'a database connection was lost; the next statement opens a new one');
+  }
+}
+
+/** Returns true when the client must be thrown away. */
+async function rollBack(client: pg.PoolClient, failure: unknown): Promise<boolean> {
+  if (isConnectionFailure(failure)) return true;
+  try {
+    await client.query('ROLLBACK');
+    return false;
+  } catch {
+    // The first failure is what the caller must see; a connection that cannot even roll back is thrown away, which rolls back as well.
+    return true;
+  }
+}
+
+class PostgresTransaction implements Tx {
+  #client: pg.PoolClient | undefined;
+
+  constructor(client: pg.PoolClient) {
+    this.#client = client;
+  }
+
+  async query<R = Row>(name: string, text: string, params: readonly unknown[] = []): Promise<R[]> {
+    return runStatement<R>(this.#open(), name, text, params);
+  }
+
+  async script(sql: string): Promise<void> {
+    await this.#open().query(sql);
+  }
+
+  end(): void {
+    this.#client = undefined;
+  }
+
+  #open(): pg.PoolClient {
+    if (this.#client === undefined) throw new Error('this transaction has ended; a statement was not awaited inside it');
+    return this.#client;
+  }
+}
