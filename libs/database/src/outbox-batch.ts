@@ -35,7 +35,12 @@ export function readPending(session: DatabaseSession, limit: number, skip: reado
 export async function publishBatch(rows: readonly OutboxRow[], publish: PublishRaw, timeoutMs: number, stopped: () => boolean): Promise<BatchResult> {
   const published: number[] = [];
   const failures = new Map<string, unknown>();
-  const bySubject = Map.groupBy(rows, (row) => row.subject);
+  const bySubject = new Map<string, OutboxRow[]>();
+  for (const row of rows) {
+    const ordered = bySubject.get(row.subject);
+    if (ordered) ordered.push(row);
+    else bySubject.set(row.subject, [row]);
+  }
   await Promise.all(
     [...bySubject].map(async ([subject, ordered]) => {
       for (const row of ordered) {

@@ -1,7 +1,7 @@
 import { fullJitter, systemClock } from '@plexus/kernel';
 import type { Database, DatabaseSession } from './database.js';
 import { type DatabaseLog, silentLog } from './database-log.js';
-import { markPublished, measureBacklog, type PublishRaw, prunePublished, publishBatch, readPending } from './outbox-batch.js';
+import { markPublished, measureBacklog, type OutboxRow, type PublishRaw, prunePublished, publishBatch, readPending } from './outbox-batch.js';
 import { OutboxMetrics } from './outbox-metrics.js';
 import { OutboxNudge } from './outbox-nudge.js';
 import { acquireSessionLock, type SessionLock } from './session-lock.js';
@@ -48,7 +48,7 @@ export class OutboxRelay {
   readonly #nudge: OutboxNudge;
   #running: Promise<void> | undefined;
   #leading = false;
-  #failing = false;
+  #outage = false;
   #nextHousekeeping = 0;
 
   constructor(options: OutboxRelayOptions) {
@@ -126,30 +126,23 @@ export class OutboxRelay {
     const { published, failures } = await publishBatch(rows, this.#publish, this.#publishTimeoutMs, () => session.lost.aborted);
     await markPublished(session, published);
     this.#metrics.round(published.length, failures.size, systemClock.monotonic() - startedAt);
-    this.#noteOutcome(
-      rows.map((row) => row.subject),
-      published.length,
-      failures,
-    );
+    this.#noteOutcome(rows, published.length, failures);
     return published.length === 0 || rows.length < this.#batch;
   }
 
-  #noteOutcome(subjects: readonly string[], published: number, failures: ReadonlyMap<string, unknown>): void {
+  #noteOutcome(rows: readonly OutboxRow[], published: number, failures: ReadonlyMap<string, unknown>): void {
     const now = systemClock.now();
-    for (const subject of subjects) if (!failures.has(subject)) this.#backoff.succeed(subject);
-    for (const subject of failures.keys()) this.#backoff.fail(subject, now);
-    const failing = failures.size > 0;
-    if (failing && !this.#failing) {
-      const [subject, error] = [...failures][0] ?? [];
-      this.#log.warn(
-        { err: error, subject, subjects: failures.size, schema: this.#database.schema },
-        'outbox messages could not be published; they are retried',
-      );
-    } else if (!failing && this.#failing) {
-      this.#log.info({ schema: this.#database.schema, published }, 'outbox messages are published again');
-      this.#backoff.forgiveAll();
+    const failingBefore = this.#backoff.size;
+    for (const { subject } of rows) if (!failures.has(subject)) this.#backoff.succeed(subject);
+    const firstFailures = [...failures].filter(([subject]) => this.#backoff.fail(subject, now) === 1);
+    const [subject, error] = firstFailures[0] ?? [];
+    if (subject !== undefined) {
+      this.#log.warn({ err: error, subject, subjects: failures.size, schema: this.#database.schema }, 'outbox messages cannot be published; they are retried');
     }
-    this.#failing = failing;
+    if (failingBefore > 0 && this.#backoff.size === 0) this.#log.info({ schema: this.#database.schema }, 'all outbox messages are published again');
+    // When a round with nothing but failures is followed by a success the broker was away, and nobody else need wait any longer.
+    if (published > 0 && this.#outage) this.#backoff.forgiveAll();
+    this.#outage = published === 0 && failures.size > 0;
   }
 
   async #keepHouse(session: DatabaseSession): Promise<void> {

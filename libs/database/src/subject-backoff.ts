@@ -21,9 +21,11 @@ export class SubjectBackoff {
     return this.#blocked.size;
   }
 
-  fail(subject: string, now: number): void {
+  /** Returns how often it has failed in a row. */
+  fail(subject: string, now: number): number {
     const attempts = (this.#blocked.get(subject)?.attempts ?? 0) + 1;
     this.#blocked.set(subject, { attempts, until: now + this.#backoff.baseMs / 2 + fullJitter(attempts, this.#backoff) });
+    return attempts;
   }
 
   succeed(subject: string): void {
