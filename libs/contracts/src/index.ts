@@ -18,6 +18,7 @@ export {
   type RpcContract,
 } from './define.js';
 export { ERROR_CODES, type ErrorCode, type ErrorCodeDefinition } from './error-codes.js';
+export { errors, plexusError } from './errors.js';
 export { HEADERS } from './headers.js';
 export * as memoryContracts from './memory.contracts.js';
 export { integratorPermissions, type Permissions, permissionsFor } from './permissions.js';
