@@ -111,7 +111,7 @@ export const ROLES: readonly RoleDefinition[] = [
     calls: [],
     publishes: [vm.vmStateChanged, vm.vmOut, vm.vmWake, session.sessionEvent, memory.writeMemoryCommand],
     listens: [vm.vmWake],
-    consumes: [CONSUMERS.schedulerRun],
+    consumes: [CONSUMERS.schedulerRun, CONSUMERS.schedulerSessionEnds],
     reads: ['PLEXUS_EVT_SESSION'],
     bucketsRead: common,
     bucketsWritten: [BUCKETS.keys, BUCKETS.vmEpoch, BUCKETS.leases],

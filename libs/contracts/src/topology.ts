@@ -117,6 +117,15 @@ export const CONSUMERS = {
     maxDeliver: -1,
     summary: 'Scheduler starts, cancels and steers runs. A start is done as soon as its intent is committed; waiting for the VM happens outside the message.',
   }),
+  schedulerSessionEnds: consumer({
+    stream: 'PLEXUS_EVT_SESSION',
+    name: 'scheduler-session-ends',
+    service: 'scheduler',
+    filter: 'plexus.evt.*.session.event.v1.>',
+    maxDeliver: -1,
+    maxAckPending: 1_024,
+    summary: 'Scheduler learns which runs are over, so that a new incarnation is not handed a run that has ended.',
+  }),
   pushIn: consumer({
     stream: 'PLEXUS_IN',
     name: 'push-in',
