@@ -1,0 +1,64 @@
+import { Command } from 'commander';
+import { contractsCommand } from './commands/contracts.js';
+import { demoCommand } from './commands/demo.js';
+import { dlqCommand } from './commands/dlq.js';
+import { doctorCommand } from './commands/doctor.js';
+import { eventsCommand } from './commands/events.js';
+import { natsCommand } from './commands/nats.js';
+import { statusCommand } from './commands/status.js';
+import { tokenCommand } from './commands/token.js';
+import { traceCommand } from './commands/trace.js';
+import { EXIT } from './exit-code.js';
+import type { MeshOptions } from './mesh.js';
+import { Output, type Writer } from './output.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The whole command; `environment` is what `process.env` was at the start. */
+export function createProgram(environment: Environment, out?: Writer, err?: Writer): { program: Command; output: () => Output } {
+  const program = new Command('plexus');
+  const output = (): Output => new Output(program.opts<{ json?: boolean }>().json === true, out, err);
+  const mesh = (): MeshOptions => program.opts<MeshOptions>();
+  program
+    .description('Operate a Plexus mesh. Every command takes --json; exit codes: 0 ok, 1 failed, 2 usage, 3 unreachable, 4 findings.')
+    .version('0.1.0')
+    .option('--json', 'print one JSON document instead of text')
+    .option('--state <folder>', 'state folder of the embedded mesh', environment.PLEXUS_STATE_DIR ?? '.plexus')
+    .option('--nats <url>', 'NATS server; default: the running embedded one', environment.NATS_URL)
+    .option('--seed-file <file>', 'file with an nkey seed; default: the operator of the state folder', environment.NATS_NKEY_SEED_FILE)
+    .option('--gateway <url>', 'HTTP address of the gateway; default: the running embedded one', environment.PLEXUS_GATEWAY_URL)
+    .option('--token <token>', 'gateway token (prefer the variable PLEXUS_TOKEN: arguments are visible to others)', environment.PLEXUS_TOKEN)
+    .configureOutput({ ...(out ? { writeOut: out } : {}), ...(err ? { writeErr: err } : {}) })
+    .exitOverride()
+    .showHelpAfterError('(--help shows how)');
+  statusCommand(program, output, mesh);
+  doctorCommand(program, output, mesh, environment);
+  tokenCommand(program, output, mesh);
+  natsCommand(program, output, mesh);
+  eventsCommand(program, output, mesh);
+  contractsCommand(program, output);
+  dlqCommand(program, output, mesh);
+  traceCommand(program, output, mesh);
+  demoCommand(program, output, mesh);
+  return { program, output };
+}
+
+/** Runs one call and returns its exit code; nothing is thrown. */
+export async function runCommand(args: readonly string[], environment: Environment, out?: Writer, err?: Writer): Promise<number> {
+  const { program, output } = createProgram(environment, out, err);
+  process.exitCode = EXIT.ok;
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return Number(process.exitCode ?? EXIT.ok);
+  } catch (error) {
+    // Commander has printed its own message; help and version are no failures.
+    if (isCommanderError(error)) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    return output().failure(error);
+  } finally {
+    process.exitCode = EXIT.ok;
+  }
+}
+
+function isCommanderError(error: unknown): error is { code: string; exitCode: number } {
+  return error instanceof Error && typeof (error as { code?: unknown }).code === 'string' && (error as { code: string }).code.startsWith('commander.');
+}
