@@ -25,7 +25,7 @@ export const CloudEvent = z.looseObject({
   traceparent: z.string().max(128).optional(),
   data: z.unknown().optional(),
 });
-export type CloudEvent<T = unknown> = Omit<z.infer<typeof CloudEvent>, 'data'> & { data?: T };
+export type CloudEvent<T = unknown> = z.infer<typeof CloudEvent> & { data?: T };
 
 /** What push reads from the `data` of a foreign event; everything else in it is passed on untouched. */
 export const NotableData = z.looseObject({
