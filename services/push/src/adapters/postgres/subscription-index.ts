@@ -1,0 +1,42 @@
+import type { Database } from '@plexus/database';
+import { isStorableText } from '@plexus/kernel';
+import type { SubscriptionIndex } from '../../application/ports.js';
+import type { IncomingEvent } from '../../domain/incoming-event.js';
+import type { FollowedScope } from '../../domain/subscription.js';
+
+/**
+ * One statement per event: exact scopes through the index (t, scope_kind, scope_ref), plus the tenant's followed types with a
+ * wildcard, which no index can look up.
+ */
+const FIND = `
+  SELECT s.id, s.user_id AS "user", s.scope_kind AS "scopeKind", s.scope_ref AS "scopeRef", s.min_severity AS "minSeverity",
+         s.type_patterns AS "typePatterns", s.level, s.version
+    FROM unnest($2::text[], $3::text[]) AS scope (kind, ref)
+    JOIN subscription s ON s.t = $1 AND s.scope_kind = scope.kind AND s.scope_ref = scope.ref
+  UNION ALL
+  SELECT s.id, s.user_id, s.scope_kind, s.scope_ref, s.min_severity, s.type_patterns, s.level, s.version
+    FROM subscription s
+   WHERE s.t = $1 AND s.scope_kind = 'type' AND s.scope_ref LIKE '%*%'`;
+
+export class PostgresSubscriptionIndex implements SubscriptionIndex {
+  constructor(private readonly database: Database) {}
+
+  async candidatesFor(event: IncomingEvent): Promise<FollowedScope[]> {
+    const scopes = scopesOf(event);
+    return this.database.query<FollowedScope>('push_find_subscriptions', FIND, [event.tenant, scopes.map(([kind]) => kind), scopes.map(([, ref]) => ref)]);
+  }
+}
+
+/** Every exact scope that covers the event, each once. A reference that cannot be stored cannot have been subscribed to. */
+function scopesOf(event: IncomingEvent): [FollowedScope['scopeKind'], string][] {
+  const each = (kind: FollowedScope['scopeKind'], refs: readonly string[]) =>
+    [...new Set(refs)].filter(isStorableText).map((ref): [FollowedScope['scopeKind'], string] => [kind, ref]);
+  return [
+    ['all', ''],
+    ...each('type', event.type.includes('*') ? [] : [event.type]),
+    ...each('case', event.caseId === undefined ? [] : [event.caseId]),
+    ...each('entity', event.entities),
+    ...each('region', event.regions),
+    ...each('topic', event.topics),
+  ];
+}

@@ -1,0 +1,30 @@
+import type { pushContracts, Severity } from '@plexus/contracts';
+import type { z } from 'zod';
+
+export type ScopeKind = z.infer<typeof pushContracts.SubscriptionScope>;
+export type SubscriptionLevel = z.infer<typeof pushContracts.SubscriptionLevel>;
+
+/** What one user follows, as the matcher sees it. */
+export interface FollowedScope {
+  readonly id: string;
+  readonly user: string;
+  readonly scopeKind: ScopeKind;
+  /** Empty for scope `all`; may hold `*` for scope `type`. */
+  readonly scopeRef: string;
+  readonly minSeverity: Severity;
+  /** Empty = every type. */
+  readonly typePatterns: readonly string[];
+  readonly level: SubscriptionLevel;
+  /** Counts the changes, so that a decision names exactly what it was made from. */
+  readonly version: number;
+}
+
+/** The narrower the scope, the more its owner meant it: the most specific subscription that covers an event decides. */
+export const SPECIFICITY: Readonly<Record<ScopeKind, number>> = { case: 5, entity: 4, topic: 3, region: 2, type: 1, all: 0 };
+
+const SEVERITY_RANK: Readonly<Record<Severity, number>> = { low: 0, medium: 1, high: 2, critical: 3 };
+
+/** True when `severity` is `floor` or worse. */
+export function reaches(severity: Severity, floor: Severity): boolean {
+  return SEVERITY_RANK[severity] >= SEVERITY_RANK[floor];
+}
