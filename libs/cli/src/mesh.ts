@@ -23,14 +23,24 @@ function operatorCredentials(options: MeshOptions): BusCredentials | undefined {
   try {
     return { nkeySeed: readFileSync(file, 'utf8').trim() };
   } catch (cause) {
-    throw new CommandFailure(`The NATS credential ${file} cannot be read: ${(cause as Error).message}`, EXIT.unreachable, 'Start the mesh once with `npm start`, or name a file with --seed-file.', 'NO_CREDENTIAL');
+    throw new CommandFailure(
+      `The NATS credential ${file} cannot be read: ${(cause as Error).message}`,
+      EXIT.unreachable,
+      'Start the mesh once with `npm start`, or name a file with --seed-file.',
+      'NO_CREDENTIAL',
+    );
   }
 }
 
 function natsUrl(options: MeshOptions): string {
   const url = options.nats ?? runningMesh(options)?.nats;
   if (url === undefined) {
-    throw new CommandFailure(`No mesh is running on the state folder ${options.state}.`, EXIT.unreachable, 'Start one with `npm start`, or name a server with --nats (or NATS_URL).', 'NOT_RUNNING');
+    throw new CommandFailure(
+      `No mesh is running on the state folder ${options.state}.`,
+      EXIT.unreachable,
+      'Start one with `npm start`, or name a server with --nats (or NATS_URL).',
+      'NOT_RUNNING',
+    );
   }
   return url;
 }
@@ -43,7 +53,12 @@ export async function withBus<T>(options: MeshOptions, work: (bus: Bus) => Promi
     bus = await connectBus({ service: 'cli', servers, credentials: operatorCredentials(options), connectTimeoutMs: 5_000, log: silent });
   } catch (cause) {
     if (cause instanceof CommandFailure) throw cause;
-    throw new CommandFailure(`NATS at ${servers} cannot be reached: ${(cause as Error).message}`, EXIT.unreachable, '`plexus doctor` checks what is missing.', 'UNREACHABLE');
+    throw new CommandFailure(
+      `NATS at ${servers} cannot be reached: ${(cause as Error).message}`,
+      EXIT.unreachable,
+      '`plexus doctor` checks what is missing.',
+      'UNREACHABLE',
+    );
   }
   try {
     return await work(bus);
@@ -59,7 +74,8 @@ const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 export function gatewayAccess(options: MeshOptions): { readonly http: string; readonly ws: string; readonly token: string } {
   const record = runningMesh(options);
   const http = options.gateway ?? record?.gateway.http;
-  if (http === undefined) throw new CommandFailure(`No mesh is running on the state folder ${options.state}.`, EXIT.unreachable, 'Start one with `npm start`.', 'NOT_RUNNING');
+  if (http === undefined)
+    throw new CommandFailure(`No mesh is running on the state folder ${options.state}.`, EXIT.unreachable, 'Start one with `npm start`.', 'NOT_RUNNING');
   const token = options.token ?? readToken(options);
   return { http, ws: http.replace(/^http/, 'ws'), token };
 }
@@ -69,6 +85,11 @@ function readToken(options: MeshOptions): string {
   try {
     return readFileSync(file, 'utf8').trim();
   } catch {
-    throw new CommandFailure(`There is no gateway token in ${file}.`, EXIT.unreachable, 'Give one with --token, or start the mesh once with `npm start`.', 'NO_CREDENTIAL');
+    throw new CommandFailure(
+      `There is no gateway token in ${file}.`,
+      EXIT.unreachable,
+      'Give one with --token, or start the mesh once with `npm start`.',
+      'NO_CREDENTIAL',
+    );
   }
 }

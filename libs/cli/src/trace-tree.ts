@@ -53,7 +53,14 @@ export function summarise(spans: readonly RecordedSpan[]): TraceSummary[] {
       const ordered = own.toSorted((a, b) => a.startMs - b.startMs);
       const start = (ordered[0] as RecordedSpan).startMs;
       const end = Math.max(...own.map((span) => span.startMs + span.durationMs));
-      return { traceId, name: (ordered[0] as RecordedSpan).name, startMs: start, durationMs: end - start, spans: own.length, services: [...new Set(ordered.map((span) => span.service))] };
+      return {
+        traceId,
+        name: (ordered[0] as RecordedSpan).name,
+        startMs: start,
+        durationMs: end - start,
+        spans: own.length,
+        services: [...new Set(ordered.map((span) => span.service))],
+      };
     })
     .sort((a, b) => b.startMs - a.startMs);
 }
@@ -80,6 +87,7 @@ export function drawTrace(spans: readonly RecordedSpan[]): string[] {
     lines.push(`${bar} ${span.durationMs.toFixed(1).padStart(8)} ms  ${label}${span.status === 'error' ? '  ✗' : ''}`);
     for (const child of spans.filter((candidate) => candidate.parentSpanId === span.spanId).sort((a, b) => a.startMs - b.startMs)) visit(child, depth + 1);
   };
-  for (const root of spans.filter((span) => span.parentSpanId === undefined || !known.has(span.parentSpanId)).sort((a, b) => a.startMs - b.startMs)) visit(root, 0);
+  for (const root of spans.filter((span) => span.parentSpanId === undefined || !known.has(span.parentSpanId)).sort((a, b) => a.startMs - b.startMs))
+    visit(root, 0);
   return lines;
 }

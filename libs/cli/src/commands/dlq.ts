@@ -6,11 +6,20 @@ import { type Output, table } from '../output.js';
 
 function sequence(text: string): number {
   const seq = Number(text);
-  if (!Number.isInteger(seq) || seq < 1) throw new CommandFailure(`${JSON.stringify(text)} is not a sequence number.`, EXIT.usage, '`plexus dlq ls` shows them.', 'USAGE');
+  if (!Number.isInteger(seq) || seq < 1)
+    throw new CommandFailure(`${JSON.stringify(text)} is not a sequence number.`, EXIT.usage, '`plexus dlq ls` shows them.', 'USAGE');
   return seq;
 }
 
-const row = (message: ParkedMessage): string[] => [String(message.seq), message.parkedAt, message.tenant, message.consumer, message.code, `${message.bytes} B`, message.reason];
+const row = (message: ParkedMessage): string[] => [
+  String(message.seq),
+  message.parkedAt,
+  message.tenant,
+  message.consumer,
+  message.code,
+  `${message.bytes} B`,
+  message.reason,
+];
 
 /** `plexus dlq ls|show|redrive|drop`: messages that could not be handled and wait for a human. */
 export function dlqCommand(program: Command, output: () => Output, mesh: () => MeshOptions): void {
@@ -24,7 +33,10 @@ export function dlqCommand(program: Command, output: () => Output, mesh: () => M
     .option('--limit <n>', 'at most so many', Number, 100)
     .action(async (options: { tenant?: string; consumer?: string; limit: number }) => {
       const parked = await withBus(mesh(), (bus) => listParked(bus, options));
-      output().result(parked, parked.length === 0 ? 'Nothing is parked.' : table([['SEQ', 'PARKED', 'TENANT', 'CONSUMER', 'CODE', 'SIZE', 'REASON'], ...parked.map(row)]));
+      output().result(
+        parked,
+        parked.length === 0 ? 'Nothing is parked.' : table([['SEQ', 'PARKED', 'TENANT', 'CONSUMER', 'CODE', 'SIZE', 'REASON'], ...parked.map(row)]),
+      );
     });
 
   dlq
@@ -35,7 +47,11 @@ export function dlqCommand(program: Command, output: () => Output, mesh: () => M
       if (found === undefined) throw new CommandFailure(`Nothing is parked under ${text}.`, EXIT.failed, '`plexus dlq ls` shows what is.', 'NOT_FOUND');
       const body = Buffer.from(found.body).toString('utf8');
       const { body: _bytes, ...about } = found;
-      output().result({ ...about, body }, [...Object.entries(about).map(([key, value]) => `${key.padEnd(14)} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`), '', body]);
+      output().result({ ...about, body }, [
+        ...Object.entries(about).map(([key, value]) => `${key.padEnd(14)} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`),
+        '',
+        body,
+      ]);
     });
 
   dlq
@@ -47,7 +63,10 @@ export function dlqCommand(program: Command, output: () => Output, mesh: () => M
         for (const seq of texts.map(sequence)) receipts.push({ seq, ...(await redrive(bus, seq)) });
         return receipts;
       });
-      output().result(sent, sent.map((receipt) => `${receipt.seq} → ${receipt.stream} ${receipt.seq}`));
+      output().result(
+        sent,
+        sent.map((receipt) => `${receipt.seq} → ${receipt.stream} ${receipt.seq}`),
+      );
     });
 
   dlq

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { totalmem } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { locateNatsServer, locatePostgres } from '@plexus/local-stack';
+import { findNatsServer, findPostgres, StartError } from '@plexus/local-stack';
 import type { Command } from 'commander';
 import { EXIT } from '../exit-code.js';
 import { type MeshOptions, runningMesh } from '../mesh.js';
@@ -25,20 +25,43 @@ const MIN_DISK_GIB = 2;
 function nodeVersion(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const enough = major > MIN_NODE[0] || (major === MIN_NODE[0] && minor >= MIN_NODE[1]);
-  return { check: 'node', level: enough ? 'ok' : 'problem', found: process.versions.node, ...(enough ? {} : { fix: `Install Node ${MIN_NODE.join('.')} or newer; the mesh itself runs on the Node 24 that npm installs.` }) };
+  return {
+    check: 'node',
+    level: enough ? 'ok' : 'problem',
+    found: process.versions.node,
+    ...(enough ? {} : { fix: `Install Node ${MIN_NODE.join('.')} or newer; the mesh itself runs on the Node 24 that npm installs.` }),
+  };
 }
 
 async function natsServer(): Promise<Finding> {
-  const located = await locateNatsServer();
-  if (located === undefined) return { check: 'nats-server', level: 'warning', found: 'not found yet', fix: '`npm start` fetches Debian\'s package without root; elsewhere put a nats-server (≥ 2.9.10) on PATH or set NATS_URL.' };
-  const { stdout } = await run(located, ['--version']);
-  return { check: 'nats-server', level: 'ok', found: `${stdout.trim()} (${located})` };
+  try {
+    const located = await findNatsServer({ download: false });
+    const { stdout } = await run(located, ['--version']);
+    return { check: 'nats-server', level: 'ok', found: `${stdout.trim()} (${located})` };
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    return {
+      check: 'nats-server',
+      level: 'warning',
+      found: 'not found yet',
+      fix: "`npm start` fetches Debian's package without root; elsewhere put a nats-server (≥ 2.9.10) on PATH or set NATS_URL.",
+    };
+  }
 }
 
-async function postgres(): Promise<Finding> {
-  const located = await locatePostgres();
-  if (located === undefined) return { check: 'postgres', level: 'problem', found: 'not found', fix: 'Run `npm ci` (it brings Postgres 18 on Linux x64), install Postgres ≥ 15, or set DATABASE_URL.' };
-  return { check: 'postgres', level: 'ok', found: located };
+function postgres(): Finding {
+  try {
+    const { postgres: program, origin } = findPostgres();
+    return { check: 'postgres', level: 'ok', found: `${origin} (${program})` };
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    return {
+      check: 'postgres',
+      level: 'problem',
+      found: 'not found',
+      fix: 'Run `npm ci` (it brings Postgres 18 on Linux x64), install Postgres ≥ 15, or set DATABASE_URL.',
+    };
+  }
 }
 
 async function stateFolder(options: MeshOptions): Promise<Finding> {
@@ -46,19 +69,34 @@ async function stateFolder(options: MeshOptions): Promise<Finding> {
   const info = await stat(folder).catch(() => undefined);
   if (info === undefined) return { check: 'state folder', level: 'ok', found: `${folder} (will be made at the first start)` };
   const open = (info.mode & 0o077) !== 0;
-  return { check: 'state folder', level: open ? 'warning' : 'ok', found: `${folder} (mode ${(info.mode & 0o777).toString(8)})`, ...(open ? { fix: `It holds keys: chmod 700 ${folder}` } : {}) };
+  return {
+    check: 'state folder',
+    level: open ? 'warning' : 'ok',
+    found: `${folder} (mode ${(info.mode & 0o777).toString(8)})`,
+    ...(open ? { fix: `It holds keys: chmod 700 ${folder}` } : {}),
+  };
 }
 
 async function disk(options: MeshOptions): Promise<Finding> {
   const folder = path.resolve(options.state);
   const info = await statfs(path.dirname(folder));
   const free = (info.bavail * info.bsize) / 1024 ** 3;
-  return { check: 'disk', level: free < MIN_DISK_GIB ? 'problem' : 'ok', found: `${free.toFixed(1)} GiB free`, ...(free < MIN_DISK_GIB ? { fix: `Free at least ${MIN_DISK_GIB} GiB beside ${folder}.` } : {}) };
+  return {
+    check: 'disk',
+    level: free < MIN_DISK_GIB ? 'problem' : 'ok',
+    found: `${free.toFixed(1)} GiB free`,
+    ...(free < MIN_DISK_GIB ? { fix: `Free at least ${MIN_DISK_GIB} GiB beside ${folder}.` } : {}),
+  };
 }
 
 function memory(): Finding {
   const gib = totalmem() / 1024 ** 3;
-  return { check: 'memory', level: gib < 2 ? 'warning' : 'ok', found: `${gib.toFixed(1)} GiB`, ...(gib < 2 ? { fix: 'The embedded mesh wants about 2 GiB.' } : {}) };
+  return {
+    check: 'memory',
+    level: gib < 2 ? 'warning' : 'ok',
+    found: `${gib.toFixed(1)} GiB`,
+    ...(gib < 2 ? { fix: 'The embedded mesh wants about 2 GiB.' } : {}),
+  };
 }
 
 /** Whether the gateway's port could be taken; a running mesh of ours on it is fine. */
@@ -67,7 +105,12 @@ function gatewayPort(options: MeshOptions, port: number): Promise<Finding> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', (error) =>
-      resolve({ check: `port ${port}`, level: 'problem', found: `taken (${(error as NodeJS.ErrnoException).code})`, fix: 'Stop what listens there, or start with PLEXUS_GATEWAY_PORT=0 for a free port.' }),
+      resolve({
+        check: `port ${port}`,
+        level: 'problem',
+        found: `taken (${(error as NodeJS.ErrnoException).code})`,
+        fix: 'Stop what listens there, or start with PLEXUS_GATEWAY_PORT=0 for a free port.',
+      }),
     );
     server.listen(port, '127.0.0.1', () => server.close(() => resolve({ check: `port ${port}`, level: 'ok', found: 'free' })));
   });
@@ -76,21 +119,43 @@ function gatewayPort(options: MeshOptions, port: number): Promise<Finding> {
 function model(environment: Readonly<Record<string, string | undefined>>): Finding {
   const { PLEXUS_MODEL_BASE_URL: base, PLEXUS_MODEL: name } = environment;
   if (base !== undefined && name !== undefined) return { check: 'model', level: 'ok', found: `${name} at ${base}` };
-  return { check: 'model', level: 'warning', found: 'none: the agent will say that it only echoes', fix: 'Set PLEXUS_MODEL_BASE_URL and PLEXUS_MODEL (and PLEXUS_MODEL_API_KEY) to any OpenAI-compatible endpoint.' };
+  return {
+    check: 'model',
+    level: 'warning',
+    found: 'none: the agent will say that it only echoes',
+    fix: 'Set PLEXUS_MODEL_BASE_URL and PLEXUS_MODEL (and PLEXUS_MODEL_API_KEY) to any OpenAI-compatible endpoint.',
+  };
 }
 
 /** `plexus doctor`: what is here, what is missing and how to get it; exit 4 when something is missing. */
-export function doctorCommand(program: Command, output: () => Output, mesh: () => MeshOptions, environment: Readonly<Record<string, string | undefined>>): void {
+export function doctorCommand(
+  program: Command,
+  output: () => Output,
+  mesh: () => MeshOptions,
+  environment: Readonly<Record<string, string | undefined>>,
+): void {
   program
     .command('doctor')
     .description('check versions, ports, folders and what is missing')
     .action(async () => {
       const port = Number(environment.PLEXUS_GATEWAY_PORT ?? 18_789);
-      const findings = [nodeVersion(), await natsServer(), await postgres(), await stateFolder(mesh()), await disk(mesh()), memory(), ...(port === 0 ? [] : [await gatewayPort(mesh(), port)]), model(environment)];
+      const findings = [
+        nodeVersion(),
+        await natsServer(),
+        postgres(),
+        await stateFolder(mesh()),
+        await disk(mesh()),
+        memory(),
+        ...(port === 0 ? [] : [await gatewayPort(mesh(), port)]),
+        model(environment),
+      ];
       const signs = { ok: '✓', warning: '!', problem: '✗' } as const;
       output().result(
         findings,
-        findings.flatMap((finding) => [...table([[signs[finding.level], finding.check.padEnd(14), finding.found]]), ...(finding.fix === undefined ? [] : [`    → ${finding.fix}`])]),
+        findings.flatMap((finding) => [
+          ...table([[signs[finding.level], finding.check.padEnd(14), finding.found]]),
+          ...(finding.fix === undefined ? [] : [`    → ${finding.fix}`]),
+        ]),
       );
       if (findings.some((finding) => finding.level === 'problem')) process.exitCode = EXIT.findings;
     });

@@ -29,7 +29,12 @@ function payload(options: PublishOptions): unknown {
 function compose(name: string, options: PublishOptions): { subject: string; event: CloudEvent } {
   const [source, event, extra] = name.split('.');
   if (source === undefined || event === undefined || extra !== undefined) {
-    throw new CommandFailure(`${JSON.stringify(name)} is not <source>.<name>.`, EXIT.usage, 'For example `plexus events publish demo.import-finished`.', 'USAGE');
+    throw new CommandFailure(
+      `${JSON.stringify(name)} is not <source>.<name>.`,
+      EXIT.usage,
+      'For example `plexus events publish demo.import-finished`.',
+      'USAGE',
+    );
   }
   const candidate = {
     specversion: '1.0',
@@ -42,7 +47,13 @@ function compose(name: string, options: PublishOptions): { subject: string; even
     data: payload(options),
   };
   const parsed = CloudEvent.safeParse(candidate);
-  if (!parsed.success) throw new CommandFailure(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '), EXIT.usage, undefined, 'INVALID_EVENT');
+  if (!parsed.success)
+    throw new CommandFailure(
+      parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '),
+      EXIT.usage,
+      undefined,
+      'INVALID_EVENT',
+    );
   try {
     return { subject: buildSubject({ kind: 'in', tenant: options.tenant, domain: source, name: event, version: 1, key: [options.key] }), event: parsed.data };
   } catch (error) {
@@ -52,7 +63,8 @@ function compose(name: string, options: PublishOptions): { subject: string; even
 }
 
 function kindOf(text: string): SubjectKind {
-  if (!(SUBJECT_KINDS as readonly string[]).includes(text)) throw new CommandFailure(`${JSON.stringify(text)} is not a kind.`, EXIT.usage, `Kinds: ${SUBJECT_KINDS.join(', ')}.`, 'USAGE');
+  if (!(SUBJECT_KINDS as readonly string[]).includes(text))
+    throw new CommandFailure(`${JSON.stringify(text)} is not a kind.`, EXIT.usage, `Kinds: ${SUBJECT_KINDS.join(', ')}.`, 'USAGE');
   return text as SubjectKind;
 }
 
@@ -98,7 +110,8 @@ export function eventsCommand(program: Command, output: () => Output, mesh: () =
     .option('--count <n>', 'stop after so many', Number)
     .option('--for <seconds>', 'stop after so long', Number)
     .action(async (options: { tenant: string; kind: string; domain: string; count?: number; for?: number }) => {
-      if (options.tenant !== '*' && options.tenant !== '_' && !isTenantId(options.tenant)) throw new CommandFailure(`${JSON.stringify(options.tenant)} is not a tenant id.`, EXIT.usage, undefined, 'USAGE');
+      if (options.tenant !== '*' && options.tenant !== '_' && !isTenantId(options.tenant))
+        throw new CommandFailure(`${JSON.stringify(options.tenant)} is not a tenant id.`, EXIT.usage, undefined, 'USAGE');
       const pattern = `plexus.${kindOf(options.kind)}.${options.tenant}.${options.domain}.>`;
       await withBus(mesh(), async (bus) => {
         const subscription = bus.connection.subscribe(pattern);

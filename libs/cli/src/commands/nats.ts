@@ -13,7 +13,12 @@ function show(entries: readonly PlanEntry[]): string[] {
     SIGNS[entry.action],
     entry.kind,
     entry.asset,
-    entry.differences.map((difference) => `${difference.field}: ${JSON.stringify(difference.stored)} → ${JSON.stringify(difference.declared)}${difference.reason ? ` (${difference.reason})` : ''}`).join('; '),
+    entry.differences
+      .map(
+        (difference) =>
+          `${difference.field}: ${JSON.stringify(difference.stored)} → ${JSON.stringify(difference.declared)}${difference.reason ? ` (${difference.reason})` : ''}`,
+      )
+      .join('; '),
   ]);
   return [...table(rows), '', `${changed.length} to change, ${entries.length - changed.length} as declared.`];
 }

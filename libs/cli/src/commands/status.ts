@@ -6,14 +6,15 @@ import { type Output, table } from '../output.js';
 interface Probe {
   readonly name: string;
   readonly pid: number;
-  readonly http: string;
+  readonly http: string | undefined;
   readonly ready: boolean;
   readonly detail: string;
 }
 
 const PROBE_TIMEOUT_MS = 2_000;
 
-async function probe(name: string, service: { pid: number; http: string }): Promise<Probe> {
+async function probe(name: string, service: { readonly pid: number; readonly http: string | undefined }): Promise<Probe> {
+  if (service.http === undefined) return { name, ...service, ready: false, detail: 'is starting' };
   try {
     const response = await fetch(`${service.http}/readyz`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
     const body = (await response.json()) as { failing?: string[] };
@@ -30,13 +31,14 @@ export function statusCommand(program: Command, output: () => Output, mesh: () =
     .description('what runs here, and whether it is ready')
     .action(async () => {
       const record = runningMesh(mesh());
-      if (record === undefined) throw new CommandFailure(`No mesh is running on the state folder ${mesh().state}.`, EXIT.unreachable, 'Start one with `npm start`.', 'NOT_RUNNING');
+      if (record === undefined)
+        throw new CommandFailure(`No mesh is running on the state folder ${mesh().state}.`, EXIT.unreachable, 'Start one with `npm start`.', 'NOT_RUNNING');
       const probes = await Promise.all(Object.entries(record.services).map(([name, service]) => probe(name, service)));
       const healthy = probes.every((one) => one.ready);
-      output().result({ ready: healthy, pid: record.pid, gateway: record.gateway, nats: record.nats, services: probes }, [
-        `${healthy ? 'ready' : 'NOT READY'}   gateway ${record.gateway.ws}   nats ${record.nats}   launcher pid ${record.pid}`,
+      output().result({ ready: healthy, pid: record.process.pid, gateway: record.gateway, nats: record.nats, services: probes }, [
+        `${healthy ? 'ready' : 'NOT READY'}   gateway ${record.gateway.ws}   nats ${record.nats}   launcher pid ${record.process.pid}`,
         '',
-        ...table(probes.map((one) => [one.ready ? '✓' : '✗', one.name, `pid ${one.pid}`, one.http, one.detail])),
+        ...table(probes.map((one) => [one.ready ? '✓' : '✗', one.name, `pid ${one.pid}`, one.http ?? '–', one.detail])),
       ]);
       if (!healthy) process.exitCode = EXIT.findings;
     });

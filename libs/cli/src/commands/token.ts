@@ -22,7 +22,12 @@ function signingKey(file: string): JWK {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as JWK;
   } catch (cause) {
-    throw new CommandFailure(`The signing key ${file} cannot be read: ${(cause as Error).message}`, EXIT.failed, 'Start the mesh once with `npm start`, or name a private JWK with --key.', 'NO_KEY');
+    throw new CommandFailure(
+      `The signing key ${file} cannot be read: ${(cause as Error).message}`,
+      EXIT.failed,
+      'Start the mesh once with `npm start`, or name a private JWK with --key.',
+      'NO_KEY',
+    );
   }
 }
 
@@ -39,8 +44,12 @@ export function tokenCommand(program: Command, output: () => Output, mesh: () =>
     .option('--ttl <duration>', 'how long it is valid: 90s, 15m, 12h, 30d', '12h')
     .option('--key <file>', 'private Ed25519 JWK; default: the one in the state folder')
     .action(async (options: { user: string; tenant: string; scopes: string; ttl: string; key?: string }) => {
-      if (!isTenantId(options.tenant)) throw new CommandFailure(`${JSON.stringify(options.tenant)} is not a tenant id.`, EXIT.usage, 'Tenant ids are [a-z0-9][a-z0-9_-]{0,63}.', 'USAGE');
-      const scopes = options.scopes.split(',').map((scope) => scope.trim()).filter((scope) => scope !== '');
+      if (!isTenantId(options.tenant))
+        throw new CommandFailure(`${JSON.stringify(options.tenant)} is not a tenant id.`, EXIT.usage, 'Tenant ids are [a-z0-9][a-z0-9_-]{0,63}.', 'USAGE');
+      const scopes = options.scopes
+        .split(',')
+        .map((scope) => scope.trim())
+        .filter((scope) => scope !== '');
       const unknown = scopes.filter((scope) => !KNOWN_SCOPES.includes(scope));
       if (unknown.length > 0) throw new CommandFailure(`Unknown scope ${unknown.join(', ')}.`, EXIT.usage, `Known: ${KNOWN_SCOPES.join(', ')}.`, 'USAGE');
       const jwk = signingKey(options.key ?? statePaths(mesh().state).signingKey);

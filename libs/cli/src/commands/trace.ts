@@ -16,8 +16,17 @@ export function traceCommand(program: Command, output: () => Output, mesh: () =>
     .option('--limit <n>', 'at most so many', Number, 20)
     .option('--name <text>', 'only traces whose first span contains this text')
     .action((options: { limit: number; name?: string }) => {
-      const found = summarise(spans()).filter((one) => one.name.includes(options.name ?? '')).slice(0, options.limit);
-      const rows = found.map((one) => [one.traceId, new Date(one.startMs).toISOString(), `${one.durationMs.toFixed(0)} ms`, `${one.spans} spans`, one.services.join(' → '), one.name]);
+      const found = summarise(spans())
+        .filter((one) => one.name.includes(options.name ?? ''))
+        .slice(0, options.limit);
+      const rows = found.map((one) => [
+        one.traceId,
+        new Date(one.startMs).toISOString(),
+        `${one.durationMs.toFixed(0)} ms`,
+        `${one.spans} spans`,
+        one.services.join(' → '),
+        one.name,
+      ]);
       output().result(found, rows.length === 0 ? 'No traces yet.' : table(rows));
     });
 
@@ -28,7 +37,13 @@ export function traceCommand(program: Command, output: () => Output, mesh: () =>
       const all = spans();
       const chosen = traceId ?? summarise(all).find((one) => one.services.length >= 3)?.traceId;
       const own = all.filter((span) => span.traceId === chosen);
-      if (own.length === 0) throw new CommandFailure(chosen === undefined ? 'No trace crosses three services yet.' : `There is no trace ${chosen}.`, EXIT.failed, '`plexus trace ls` shows what was recorded.', 'NOT_FOUND');
+      if (own.length === 0)
+        throw new CommandFailure(
+          chosen === undefined ? 'No trace crosses three services yet.' : `There is no trace ${chosen}.`,
+          EXIT.failed,
+          '`plexus trace ls` shows what was recorded.',
+          'NOT_FOUND',
+        );
       output().result(own, [`trace ${chosen}`, ...drawTrace(own)]);
     });
 }

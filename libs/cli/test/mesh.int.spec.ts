@@ -1,0 +1,156 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { GatewayClient } from '@plexus/client-protocol';
+import { startTestMesh, type TestMesh, waitFor } from '@plexus/testing';
+import WebSocket from 'ws';
+import { plexus } from './plexus.js';
+
+interface Span {
+  readonly service: string;
+}
+
+describe('the walking mesh', () => {
+  let mesh: TestMesh;
+
+  beforeAll(async () => {
+    mesh = await startTestMesh();
+  }, 120_000);
+  afterAll(async () => {
+    await mesh?.stop();
+  }, 60_000);
+
+  const run = (...args: string[]) => plexus(['--state', mesh.stateDir, '--json', ...args]);
+  const call = (method: string, url: string, body?: string, token = mesh.token): Promise<Response> =>
+    fetch(`${mesh.gateway.http}${url}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body }),
+    });
+
+  async function withClient<T>(token: string, work: (client: GatewayClient) => Promise<T>): Promise<T> {
+    const client = new GatewayClient({ url: mesh.gateway.ws, token, createSocket: (url) => new WebSocket(url) as never });
+    try {
+      await client.connect({ timeoutMs: 15_000 });
+      return await work(client);
+    } finally {
+      client.close();
+    }
+  }
+
+  it('plays the demo: chat, foreign event, memory', async () => {
+    const demo = await run('demo');
+    expect(demo.json<{ steps: { ok: boolean; error?: string }[] }>().steps.map((step) => step.error ?? 'ok')).toEqual(['ok', 'ok', 'ok']);
+    expect(demo.code).toBe(0);
+  }, 120_000);
+
+  it('is ready, and each service answers /metrics', async () => {
+    const status = await run('status');
+    expect(status.code).toBe(0);
+    const services = status.json<{ services: { name: string; http: string }[] }>().services;
+    expect(services.map(({ name }) => name).sort()).toEqual(['gateway', 'memory', 'push', 'routing', 'scheduler']);
+    for (const { name, http } of services) {
+      const metrics = await (await fetch(`${http}/metrics`)).text();
+      expect([name, /^# TYPE /m.test(metrics)]).toEqual([name, true]);
+    }
+  });
+
+  it('shows one trace of a message across gateway, routing and scheduler', async () => {
+    const trace = await waitFor(
+      async () => {
+        const shown = await run('trace', 'ls', '--limit', '200');
+        return shown
+          .json<{ traceId: string; services: string[] }[]>()
+          .find(({ services }) => ['gateway', 'routing', 'scheduler'].every((name) => services.includes(name)));
+      },
+      { timeoutMs: 30_000, what: 'a trace that crosses gateway, routing and scheduler' },
+    );
+    const spans = (await run('trace', 'show', trace.traceId)).json<Span[]>();
+    expect(new Set(spans.map(({ service }) => service)).size).toBeGreaterThanOrEqual(3);
+  }, 60_000);
+
+  it('keeps what was said over a restart of everything', async () => {
+    const sessionKey = 'agent:main:restart';
+    await withClient(mesh.token, async (client) => {
+      for await (const _piece of client.chatSend({ sessionKey, message: 'remember the milk', idempotencyKey: 'restart-1' }));
+      await waitFor(async () => ((await client.history(sessionKey)) as { messages: unknown[] }).messages.length === 2, { what: 'both sides' });
+    });
+    await mesh.restartAll();
+    const history = await withClient(mesh.token, (client) => client.history(sessionKey));
+    const messages = (history as { messages: { role: string; content: { text: string }[] }[] }).messages;
+    expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
+    expect(messages[0]?.content[0]?.text).toBe('remember the milk');
+    await withClient(mesh.token, async (client) => {
+      const pieces = [];
+      for await (const piece of client.chatSend({ sessionKey, message: 'and the bread' })) pieces.push(piece);
+      expect(pieces.at(-1)?.type).toBe('final');
+    });
+  }, 180_000);
+
+  it('keeps the sessions, inboxes and memories of two users apart', async () => {
+    const tokens = await Promise.all(
+      ['ann', 'bob'].map(async (user) => (await run('token', 'mint', '--user', user, '--scopes', 'operator.admin')).json<{ token: string }>().token),
+    );
+    const [ann = '', bob = ''] = tokens;
+    await withClient(ann, async (client) => {
+      for await (const _piece of client.chatSend({ sessionKey: 'main', message: "ann's secret" }));
+    });
+    expect(await withClient(bob, (client) => client.history('main'))).toMatchObject({ messages: [] });
+    await call('POST', '/v1/memory', JSON.stringify({ content: 'annsword is the word' }), ann);
+    const found = (await (await call('GET', '/v1/memory/search?q=annsword', undefined, bob)).json()) as { hits: unknown[] };
+    expect(found.hits).toEqual([]);
+  }, 120_000);
+
+  it.each([
+    ['illegal JSON', 'POST', '/v1/memory', '{', 400, 'INVALID_JSON'],
+    ['a wrong shape', 'POST', '/v1/memory', '{"content":7}', 400, 'INVALID_REQUEST'],
+    ['an event without id', 'POST', '/v1/events', '{"specversion":"1.0","source":"/x","type":"t"}', 400, 'INVALID_EVENT'],
+    ['an unknown route', 'GET', '/v1/nothing', undefined, 404, 'NOT_FOUND'],
+  ])('answers %s with a stable code', async (_title, method, url, body, status, code) => {
+    const response = await call(method, url, body);
+    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([status, code]);
+    expect(response.headers.get('content-type')).toContain('application/problem+json');
+  });
+
+  it('refuses a wrong token, and a token of an unknown tenant, and lives on', async () => {
+    expect((await call('GET', '/v1/inbox', undefined, 'wrong')).status).toBe(401);
+    const stranger = (await run('token', 'mint', '--user', 'u', '--tenant', 'nowhere')).json<{ token: string }>().token;
+    const response = await call('GET', '/v1/inbox', undefined, stranger);
+    expect([401, 404]).toContain(response.status);
+    expect((await call('GET', '/v1/inbox')).status).toBe(200);
+  });
+
+  it('parks an event that is none, shows why, and sends it again on demand', async () => {
+    const { host, username, password } = new URL(readFileSync(path.join(mesh.stateDir, 'credentials/demo.url'), 'utf8').trim());
+    const { connect } = await import('@nats-io/transport-node');
+    const foreign = await connect({ servers: host, user: username, pass: decodeURIComponent(password) });
+    await foreign.request('plexus.in.default.demo.broken.v1.k1', '{"not":"an event"}', { timeout: 5_000 });
+    await foreign.close();
+    const parked = await waitFor(
+      async () => (await run('dlq', 'ls')).json<{ seq: number; code: string; originSubject: string }[]>().find((one) => one.originSubject.includes('.broken.')),
+      {
+        what: 'the parked message',
+      },
+    );
+    expect(parked.code).toBe('INVALID_EVENT');
+    expect((await run('dlq', 'show', String(parked.seq))).json<{ body: string }>().body).toBe('{"not":"an event"}');
+    expect((await run('dlq', 'redrive', String(parked.seq))).code).toBe(0);
+    const again = await waitFor(
+      async () =>
+        (await run('dlq', 'ls')).json<{ seq: number; originSubject: string }[]>().find((one) => one.originSubject.includes('.broken.') && one.seq > parked.seq),
+      {
+        what: 'the message parked once more',
+      },
+    );
+    expect((await run('dlq', 'drop', String(again.seq))).code).toBe(0);
+    expect((await run('dlq', 'show', String(again.seq))).code).toBe(1);
+  }, 60_000);
+
+  it('has the streams that the contracts declare, and an event published by the command is stored once', async () => {
+    expect((await run('nats', 'plan')).code).toBe(0);
+    const first = await run('events', 'publish', 'demo.hello', '--id', 'same-id', '--data', '{"summary":"hi"}');
+    expect(first.json<{ duplicate: boolean }>().duplicate).toBe(false);
+    const second = await run('events', 'publish', 'demo.hello', '--id', 'same-id', '--data', '{"summary":"hi"}');
+    expect(second.json<{ duplicate: boolean }>().duplicate).toBe(true);
+    expect((await run('events', 'publish', 'demo.hello', '--data', '{')).code).toBe(2);
+  });
+});

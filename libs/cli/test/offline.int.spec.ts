@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { plexus } from './plexus.js';
+
+describe('plexus without a mesh', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'plexus-cli-'));
+  const state = path.join(folder, 'state');
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('says that nothing runs and what to do, with exit code 3', async () => {
+    for (const args of [['status'], ['nats', 'plan'], ['dlq', 'ls'], ['demo']]) {
+      const text = await plexus(['--state', state, ...args]);
+      expect([args, text.code]).toEqual([args, 3]);
+      expect(text.err).toContain('npm start');
+      const json = await plexus(['--state', state, '--json', ...args]);
+      expect(json.json<{ error: { code: string } }>().error.code).toBe('NOT_RUNNING');
+    }
+  });
+
+  it('lists, shows and validates contracts', async () => {
+    const list = await plexus(['contracts', 'list', '--json', '--domain', 'memory']);
+    expect(list.json<{ name: string }[]>().map(({ name }) => name)).toContain('write');
+    const shown = await plexus(['contracts', 'show', 'memory.write', '--json']);
+    expect(shown.json<{ subject: string }>().subject).toContain('plexus.');
+
+    const good = path.join(folder, 'good.json');
+    const bad = path.join(folder, 'bad.json');
+    const broken = path.join(folder, 'broken.json');
+    writeFileSync(good, JSON.stringify({ query: 'x' }));
+    writeFileSync(bad, JSON.stringify({ query: '', k: 99 }));
+    writeFileSync(broken, '{');
+    expect((await plexus(['contracts', 'validate', 'memory.search', good])).code).toBe(0);
+    const refused = await plexus(['contracts', 'validate', 'memory.search', bad, '--json']);
+    expect(refused.code).toBe(4);
+    expect(
+      refused
+        .json<{ issues: { path: string }[] }>()
+        .issues.map((issue) => issue.path)
+        .sort(),
+    ).toEqual(['k', 'query']);
+    expect((await plexus(['contracts', 'validate', 'memory.search', broken])).code).toBe(4);
+    const unknown = await plexus(['contracts', 'show', 'memory.serach']);
+    expect(unknown.code).toBe(2);
+    expect(unknown.err).toContain('There is no contract "memory.serach"');
+  });
+
+  it('answers a wrong call with usage and exit code 2', async () => {
+    for (const args of [['nonsense'], ['contracts'], ['dlq', 'show'], ['token', 'mint'], ['dlq', 'redrive', 'x']]) {
+      expect([args, (await plexus(['--state', state, ...args])).code]).toEqual([args, 2]);
+    }
+  });
+
+  it('refuses to mint a token with an unknown scope or a broken duration', async () => {
+    expect((await plexus(['--state', state, 'token', 'mint', '--user', 'u', '--scopes', 'root'])).err).toContain('Unknown scope root');
+    expect((await plexus(['--state', state, 'token', 'mint', '--user', 'u', '--ttl', 'soon'])).code).toBe(2);
+  });
+
+  it('doctor names each check with a way out of each problem', async () => {
+    const findings = (await plexus(['--state', state, 'doctor', '--json'], { PLEXUS_GATEWAY_PORT: '0' })).json<
+      { check: string; level: string; fix?: string }[]
+    >();
+    expect(findings.map(({ check }) => check)).toEqual(['node', 'nats-server', 'postgres', 'state folder', 'disk', 'memory', 'model']);
+    for (const finding of findings) expect([finding.check, finding.level === 'ok' || (finding.fix ?? '') !== '']).toEqual([finding.check, true]);
+  });
+});
