@@ -1,1 +1,12 @@
-export {};
+export { CLOSE_CODES, type CloseCode, EXIT_CODES, type ReconnectPolicy, reconnectPolicy } from './close-codes.js';
+export { type DecodeOptions, decodeMeshFrame, decodeVmFrame, type FrameProblem, type FrameProblemCode } from './decode-frame.js';
+export { type FrameClass, frameClass } from './frame-class.js';
+export { AgentSettings, Encrypted, HistoryMessage, historyText } from './frame-parts.js';
+export { FrameReceiver, type FrameReceiverOptions, type NumberedFrame, type Received } from './frame-receiver.js';
+export { type Attached, FrameSender, type FrameSenderOptions, type OutgoingFrame, withFack } from './frame-sender.js';
+export { LIMITS } from './limits.js';
+export { MESH_FRAMES, type MeshFrame, type MeshFrameOf, type MeshFrameType, MessageMetadata, StartSessionData } from './mesh-frames.js';
+export { BadFrameBudget, TokenBucket } from './rate.js';
+export { RECONNECT_ALERT_AFTER, reconnectDelayMs } from './reconnect-delay.js';
+export { isRunEnd, RunEventData, type RuntimeEvent, type Usage } from './run-event.js';
+export { SessionReport, VM_FRAMES, type VmFrame, type VmFrameOf, type VmFrameType } from './vm-frames.js';

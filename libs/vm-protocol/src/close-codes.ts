@@ -1,0 +1,55 @@
+/** What a VM does after its socket was closed with a code. */
+export type ReconnectPolicy =
+  /** Go to another gateway without waiting. */
+  | 'at-once'
+  /** Wait as the reconnect schedule says. */
+  | 'backoff'
+  /** End the process; somebody else lives, or nobody will let us in. */
+  | 'never';
+
+export interface CloseCode {
+  readonly code: number;
+  /** Text of the close frame; short, public, constant. */
+  readonly reason: string;
+  readonly reconnect: ReconnectPolicy;
+}
+
+/** Every code with which the mesh closes a VM's socket. Numbers are never reused. */
+export const CLOSE_CODES = {
+  binaryFrame: { code: 1003, reason: 'binary frames are not accepted', reconnect: 'backoff' },
+  frameTooBig: { code: 1009, reason: 'frame too big', reconnect: 'backoff' },
+  serviceRestart: { code: 1012, reason: 'service restart', reconnect: 'at-once' },
+  unauthenticated: { code: 4001, reason: 'authentication failed', reconnect: 'never' },
+  unknownVm: { code: 4004, reason: 'no such user or VM', reconnect: 'never' },
+  handshakeTimeout: { code: 4008, reason: 'handshake timeout', reconnect: 'backoff' },
+  replaced: { code: 4009, reason: 'replaced by a newer connection', reconnect: 'never' },
+  rateLimited: { code: 4029, reason: 'rate limited', reconnect: 'backoff' },
+  tooManyBadFrames: { code: 4400, reason: 'too many bad frames', reconnect: 'backoff' },
+  fenced: { code: 4409, reason: 'fenced: a newer incarnation exists', reconnect: 'never' },
+  gap: { code: 4410, reason: 'a gap was not repaired in time', reconnect: 'backoff' },
+  slowConsumer: { code: 4413, reason: 'slow consumer', reconnect: 'backoff' },
+  internal: { code: 4500, reason: 'internal error', reconnect: 'backoff' },
+} as const satisfies Record<string, CloseCode>;
+
+const BY_CODE = new Map<number, CloseCode>(Object.values(CLOSE_CODES).map((entry) => [entry.code, entry]));
+
+/** What to do after any close code; one that is not ours (1001, 1006, …) means a lost connection. */
+export function reconnectPolicy(code: number): ReconnectPolicy {
+  return BY_CODE.get(code)?.reconnect ?? 'backoff';
+}
+
+/** Exit codes of the runtime, for whoever started it. */
+export const EXIT_CODES = {
+  /** Asked to stop. */
+  stopped: 0,
+  /** A defect; the logs say which. */
+  failed: 1,
+  /** No mesh for as long as the self-fencing allows (EX_TEMPFAIL). */
+  abandoned: 75,
+  /** The mesh refuses these credentials (EX_NOPERM). */
+  refused: 77,
+  /** A start-up value is missing or wrong (EX_CONFIG). */
+  misconfigured: 78,
+  /** A newer incarnation, or another process with the same identity, lives. */
+  fenced: 79,
+} as const;

@@ -1,0 +1,26 @@
+/** The numbers of the protocol in one place; all times in milliseconds, all sizes in bytes. */
+export const LIMITS = {
+  frameBytes: 10 * 1024 * 1024,
+  jsonDepth: 64,
+  jsonKeys: 10_000,
+  framesPerSecond: 500,
+  frameBurst: 1_000,
+  badFrames: 20,
+  badFrameWindowMs: 60_000,
+  authTimeoutMs: 10_000,
+  heartbeatMs: 10_000,
+  heartbeatSilenceMs: 25_000,
+  ackDelayMs: 200,
+  ackFrames: 32,
+  holdFrames: 256,
+  gapMs: 2_000,
+  unackedFrames: 10_000,
+  unackedBytes: 16 * 1024 * 1024,
+  /** Share of the unacked buffer at which the producer has to slow down. */
+  unackedHighWater: 0.8,
+  queuedMessagesPerSession: 20,
+  fenceNewWorkMs: 30_000,
+  fenceToolsMs: 45_000,
+  fenceKillMs: 50_000,
+  fenceExitMs: 600_000,
+} as const;
