@@ -1,1 +1,25 @@
-export {};
+export { type ChatPiece, ChatStream } from './chat-stream.js';
+export { CAPABILITIES, CLIENT_CAPS, CLIENT_ERROR_CODES, CLOSE_CODES, closeReason, HANDSHAKE_DETAILS, TERMINAL_DETAILS } from './codes.js';
+export { ClientInfo, ConnectChallenge, type ConnectInput, ConnectParams, HelloOk, HelloOkLoose } from './connect.js';
+export { AgentEvent, ChatEvent, ChatMessage, InboxItemEvent, messageText, ShutdownEvent, TickEvent, textMessage } from './events.js';
+export {
+  type ErrorShape,
+  EventFrame,
+  encodeEvent,
+  encodeEventHead,
+  encodeEventTail,
+  encodeFailure,
+  encodeResult,
+  MINIMUM_PROBE_PROTOCOL_VERSION,
+  PROTOCOL_VERSION,
+  RequestFrame,
+  ResponseFrame,
+  ServerFrame,
+  StrictServerFrame,
+} from './frames.js';
+export { type ChatSendInput, type ClientState, GatewayClient, type GatewayClientOptions } from './gateway-client.js';
+export { GatewayError } from './gateway-error.js';
+export type { SocketLike } from './gateway-link.js';
+export { EVENTS, isMethodName, type MethodInput, type MethodName, type MethodParams, METHODS, SCOPE, scopeOfEvent } from './methods.js';
+export type { RequestOptions } from './pending-requests.js';
+export { DEFAULT_RECONNECT, type ReconnectPolicy, reconnectDelay } from './reconnect.js';

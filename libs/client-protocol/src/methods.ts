@@ -1,0 +1,184 @@
+import { z } from 'zod';
+
+/**
+ * Every method of the gateway: the scope it needs and the parameters it takes. Unknown parameters are stripped, `null` is no absent
+ * value here: a wrong one is answered with its path.
+ */
+
+export const SCOPE = { read: 'operator.read', write: 'operator.write', admin: 'operator.admin' } as const;
+
+const sessionKey = z.string().trim().min(1).max(512);
+const agentId = z.string().trim().min(1).max(64).optional();
+const messageText = z.string().min(1).max(200_000);
+const idempotencyKey = z.string().trim().min(1).max(256);
+const runTimeoutMs = z.number().int().min(0).max(3_600_000).optional();
+const severity = z.enum(['low', 'medium', 'high', 'critical']);
+const nothing = z.object({}).optional().default({});
+
+const sessionsListParams = z
+  .object({
+    limit: z.number().int().min(1).max(500).optional(),
+    offset: z.number().int().min(0).optional(),
+    search: z.string().max(256).optional(),
+    agentId,
+    includeLastMessage: z.boolean().optional(),
+  })
+  .optional()
+  .default({});
+
+const memoryScope = z.object({ kind: z.enum(['user', 'session', 'agent', 'shared']), id: z.string().min(1).max(512) });
+const memoryKind = z.enum(['fact', 'preference', 'episode', 'summary', 'note']);
+
+/** Declares one method. `scope: undefined` means that every authenticated operator may call it. */
+function method<P extends z.ZodType>(scope: string | undefined, params: P) {
+  return { scope, params };
+}
+
+export const METHODS = {
+  health: method(undefined, nothing),
+  status: method(SCOPE.read, nothing),
+  'system-presence': method(SCOPE.read, nothing),
+
+  'chat.send': method(
+    SCOPE.write,
+    z.object({
+      sessionKey,
+      message: messageText,
+      idempotencyKey,
+      agentId,
+      timeoutMs: runTimeoutMs,
+      attachments: z.array(z.unknown()).max(64).optional(),
+      extraSystemPrompt: z.string().max(20_000).optional(),
+    }),
+  ),
+  'chat.history': method(
+    SCOPE.read,
+    z.object({
+      sessionKey,
+      limit: z.number().int().min(1).max(1_000).optional(),
+      offset: z.number().int().min(0).optional(),
+      cursor: z.string().max(64).optional(),
+      maxChars: z.number().int().min(1).max(1_000_000).optional(),
+    }),
+  ),
+  'chat.inject': method(SCOPE.admin, z.object({ sessionKey, message: messageText, label: z.string().max(100).optional() })),
+  'chat.abort': method(SCOPE.write, z.object({ sessionKey, runId: z.string().min(1).max(256).optional() })),
+
+  'sessions.list': method(SCOPE.read, sessionsListParams),
+  'sessions.create': method(
+    SCOPE.write,
+    z
+      .object({ key: sessionKey.optional(), label: z.string().max(100).optional(), message: messageText.optional(), agentId })
+      .optional()
+      .default({}),
+  ),
+  'sessions.reset': method(SCOPE.admin, z.object({ key: sessionKey, reason: z.enum(['new', 'reset']).optional() })),
+  'sessions.describe': method(SCOPE.read, z.object({ key: sessionKey, agentId })),
+  'sessions.resolve': method(SCOPE.read, z.object({ key: sessionKey, agentId })),
+  'sessions.subscribe': method(SCOPE.read, sessionsListParams),
+  'sessions.unsubscribe': method(SCOPE.read, nothing),
+  'sessions.messages.subscribe': method(SCOPE.read, z.object({ key: sessionKey, agentId })),
+  'sessions.messages.unsubscribe': method(SCOPE.read, z.object({ key: sessionKey, agentId })),
+
+  'agents.list': method(SCOPE.read, nothing),
+  agent: method(
+    SCOPE.write,
+    z.object({
+      message: messageText,
+      idempotencyKey,
+      sessionKey: sessionKey.optional(),
+      agentId,
+      timeout: z.number().min(0).max(3_600).optional().describe('Seconds.'),
+      extraSystemPrompt: z.string().max(20_000).optional(),
+    }),
+  ),
+  'agent.wait': method(SCOPE.write, z.object({ runId: z.string().min(1).max(256), timeoutMs: z.number().int().min(0).max(3_600_000).optional() })),
+  'models.list': method(SCOPE.read, nothing),
+  'commands.list': method(SCOPE.read, nothing),
+
+  'inbox.resume': method(
+    SCOPE.read,
+    z
+      .object({ cursor: z.string().max(128).optional() })
+      .optional()
+      .default({}),
+  ),
+  'inbox.list': method(
+    SCOPE.read,
+    z
+      .object({ after: z.number().int().min(0).optional(), limit: z.number().int().min(1).max(200).optional() })
+      .optional()
+      .default({}),
+  ),
+  'inbox.ack': method(SCOPE.read, z.object({ offset: z.number().int().min(0) })),
+  'inbox.mark': method(SCOPE.read, z.object({ ids: z.array(z.string().min(1).max(128)).min(1).max(500), state: z.enum(['seen', 'read', 'done']) })),
+
+  'push.subscribe': method(
+    SCOPE.write,
+    z.object({
+      scopeKind: z.enum(['case', 'entity', 'region', 'topic', 'type', 'all']),
+      scopeRef: z.string().max(256).optional(),
+      minSeverity: severity.optional(),
+      typePatterns: z.array(z.string().min(1).max(256)).max(50).optional(),
+      level: z.enum(['all', 'digest', 'critical_only', 'muted']).optional(),
+    }),
+  ),
+  'push.unsubscribe': method(SCOPE.write, z.object({ id: z.string().min(1).max(64) })),
+  'push.subscriptions': method(SCOPE.read, nothing),
+
+  'memory.write': method(
+    SCOPE.write,
+    z.object({
+      content: z.string().min(1).max(65_536),
+      kind: memoryKind.optional(),
+      scope: memoryScope.optional(),
+      namespace: z.string().max(128).optional(),
+      importance: z.number().min(0).max(1).optional(),
+      metadata: z.record(z.string().max(128), z.unknown()).optional(),
+      expiresAt: z.iso.datetime({ offset: true }).optional(),
+      idempotencyKey: idempotencyKey.optional(),
+    }),
+  ),
+  'memory.search': method(
+    SCOPE.read,
+    z.object({
+      query: z.string().min(1).max(4_096),
+      k: z.number().int().min(1).max(50).optional(),
+      scopes: z.array(memoryScope).max(10).optional(),
+      namespace: z.string().max(128).optional(),
+      kinds: z.array(memoryKind).max(5).optional(),
+      minScore: z.number().min(0).max(1).optional(),
+    }),
+  ),
+  'vms.list': method(
+    SCOPE.read,
+    z
+      .object({ includeTerminated: z.boolean().optional(), limit: z.number().int().min(1).max(500).optional() })
+      .optional()
+      .default({}),
+  ),
+} as const;
+
+export type MethodName = keyof typeof METHODS;
+/** Parameters of a method as a caller writes them. */
+export type MethodInput<M extends MethodName> = z.input<(typeof METHODS)[M]['params']>;
+/** Parameters of a method as its handler gets them. */
+export type MethodParams<M extends MethodName> = z.output<(typeof METHODS)[M]['params']>;
+
+/** True for a method that this gateway answers. */
+export function isMethodName(name: string): name is MethodName {
+  return Object.hasOwn(METHODS, name);
+}
+
+/** Scopes that a socket needs to be sent an event; families that are not listed are sent to nobody. */
+export function scopeOfEvent(event: string): string | 'everybody' | 'nobody' {
+  if (event === 'tick' || event === 'health' || event === 'heartbeat' || event === 'shutdown') return 'everybody';
+  if (/^(chat$|agent$|presence$|cron$|sessions?\.|inbox\.|node\.(?!pair))/.test(event)) return SCOPE.read;
+  if (event.startsWith('exec.approval.')) return 'operator.approvals';
+  if (/^[a-z]+\.pair\./.test(event)) return 'operator.pairing';
+  if (event.startsWith('plugin.')) return SCOPE.write;
+  return 'nobody';
+}
+
+/** Events that this gateway sends. */
+export const EVENTS = ['connect.challenge', 'tick', 'shutdown', 'chat', 'agent', 'session.message', 'sessions.changed', 'inbox.item'] as const;
