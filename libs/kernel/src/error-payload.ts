@@ -55,10 +55,13 @@ export function readErrorPayload(value: unknown): ErrorPayload | undefined {
   if (!announced && !problemDocument && !coded) return undefined;
 
   const source = nested ?? value;
+  // OAuth style: `error` is a code when a description stands beside it, the message itself when not.
+  const described =
+    text(value.error_description) ?? text(source.message) ?? text(source.detail) ?? text(value.message) ?? text(value.detail) ?? text(value.title);
   const found: ErrorPayload = {
-    message: text(source.message) ?? text(source.detail) ?? text(source.error) ?? text(value.message) ?? text(value.detail) ?? text(value.title) ?? plain,
-    code: codeText(source.code) ?? (nested ? codeText(value.code) : undefined),
-    type: text(source.type) ?? text(source.status) ?? (nested && value.type !== 'error' ? text(value.type) : undefined),
+    message: described ?? plain ?? text(source.error),
+    code: codeText(source.code) ?? (nested ? codeText(value.code) : undefined) ?? (described === undefined ? undefined : plain),
+    type: [source.type, source.status, value.type].map(text).find((type) => type !== undefined && type !== 'error'),
     status: statusOf(source.status, source.statusCode, source.code, value.status, value.statusCode, value.code),
     requestId: text(value.request_id) ?? text(value.requestId) ?? text(source.request_id),
   };
