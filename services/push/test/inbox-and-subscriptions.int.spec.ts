@@ -1,0 +1,136 @@
+import { everything, incoming, openPushDatabase, type PushDatabase, type Replica } from './support/push-on-postgres.js';
+
+describe('subscriptions and inbox on a real Postgres', () => {
+  let push: PushDatabase;
+  let one: Replica;
+  const me = { tenant: 'acme', user: 'me' };
+
+  beforeEach(async () => {
+    push = await openPushDatabase();
+    one = push.replica();
+  });
+  afterEach(() => push.close());
+
+  describe('subscriptions', () => {
+    it('the same scope again updates the subscription and says so', async () => {
+      const first = await one.subscriptions.subscribe(me, everything);
+      const again = await one.subscriptions.subscribe(me, { ...everything, level: 'muted', minSeverity: 'high', typePatterns: ['a.*', 'a.*'] });
+      expect(first.created).toBe(true);
+      expect(again).toMatchObject({ created: false, subscription: { id: first.subscription.id, version: 2, level: 'muted', typePatterns: ['a.*'] } });
+      await expect(one.subscriptions.list(me)).resolves.toEqual([again.subscription]);
+    });
+
+    it('the same scope twenty times at once is one subscription', async () => {
+      const two = push.replica();
+      const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? one : two).subscriptions.subscribe(me, everything)));
+      expect(answers.filter(({ created }) => created)).toHaveLength(1);
+      expect(new Set(answers.map(({ subscription }) => subscription.id)).size).toBe(1);
+    });
+
+    it('nobody lists or removes what belongs to somebody else', async () => {
+      const { subscription } = await one.subscriptions.subscribe(me, everything);
+      for (const stranger of [
+        { tenant: 'acme', user: 'you' },
+        { tenant: 'other', user: 'me' },
+      ]) {
+        await expect(one.subscriptions.list(stranger)).resolves.toEqual([]);
+        await expect(one.subscriptions.unsubscribe(stranger, subscription.id)).resolves.toBe(false);
+      }
+      await expect(one.subscriptions.unsubscribe(me, subscription.id)).resolves.toBe(true);
+      await expect(one.subscriptions.unsubscribe(me, subscription.id)).resolves.toBe(false);
+      await one.decide.execute(incoming(1));
+      await expect(one.inbox.fetch(me, { limit: 10 })).resolves.toMatchObject({ items: [] });
+    });
+
+    it.each([
+      [{ scopeKind: 'case', scopeRef: '' }],
+      [{ scopeKind: 'all', scopeRef: 'x' }],
+      [{ scopeKind: 'case', scopeRef: 'a\0b' }],
+      [{ scopeKind: 'case', scopeRef: 'a\ud800' }],
+      [{ typePatterns: ['a\0'] }],
+    ] as const)('refuses %j with a code', async (rest) => {
+      await expect(one.subscriptions.subscribe(me, { ...everything, ...rest })).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+    });
+
+    it('an id that cannot exist is simply not there', async () => {
+      await expect(one.subscriptions.unsubscribe(me, 'sub_\0')).resolves.toBe(false);
+    });
+
+    it('refuses more subscriptions than one list can hold', async () => {
+      const patterns = Array.from({ length: 50 }, (_, n) => `${n}`.padStart(256, 'p'));
+      const followUntilRefused = async () => {
+        for (let n = 0; n < 100; n += 1) await one.subscriptions.subscribe(me, { ...everything, scopeKind: 'case', scopeRef: `c${n}`, typePatterns: patterns });
+      };
+      await expect(followUntilRefused()).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' });
+      expect((await one.subscriptions.list(me)).length).toBeGreaterThan(30);
+    });
+  });
+
+  describe('the inbox', () => {
+    const fill = async (count: number, rest: Parameters<typeof incoming>[1] = {}) => {
+      await one.subscriptions.subscribe(me, everything);
+      for (let seq = 1; seq <= count; seq += 1) await one.decide.execute(incoming(seq, { summary: `item ${seq}`, ...rest }));
+    };
+    const offsets = (items: readonly { offset: number }[]) => items.map(({ offset }) => offset);
+
+    it('is read forward behind an offset, or newest first without one', async () => {
+      await fill(5);
+      expect(offsets((await one.inbox.fetch(me, { after: 2, limit: 2 })).items)).toEqual([3, 4]);
+      expect(offsets((await one.inbox.fetch(me, { limit: 2 })).items)).toEqual([5, 4]);
+      expect((await one.inbox.fetch(me, { after: 5, limit: 2 })).items).toEqual([]);
+      expect((await one.inbox.fetch(me, { after: Number.MAX_SAFE_INTEGER, limit: 2 })).items).toEqual([]);
+    });
+
+    it('keeps its epoch from the first look on, and is nobody else’s', async () => {
+      const before = await one.inbox.fetch(me, { limit: 1 });
+      expect(before).toMatchObject({ head: 0, unread: 0, items: [] });
+      await fill(1);
+      const after = await one.inbox.fetch(me, { limit: 1 });
+      expect(after).toMatchObject({ epoch: before.epoch, head: 1 });
+      await expect(one.inbox.fetch({ tenant: 'acme', user: 'you' }, { limit: 5 })).resolves.toMatchObject({ head: 0, items: [] });
+      await expect(one.inbox.fetch({ tenant: 'other', user: 'me' }, { limit: 5 })).resolves.toMatchObject({ head: 0, items: [] });
+    });
+
+    it('marks move forward only, by id and up to an offset, and count what changed', async () => {
+      await fill(5);
+      const { items } = await one.inbox.fetch(me, { after: 0, limit: 5 });
+      const ids = [items[0]?.id as string, items[1]?.id as string];
+      await expect(one.inbox.mark(me, { ids }, 'read')).resolves.toEqual({ changed: 2, unread: 3 });
+      await expect(one.inbox.mark(me, { ids }, 'seen')).resolves.toEqual({ changed: 0, unread: 3 });
+      await expect(one.inbox.mark(me, { ids: [], upTo: 4 }, 'seen')).resolves.toEqual({ changed: 2, unread: 3 });
+      await expect(one.inbox.mark(me, { ids, upTo: 3 }, 'done')).resolves.toEqual({ changed: 3, unread: 2 });
+      const states = (await one.inbox.fetch(me, { after: 0, limit: 5 })).items.map(({ state }) => state);
+      expect(states).toEqual(['done', 'done', 'done', 'seen', 'new']);
+    });
+
+    it('marks of strangers, unknown ids and ids that cannot exist change nothing', async () => {
+      await fill(1);
+      const { items } = await one.inbox.fetch(me, { limit: 1 });
+      const ids = [items[0]?.id as string, 'dlv_unknown', 'dlv_\0'];
+      await expect(one.inbox.mark({ tenant: 'acme', user: 'you' }, { ids, upTo: 9 }, 'read')).resolves.toMatchObject({ changed: 0 });
+      await expect(one.inbox.mark({ tenant: 'other', user: 'me' }, { ids, upTo: 9 }, 'read')).resolves.toMatchObject({ changed: 0 });
+      await expect(one.inbox.mark(me, { ids }, 'read')).resolves.toEqual({ changed: 1, unread: 0 });
+    });
+
+    it('a page of large items is cut so that it fits one message, and reading on finds the rest', async () => {
+      await fill(60, { data: { text: 'x'.repeat(16_000) } });
+      const first = await one.inbox.fetch(me, { after: 0, limit: 200 });
+      expect(Buffer.byteLength(JSON.stringify(first))).toBeLessThan(900_000);
+      const seen = offsets(first.items);
+      while (seen.length < 60) {
+        const next = await one.inbox.fetch(me, { after: seen.at(-1) as number, limit: 200 });
+        expect(next.items.length).toBeGreaterThan(0);
+        seen.push(...offsets(next.items));
+      }
+      expect(seen).toEqual(Array.from({ length: 60 }, (_, index) => index + 1));
+    });
+
+    it('tells the heads of several users at once and leaves strangers out', async () => {
+      await fill(3);
+      const { epoch } = await one.inbox.fetch(me, { limit: 1 });
+      await expect(one.inbox.heads('acme', ['me', 'nobody', 'a\0'])).resolves.toEqual([{ user: 'me', epoch, head: 3 }]);
+      await expect(one.inbox.heads('other', ['me'])).resolves.toEqual([]);
+      await expect(one.inbox.heads('acme', [])).resolves.toEqual([]);
+    });
+  });
+});
