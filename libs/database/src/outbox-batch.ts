@@ -1,5 +1,4 @@
 import type { DatabaseSession } from './database.js';
-import type { OutboxMessage } from './outbox.js';
 
 export interface OutboxRow {
   readonly id: number;
@@ -13,7 +12,7 @@ export interface OutboxRow {
 export type PublishRaw = (
   subject: string,
   body: Uint8Array,
-  options: { headers: Record<string, string>; msgId: NonNullable<OutboxMessage['msgId']>; timeoutMs: number },
+  options: { headers: Record<string, string>; msgId: string; timeoutMs: number },
 ) => Promise<unknown>;
 
 export interface BatchResult {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Tx } from './database.js';
 
 /**
@@ -20,8 +21,8 @@ CREATE INDEX outbox_published_at_idx ON outbox (published_at);`;
 /** One message as `bus.encodeEvent` makes it. */
 export interface OutboxMessage {
   readonly subject: string;
-  /** The stream drops a second message of this id inside its window; the table refuses it as long as the row is kept. */
-  readonly msgId: string;
+  /** The stream drops a second message of this id inside its window, the table as long as the row is kept. Without one the row gets an id of its own. */
+  readonly msgId: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
 }
@@ -43,7 +44,7 @@ export async function appendOutbox(tx: Tx, messages: readonly OutboxMessage[]): 
      ON CONFLICT (msg_id) DO NOTHING`,
     [
       messages.map((message) => message.subject),
-      messages.map((message) => message.msgId),
+      messages.map((message) => message.msgId ?? randomUUID()),
       messages.map((message) => JSON.stringify(message.headers ?? {})),
       messages.map((message) => Buffer.from(message.body)),
     ],

@@ -11,6 +11,15 @@ function pool(options: { max?: number; maxWaiting?: number; statementTimeoutMs?:
   return database;
 }
 
+/** A promise that somebody else resolves. */
+function gate(): { promise: Promise<void>; resolve: () => void } {
+  let open: () => void = () => undefined;
+  const promise = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { promise, resolve: () => open() };
+}
+
 async function failureOf(work: Promise<unknown>): Promise<PlexusError> {
   const error = await work.then(
     () => undefined,
@@ -117,7 +126,7 @@ describe('transactions', () => {
   test('that deadlock run again until both have happened', async () => {
     const database = pool();
     await database.query('two', 'INSERT INTO counters VALUES (201, 0), (202, 0)');
-    const both = Promise.withResolvers<void>();
+    const both = gate();
     let waiting = 0;
     let runs = 0;
     const add = (first: number, second: number) =>
@@ -165,8 +174,8 @@ test('a pool survives kill -9 and restart of the server: idle, busy and mid-tran
   const database = pool({ max: 4 });
   await Promise.all([1, 2, 3].map(() => database.query('warm', 'SELECT pg_sleep(0.02)')));
   const session = await database.openSession();
-  const insideTransaction = Promise.withResolvers<void>();
-  const killed = Promise.withResolvers<void>();
+  const insideTransaction = gate();
+  const killed = gate();
   const transaction = failureOf(
     database.transaction(async (tx) => {
       await tx.query('lost', 'INSERT INTO counters VALUES (300, 1)');

@@ -1,0 +1,63 @@
+/** A key part as it stands already, apart from case. */
+const PLAIN_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/i;
+const MAX_ID_LENGTH = 64;
+const PROTOTYPE_NAMES = new Set(['__proto__', 'constructor', 'prototype']);
+
+export const DEFAULT_AGENT_ID = 'main';
+export const DEFAULT_ACCOUNT_ID = 'default';
+export const DEFAULT_MAIN_KEY = 'main';
+export const UNKNOWN_PART = 'unknown';
+
+/** Text or nothing: what configuration and callers may hand in. Numbers are written out, everything else counts as absent. */
+export type Loose = string | number | bigint | null | undefined;
+
+/** Trimmed text; empty when absent. */
+export function trimmed(value: Loose): string {
+  return value === null || value === undefined ? '' : String(value).trim();
+}
+
+export function lowered(value: Loose): string {
+  return trimmed(value).toLowerCase();
+}
+
+/**
+ * Lower-cases and cleans an identifier. The cut to 64 characters comes last, so a cut id may end in `-`; a leading `_` survives.
+ */
+function cleanId(value: Loose, fallback: string): string {
+  const text = trimmed(value);
+  if (text === '') return fallback;
+  if (PLAIN_ID.test(text)) return text.toLowerCase();
+  const cleaned = text
+    .toLowerCase()
+    .replace(/[^a-z0-9_-]+/g, '-')
+    .replace(/^-+/, '')
+    .replace(/-+$/, '')
+    .slice(0, MAX_ID_LENGTH);
+  return cleaned === '' ? fallback : cleaned;
+}
+
+/** Agent id as it stands in session keys; `main` when nothing is left. */
+export function normaliseAgentId(value: Loose): string {
+  return cleanId(value, DEFAULT_AGENT_ID);
+}
+
+/** Account id as it stands in session keys and in comparisons; `default` when nothing is left and for names of `Object.prototype`. */
+export function normaliseAccountId(value: Loose): string {
+  const id = cleanId(value, DEFAULT_ACCOUNT_ID);
+  return PROTOTYPE_NAMES.has(id) ? DEFAULT_ACCOUNT_ID : id;
+}
+
+/** Name of the main session: trimmed and lower-cased, not cleaned. */
+export function normaliseMainKey(value: Loose): string {
+  return lowered(value) || DEFAULT_MAIN_KEY;
+}
+
+/** Channel id as it stands in keys. Aliases are not resolved here. */
+export function normaliseChannel(value: Loose): string {
+  return lowered(value) || UNKNOWN_PART;
+}
+
+/** True when a given agent id needs no cleaning apart from case. */
+export function isValidAgentId(value: Loose): boolean {
+  return PLAIN_ID.test(trimmed(value));
+}
