@@ -3,11 +3,10 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
+import type { SchemaEngine } from '@prisma/schema-engine-wasm/schema_engine_bg';
 import type { Pool } from 'pg';
 
 const require = createRequire(import.meta.url);
-
-type SchemaEngine = InstanceType<typeof import('@prisma/schema-engine-wasm/schema_engine_bg').SchemaEngine>;
 
 /** Node has it, the type library for servers does not name it. */
 const { WebAssembly } = globalThis as unknown as {
@@ -23,7 +22,7 @@ export async function ddlOf(schemaFile: string, pool: Pool): Promise<string> {
   try {
     const to = { tag: 'schemaDatamodel' as const, files: [{ path: schemaFile, content: readFileSync(schemaFile, 'utf8') }] };
     const filters = { externalTables: [], externalEnums: [] };
-    const { stdout } = await engine.diff({ from: { tag: 'empty' }, to, script: true, exitCode: null, shadowDatabaseUrl: null, filters });
+    const { stdout } = await engine.diff({ from: { tag: 'empty' }, to, script: true, exitCode: null, filters });
     if (!stdout) throw new Error(`the schema engine wrote no DDL for ${schemaFile}`);
     return stdout;
   } finally {

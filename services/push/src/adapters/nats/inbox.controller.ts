@@ -1,0 +1,30 @@
+import { Controller } from '@nestjs/common';
+import { Ctx, Payload } from '@nestjs/microservices';
+import type { RpcContext } from '@plexus/bus';
+import { Rpc } from '@plexus/bus/nest';
+import { type DataOf, pushContracts, type ReplyOf } from '@plexus/contracts';
+import { ReadInbox } from '../../application/read-inbox.js';
+import { ownerOf, requireService } from './caller.js';
+
+const { fetchInbox, markInbox, inboxHeads } = pushContracts;
+
+@Controller()
+export class InboxController {
+  constructor(private readonly inbox: ReadInbox) {}
+
+  @Rpc(fetchInbox)
+  async fetch(@Payload() selection: DataOf<typeof fetchInbox>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof fetchInbox>> {
+    return this.inbox.fetch(ownerOf(context), selection);
+  }
+
+  @Rpc(markInbox)
+  async mark(@Payload() { state, ...selection }: DataOf<typeof markInbox>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof markInbox>> {
+    return this.inbox.mark(ownerOf(context), selection, state);
+  }
+
+  @Rpc(inboxHeads)
+  async heads(@Payload() { users }: DataOf<typeof inboxHeads>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof inboxHeads>> {
+    requireService(context);
+    return { heads: await this.inbox.heads(context.tenant, users) };
+  }
+}

@@ -1,0 +1,87 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { pushContracts } from '@plexus/contracts';
+import { createPool, OutboxRelay } from '@plexus/database';
+import { ulid } from '@plexus/kernel';
+import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
+import { EventsController } from './adapters/nats/events.controller.js';
+import { InboxController } from './adapters/nats/inbox.controller.js';
+import { LiveHints } from './adapters/nats/live-hints.js';
+import { Patience } from './adapters/nats/patience.js';
+import { SubscriptionsController } from './adapters/nats/subscriptions.controller.js';
+import { type EncodeDelivered, PostgresDecisionLedger } from './adapters/postgres/decision-ledger.js';
+import { PostgresInboxStore } from './adapters/postgres/inbox-store.js';
+import { PrismaSubscriptionStore } from './adapters/postgres/prisma-subscriptions.js';
+import { requireMigrations } from './adapters/postgres/require-migrations.js';
+import { PostgresSeenEvents } from './adapters/postgres/seen-events.js';
+import { PostgresSubscriptionIndex } from './adapters/postgres/subscription-index.js';
+import { DecideEvent } from './application/decide-event.js';
+import { ManageSubscriptions } from './application/manage-subscriptions.js';
+import { PruneSeenEvents } from './application/prune-seen-events.js';
+import { ReadInbox } from './application/read-inbox.js';
+import type { pushConfig } from './config.js';
+
+@Module({ controllers: [EventsController, InboxController, SubscriptionsController] })
+class PushModule {}
+
+/** Wires push: one pool, the use cases on it, the outbox relay and the pruning beside them. */
+export async function createPush(context: ServiceContext<ServiceConfig<typeof pushConfig>>): Promise<ServiceParts> {
+  const { config, log, bus, clock } = context;
+  const database = createPool({
+    url: config.DATABASE_URL,
+    schema: config.PUSH_DATABASE_SCHEMA,
+    applicationName: context.instanceId,
+    max: config.PUSH_DATABASE_CONNECTIONS,
+    log,
+  });
+  const subscriptionStore = new PrismaSubscriptionStore(database.pool, database.schema);
+  context.onShutdown('database', 'pool', async () => {
+    await subscriptionStore.close();
+    await database.close();
+  });
+  await requireMigrations(database);
+  context.readiness('database', () => database.ping().then(() => true));
+
+  const relay = new OutboxRelay({ database, publish: (subject, body, options) => bus.publishRaw(subject, body, options), log });
+  const encodeDelivered: EncodeDelivered = (tenant, fact, time) => {
+    const { msgId = fact.deliveryId, ...event } = bus.encodeEvent(pushContracts.delivered, { tenant, key: [fact.user], data: fact, id: fact.deliveryId, time });
+    return { ...event, msgId };
+  };
+  const hints = new LiveHints(bus, (err) => log.debug({ err }, 'an inbox hint could not be sent; gateways notice by the heads'));
+  const ledger = new PostgresDecisionLedger(
+    database,
+    () => ulid(),
+    encodeDelivered,
+    () => relay.kick(),
+  );
+  const pruning = new PruneSeenEvents(new PostgresSeenEvents(database), clock, (err) =>
+    log.warn({ err }, 'old sightings could not be pruned; tried again later'),
+  );
+
+  const module: DynamicModule = {
+    module: PushModule,
+    providers: [
+      { provide: DecideEvent, useValue: new DecideEvent(new PostgresSubscriptionIndex(database), ledger, hints) },
+      { provide: ManageSubscriptions, useValue: new ManageSubscriptions(subscriptionStore, () => ulid()) },
+      { provide: ReadInbox, useValue: new ReadInbox(new PostgresInboxStore(database), clock, () => ulid()) },
+      { provide: Patience, useValue: new Patience(clock, (err, attempt) => logWait(context, err, attempt)) },
+    ],
+  };
+  return {
+    module,
+    start: async () => {
+      const stop = new AbortController();
+      relay.start();
+      const pruned = pruning.run(stop.signal);
+      context.onShutdown('consumers', 'outbox relay', () => relay.stop());
+      context.onShutdown('consumers', 'pruning', () => {
+        stop.abort();
+        return pruned;
+      });
+    },
+  };
+}
+
+/** Says it when an outage begins and then rarely: sixteen waiting messages must not fill the log. */
+function logWait({ log }: Pick<ServiceContext, 'log'>, err: unknown, attempt: number): void {
+  if (attempt === 1 || attempt % 30 === 0) log.warn({ err, attempt }, 'the database is unavailable; events wait');
+}
