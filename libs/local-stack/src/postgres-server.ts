@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from './free-port.js';
 import { type GuardedProcess, startGuarded } from './guarded-process.js';
 import { findPostgres, isRoot, isTraversable, UNPRIVILEGED } from './postgres-binary.js';
 import { readPrivate, writePrivate } from './private-file.js';
-import { endProcess, identify } from './process-identity.js';
+import { endProcess, findWorkingIn, signalProcess } from './process-identity.js';
 import { ReadyLog } from './ready-log.js';
 import { StartError } from './start-error.js';
 
@@ -96,27 +96,16 @@ async function initialise(initdb: string, dir: string, dataDir: string, account:
 }
 
 /**
- * A postmaster that was killed leaves its children and its pid file behind. Children end by themselves once they notice; a
- * postmaster that survived its guard is stopped here. Postgres itself clears the stale pid file and shared memory.
+ * Ends every Postgres process that still works on this data: a postmaster that outlived its guard, or the children of one that was killed,
+ * which may take a while to notice. Only when none is left may a pid file that names somebody else be removed: until then it is
+ * what keeps two servers off the same data.
  */
 async function clearLeftovers(dataDir: string): Promise<void> {
-  const pidFile = path.join(dataDir, 'postmaster.pid');
-  if (!existsSync(pidFile)) return;
-  const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
-  const identity = Number.isInteger(pid) && pid > 1 ? identify(pid) : undefined;
-  if (identity === undefined || !isPostmasterOf(pid, dataDir)) {
-    rmSync(pidFile, { force: true });
-    return;
-  }
-  await endProcess(identity, { signal: 'SIGINT', graceMs: STOP_GRACE_MS });
-}
-
-function isPostmasterOf(pid: number, dataDir: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(dataDir);
-  } catch {
-    return process.platform !== 'linux'; // elsewhere we believe the pid file, as Postgres does
-  }
+  if (process.platform !== 'linux') return; // elsewhere Postgres's own check has to do
+  const working = findWorkingIn(realpathSync(dataDir), 'postgres');
+  for (const identity of working) signalProcess(identity, 'SIGINT');
+  await Promise.all(working.map((identity) => endProcess(identity, { signal: 'SIGQUIT', graceMs: STOP_GRACE_MS })));
+  if (findWorkingIn(realpathSync(dataDir), 'postgres').length === 0) rmSync(path.join(dataDir, 'postmaster.pid'), { force: true });
 }
 
 async function startOn(port: number, postgres: string, dataDir: string, password: string, account: Account, options: PostgresOptions): Promise<PostgresServer> {

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A process that cannot be mistaken for a later one with the same pid. `startedAt` is opaque: compare it, do not read it. */
@@ -79,19 +80,28 @@ export async function endProcess(identity: ProcessIdentity, options: { signal?: 
  * Linux only (reads `/proc/<pid>/environ`); elsewhere the list is empty. Our own process is never in it.
  */
 export function findByEnvironment(name: string, value: string): ProcessIdentity[] {
-  if (process.platform !== 'linux') return [];
   const wanted = Buffer.from(`\0${name}=${value}\0`);
-  const matches: ProcessIdentity[] = [];
+  const edge = Buffer.from([0]);
+  return findProcesses((folder) => Buffer.concat([edge, readFileSync(`${folder}/environ`), edge]).includes(wanted));
+}
+
+/** Every process of a program with this file name whose working folder is `folder` (a real path). Linux only. */
+export function findWorkingIn(folder: string, program: string): ProcessIdentity[] {
+  return findProcesses((entry) => readlinkSync(`${entry}/cwd`) === folder && path.basename(readlinkSync(`${entry}/exe`)) === program);
+}
+
+function findProcesses(matches: (procFolder: string) => boolean): ProcessIdentity[] {
+  if (process.platform !== 'linux') return [];
+  const found: ProcessIdentity[] = [];
   for (const entry of readdirSync('/proc')) {
     const pid = Number(entry);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     try {
-      const environ = Buffer.concat([Buffer.from([0]), readFileSync(`/proc/${pid}/environ`), Buffer.from([0])]);
-      const identity = environ.includes(wanted) ? identify(pid) : undefined;
-      if (identity !== undefined) matches.push(identity);
+      const identity = matches(`/proc/${pid}`) ? identify(pid) : undefined;
+      if (identity !== undefined) found.push(identity);
     } catch {
       // ended while we looked, or belongs to another user: not ours either way
     }
   }
-  return matches;
+  return found;
 }
