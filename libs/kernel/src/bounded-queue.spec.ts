@@ -4,7 +4,7 @@ import { BoundedQueue } from './bounded-queue.js';
 describe('bounded queue', () => {
   it('behaves like a list with a bound, for any sequence of calls', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 8 }), fc.array(fc.oneof(fc.integer(), fc.constant('shift' as const)), { maxLength: 200 }), (capacity, steps) => {
+      fc.property(fc.integer({ min: 1, max: 8 }), fc.array(fc.oneof(fc.integer(), fc.constant('shift' as const)), { maxLength: 200, size: 'max' }), (capacity, steps) => {
         const queue = new BoundedQueue<number>(capacity);
         const model: number[] = [];
         let dropped = 0;
