@@ -1,24 +1,27 @@
-import type { z } from 'zod';
-import type { ServiceDefinition } from './service-context.js';
-
-export { type BaseConfig, baseConfig } from './base-config.js';
+export { type BaseConfig, baseConfig } from './config/base-config.js';
+export type { ConfigViolation } from './config/config-violation.js';
+export { type Environment, loadConfig } from './config/load-config.js';
+export { requireStrongSecret, type StrongSecretRules } from './config/require-strong-secret.js';
+export type { CheckResult, ReadinessReport } from './health/readiness.js';
 export type { Identity } from './identity/identity.js';
+export { credentialRevocationKey, userRevocationKey } from './identity/revocations.js';
+export { type TenantToken, verifyTenantToken } from './identity/tenant-token.js';
+export { EXIT_CONFIGURATION, runService } from './lifecycle/run-service.js';
+export type { ShutdownReport } from './lifecycle/shutdown-sequence.js';
+export { type RunningService, type StartOptions, startService } from './lifecycle/start-service.js';
+export { createLogger, type Logger, type LoggerOptions } from './log/create-logger.js';
+export { isSecretName, redact, scrubText } from './log/redact.js';
 export {
   CLOCK,
   SERVICE_CONTEXT,
+  SHUTDOWN_PHASES,
   type ServiceConfig,
   type ServiceContext,
   type ServiceDefinition,
   type ServiceMetrics,
   type ServiceNeeds,
   type ServiceParts,
-  SHUTDOWN_PHASES,
   type ShutdownBudget,
   type ShutdownPhase,
 } from './service-context.js';
-export type { ConfigChange, TenantDirectory } from './tenant-directory.js';
-
-/** Starts a service and ends the process with it; see the README. */
-export declare function runService<Schema extends z.ZodObject>(definition: ServiceDefinition<Schema>): Promise<void>;
-/** A secret fit for production; throws a ConfigurationError that names `name` otherwise. */
-export declare function requireStrongSecret(value: string | undefined, rules: { name: string; minBytes: number; env: string }): string;
+export type { ConfigChange, TenantDirectory } from './tenants/tenant-directory.js';

@@ -5,9 +5,9 @@ import type { Clock } from '@plexus/kernel';
 import type { counter, gauge, histogram, observe } from '@plexus/telemetry';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
-import type { BaseConfig } from './base-config.js';
+import type { BaseConfig } from './config/base-config.js';
 import type { Identity } from './identity/identity.js';
-import type { TenantDirectory } from './tenant-directory.js';
+import type { TenantDirectory } from './tenants/tenant-directory.js';
 
 /** Order in which a service stops; everything registered for one phase runs at the same time. */
 export const SHUTDOWN_PHASES = ['listeners', 'sockets', 'consumers', 'bus', 'database', 'telemetry'] as const;
@@ -62,7 +62,7 @@ export interface ServiceParts {
    * Runs once every handler listens, before the service reports ready: opens sockets and starts loops. What it returns travels as
    * `extra` in the ready message, for example `{ ws: 'ws://127.0.0.1:18789' }`.
    */
-  readonly start?: (app: INestMicroservice) => Promise<Record<string, unknown> | void>;
+  readonly start?: (app: INestMicroservice) => Promise<Record<string, unknown>> | Promise<void>;
 }
 
 /** Declaration of a service: `main.ts` is one call of `runService` with it. */

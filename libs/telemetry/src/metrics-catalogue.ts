@@ -145,7 +145,7 @@ export const METRIC_CATALOGUE = define({
     kind: 'counter',
     unit: '{token}',
     help: 'Principal tokens checked, by where the answer came from and what it was.',
-    labels: { outcome: ['cached', 'accepted', 'rejected', 'revoked'] },
+    labels: { outcome: ['cached', 'accepted', 'rejected', 'revoked', 'undecided'] },
   },
   signingKeyReads: {
     name: 'plexus_signing_key_reads_total',

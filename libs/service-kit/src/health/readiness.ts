@@ -1,0 +1,70 @@
+import { type Clock, timeout } from '@plexus/kernel';
+
+export type ReadinessCheck = () => boolean | string | Promise<boolean | string>;
+
+/** One line of `/readyz`. */
+export interface CheckResult {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly reason?: string;
+}
+
+export interface ReadinessReport {
+  readonly ready: boolean;
+  readonly checks: readonly CheckResult[];
+}
+
+/** A check that has not answered by then counts as not ready. */
+const CHECK_TIMEOUT_MS = 2_000;
+
+/** Whether this process can work now: started, not draining, and every check content. */
+export class Readiness {
+  private readonly checks = new Map<string, ReadinessCheck>();
+  private state: 'starting' | 'started' | 'draining' = 'starting';
+  private latest = false;
+
+  constructor(private readonly clock: Clock) {}
+
+  /** A second check of the same name replaces the first. */
+  add(name: string, check: ReadinessCheck): void {
+    this.checks.set(name, check);
+  }
+
+  started(): void {
+    if (this.state === 'starting') this.state = 'started';
+  }
+
+  /** There is no way back: a draining process ends. */
+  draining(): void {
+    this.state = 'draining';
+    this.latest = false;
+  }
+
+  /** What the last evaluation said. */
+  get isReady(): boolean {
+    return this.latest;
+  }
+
+  /** Asks every check now, all at once. Never rejects. */
+  async evaluate(): Promise<ReadinessReport> {
+    const results = await Promise.all([...this.checks].map(([name, check]) => this.ask(name, check)));
+    const lifecycle: CheckResult = this.state === 'started' ? { name: 'lifecycle', ok: true } : { name: 'lifecycle', ok: false, reason: this.state };
+    const checks = [lifecycle, ...results];
+    this.latest = checks.every((check) => check.ok);
+    return { ready: this.latest, checks };
+  }
+
+  private async ask(name: string, check: ReadinessCheck): Promise<CheckResult> {
+    try {
+      const answer = await timeout(
+        Promise.resolve().then(() => check()),
+        CHECK_TIMEOUT_MS,
+        { clock: this.clock, what: `check ${name}` },
+      );
+      if (answer === true) return { name, ok: true };
+      return { name, ok: false, reason: answer === false ? 'not ready' : answer };
+    } catch (error) {
+      return { name, ok: false, reason: error instanceof Error ? error.message : String(error) };
+    }
+  }
+}

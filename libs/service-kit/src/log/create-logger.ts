@@ -1,0 +1,62 @@
+import { currentTraceIds } from '@plexus/telemetry';
+import { type DestinationStream, type Logger, pino } from 'pino';
+import { redact, scrubText } from './redact.js';
+
+export type { Logger } from 'pino';
+
+export interface LoggerOptions {
+  readonly service: string;
+  readonly instanceId: string;
+  readonly level: string;
+  /** Where lines go; default: stdout. */
+  readonly destination?: DestinationStream;
+}
+
+/**
+ * A logger that writes one JSON object per line: `level` as a word, `time` as ISO 8601, service and instance, and the trace and
+ * span id when there is a span. Whatever is logged passes {@link redact} first. Calls never block and never throw.
+ */
+export function createLogger({ service, instanceId, level, destination = stdout() }: LoggerOptions): Logger {
+  return pino(
+    {
+      level,
+      base: { service, instance: instanceId },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      messageKey: 'message',
+      errorKey: 'error',
+      mixin: () => currentTraceIds() ?? {},
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (fields) => redact(fields) as Record<string, unknown>,
+      },
+      // `formatters.log` has already made errors plain; pino's own serialiser would do it again, unredacted.
+      serializers: { error: (error) => redact(error) },
+      hooks: {
+        logMethod(args, method) {
+          for (const [index, arg] of args.entries()) if (typeof arg === 'string') args[index] = scrubText(arg);
+          method.apply(this, args);
+        },
+      },
+    },
+    destination,
+  );
+}
+
+/** More than this waits only when nobody reads stdout; then lines are dropped, never the service stopped. */
+const MAX_PENDING_BYTES = 4 * 1024 * 1024;
+
+function stdout(): DestinationStream {
+  const stream = pino.destination({ dest: 1, sync: false, minLength: 0, maxLength: MAX_PENDING_BYTES });
+  // The reader of a pipe may be gone, for example a dead parent: then there is nobody to tell.
+  stream.on('error', () => undefined);
+  process.once('exit', () => flushQuietly(stream));
+  return stream;
+}
+
+function flushQuietly(stream: { flushSync(): void }): void {
+  try {
+    stream.flushSync();
+  } catch {
+    // The process ends now; stdout is closed or was never opened.
+  }
+}
