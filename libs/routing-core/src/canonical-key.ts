@@ -1,6 +1,6 @@
 import { defaultAgentId } from './agents.js';
 import { type Loose, lowered, normaliseAgentId, normaliseMainKey, trimmed, UNKNOWN_PART } from './normalise.js';
-import { parseAgentKey } from './parse-session-key.js';
+import { keyShape, parseAgentKey } from './parse-session-key.js';
 import type { RoutingConfig } from './routing-config.js';
 import { mainSessionKey } from './session-key.js';
 
@@ -37,9 +37,20 @@ export function canonicalKey(config: RoutingConfig, sessionKey: Loose, agentId?:
   return `agent:${agent}:${key}`;
 }
 
-/** The one key under which a caller's session is stored, always lower case; a blank key means the agent's main session. */
-export function sessionKeyFor(config: RoutingConfig, sessionKey: Loose, agentId?: Loose): string {
-  return canonicalKey(config, lowered(sessionKey) || 'main', agentId);
+/**
+ * The one key under which a caller's session is stored: lower case, agent id normalised, empty segments dropped. A blank key means the
+ * agent's main session. Undefined for a key that starts like an agent's and names no session (`agent:ops:`).
+ */
+export function sessionKeyFor(config: RoutingConfig, sessionKey: Loose, agentId?: Loose): string | undefined {
+  const key = lowered(sessionKey) || 'main';
+  if (keyShape(key) === 'malformed_agent') return undefined;
+  const canonical = canonicalKey(config, tidy(key) ?? key, agentId);
+  return isReserved(canonical) ? canonical : tidy(canonical);
+}
+
+function tidy(key: string): string | undefined {
+  const parsed = parseAgentKey(key);
+  return parsed && `agent:${normaliseAgentId(parsed.agentId)}:${parsed.rest}`;
 }
 
 /** Brings a key written by an older release into its present form, lower case. */

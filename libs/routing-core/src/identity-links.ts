@@ -1,4 +1,4 @@
-import { type Loose, lowered, trimmed } from './normalise.js';
+import { type Loose, lowered } from './normalise.js';
 import type { IdentityLinks } from './routing-config.js';
 
 /**

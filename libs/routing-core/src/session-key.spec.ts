@@ -29,8 +29,9 @@ test('the key of a session is one key: canonicalising it again changes nothing, 
     fc.property(text, fc.option(text, { nil: undefined }), fc.constantFrom('main', 'work', undefined), (key, agentId, mainKey) => {
       const config = { session: { mainKey } };
       const once = sessionKeyFor(config, key, agentId);
+      fc.pre(once !== undefined);
       expect(sessionKeyFor(config, once)).toBe(once);
-      expect(sessionKeyFor(config, once.toUpperCase())).toBe(sessionKeyFor(config, once));
+      expect(sessionKeyFor(config, ` ${once?.replace(/[a-z]/g, (letter) => letter.toUpperCase())} `)).toBe(once);
     }),
   );
 });
@@ -39,6 +40,11 @@ test('every name of the main session means the same session', () => {
   const config = { session: { mainKey: 'Work' } };
   const names = ['main', 'work', 'MAIN', '', ' agent:main:main ', 'Agent:Main:WORK'];
   expect(new Set(names.map((name) => sessionKeyFor(config, name)))).toEqual(new Set(['agent:main:work']));
+});
+
+test('a key that names an agent and no session is no key', () => {
+  expect(['agent:ops:', 'agent:ops', 'agent::', ':'].map((key) => sessionKeyFor({}, key))).toEqual([undefined, undefined, undefined, undefined]);
+  expect(sessionKeyFor({}, 'agent:Ops Team::fan')).toBe('agent:ops-team:fan');
 });
 
 test('a key of one agent never becomes a key of another', () => {
