@@ -10,10 +10,21 @@ import { StartError } from './start-error.js';
 const run = promisify(execFile);
 const DOWNLOAD_TIMEOUT_MS = 120_000;
 
+const ADVICE = [
+  'Plexus needs a nats-server (2.9.10 or newer). Any of these will do:',
+  '  - Debian, Ubuntu:  apt-get install nats-server',
+  '  - macOS:           brew install nats-server',
+  '  - Go:              go install github.com/nats-io/nats-server/v2@latest',
+  '  - a release from https://github.com/nats-io/nats-server/releases, put on PATH or named by NATS_SERVER',
+  '  - a server that runs already, named by NATS_URL',
+].join('\n');
+
 export interface FindNatsServerOptions {
   readonly env?: Environment;
   /** Where a downloaded copy is kept; default `<repository>/.plexus/bin`. */
   readonly cacheDir?: string;
+  /** false: only look. Default true. */
+  readonly download?: boolean;
   /** Gets a sentence whenever finding it takes long. */
   readonly onProgress?: (line: string) => void;
 }
@@ -24,7 +35,7 @@ export interface FindNatsServerOptions {
  * Throws {@link StartError} `NATS_SERVER_MISSING` with what to install.
  */
 export async function findNatsServer(options: FindNatsServerOptions = {}): Promise<string> {
-  const { env = environment(), cacheDir = path.join(repositoryRoot(), '.plexus', 'bin'), onProgress = () => {} } = options;
+  const { env = environment(), cacheDir = path.join(repositoryRoot(), '.plexus', 'bin'), download = true, onProgress = () => {} } = options;
   if (env.NATS_SERVER !== undefined && env.NATS_SERVER !== '') {
     if (isExecutable(env.NATS_SERVER)) return env.NATS_SERVER;
     throw new StartError('NATS_SERVER_MISSING', `NATS_SERVER names ${JSON.stringify(env.NATS_SERVER)}, which is not an executable file.`);
@@ -33,6 +44,8 @@ export async function findNatsServer(options: FindNatsServerOptions = {}): Promi
   if (onPath !== undefined) return onPath;
   const cached = path.join(cacheDir, 'nats-server');
   if (isExecutable(cached)) return cached;
+
+  if (!download) throw new StartError('NATS_SERVER_MISSING', 'There is no nats-server on PATH and no cached copy.', ADVICE);
 
   mkdirSync(cacheDir, { recursive: true });
   const held = await lock(path.join(cacheDir, 'nats-server.lock'), 2 * DOWNLOAD_TIMEOUT_MS, ({ process: { pid } }) =>
@@ -47,16 +60,8 @@ export async function findNatsServer(options: FindNatsServerOptions = {}): Promi
 }
 
 async function fetchDebianPackage(cacheDir: string, target: string, env: Environment, onProgress: (line: string) => void): Promise<void> {
-  const advice = [
-    'Plexus needs a nats-server (2.9.10 or newer). Any of these will do:',
-    '  - Debian, Ubuntu:  apt-get install nats-server',
-    '  - macOS:           brew install nats-server',
-    '  - Go:              go install github.com/nats-io/nats-server/v2@latest',
-    '  - a release from https://github.com/nats-io/nats-server/releases, put on PATH or named by NATS_SERVER',
-    '  - a server that runs already, named by NATS_URL',
-  ].join('\n');
   if (findOnPath('apt-get', env) === undefined || findOnPath('dpkg', env) === undefined) {
-    throw new StartError('NATS_SERVER_MISSING', 'There is no nats-server on PATH, and no apt-get to fetch one with.', advice);
+    throw new StartError('NATS_SERVER_MISSING', 'There is no nats-server on PATH, and no apt-get to fetch one with.', ADVICE);
   }
   const work = path.join(cacheDir, `.fetch-${process.pid}`);
   const lists = path.join(work, 'lists');
@@ -82,7 +87,7 @@ async function fetchDebianPackage(cacheDir: string, target: string, env: Environ
     renameSync(binary, target);
     onProgress(`nats-server is in ${target}`);
   } catch (cause) {
-    throw new StartError('NATS_SERVER_MISSING', `There is no nats-server on PATH, and fetching Debian's failed: ${lastLine(cause)}`, advice, { cause });
+    throw new StartError('NATS_SERVER_MISSING', `There is no nats-server on PATH, and fetching Debian's failed: ${lastLine(cause)}`, ADVICE, { cause });
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

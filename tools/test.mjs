@@ -1,0 +1,128 @@
+// `npm test` and `npm run test:full`: builds, checks (lint, boundaries, types of specs, generated files), runs every project's suites, and ends
+// with the plain line `N passed, N failed` (and `, N skipped` where some were). A check counts as one test.
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { build } from './build.mjs';
+import { environment, filesOf, killRunning, onNode24, projects, root, runWithin, tool } from './projects.mjs';
+
+const MINUTE = 60_000;
+const tier = process.argv[2] ?? 'fast';
+if (!['fast', 'full'].includes(tier)) {
+  process.stderr.write('usage: test.mjs fast|full [project …]\n');
+  process.exit(2);
+}
+await onNode24(import.meta.url);
+
+const chosen = process.argv.slice(3);
+const full = tier === 'full';
+// What runs longer than this hangs: the whole of `npm test` has ten minutes, of `test:full` thirty-five.
+const suiteBudgetMs = (full ? 14 : 4) * MINUTE;
+const reports = path.join(root, 'report', tier);
+const total = { passed: 0, failed: 0, skipped: 0 };
+const begunAt = performance.now();
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    killRunning();
+    process.exit(130);
+  });
+}
+
+rmSync(reports, { recursive: true, force: true });
+mkdirSync(reports, { recursive: true });
+const problem = await build();
+if (problem === undefined) {
+  say('✓', 'build', '');
+  if (!full && chosen.length === 0) await inParallel(2, checks(), runCheck);
+  // Long suites start whole meshes: one at a time, or they measure each other.
+  await inParallel(full ? 1 : 2, suites(), runSuite);
+} else {
+  total.failed += 1;
+  say('✗', 'build', problem);
+}
+const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
+process.stdout.write(`${((performance.now() - begunAt) / 1_000).toFixed(0)} s\n${total.passed} passed, ${total.failed} failed${skipped}\n`);
+process.exit(total.failed === 0 ? 0 : 1);
+
+function checks() {
+  const node = process.execPath;
+  const specProjects = projects().filter((project) => existsSync(path.join(root, project, 'tsconfig.spec.json')));
+  return [
+    { name: 'lint', args: [tool('@biomejs/biome/bin/biome'), 'check', '.', '--diagnostic-level=error'] },
+    { name: 'boundaries', args: [path.join(root, 'tools/lint-boundaries.mjs')] },
+    ...specProjects.map((project) => ({ name: `types of ${project}`, args: [tool('typescript/bin/tsc'), '-p', `${project}/tsconfig.spec.json`] })),
+  ].map((check) => ({ command: node, ...check }));
+}
+
+async function runCheck({ name, command, args }) {
+  const { code, output, late } = await runWithin(2 * MINUTE, command, args);
+  if (code === 0) total.passed += 1;
+  else total.failed += 1;
+  if (code !== 0) say('✗', name, late ? `not finished after 2 minutes\n${output}` : output);
+  else if (!name.startsWith('types of')) say('✓', name, '');
+}
+
+function suites() {
+  const pattern = full ? 'test/**/*.full.spec.ts' : '{src,test}/**/*.spec.ts';
+  return projects()
+    .filter((project) => chosen.length === 0 || chosen.includes(project) || chosen.includes(path.basename(project)))
+    .map((project) => ({ project, files: filesOf(project, pattern).filter((file) => full || !file.endsWith('.full.spec.ts')) }))
+    .filter(({ files }) => files.length > 0)
+    .sort((a, b) => b.files.length - a.files.length); // the long ones first, so that the end is not one project alone
+}
+
+async function runSuite({ project }) {
+  const report = path.join(reports, `${project.replace('/', '-')}.json`);
+  const started = performance.now();
+  const { output, late } = await runWithin(
+    suiteBudgetMs,
+    process.execPath,
+    [path.join(root, 'tools/run-jest.mjs'), '--json', `--outputFile=${report}`, '--maxWorkers=1', '--testLocationInResults=false'],
+    {
+      cwd: path.join(root, project),
+      env: environment({ PLEXUS_TIER: tier, CI: 'true', FORCE_COLOR: '0' }),
+    },
+  );
+  const seconds = `${((performance.now() - started) / 1_000).toFixed(1)} s`;
+  if (late || !existsSync(report)) {
+    total.failed += 1;
+    say('✗', project, `${late ? `not finished after ${suiteBudgetMs / MINUTE} minutes` : 'Jest ended without a report'} (${seconds})\n${output.slice(-8_000)}`);
+    return;
+  }
+  const result = JSON.parse(readFileSync(report, 'utf8'));
+  const skipped = result.numPendingTests + result.numTodoTests;
+  const failed = result.numFailedTests + result.numRuntimeErrorTestSuites;
+  total.passed += result.numPassedTests;
+  total.failed += failed;
+  total.skipped += skipped;
+  const counts = [`${result.numPassedTests} passed`, ...(failed > 0 ? [`${failed} failed`] : []), ...(skipped > 0 ? [`${skipped} skipped`] : [])].join(', ');
+  say(failed === 0 ? '✓' : '✗', project, `${counts} (${seconds})${failed === 0 ? '' : `\n${failures(result)}`}`);
+  for (const name of skippedNames(result)) say('-', project, `skipped: ${name}`);
+}
+
+function failures(result) {
+  return result.testResults
+    .filter(({ status }) => status === 'failed')
+    .map(({ name, message }) => `  ${path.relative(root, name)}\n${message}`)
+    .join('\n');
+}
+
+function skippedNames(result) {
+  return result.testResults.flatMap(({ assertionResults }) =>
+    assertionResults.filter(({ status }) => status === 'pending' || status === 'todo').map(({ fullName }) => fullName),
+  );
+}
+
+/** Runs at most `limit` at a time; none of them rejects. */
+async function inParallel(limit, items, run) {
+  const waiting = [...items];
+  await Promise.all(
+    Array.from({ length: limit }, async () => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await run(next);
+    }),
+  );
+}
+
+function say(sign, name, detail) {
+  process.stdout.write(`${sign} ${name.padEnd(24)} ${detail}`.trimEnd().concat('\n'));
+}
