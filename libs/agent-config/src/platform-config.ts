@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PublicJwk } from './public-jwk.js';
+import { ALWAYS, uniqueBy } from './unique.js';
 
 const TENANT_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
@@ -33,8 +34,8 @@ export type TenantLimits = z.infer<typeof TenantLimits>;
 /** How the platform knows one tenant: who may speak for it, and how much. */
 export const TenantDeclaration = z.strictObject({
   defaultOwner: z.string().min(1).max(256).optional().describe('Whose sessions those of channels are, unless the agent names an owner.'),
-  tokens: z.array(TokenReference).max(1_000).default([]).superRefine(unique('id', 'duplicate_token')),
-  keys: z.array(PublicJwk).max(100).default([]).describe('Public keys that sign tokens of this tenant.'),
+  tokens: z.array(TokenReference).max(1_000).superRefine(uniqueBy('id', 'duplicate_token'), ALWAYS).default([]),
+  keys: z.array(PublicJwk).max(100).superRefine(uniqueBy('kid', 'duplicate_key'), ALWAYS).default([]).describe('Public keys that sign tokens of this tenant.'),
   limits: TenantLimits.default({}),
 });
 export type TenantDeclaration = z.infer<typeof TenantDeclaration>;
@@ -46,14 +47,3 @@ export const PlatformConfig = z.strictObject({
 export type PlatformConfig = z.infer<typeof PlatformConfig>;
 /** The document as people write it, before defaults. */
 export type PlatformConfigInput = z.input<typeof PlatformConfig>;
-
-function unique(key: 'id', code: string) {
-  return (entries: readonly { readonly id: string }[], context: z.core.$RefinementCtx): void => {
-    const first = new Map<string, number>();
-    for (const [index, entry] of entries.entries()) {
-      const known = first.get(entry[key]);
-      if (known === undefined) first.set(entry[key], index);
-      else context.addIssue({ code: 'custom', params: { code }, path: [index, key], message: `${JSON.stringify(entry[key])} is already entry ${known}` });
-    }
-  };
-}

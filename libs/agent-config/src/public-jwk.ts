@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ALWAYS, fieldOf } from './unique.js';
 
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
@@ -15,8 +16,8 @@ export const PublicJwk = z
   })
   .superRefine((key, context) => {
     for (const member of PRIVATE_MEMBERS) {
-      if (member in key)
+      if (fieldOf(key, member) !== undefined)
         context.addIssue({ code: 'custom', params: { code: 'private_key' }, path: [member], message: 'is part of a private key; store the public half only' });
     }
-  });
+  }, ALWAYS);
 export type PublicJwk = z.infer<typeof PublicJwk>;

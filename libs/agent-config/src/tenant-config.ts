@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ALWAYS, fieldOf, uniqueBy } from './unique.js';
 
 /** Agent ids are subject tokens and parts of session keys, hence lower case. */
 const AgentId = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, { error: 'an agent id must be [a-z0-9][a-z0-9_-]{0,63}' });
@@ -48,27 +49,29 @@ export const SessionConfig = z.strictObject({
 });
 export type SessionConfig = z.infer<typeof SessionConfig>;
 
-const AgentList = z
-  .array(AgentConfig)
-  .max(1_000)
-  .superRefine((agents, context) => {
-    const first = new Map<string, number>();
-    let chosen: number | undefined;
-    for (const [index, agent] of agents.entries()) {
-      const known = first.get(agent.id);
-      if (known === undefined) first.set(agent.id, index);
-      else
-        context.addIssue({
-          code: 'custom',
-          params: { code: 'duplicate_agent' },
-          path: [index, 'id'],
-          message: `${JSON.stringify(agent.id)} is already entry ${known}`,
-        });
-      if (agent.default !== true) continue;
-      if (chosen === undefined) chosen = index;
-      else context.addIssue({ code: 'custom', params: { code: 'two_defaults' }, path: [index, 'default'], message: `entry ${chosen} is already the default` });
-    }
-  });
+const AgentList = z.array(AgentConfig).max(1_000).superRefine(uniqueBy('id', 'duplicate_agent'), ALWAYS).superRefine(oneDefault, ALWAYS);
+
+function oneDefault(agents: unknown, context: z.core.$RefinementCtx): void {
+  if (!Array.isArray(agents)) return;
+  const [chosen, ...others] = agents.flatMap((agent, index) => (fieldOf(agent, 'default') === true ? [index] : []));
+  for (const index of others) {
+    context.addIssue({ code: 'custom', params: { code: 'two_defaults' }, path: [index, 'default'], message: `entry ${chosen} is already the default` });
+  }
+}
+
+/** A binding to an agent that does not exist would send messages nowhere. */
+function knownAgents(config: unknown, context: z.core.$RefinementCtx): void {
+  const list = fieldOf(fieldOf(config, 'agents'), 'list');
+  const bindings = fieldOf(config, 'bindings');
+  if (!Array.isArray(list) || !Array.isArray(bindings)) return;
+  const known = new Set(list.map((agent) => fieldOf(agent, 'id')));
+  for (const [index, binding] of bindings.entries()) {
+    const agentId = fieldOf(binding, 'agentId');
+    if (typeof agentId !== 'string' || known.has(agentId)) continue;
+    const message = `${JSON.stringify(agentId)} is not in agents.list`;
+    context.addIssue({ code: 'custom', params: { code: 'unknown_agent' }, path: ['bindings', index, 'agentId'], message });
+  }
+}
 
 /** Key `<tenant>` of PLEXUS_CONFIG: what a tenant configures for itself. */
 export const TenantConfig = z
@@ -78,18 +81,7 @@ export const TenantConfig = z
     session: SessionConfig.default({}),
     defaultOwner: z.string().min(1).max(256).optional().describe("Overrides the platform's default owner of this tenant."),
   })
-  .superRefine((config, context) => {
-    const known = new Set(config.agents.list.map((agent) => agent.id));
-    for (const [index, binding] of config.bindings.entries()) {
-      if (known.has(binding.agentId)) continue;
-      context.addIssue({
-        code: 'custom',
-        params: { code: 'unknown_agent' },
-        path: ['bindings', index, 'agentId'],
-        message: `${JSON.stringify(binding.agentId)} is not in agents.list`,
-      });
-    }
-  });
+  .superRefine(knownAgents, ALWAYS);
 export type TenantConfig = z.infer<typeof TenantConfig>;
 /** The document as people write it, before defaults. */
 export type TenantConfigInput = z.input<typeof TenantConfig>;
