@@ -17,6 +17,8 @@ export type PublishRaw = (
 
 export interface BatchResult {
   readonly published: readonly number[];
+  /** How many of them the stream knew already. */
+  readonly duplicates: number;
   /** First failure per subject; the later rows of that subject were not tried. */
   readonly failures: ReadonlyMap<string, unknown>;
 }
@@ -34,6 +36,7 @@ export function readPending(session: DatabaseSession, limit: number, skip: reado
 export async function publishBatch(rows: readonly OutboxRow[], publish: PublishRaw, timeoutMs: number, stopped: () => boolean): Promise<BatchResult> {
   const published: number[] = [];
   const failures = new Map<string, unknown>();
+  let duplicates = 0;
   const bySubject = new Map<string, OutboxRow[]>();
   for (const row of rows) {
     const ordered = bySubject.get(row.subject);
@@ -45,8 +48,9 @@ export async function publishBatch(rows: readonly OutboxRow[], publish: PublishR
       for (const row of ordered) {
         if (stopped()) return;
         try {
-          await publish(subject, row.body, { headers: row.headers, msgId: row.msg_id, timeoutMs });
+          const receipt = await publish(subject, row.body, { headers: row.headers, msgId: row.msg_id, timeoutMs });
           published.push(row.id);
+          if (isDuplicate(receipt)) duplicates += 1;
         } catch (error) {
           failures.set(subject, error);
           return;
@@ -54,7 +58,11 @@ export async function publishBatch(rows: readonly OutboxRow[], publish: PublishR
       }
     }),
   );
-  return { published, failures };
+  return { published, duplicates, failures };
+}
+
+function isDuplicate(receipt: unknown): boolean {
+  return typeof receipt === 'object' && receipt !== null && (receipt as { duplicate?: unknown }).duplicate === true;
 }
 
 export async function markPublished(session: DatabaseSession, ids: readonly number[]): Promise<void> {
@@ -74,12 +82,11 @@ export async function prunePublished(session: DatabaseSession, retainMs: number,
   return rows.length;
 }
 
-/** Unpublished rows (counted up to 10,000) and the age of the oldest in milliseconds. */
-export async function measureBacklog(session: DatabaseSession): Promise<{ pending: number; oldestMs: number }> {
-  const [row] = await session.query<{ pending: number; oldest_ms: number }>(
+/** Unpublished rows, counted up to 10,000. */
+export async function countPending(session: DatabaseSession): Promise<number> {
+  const [row] = await session.query<{ pending: number }>(
     'plexus_outbox_backlog',
-    `SELECT count(*)::int AS pending, COALESCE(EXTRACT(EPOCH FROM now() - min(created_at)) * 1000, 0)::double precision AS oldest_ms
-     FROM (SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT 10000) AS pending`,
+    'SELECT count(*)::int AS pending FROM (SELECT 1 FROM outbox WHERE published_at IS NULL LIMIT 10000) AS pending',
   );
-  return { pending: row?.pending ?? 0, oldestMs: row?.oldest_ms ?? 0 };
+  return row?.pending ?? 0;
 }

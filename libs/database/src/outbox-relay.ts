@@ -1,8 +1,8 @@
 import { fullJitter, systemClock } from '@plexus/kernel';
+import { counter, gauge } from '@plexus/telemetry';
 import type { Database, DatabaseSession } from './database.js';
 import { type DatabaseLog, silentLog } from './database-log.js';
-import { markPublished, measureBacklog, type OutboxRow, type PublishRaw, prunePublished, publishBatch, readPending } from './outbox-batch.js';
-import { OutboxMetrics } from './outbox-metrics.js';
+import { countPending, markPublished, type OutboxRow, type PublishRaw, prunePublished, publishBatch, readPending } from './outbox-batch.js';
 import { OutboxNudge } from './outbox-nudge.js';
 import { acquireSessionLock, type SessionLock } from './session-lock.js';
 import { SubjectBackoff } from './subject-backoff.js';
@@ -13,6 +13,9 @@ const FAILING_SUBJECT_BACKOFF = { baseMs: 200, capMs: 3_000 };
 const MAX_BLOCKED_SUBJECTS = 1_000;
 const HOUSEKEEPING_MS = 15_000;
 const PRUNE_LIMIT = 1_000;
+
+const publishedRows = counter('outboxPublished');
+const pendingRows = gauge('outboxPending');
 
 export interface OutboxRelayOptions {
   readonly database: Database;
@@ -44,7 +47,6 @@ export class OutboxRelay {
   readonly #stop = new AbortController();
   readonly #wakeUp = new WakeUp();
   readonly #backoff = new SubjectBackoff(FAILING_SUBJECT_BACKOFF);
-  readonly #metrics: OutboxMetrics;
   readonly #nudge: OutboxNudge;
   #running: Promise<void> | undefined;
   #leading = false;
@@ -59,7 +61,6 @@ export class OutboxRelay {
     this.#idleMs = options.idleMs ?? 500;
     this.#publishTimeoutMs = options.publishTimeoutMs ?? 5_000;
     this.#retainMs = options.retainMs ?? 600_000;
-    this.#metrics = new OutboxMetrics(this.#database.schema, () => this.#backoff.size);
     this.#nudge = new OutboxNudge(this.#database);
   }
 
@@ -83,7 +84,6 @@ export class OutboxRelay {
     this.#stop.abort();
     await this.#running;
     await this.#nudge.settled();
-    this.#metrics.stop();
   }
 
   async #run(): Promise<void> {
@@ -122,10 +122,9 @@ export class OutboxRelay {
     if (skip.length >= MAX_BLOCKED_SUBJECTS) return true;
     const rows = await readPending(session, this.#batch, skip);
     if (rows.length === 0) return true;
-    const startedAt = systemClock.monotonic();
-    const { published, failures } = await publishBatch(rows, this.#publish, this.#publishTimeoutMs, () => session.lost.aborted);
+    const { published, duplicates, failures } = await publishBatch(rows, this.#publish, this.#publishTimeoutMs, () => session.lost.aborted);
     await markPublished(session, published);
-    this.#metrics.round(published.length, failures.size, systemClock.monotonic() - startedAt);
+    count(published.length - duplicates, duplicates, failures.size);
     this.#noteOutcome(rows, published.length, failures);
     return published.length === 0 || rows.length < this.#batch;
   }
@@ -151,10 +150,16 @@ export class OutboxRelay {
     this.#nextHousekeeping = now + HOUSEKEEPING_MS;
     const pruned = await prunePublished(session, this.#retainMs, PRUNE_LIMIT);
     if (pruned === PRUNE_LIMIT) this.#nextHousekeeping = now;
-    this.#metrics.backlog = await measureBacklog(session);
+    pendingRows.record(await countPending(session));
   }
 
   async #rest(ms: number): Promise<void> {
     await this.#wakeUp.wait(ms, this.#stop.signal);
   }
+}
+
+function count(stored: number, duplicates: number, failed: number): void {
+  if (stored > 0) publishedRows.add(stored, { outcome: 'stored' });
+  if (duplicates > 0) publishedRows.add(duplicates, { outcome: 'duplicate' });
+  if (failed > 0) publishedRows.add(failed, { outcome: 'error' });
 }

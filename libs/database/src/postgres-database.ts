@@ -1,15 +1,18 @@
 import { fullJitter, systemClock } from '@plexus/kernel';
+import { counter, histogram } from '@plexus/telemetry';
 import pg from 'pg';
 import type { Database, DatabaseOptions, DatabaseSession, Row, TransactionOptions, Tx } from './database.js';
 import { isConnectionFailure, isTransactionConflict, translateDatabaseError, unavailable } from './database-errors.js';
 import { type DatabaseLog, silentLog } from './database-log.js';
-import { observePool } from './database-metrics.js';
 import { parseDatabaseUrl } from './database-url.js';
 import { runStatement, sessionConfig, transactionCharacteristics } from './postgres-connection.js';
 import { openPostgresSession } from './postgres-session.js';
 
 const CONFLICT_RETRIES = 3;
 const CONFLICT_BACKOFF = { baseMs: 20, capMs: 250 };
+
+const querySeconds = histogram('databaseSeconds');
+const transactions = counter('databaseTransactions');
 
 /** {@link Database} on a pool of Postgres connections. */
 export interface PostgresDatabase extends Database {
@@ -30,7 +33,6 @@ class PooledPostgres implements PostgresDatabase {
   readonly #config: pg.ClientConfig;
   readonly #log: DatabaseLog;
   readonly #maxWaiting: number;
-  readonly #stopObserving: () => void;
   #closed: Promise<void> | undefined;
 
   constructor(options: DatabaseOptions) {
@@ -44,11 +46,13 @@ class PooledPostgres implements PostgresDatabase {
     this.pool.on('error', (error) => this.#connectionLost(error));
     // A client that is checked out but idle (inside a transaction) reports here and nowhere else; unheard it would end the process.
     this.pool.on('connect', (client) => client.on('error', (error) => this.#connectionLost(error)));
-    this.#stopObserving = observePool(this.pool, this.schema, this.#maxWaiting);
   }
 
   async query<R = Row>(name: string, text: string, params: readonly unknown[] = []): Promise<R[]> {
-    return this.#withClient((client) => runStatement<R>(client, name, text, params));
+    const startedAt = systemClock.monotonic();
+    const rows = await this.#withClient((client) => runStatement<R>(client, name, text, params));
+    querySeconds.record((systemClock.monotonic() - startedAt) / 1_000);
+    return rows;
   }
 
   async script(sql: string): Promise<void> {
@@ -58,9 +62,13 @@ class PooledPostgres implements PostgresDatabase {
   async transaction<T>(fn: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await this.#runTransaction(fn, options);
+        const result = await this.#runTransaction(fn, options);
+        transactions.add(1, { outcome: 'committed' });
+        return result;
       } catch (error) {
-        if (!isTransactionConflict(error)) throw error;
+        const conflict = isTransactionConflict(error);
+        transactions.add(1, { outcome: conflict ? 'retried' : 'rolled-back' });
+        if (!conflict) throw error;
         if (attempt === CONFLICT_RETRIES) throw unavailable('The same rows are being changed by too many at once; try again.', error);
         await systemClock.sleep(fullJitter(attempt + 1, CONFLICT_BACKOFF));
       }
@@ -77,7 +85,6 @@ class PooledPostgres implements PostgresDatabase {
   }
 
   close(): Promise<void> {
-    this.#stopObserving();
     this.#closed ??= this.pool.end();
     return this.#closed;
   }
