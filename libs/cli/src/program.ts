@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { contractsCommand } from './commands/contracts.js';
 import { demoCommand } from './commands/demo.js';
 import { dlqCommand } from './commands/dlq.js';
@@ -52,13 +52,9 @@ export async function runCommand(args: readonly string[], environment: Environme
     return Number(process.exitCode ?? EXIT.ok);
   } catch (error) {
     // Commander has printed its own message; help and version are no failures.
-    if (isCommanderError(error)) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     return output().failure(error);
   } finally {
     process.exitCode = EXIT.ok;
   }
-}
-
-function isCommanderError(error: unknown): error is { code: string; exitCode: number } {
-  return error instanceof Error && typeof (error as { code?: unknown }).code === 'string' && (error as { code: string }).code.startsWith('commander.');
 }

@@ -47,7 +47,7 @@ export interface TraceSummary {
 
 /** Traces, newest first. */
 export function summarise(spans: readonly RecordedSpan[]): TraceSummary[] {
-  const byTrace = Map.groupBy === undefined ? groupBy(spans) : Map.groupBy(spans, (span) => span.traceId);
+  const byTrace = groupByTrace(spans);
   return [...byTrace]
     .map(([traceId, own]) => {
       const ordered = own.toSorted((a, b) => a.startMs - b.startMs);
@@ -65,10 +65,13 @@ export function summarise(spans: readonly RecordedSpan[]): TraceSummary[] {
     .sort((a, b) => b.startMs - a.startMs);
 }
 
-/** The bootstrap Node (20) has no `Map.groupBy`. */
-function groupBy(spans: readonly RecordedSpan[]): Map<string, RecordedSpan[]> {
+function groupByTrace(spans: readonly RecordedSpan[]): Map<string, RecordedSpan[]> {
   const groups = new Map<string, RecordedSpan[]>();
-  for (const span of spans) groups.set(span.traceId, [...(groups.get(span.traceId) ?? []), span]);
+  for (const span of spans) {
+    const own = groups.get(span.traceId);
+    if (own === undefined) groups.set(span.traceId, [span]);
+    else own.push(span);
+  }
   return groups;
 }
 

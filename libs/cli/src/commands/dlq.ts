@@ -1,4 +1,4 @@
-import { dropParked, listParked, type ParkedMessage, redrive, showParked } from '@plexus/bus';
+import { drop, listParked, type ParkedMessage, redrive, showParked } from '@plexus/bus';
 import type { Command } from 'commander';
 import { CommandFailure, EXIT } from '../exit-code.js';
 import { type MeshOptions, withBus } from '../mesh.js';
@@ -60,12 +60,12 @@ export function dlqCommand(program: Command, output: () => Output, mesh: () => M
     .action(async (texts: string[]) => {
       const sent = await withBus(mesh(), async (bus) => {
         const receipts = [];
-        for (const seq of texts.map(sequence)) receipts.push({ seq, ...(await redrive(bus, seq)) });
+        for (const seq of texts.map(sequence)) receipts.push({ parked: seq, ...(await redrive(bus, seq)) });
         return receipts;
       });
       output().result(
         sent,
-        sent.map((receipt) => `${receipt.seq} → ${receipt.stream} ${receipt.seq}`),
+        sent.map((receipt) => `${receipt.parked} → ${receipt.stream} ${receipt.seq}`),
       );
     });
 
@@ -73,10 +73,15 @@ export function dlqCommand(program: Command, output: () => Output, mesh: () => M
     .command('drop <seq...>')
     .description('remove for good')
     .action(async (texts: string[]) => {
-      const dropped = await withBus(mesh(), async (bus) => {
-        for (const seq of texts.map(sequence)) await dropParked(bus, seq);
-        return texts.map(Number);
+      const outcomes = await withBus(mesh(), async (bus) => {
+        const results: { seq: number; dropped: boolean }[] = [];
+        for (const seq of texts.map(sequence)) results.push({ seq, dropped: await drop(bus, seq) });
+        return results;
       });
-      output().result({ dropped }, `${dropped.length} dropped`);
+      output().result(
+        outcomes,
+        outcomes.map(({ seq, dropped }) => (dropped ? `${seq} dropped` : `${seq} was not there`)),
+      );
+      if (outcomes.some(({ dropped }) => !dropped)) process.exitCode = EXIT.findings;
     });
 }
