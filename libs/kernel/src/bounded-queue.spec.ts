@@ -4,22 +4,26 @@ import { BoundedQueue } from './bounded-queue.js';
 describe('bounded queue', () => {
   it('behaves like a list with a bound, for any sequence of calls', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 8 }), fc.array(fc.oneof(fc.integer(), fc.constant('shift' as const)), { maxLength: 200, size: 'max' }), (capacity, steps) => {
-        const queue = new BoundedQueue<number>(capacity);
-        const model: number[] = [];
-        let dropped = 0;
-        for (const step of steps) {
-          if (step === 'shift') {
-            expect(queue.shift()).toBe(model.shift());
-          } else {
-            const fits = model.length < capacity;
-            if (fits) model.push(step);
-            else dropped++;
-            expect(queue.push(step)).toBe(fits);
+      fc.property(
+        fc.integer({ min: 1, max: 8 }),
+        fc.array(fc.oneof(fc.integer(), fc.constant('shift' as const)), { maxLength: 200, size: 'max' }),
+        (capacity, steps) => {
+          const queue = new BoundedQueue<number>(capacity);
+          const model: number[] = [];
+          let dropped = 0;
+          for (const step of steps) {
+            if (step === 'shift') {
+              expect(queue.shift()).toBe(model.shift());
+            } else {
+              const fits = model.length < capacity;
+              if (fits) model.push(step);
+              else dropped++;
+              expect(queue.push(step)).toBe(fits);
+            }
+            expect([queue.size, queue.dropped]).toEqual([model.length, dropped]);
           }
-          expect([queue.size, queue.dropped]).toEqual([model.length, dropped]);
-        }
-      }),
+        },
+      ),
     );
   });
 

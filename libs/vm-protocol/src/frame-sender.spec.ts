@@ -49,6 +49,16 @@ describe('frame sender', () => {
     expect([sender.rewind(9), drain(sender)]).toEqual(['ok', []]);
   });
 
+  it('does not send again what was acked after it had gone back', () => {
+    const sender = new FrameSender();
+    fill(sender, 5);
+    sender.connected(0);
+    drain(sender);
+    sender.rewind(1);
+    sender.acknowledge(3);
+    expect(drain(sender)).toEqual([4, 5]);
+  });
+
   it('refuses frames beyond either bound and reports how full it is', () => {
     const byCount = new FrameSender({ maxFrames: 10 });
     fill(byCount, 8);

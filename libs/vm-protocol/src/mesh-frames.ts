@@ -69,6 +69,7 @@ export const MessageMetadata = z.looseObject({
   run_seq_from: z.number().int().min(1).optional().describe('With `resume`: the run_seq of the first event that this incarnation emits.'),
   extra_system_prompt: z.string().max(200_000).nullish(),
   model: z.string().max(256).nullish(),
+  traceparent: z.string().max(128).optional().describe('W3C trace context; comes back on every event of the run.'),
 });
 export type MessageMetadata = z.infer<typeof MessageMetadata>;
 

@@ -15,7 +15,7 @@ export type RuntimeEvent =
   | { readonly type: 'text_reset' }
   | { readonly type: 'text_chunk'; readonly content: string }
   | { readonly type: 'thinking'; readonly stage: string; readonly content: string }
-  | { readonly type: 'execution_complete'; readonly content: string; readonly cancelled?: true; readonly usage?: Usage }
+  | { readonly type: 'execution_complete'; readonly content?: string; readonly cancelled?: true; readonly usage?: Usage }
   | { readonly type: 'execution_error'; readonly code: string; readonly error: string };
 
 /** True for the two event types that end a run. */

@@ -51,6 +51,7 @@ export const SseEventFrame = z.looseObject({
   seq: z.number().int().min(1).optional(),
   run_id: RunId.optional(),
   run_seq: z.number().int().min(1).optional(),
+  traceparent: z.string().max(128).optional().describe('The trace that the message came with.'),
   ...reliable,
 });
 
