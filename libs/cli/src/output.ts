@@ -1,7 +1,7 @@
 import { PlexusError } from '@plexus/kernel';
 import { CommandFailure, EXIT } from './exit-code.js';
 
-export type Writer = (text: string) => void;
+export type Writer = (text: string) => unknown;
 
 /** Where a command prints: one JSON document with `--json`, text for people otherwise. */
 export class Output {

@@ -28,7 +28,7 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
     .option('--seed-file <file>', 'file with an nkey seed; default: the operator of the state folder', environment.NATS_NKEY_SEED_FILE)
     .option('--gateway <url>', 'HTTP address of the gateway; default: the running embedded one', environment.PLEXUS_GATEWAY_URL)
     .option('--token <token>', 'gateway token (prefer the variable PLEXUS_TOKEN: arguments are visible to others)', environment.PLEXUS_TOKEN)
-    .configureOutput({ ...(out ? { writeOut: out } : {}), ...(err ? { writeErr: err } : {}) })
+    .configureOutput({ ...(out ? { writeOut: (text: string) => void out(text) } : {}), ...(err ? { writeErr: (text: string) => void err(text) } : {}) })
     .exitOverride()
     .showHelpAfterError('(--help shows how)');
   statusCommand(program, output, mesh);

@@ -10,13 +10,13 @@ export interface CommandResult {
 
 /** Runs one `plexus` call in this process, as the shell would. */
 export async function plexus(args: readonly string[], environment: Record<string, string> = {}): Promise<CommandResult> {
-  let out = '';
-  let err = '';
+  const out: string[] = [];
+  const err: string[] = [];
   const code = await runCommand(
     args,
     environment,
-    (text) => void (out += text),
-    (text) => void (err += text),
+    (text) => out.push(text),
+    (text) => err.push(text),
   );
-  return { code, out, err, json: <T>() => JSON.parse(out) as T };
+  return { code, out: out.join(''), err: err.join(''), json: <T>() => JSON.parse(out.join('')) as T };
 }
