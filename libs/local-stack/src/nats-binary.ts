@@ -23,6 +23,8 @@ export interface FindNatsServerOptions {
   readonly env?: Environment;
   /** Where a downloaded copy is kept; default `<repository>/.plexus/bin`. */
   readonly cacheDir?: string;
+  /** Looked through after PATH: Debian puts servers into sbin, which is not on everybody's PATH. */
+  readonly systemFolders?: readonly string[];
   /** false: only look. Default true. */
   readonly download?: boolean;
   /** Gets a sentence whenever finding it takes long. */
@@ -40,7 +42,7 @@ export async function findNatsServer(options: FindNatsServerOptions = {}): Promi
     if (isExecutable(env.NATS_SERVER)) return env.NATS_SERVER;
     throw new StartError('NATS_SERVER_MISSING', `NATS_SERVER names ${JSON.stringify(env.NATS_SERVER)}, which is not an executable file.`);
   }
-  const onPath = findOnPath('nats-server', env);
+  const onPath = findOnPath('nats-server', env, options.systemFolders ?? ['/usr/local/sbin', '/usr/sbin', '/usr/local/bin']);
   if (onPath !== undefined) return onPath;
   const cached = path.join(cacheDir, 'nats-server');
   if (isExecutable(cached)) return cached;
@@ -93,10 +95,9 @@ async function fetchDebianPackage(cacheDir: string, target: string, env: Environ
   }
 }
 
-/** First executable of that name on the environment's PATH. */
-export function findOnPath(name: string, env: Environment): string | undefined {
-  // Debian puts servers into sbin, which is not on everybody's PATH.
-  const folders = [...(env.PATH ?? '').split(path.delimiter), '/usr/local/sbin', '/usr/sbin', '/usr/local/bin'];
+/** First executable of that name on the environment's PATH, then in `more`. */
+export function findOnPath(name: string, env: Environment, more: readonly string[] = []): string | undefined {
+  const folders = [...(env.PATH ?? '').split(path.delimiter), ...more];
   return folders
     .filter((folder) => path.isAbsolute(folder))
     .map((folder) => path.join(folder, name))
