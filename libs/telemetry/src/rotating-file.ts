@@ -67,8 +67,8 @@ export function removeFilesOfEndedProcesses(directory: string, service: string, 
 function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory);
-  } catch (error) {
-    absent(error as NodeJS.ErrnoException);
+  } catch {
+    // Not there yet, or not to be read: writing will say so, and only tidying up is left undone.
     return [];
   }
 }
