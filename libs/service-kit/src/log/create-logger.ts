@@ -27,13 +27,17 @@ export function createLogger({ service, instanceId, level, destination = stdout(
       mixin: () => currentTraceIds() ?? {},
       formatters: {
         level: (label) => ({ level: label }),
+        bindings: (bindings) => redact(bindings) as Record<string, unknown>,
         log: (fields) => redact(fields) as Record<string, unknown>,
       },
       // `formatters.log` has already made errors plain; pino's own serialiser would do it again, unredacted.
       serializers: { error: (error) => redact(error) },
       hooks: {
         logMethod(args, method) {
-          for (const [index, arg] of args.entries()) if (typeof arg === 'string') args[index] = scrubText(arg);
+          const given: unknown[] = args;
+          // pino would take the message from a lone error as it is.
+          if (given[0] instanceof Error) given.splice(0, 1, { error: given[0] }, ...(given.length === 1 ? [given[0].message] : []));
+          for (const [index, arg] of given.entries()) if (typeof arg === 'string') given[index] = scrubText(arg);
           method.apply(this, args);
         },
       },
