@@ -20,11 +20,11 @@ describe('createLogger', () => {
     log.info({ token: 'hunter2', request: { headers: { authorization: 'hunter2' } } }, 'connecting to nats://a:hunter2@host');
     log.error(new Error('bad Bearer hunter2hunter2'));
     log.warn({ error: Object.assign(new Error('x'), { secret: 'hunter2' }) }, 'failed %s', 'Bearer hunter2hunter2');
-    log.child({ part: 'bus', password: 'hunter2' }).info('hello');
+    log.child({ part: 'bus', password: 'hunter2' }).child({ consumer: 'c', token: 'hunter2' }).info('hello');
     expect(JSON.stringify(lines)).not.toContain('hunter2');
     expect(lines).toHaveLength(4);
     expect(lines[1]).toMatchObject({ error: { type: 'Error', message: 'bad Bearer [redacted]' } });
-    expect(lines[3]).toMatchObject({ part: 'bus', message: 'hello' });
+    expect(lines[3]).toMatchObject({ part: 'bus', consumer: 'c', message: 'hello' });
   });
 
   it('leaves out what is below its level', () => {

@@ -1,5 +1,5 @@
 import { currentTraceIds } from '@plexus/telemetry';
-import { type DestinationStream, type Logger, pino } from 'pino';
+import { type Bindings, type ChildLoggerOptions, type DestinationStream, type Logger, pino } from 'pino';
 import { redact, scrubText } from './redact.js';
 
 export type { Logger } from 'pino';
@@ -17,7 +17,7 @@ export interface LoggerOptions {
  * span id when there is a span. Whatever is logged passes {@link redact} first. Calls never block and never throw.
  */
 export function createLogger({ service, instanceId, level, destination = stdout() }: LoggerOptions): Logger {
-  return pino(
+  const logger = pino(
     {
       level,
       base: { service, instance: instanceId },
@@ -27,7 +27,6 @@ export function createLogger({ service, instanceId, level, destination = stdout(
       mixin: () => currentTraceIds() ?? {},
       formatters: {
         level: (label) => ({ level: label }),
-        bindings: (bindings) => redact(bindings) as Record<string, unknown>,
         log: (fields) => redact(fields) as Record<string, unknown>,
       },
       // `formatters.log` has already made errors plain; pino's own serialiser would do it again, unredacted.
@@ -44,6 +43,12 @@ export function createLogger({ service, instanceId, level, destination = stdout(
     },
     destination,
   );
+  // pino formats the fields of a line but not those that a child binds; `this` keeps the bindings of grandchildren.
+  const plainChild = logger.child as (this: Logger, ...args: Parameters<Logger['child']>) => Logger;
+  logger.child = function child(this: Logger, bindings: Bindings, options?: ChildLoggerOptions) {
+    return plainChild.call(this, redact(bindings) as Bindings, options);
+  } as Logger['child'];
+  return logger;
 }
 
 /** More than this waits only when nobody reads stdout; then lines are dropped, never the service stopped. */
