@@ -4,6 +4,8 @@ import { redact, scrubText } from './redact.js';
 
 export type { Logger } from 'pino';
 
+type Child = (this: Logger, bindings: Bindings, options?: ChildLoggerOptions) => Logger;
+
 export interface LoggerOptions {
   readonly service: string;
   readonly instanceId: string;
@@ -44,10 +46,11 @@ export function createLogger({ service, instanceId, level, destination = stdout(
     destination,
   );
   // pino formats the fields of a line but not those that a child binds; `this` keeps the bindings of grandchildren.
-  const plainChild = logger.child as (this: Logger, ...args: Parameters<Logger['child']>) => Logger;
-  logger.child = function child(this: Logger, bindings: Bindings, options?: ChildLoggerOptions) {
+  const plainChild: Child = logger.child;
+  const child: Child = function (this: Logger, bindings, options) {
     return plainChild.call(this, redact(bindings) as Bindings, options);
-  } as Logger['child'];
+  };
+  Object.assign(logger, { child });
   return logger;
 }
 
