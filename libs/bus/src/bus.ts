@@ -14,7 +14,9 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import type { Bucket } from './bucket.js';
 import type { BusLog } from './bus-log.js';
 import type { Delivery, DeliveryFormat, Outcome } from './delivery.js';
+import type { JetStreamApi } from './jetstream-api.js';
 import type { OrderedMessage, OrderedReading, OrderedReadingOptions, ReadOrderedOptions } from './ordered.js';
+import type { Casualty } from './parking.js';
 import type { EncodedEvent, EventInput, PubAck, PublishOptions, RawPublishOptions, StoredContract } from './publication.js';
 import type { CallOptions, RpcContext, RpcHandler, ServeOptions, Serving } from './rpc.js';
 
@@ -59,6 +61,10 @@ export interface ConsumeOptions {
   readonly drainTimeoutMs?: number;
   /** Pause before a message is tried again after its handler threw: full jitter up to `baseMs · 2^(attempt-1)`, at most `capMs`. Default 250 / 30,000. */
   readonly backoff?: { readonly baseMs: number; readonly capMs: number };
+  /** A handler that takes longer counts as failed, in milliseconds. Default 300,000. */
+  readonly handlerTimeoutMs?: number;
+  /** The server says this often that a waiting request is alive, in milliseconds; two missing signs and it is made anew. 500 … 15,000, default 5,000. */
+  readonly heartbeatMs?: number;
 }
 
 /** A running consumption. */
@@ -105,6 +111,8 @@ export interface Bus {
   readonly service: string;
   readonly connection: NatsConnection;
   readonly log: BusLog;
+  /** The JetStream API over this bus; for tools. */
+  readonly jetstream: JetStreamApi;
   isConnected(): boolean;
 
   /** Asks one question. Fails with the remote code, NO_RESPONDERS (nobody home: certain), TIMEOUT (unknown), or CANCELLED. */
@@ -140,6 +148,10 @@ export interface Bus {
   lastOnSubject(stream: string, subject: string): Promise<OrderedMessage | undefined>;
   messageAt(stream: string, seq: number): Promise<OrderedMessage | undefined>;
 
+  /** Stores a message that nobody can handle among the dead letters and waits for the receipt. `consume` does it by itself. */
+  park(casualty: Casualty): Promise<void>;
+
+  /** Fails with STREAM_PLAN_MISMATCH when the bucket does not exist. */
   kv(bucket: BucketDefinition): Promise<Bucket>;
   /** Compares what the server stores with what is needed. Fails with STREAM_PLAN_MISMATCH, listing every difference. */
   checkPlan(need: TopologyNeed): Promise<void>;

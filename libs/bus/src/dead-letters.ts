@@ -1,3 +1,14 @@
+import { encodeToken, HEADERS, plexusError, STREAMS } from '@plexus/contracts';
+import { z } from 'zod';
+import type { Bus } from './bus.js';
+import type { Delivery, Outcome } from './delivery.js';
+import type { OrderedMessage } from './ordered.js';
+import { DLQ_STREAM, tryParseSubject } from './parking.js';
+import { toOrderedMessage } from './stored-message.js';
+
+const DEFAULT_LIMIT = 100;
+const LIST_TIMEOUT_MS = 10_000;
+
 /** One parked message. */
 export interface ParkedMessage {
   /** Sequence in `PLEXUS_DLQ`; names the message in `showParked`, `redrive` and `drop`. */
@@ -14,4 +25,123 @@ export interface ParkedMessage {
   /** When it was parked, ISO 8601. */
   readonly parkedAt: string;
   readonly bytes: number;
+}
+
+/** A parked message with the original bytes. */
+export interface ParkedDetail extends ParkedMessage {
+  readonly body: Uint8Array;
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+export interface ListParkedOptions {
+  readonly tenant?: string;
+  readonly consumer?: string;
+  /** The `seq` of the last page's last entry. */
+  readonly after?: number;
+  /** Default 100. */
+  readonly limit?: number;
+}
+
+/** Parked messages, oldest first. Fails with UNAVAILABLE when the stream cannot be read. */
+export async function listParked(bus: Bus, options: ListParkedOptions = {}): Promise<ParkedMessage[]> {
+  const { tenant, consumer, after = 0, limit = DEFAULT_LIMIT } = options;
+  const found: ParkedMessage[] = [];
+  let finish: () => void = () => {};
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const filter = `plexus.dlq.${tenant ?? '*'}.*.${consumer === undefined ? '*' : encodeToken(consumer)}.v1.>`;
+  const reading = bus.readOrdered(DLQ_STREAM, { filter, from: { startSeq: after + 1 } }, (message) => {
+    if (found.length < limit) found.push(toParked(message));
+    if (found.length >= limit || message.pending === 0) finish();
+  });
+  const late = setTimeout(finish, LIST_TIMEOUT_MS);
+  try {
+    void reading.ready.then((stored) => stored === 0 && finish());
+    await finished;
+    return found;
+  } finally {
+    clearTimeout(late);
+    await reading.stop();
+  }
+}
+
+/** One parked message with its original bytes; undefined when there is none (any more). */
+export async function showParked(bus: Bus, seq: number): Promise<ParkedDetail | undefined> {
+  const message = await bus.messageAt(DLQ_STREAM, seq);
+  return message && { ...toParked(message), body: message.raw, headers: message.headers };
+}
+
+/**
+ * Publishes the original bytes to the original subject under a new message id, and removes the parked one after the receipt. Doing it
+ * again after a crash in between does not publish twice within the stream's window. NOT_FOUND when there is no such parked message.
+ */
+export async function redrive(bus: Bus, seq: number): Promise<{ readonly stream: string; readonly seq: number }> {
+  const parked = await showParked(bus, seq);
+  if (parked === undefined) throw plexusError('NOT_FOUND', { message: 'There is no such parked message.', details: { seq } });
+  const headers: Record<string, string> = {};
+  for (const [name, value] of parked.headers) {
+    if (!name.startsWith('Nats-') && !name.startsWith('Plexus-Dlq-')) headers[name] = value;
+  }
+  const ack = await bus.publishRaw(parked.originSubject, parked.body, { headers, msgId: `redrive:${seq}` });
+  await drop(bus, seq);
+  return { stream: ack.stream, seq: ack.seq };
+}
+
+/** Removes a parked message for good. False when there is none. */
+export function drop(bus: Bus, seq: number): Promise<boolean> {
+  return bus.jetstream.deleteMessage(DLQ_STREAM, seq);
+}
+
+const Advisory = z.object({ stream: z.string().min(1), consumer: z.string().min(1), stream_seq: z.number().int().min(1), deliveries: z.number().int().min(0) });
+
+/**
+ * Handler for the consumer `routing-advisories` (format `json`): a worker that is killed on every attempt never ends its message, so the
+ * server gives up on it and says so. The message is parked here, and removed where it would block a work queue.
+ */
+export function parkExhausted(bus: Bus): (delivery: Delivery) => Promise<Outcome> {
+  return async (delivery) => {
+    const advisory = Advisory.safeParse(delivery.data);
+    if (!advisory.success) return { kind: 'park', code: 'INVALID_EVENT', reason: 'not an advisory about exhausted deliveries' };
+    const { stream, consumer, stream_seq: seq, deliveries } = advisory.data;
+    const definition = STREAMS.find(({ name }) => name === stream);
+    // The dead letters of others, and our own, are nobody's to park again.
+    if (definition === undefined || stream === DLQ_STREAM) return { kind: 'done' };
+    const stored = await bus.jetstream.message(stream, { seq });
+    // Acknowledged by a late worker, or aged out: nothing is left to save.
+    if (stored === undefined) return { kind: 'done' };
+    const message = toOrderedMessage(stream, stored);
+    const reason = `delivered ${deliveries} times to ${consumer} without an ending`;
+    await bus.park({
+      subject: message.subject,
+      raw: message.raw,
+      headers: message.headers,
+      stream,
+      seq,
+      consumer,
+      attempts: deliveries,
+      code: 'MAX_DELIVERIES',
+      reason,
+    });
+    if (definition.retention === 'workqueue') await bus.jetstream.deleteMessage(stream, seq);
+    return { kind: 'done' };
+  };
+}
+
+function toParked(message: OrderedMessage): ParkedMessage {
+  const header = (name: string): string => message.headers.get(name) ?? '';
+  return {
+    seq: message.seq,
+    subject: message.subject,
+    tenant: tryParseSubject(message.subject)?.tenant ?? '_',
+    consumer: header(HEADERS.dlqConsumer),
+    code: header(HEADERS.dlqCode),
+    reason: header(HEADERS.dlqReason),
+    attempts: Number(header(HEADERS.dlqAttempts)),
+    originSubject: header(HEADERS.dlqSubject),
+    originStream: header(HEADERS.dlqStream),
+    originSeq: Number(header(HEADERS.dlqSequence)),
+    parkedAt: header(HEADERS.dlqTime),
+    bytes: message.raw.length,
+  };
 }

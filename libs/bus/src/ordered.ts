@@ -33,6 +33,6 @@ export interface OrderedReadingOptions {
 /** A running ordered read. */
 export interface OrderedReading {
   stop(): Promise<void>;
-  /** Settles when the server has created the consumer for the first time; messages published from then on are seen. */
-  readonly ready: Promise<void>;
+  /** Settles when the server has created the consumer for the first time, with the number of messages already stored for it. What is published from then on is seen. */
+  readonly ready: Promise<number>;
 }

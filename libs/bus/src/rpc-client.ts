@@ -1,0 +1,91 @@
+import { contractName, HEADERS, type InputOf, plexusError, type ResponseOf, type RpcContract } from '@plexus/contracts';
+import { PlexusError } from '@plexus/kernel';
+import type { BusIdentity } from './bus.js';
+import { decodeError } from './error-reply.js';
+import { countCalled, injectTrace, spanOfCall } from './instrumentation.js';
+import { MAX_MESSAGE_BYTES, toJsonBytes } from './json-body.js';
+import type { RequestMultiplexer } from './request-multiplexer.js';
+import type { CallOptions } from './rpc.js';
+import { type SchemaValidator, validatorFor } from './schema-validator.js';
+import { OutgoingHeaders } from './wire-headers.js';
+
+/** Subjects remembered per contract, so that building and checking one is not paid for by every call. */
+const MAX_CACHED_SUBJECTS = 10_000;
+
+interface PreparedContract {
+  readonly name: string;
+  readonly request: SchemaValidator;
+  readonly response: SchemaValidator;
+  readonly subjects: Map<string, string>;
+}
+
+/** The asking side of `rpc` contracts. */
+export class RpcClient {
+  private readonly prepared = new WeakMap<RpcContract, PreparedContract>();
+
+  constructor(
+    private readonly multiplexer: RequestMultiplexer,
+    private readonly identity: BusIdentity | undefined,
+    private readonly timeoutMs: number | undefined,
+  ) {}
+
+  /** See {@link Bus.call}. */
+  async call<C extends RpcContract>(rpc: C, tenant: string, data: InputOf<C>, options: CallOptions = {}): Promise<ResponseOf<C>> {
+    const contract = this.prepare(rpc);
+    const startedAt = performance.now();
+    try {
+      const response = await spanOfCall(contract.name, () => this.ask(rpc, contract, tenant, data, options));
+      countCalled(contract.name, undefined, performance.now() - startedAt);
+      return response as ResponseOf<C>;
+    } catch (error) {
+      countCalled(contract.name, PlexusError.isPlexusError(error) ? error.code : 'INTERNAL', performance.now() - startedAt);
+      throw error;
+    }
+  }
+
+  private async ask(rpc: RpcContract, contract: PreparedContract, tenant: string, data: unknown, options: CallOptions): Promise<unknown> {
+    const body = toJsonBytes(contract.request.strict(data));
+    if (body.length > MAX_MESSAGE_BYTES) throw plexusError('PAYLOAD_TOO_LARGE', { details: { bytes: body.length, maxBytes: MAX_MESSAGE_BYTES } });
+    const timeoutMs = options.timeoutMs ?? this.timeoutMs ?? rpc.timeoutMs;
+    const subject = subjectFor(rpc, contract, tenant);
+    const token = options.token ?? (options.principal && (await this.identity?.mint(options.principal)));
+    const headers = new OutgoingHeaders().setKnown(HEADERS.deadline, String(Date.now() + timeoutMs));
+    if (token !== undefined) headers.setKnown(HEADERS.auth, token);
+    injectTrace(headers);
+    const answer = await this.multiplexer.request(subject, body, { headers: headers.toNats(), timeoutMs, signal: options.signal });
+    const error = decodeError(answer);
+    if (error) throw error;
+    try {
+      return contract.response.parse(answer.data);
+    } catch (cause) {
+      throw plexusError('INTERNAL', { message: 'The answer does not fit its contract.', details: { contract: contract.name }, cause });
+    }
+  }
+
+  private prepare(rpc: RpcContract): PreparedContract {
+    let contract = this.prepared.get(rpc);
+    if (contract === undefined) {
+      contract = { name: contractName(rpc), request: validatorFor(rpc.data), response: validatorFor(rpc.response), subjects: new Map() };
+      this.prepared.set(rpc, contract);
+    }
+    return contract;
+  }
+}
+
+function subjectFor(rpc: RpcContract, contract: PreparedContract, tenant: string): string {
+  let subject = contract.subjects.get(tenant);
+  if (subject === undefined) {
+    subject = buildSubject(rpc, tenant);
+    if (contract.subjects.size >= MAX_CACHED_SUBJECTS) contract.subjects.clear();
+    contract.subjects.set(tenant, subject);
+  }
+  return subject;
+}
+
+function buildSubject(rpc: RpcContract, tenant: string): string {
+  try {
+    return rpc.subject(tenant);
+  } catch (cause) {
+    throw plexusError('INVALID_REQUEST', { message: 'The tenant is not a tenant id.', details: { tenant }, cause });
+  }
+}
