@@ -50,6 +50,8 @@ export interface Mesh {
   /** True when the token was minted by this start. */
   readonly tokenIsNew: boolean;
   readonly stateDir: string;
+  /** Value of `PLEXUS_CLUSTER` in the environment of every process of this mesh. */
+  readonly clusterId: string;
   /** File with the URL a foreign NATS client connects with as integrator `demo`; undefined with a NATS server of the user's. */
   readonly integratorUrlFile: string | undefined;
   readonly databaseUrl: string;
@@ -71,8 +73,6 @@ export interface Mesh {
 
 const READY_TIMEOUT_MS = 60_000;
 const STOP_BUDGET_MS = 9_000;
-/** A laptop keeps less than a cluster. */
-const EMBEDDED_MAX_BYTES = 256 * 1024 * 1024;
 
 /**
  * Starts the whole mesh on this machine and settles when it is ready: nats-server and Postgres (unless `NATS_URL`, `DATABASE_URL`,
@@ -228,7 +228,6 @@ class Launch {
         natsUrl,
         seedFile: embedded ? this.paths.nkeySeed(OPERATOR_ROLE) : this.env.NATS_NKEY_SEED_FILE,
         publicKey: state.publicKey,
-        ...(embedded ? { maxBytesCap: EMBEDDED_MAX_BYTES } : {}),
       });
       return { value: undefined, detail: changed === 0 ? 'as declared' : `${changed} created or changed` };
     });
@@ -305,6 +304,7 @@ class Launch {
       token: state.token,
       tokenIsNew: state.tokenIsNew,
       stateDir: this.paths.root,
+      clusterId: state.clusterId,
       integratorUrlFile: addresses.natsIsEmbedded ? this.paths.integratorUrl : undefined,
       databaseUrl: addresses.databaseUrl,
       get services() {

@@ -39,7 +39,8 @@ export function renderNatsConfig(config: NatsConfig): string {
     'jetstream {',
     `  store_dir: ${quote(config.storeDir)}`,
     '  max_memory_store: 64MB',
-    '  max_file_store: 16GB',
+    // The sum of what the streams may hold must fit; nothing is reserved on disk.
+    '  max_file_store: 64GB',
     '}',
   ];
   if (config.users !== undefined) lines.push('authorization {', '  timeout: 5', '  users: [', ...config.users.flatMap(renderUser), '  ]', '}');

@@ -11,8 +11,6 @@ export interface PrepareBusOptions {
   readonly seedFile: string | undefined;
   /** Public half of the key that signs tokens of tenant `default`. */
   readonly publicKey: JWK;
-  /** Size of each stream and bucket at most, in bytes: a laptop's disk is not a cluster's. Absent: as declared. */
-  readonly maxBytesCap?: number;
 }
 
 const OWNER = 'me';
@@ -32,7 +30,7 @@ export async function prepareBus(options: PrepareBusOptions): Promise<number> {
     connectTimeoutMs: 10_000,
   });
   try {
-    const entries = await applyStreams(bus, options.maxBytesCap === undefined ? {} : { maxBytesCap: options.maxBytesCap });
+    const entries = await applyStreams(bus);
     const conflicts = entries.filter((entry) => entry.action === 'conflict');
     if (conflicts.length > 0) {
       const list = conflicts.map(

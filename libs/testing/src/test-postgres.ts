@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type PostgresServer, startPostgres } from '@plexus/local-stack';
 import pg from 'pg';
+import { migrationsDigest } from './migrations-digest.js';
 import { sharedInProcess } from './shared-in-process.js';
 import { throwAwayFolder } from './throw-away-folder.js';
 
@@ -82,14 +81,7 @@ export async function createTestDatabase(migrationsDir?: string, schema = 'publi
 }
 
 async function templateFor(adminUrl: string, migrationsDir: string, schema: string): Promise<string> {
-  const migrations = readdirSync(migrationsDir, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => ({ name: entry.name, sql: readFileSync(path.join(migrationsDir, entry.name, 'migration.sql'), 'utf8') }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
-  const digest = createHash('sha256')
-    .update(JSON.stringify([schema, migrations]))
-    .digest('hex')
-    .slice(0, 16);
+  const digest = migrationsDigest(migrationsDir, schema);
   const template = `template_${schema}_${digest}`;
   await withClient(adminUrl, async (client) => {
     await client.query('select pg_advisory_lock(hashtext($1))', [template]); // two callers at once; ends with the session
@@ -98,11 +90,8 @@ async function templateFor(adminUrl: string, migrationsDir: string, schema: stri
     // Built under another name: a failed migration must not leave a template that looks complete.
     await client.query(`drop database if exists draft_${digest} with (force)`);
     await client.query(`create database draft_${digest}`);
-    await withClient(withDatabase(adminUrl, `draft_${digest}`), async (draft) => {
-      await draft.query(`create schema if not exists ${schema}`);
-      await draft.query(`set search_path to ${schema}`);
-      for (const { sql } of migrations) await draft.query(sql);
-    });
+    const { migrate } = await import('@plexus/database'); // only tests with migrations pay for it
+    await migrate({ url: withDatabase(adminUrl, `draft_${digest}`), schema, directory: migrationsDir });
     await client.query(`alter database draft_${digest} rename to ${template}`);
   });
   return template;
