@@ -17,7 +17,7 @@ const KIND_TITLES: Record<string, string> = {
   dlq: 'Parked',
 };
 
-function escape(text: string): string {
+function escapeCell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 }
 
@@ -50,7 +50,7 @@ function fields(schema: JsonSchema): string {
   const required = new Set((schema.required ?? []) as string[]);
   const rows = properties.map(([name, property]) => {
     const notes = [limits(property), property.description as string | undefined].filter((part) => part !== undefined && part !== '').join('. ');
-    return `| \`${name}\` | ${escape(typeName(property))} | ${required.has(name) ? 'yes' : ''} | ${escape(notes)} |`;
+    return `| \`${name}\` | ${escapeCell(typeName(property))} | ${required.has(name) ? 'yes' : ''} | ${escapeCell(notes)} |`;
   });
   return ['| field | type | required | notes |', '|---|---|---|---|', ...rows, ''].join('\n');
 }
@@ -99,7 +99,7 @@ export function contractsPage(): string {
 /** `docs/reference/errors.md`: the table of stable error codes. */
 export function errorsPage(): string {
   const rows = Object.entries(ERROR_CODES).map(
-    ([code, entry]) => `| \`${code}\` | ${entry.status} | ${entry.retryable ? 'yes' : 'no'} | ${escape(entry.sentence)} |`,
+    ([code, entry]) => `| \`${code}\` | ${entry.status} | ${entry.retryable ? 'yes' : 'no'} | ${escapeCell(entry.sentence)} |`,
   );
   return `${HEADER}# Error codes\n\nCodes are stable: never renamed, never reused. *Retry* says whether the same call may succeed later without a change.\n\n${['| code | HTTP | retry | meaning |', '|---|---|---|---|', ...rows].join('\n')}\n`;
 }
@@ -113,11 +113,11 @@ const age = (milliseconds: number): string => {
 /** `docs/reference/topology.md`: streams, consumers, buckets and roles. */
 export function topologyPage(): string {
   const streams = STREAMS.map(
-    (s) => `| \`${s.name}\` | ${s.subjects.map((subject) => `\`${escape(subject)}\``).join(' ')} | ${s.retention} | ${age(s.maxAgeMs)} | ${s.summary} |`,
+    (s) => `| \`${s.name}\` | ${s.subjects.map((subject) => `\`${escapeCell(subject)}\``).join(' ')} | ${s.retention} | ${age(s.maxAgeMs)} | ${s.summary} |`,
   );
   const consumers = Object.values(CONSUMERS).map(
     (c) =>
-      `| \`${c.name}\` | \`${c.stream}\` | \`${escape(c.filter)}\` | ${c.ackWaitMs / 1_000} s | ${c.maxDeliver < 0 ? 'for ever' : c.maxDeliver} | ${c.summary} |`,
+      `| \`${c.name}\` | \`${c.stream}\` | \`${escapeCell(c.filter)}\` | ${c.ackWaitMs / 1_000} s | ${c.maxDeliver < 0 ? 'for ever' : c.maxDeliver} | ${c.summary} |`,
   );
   const buckets = Object.values(BUCKETS).map((b) => `| \`${b.name}\` | ${age(b.ttlMs)} | ${b.summary} |`);
   const roles = ROLES.map(
