@@ -43,7 +43,8 @@ export function dlqCommand(program: Command, output: () => Output, mesh: () => M
     .command('show <seq>')
     .description('why it was parked, and its original bytes')
     .action(async (text: string) => {
-      const found = await withBus(mesh(), (bus) => showParked(bus, sequence(text)));
+      const seq = sequence(text);
+      const found = await withBus(mesh(), (bus) => showParked(bus, seq));
       if (found === undefined) throw new CommandFailure(`Nothing is parked under ${text}.`, EXIT.failed, '`plexus dlq ls` shows what is.', 'NOT_FOUND');
       const body = Buffer.from(found.body).toString('utf8');
       const { body: _bytes, ...about } = found;
@@ -58,9 +59,10 @@ export function dlqCommand(program: Command, output: () => Output, mesh: () => M
     .command('redrive <seq...>')
     .description('publish the original bytes to the original subject again, then remove them here')
     .action(async (texts: string[]) => {
+      const sequences = texts.map(sequence);
       const sent = await withBus(mesh(), async (bus) => {
         const receipts = [];
-        for (const seq of texts.map(sequence)) receipts.push({ parked: seq, ...(await redrive(bus, seq)) });
+        for (const seq of sequences) receipts.push({ parked: seq, ...(await redrive(bus, seq)) });
         return receipts;
       });
       output().result(
@@ -73,9 +75,10 @@ export function dlqCommand(program: Command, output: () => Output, mesh: () => M
     .command('drop <seq...>')
     .description('remove for good')
     .action(async (texts: string[]) => {
+      const sequences = texts.map(sequence);
       const outcomes = await withBus(mesh(), async (bus) => {
         const results: { seq: number; dropped: boolean }[] = [];
-        for (const seq of texts.map(sequence)) results.push({ seq, dropped: await drop(bus, seq) });
+        for (const seq of sequences) results.push({ seq, dropped: await drop(bus, seq) });
         return results;
       });
       output().result(

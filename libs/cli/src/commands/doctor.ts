@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { totalmem } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { findNatsServer, findPostgres, StartError } from '@plexus/local-stack';
+import { findNatsServer, findPostgres, StartError, statePaths } from '@plexus/local-stack';
 import type { Command } from 'commander';
 import { EXIT } from '../exit-code.js';
 import { type MeshOptions, runningMesh } from '../mesh.js';
@@ -65,15 +65,16 @@ function postgres(): Finding {
 }
 
 async function stateFolder(options: MeshOptions): Promise<Finding> {
-  const folder = path.resolve(options.state);
-  const info = await stat(folder).catch(() => undefined);
-  if (info === undefined) return { check: 'state folder', level: 'ok', found: `${folder} (will be made at the first start)` };
+  const paths = statePaths(options.state);
+  const credentials = path.dirname(paths.token);
+  const info = await stat(credentials).catch(() => undefined);
+  if (info === undefined) return { check: 'state folder', level: 'ok', found: `${paths.root} (credentials will be made at the first start)` };
   const open = (info.mode & 0o077) !== 0;
   return {
     check: 'state folder',
-    level: open ? 'warning' : 'ok',
-    found: `${folder} (mode ${(info.mode & 0o777).toString(8)})`,
-    ...(open ? { fix: `It holds keys: chmod 700 ${folder}` } : {}),
+    level: open ? 'problem' : 'ok',
+    found: `${paths.root} (credentials: mode ${(info.mode & 0o777).toString(8)})`,
+    ...(open ? { fix: `Others can read your keys: chmod 700 ${credentials}` } : {}),
   };
 }
 

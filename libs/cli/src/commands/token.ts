@@ -52,8 +52,8 @@ export function tokenCommand(program: Command, output: () => Output, mesh: () =>
         .filter((scope) => scope !== '');
       const unknown = scopes.filter((scope) => !KNOWN_SCOPES.includes(scope));
       if (unknown.length > 0) throw new CommandFailure(`Unknown scope ${unknown.join(', ')}.`, EXIT.usage, `Known: ${KNOWN_SCOPES.join(', ')}.`, 'USAGE');
-      const jwk = signingKey(options.key ?? statePaths(mesh().state).signingKey);
       const expiresAt = Math.floor(Date.now() / 1_000) + seconds(options.ttl);
+      const jwk = signingKey(options.key ?? statePaths(mesh().state).signingKey);
       const token = await new SignJWT({ tenant: options.tenant, scopes })
         .setProtectedHeader({ alg: 'EdDSA', ...(jwk.kid === undefined ? {} : { kid: jwk.kid }) })
         .setSubject(options.user)
