@@ -1,0 +1,87 @@
+import { errors } from '@plexus/contracts';
+import type { Clock } from '@plexus/kernel';
+import { type Caller, mayDelete, maySee, type Scope } from '../domain/access.js';
+import { decodeCursor, encodeCursor } from '../domain/list-cursor.js';
+import { isIdentifier } from '../domain/memory-text.js';
+import type { MemoryReader, MemoryWriter, StoredMemory, VectorSupport } from './ports.js';
+import { requireViews } from './require-scope.js';
+
+/** A page leaves room for the envelope inside one NATS message of 1 MiB. */
+const MAX_PAGE_BYTES = 640 * 1_024;
+const MAX_ID_BYTES = 64;
+
+export interface MemoryPage {
+  readonly memories: readonly StoredMemory[];
+  readonly nextCursor?: string;
+}
+
+export interface MemoryCounts {
+  readonly memories: number;
+  readonly pendingEmbeddings: number;
+  readonly vectorExtension: boolean;
+  readonly backend: 'pglite' | 'postgres';
+}
+
+/** Get, list, delete and count. What a caller may not see does not exist for it. */
+export class ReadMemories {
+  constructor(
+    private readonly reader: MemoryReader,
+    private readonly writer: MemoryWriter,
+    private readonly vectors: VectorSupport,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Fails with NOT_FOUND for what is not there, deleted, expired, or somebody else's. */
+  async get(caller: Caller, id: string): Promise<StoredMemory> {
+    const memory = await this.#find(caller, id);
+    if (memory === undefined) throw errors.create('NOT_FOUND', { details: { id } });
+    return memory;
+  }
+
+  /** One page, newest first. It may be shorter than `limit` when contents are large; `nextCursor` is absent at the end. */
+  async list(caller: Caller, request: { readonly scope?: Scope; readonly limit: number; readonly cursor?: string }): Promise<MemoryPage> {
+    const [view] = requireViews(caller, request.scope === undefined ? undefined : [request.scope]);
+    const after = request.cursor === undefined ? undefined : decodeCursor(request.cursor);
+    if (request.cursor !== undefined && after === undefined) {
+      throw errors.create('INVALID_REQUEST', { details: { issues: [{ path: 'cursor', message: 'is not a cursor of a listing' }] } });
+    }
+    if (view === undefined) return { memories: [] };
+    const found = await this.reader.list(caller.tenant, view, new Date(this.clock.now()), { ...(after && { after }), limit: request.limit + 1 });
+    const memories = fitting(found.slice(0, request.limit));
+    const last = memories.at(-1);
+    if (last === undefined || memories.length === found.length) return { memories };
+    return { memories, nextCursor: encodeCursor({ createdAt: last.createdAt.getTime(), id: last.id }) };
+  }
+
+  /** False when it is not there for this caller. FORBIDDEN when it may be read but not deleted. */
+  async delete(caller: Caller, id: string): Promise<boolean> {
+    const memory = await this.#find(caller, id);
+    if (memory === undefined) return false;
+    if (!mayDelete(caller, memory.place, memory.author)) {
+      throw errors.create('FORBIDDEN', { message: 'Only its author or an administrator may delete this memory.' });
+    }
+    return this.writer.forget(caller.tenant, id, new Date(this.clock.now()));
+  }
+
+  async stats(caller: Caller): Promise<MemoryCounts> {
+    const [memories, vectorExtension] = await Promise.all([this.reader.count(caller.tenant, new Date(this.clock.now())), this.vectors.vectorExtension()]);
+    return { memories, pendingEmbeddings: 0, vectorExtension, backend: this.vectors.backend };
+  }
+
+  async #find(caller: Caller, id: string): Promise<StoredMemory | undefined> {
+    if (!isIdentifier(id, MAX_ID_BYTES)) return undefined;
+    const memory = await this.reader.get(caller.tenant, id, new Date(this.clock.now()));
+    return memory !== undefined && maySee(caller, memory.place) ? memory : undefined;
+  }
+}
+
+function fitting(memories: readonly StoredMemory[]): StoredMemory[] {
+  const page: StoredMemory[] = [];
+  let bytes = 0;
+  for (const memory of memories) {
+    bytes += Buffer.byteLength(JSON.stringify(memory));
+    if (page.length > 0 && bytes > MAX_PAGE_BYTES) break;
+    page.push(memory);
+  }
+  return page;
+}

@@ -1,0 +1,95 @@
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createPool, type Database, migrate } from '@plexus/database';
+import { openPglite } from '@plexus/database/pglite';
+import { FakeClock, ulid } from '@plexus/kernel';
+import { createTestDatabase } from '@plexus/testing';
+import { PostgresMemoryReader } from '../../src/adapters/postgres/memory-reader.js';
+import { PostgresMemoryRetention } from '../../src/adapters/postgres/memory-retention.js';
+import { PostgresMemoryWriter, type WrittenFact } from '../../src/adapters/postgres/memory-writer.js';
+import { PostgresTenantKeys } from '../../src/adapters/postgres/tenant-keys.js';
+import { PostgresVectorSupport } from '../../src/adapters/postgres/vector-support.js';
+import { ReadMemories } from '../../src/application/read-memories.js';
+import { SearchMemories, type SearchRequest } from '../../src/application/search-memories.js';
+import { SweepMemories } from '../../src/application/sweep-memories.js';
+import { WriteMemory, type WriteRequest } from '../../src/application/write-memory.js';
+import type { Caller } from '../../src/domain/access.js';
+
+export const migrationsFolder = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../prisma/migrations');
+
+export interface Backend {
+  readonly name: 'pglite' | 'postgres';
+  readonly vectorExtension: boolean;
+  open(): Promise<{ readonly database: Database; close(): Promise<void> }>;
+}
+
+/** The suite runs on each: embedded, and a Postgres without pgvector. */
+export const BACKENDS: readonly Backend[] = [
+  {
+    name: 'pglite',
+    vectorExtension: true,
+    open: async () => {
+      const database = await openPglite('memory://', { schema: 'memory' });
+      await migrate({ database, schema: 'memory', directory: migrationsFolder });
+      return { database, close: () => database.close() };
+    },
+  },
+  {
+    name: 'postgres',
+    vectorExtension: false,
+    open: async () => {
+      const test = await createTestDatabase(migrationsFolder, 'memory');
+      const database = createPool({ url: test.url, schema: 'memory', applicationName: 'memory-test', max: 8 });
+      return {
+        database,
+        close: async () => {
+          await database.close();
+          await test.drop();
+        },
+      };
+    },
+  },
+];
+
+/** Memory without NATS: the use cases on one database, with a clock that the test moves. */
+export interface Memory {
+  readonly clock: FakeClock;
+  readonly write: WriteMemory;
+  readonly search: SearchMemories;
+  readonly read: ReadMemories;
+  readonly sweep: SweepMemories;
+  readonly facts: WrittenFact[];
+}
+
+export function memoryOn(database: Database, clock = new FakeClock(Date.parse('2026-11-21T10:00:00Z'))): Memory {
+  const facts: WrittenFact[] = [];
+  const encode = (tenant: string, fact: WrittenFact) => {
+    facts.push(fact);
+    return { subject: `plexus.evt.${tenant}.memory.written.v1.${fact.memoryId}`, msgId: fact.memoryId, body: Buffer.from(JSON.stringify(fact)) };
+  };
+  const reader = new PostgresMemoryReader(database);
+  const writer = new PostgresMemoryWriter(database, encode, () => undefined);
+  const keys = new PostgresTenantKeys(database);
+  const vectors = new PostgresVectorSupport(database, clock);
+  const fail = (error: unknown) => {
+    throw error;
+  };
+  return {
+    clock,
+    facts,
+    write: new WriteMemory(writer, keys, clock, () => ulid()),
+    search: new SearchMemories(reader, keys, vectors, clock),
+    read: new ReadMemories(reader, writer, vectors, clock),
+    sweep: new SweepMemories(new PostgresMemoryRetention(database), clock, fail),
+  };
+}
+
+let tenants = 0;
+/** A tenant of its own for each test, so that tests share one database. */
+export function newCaller(rest: Partial<Caller> = {}): Caller {
+  tenants += 1;
+  return { tenant: `t${tenants}`, user: 'me', privileged: false, credential: 'test', ...rest };
+}
+
+export const note = (content: string, rest: Partial<WriteRequest> = {}): WriteRequest => ({ content, kind: 'note', namespace: '', ...rest });
+export const query = (text: string, rest: Partial<SearchRequest> = {}): SearchRequest => ({ query: text, k: 10, minScore: 0.15, ...rest });
