@@ -1,7 +1,7 @@
 import type { Contract } from './define.js';
 import { ROLES, type RoleDefinition } from './roles.js';
 import { isTenantId, SubjectError } from './subject.js';
-import { BUCKETS, type BucketDefinition } from './topology.js';
+import { BUCKETS, type BucketDefinition, STREAMS } from './topology.js';
 
 /** NATS subject permissions of one user, in the server's own terms. */
 export interface Permissions {
@@ -29,6 +29,12 @@ function readStream(stream: string): string[] {
   ];
 }
 
+/** A service checks at its start that the streams it publishes into exist. */
+function streamInfo(contract: Contract): string[] {
+  const patterns = [`plexus.${contract.kind}.*.${contract.domain}.>`, `plexus.${contract.kind}.>`];
+  return STREAMS.filter((stream) => stream.subjects.some((subject) => patterns.includes(subject))).map((stream) => `$JS.API.STREAM.INFO.${stream.name}`);
+}
+
 function writeBucket(bucket: BucketDefinition, role: string): string {
   // A service may publish only its own public keys: a stolen credential must not let it pose as another issuer.
   return bucket === BUCKETS.keys ? `$KV.${bucket.name}.${role}.>` : `$KV.${bucket.name}.>`;
@@ -40,6 +46,7 @@ export function permissionsFor(role: RoleDefinition): Permissions {
   const publish = [
     ...patterns(role.calls),
     ...patterns(role.publishes),
+    ...role.publishes.flatMap(streamInfo),
     ...role.consumes.flatMap((consumer) => [
       `$JS.API.STREAM.INFO.${consumer.stream}`,
       `$JS.API.CONSUMER.INFO.${consumer.stream}.${consumer.name}`,
