@@ -8,7 +8,7 @@ export const MemoryScope = z.object({ kind: z.enum(['user', 'session', 'agent', 
 export const MemoryKind = z.enum(['fact', 'preference', 'episode', 'summary', 'note']);
 
 const WriteInput = z.object({
-  content: z.string().min(1).max(65_536).describe('At most 64 KiB of UTF-8.'),
+  content: z.string().min(1).max(262_144).describe('At most 64 KiB of UTF-8; more is refused with PAYLOAD_TOO_LARGE.'),
   kind: MemoryKind.default('note'),
   scope: MemoryScope.optional().describe("Absent: the calling user's own scope."),
   namespace: z.string().max(128).default(''),
@@ -60,7 +60,14 @@ export const searchMemory = defineRpc({
     minScore: z.number().min(0).max(1).default(0.15),
   }),
   response: z.object({
-    hits: z.array(Memory.extend({ score: z.number().min(0).max(1), matched: z.array(z.string()), missing: z.array(z.string()) })),
+    hits: z.array(
+      Memory.extend({
+        score: z.number().min(0).max(1),
+        matched: z.array(z.string()),
+        missing: z.array(z.string()),
+        contentTruncated: z.boolean().optional().describe('The content was cut so that the answer fits one message; `memory.get` returns all of it.'),
+      }),
+    ),
     mode: z.enum(['hybrid', 'vector', 'text', 'hybrid-lexical', 'like']),
     degraded: z.string().optional(),
     semantic: z.boolean(),
