@@ -1,0 +1,82 @@
+import type { Bus, OrderedMessage } from '@plexus/bus';
+import { emptySessionStream, plexusError, readSessionEvent, type SessionStreamState, sessionContracts } from '@plexus/contracts';
+import { timeout } from '@plexus/kernel';
+import type { RunReading, SessionEvents, StreamPosition } from '../../application/ports.js';
+
+const STREAM = 'PLEXUS_EVT_SESSION';
+/** Below the ack wait of the consumer that asks. */
+const READ_TIMEOUT_MS = 8_000;
+
+/** Reads a session's subject back from the stream: the only place where the order of its events is certain. */
+export class StreamSessionEvents implements SessionEvents {
+  readonly #bus: Pick<Bus, 'readOrdered' | 'lastOnSubject'>;
+
+  constructor(bus: Pick<Bus, 'readOrdered' | 'lastOnSubject'>) {
+    this.#bus = bus;
+  }
+
+  async readRun(run: { tenant: string; sessionId: string; runId: string }, from: StreamPosition, upTo = Number.POSITIVE_INFINITY): Promise<RunReading> {
+    const subject = sessionContracts.sessionEvent.subject(run.tenant, run.sessionId);
+    const last = await this.#bus.lastOnSubject(STREAM, subject);
+    if (!last || last.seq <= from.seq) return {};
+    const reader = new RunReader(run.runId, from.epoch, Math.min(upTo, last.seq));
+    const reading = this.#bus.readOrdered(STREAM, { filter: subject, from: { startSeq: from.seq + 1 } }, (message) => reader.read(message), {
+      onError: (error) => reader.fail(error),
+    });
+    try {
+      return await timeout(reader.result, READ_TIMEOUT_MS);
+    } finally {
+      await reading.stop();
+    }
+  }
+}
+
+/** Folds the messages of one subject until the run's end or the last message of interest. */
+class RunReader {
+  readonly result: Promise<RunReading>;
+  readonly #runId: string;
+  readonly #upTo: number;
+  #state: SessionStreamState;
+  #lastEventAt: Date | undefined;
+  #finish: (reading: RunReading) => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+
+  constructor(runId: string, epoch: number, upTo: number) {
+    this.#runId = runId;
+    this.#upTo = upTo;
+    this.#state = emptySessionStream(epoch);
+    this.result = new Promise((resolve, reject) => {
+      this.#finish = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  read(message: OrderedMessage): void {
+    if (message.seq <= this.#upTo) this.#fold(message);
+    if (message.seq >= this.#upTo) this.#finish({ lastEventAt: this.#lastEventAt });
+  }
+
+  #fold(message: OrderedMessage): void {
+    const item = sessionContracts.sessionEvent.data.safeParse(dataOf(message));
+    if (!item.success) return;
+    const { state, verdict } = readSessionEvent(this.#state, item.data);
+    this.#state = state;
+    if (item.data.runId !== this.#runId || (verdict.kind !== 'event' && verdict.kind !== 'end')) return;
+    this.#lastEventAt = new Date(message.time);
+    if (verdict.kind === 'event') return;
+    this.#finish({ end: { end: verdict.end, position: { seq: message.seq, epoch: state.epoch } }, lastEventAt: this.#lastEventAt });
+  }
+
+  fail(error: unknown): void {
+    this.#reject(plexusError('UNAVAILABLE', { cause: error }));
+  }
+}
+
+/** What is no event of ours was parked by the consumer that met it; here it is passed over. */
+function dataOf(message: OrderedMessage): unknown {
+  try {
+    return message.json<{ data?: unknown }>().data;
+  } catch {
+    return undefined;
+  }
+}

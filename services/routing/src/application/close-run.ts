@@ -1,0 +1,69 @@
+import type { TenantConfig } from '@plexus/agent-config';
+import { toTranscriptText } from '../domain/text-limits.js';
+import { messageAppended } from './outgoing.js';
+import { isOpen, type Outgoing, type RoutingStore, type RunReading, type SessionEvents, type StoredRun } from './ports.js';
+import type { ReleaseNextRun } from './release-next-run.js';
+
+/** What became of an end. */
+export type Closing = 'closed' | 'unknown-run' | 'already-closed' | 'not-an-end';
+
+/**
+ * Closes a run at its first end in stream order, whichever of its ends happens to be delivered first: the session's events are read back
+ * from the stream up to the delivered one. Appends the answer once, releases the next waiting run. Every step may be repeated.
+ */
+export class CloseRun {
+  readonly #store: RoutingStore;
+  readonly #events: SessionEvents;
+  readonly #release: ReleaseNextRun;
+  readonly #configOf: (tenant: string) => TenantConfig | undefined;
+  readonly #newId: () => string;
+
+  constructor(
+    store: RoutingStore,
+    events: SessionEvents,
+    release: ReleaseNextRun,
+    configOf: (tenant: string) => TenantConfig | undefined,
+    newId: () => string,
+  ) {
+    this.#store = store;
+    this.#events = events;
+    this.#release = release;
+    this.#configOf = configOf;
+    this.#newId = newId;
+  }
+
+  /** `seq`: stream sequence of the end that was delivered. */
+  async execute(delivered: { tenant: string; sessionId: string; runId: string; seq: number }): Promise<{ outcome: Closing; run?: StoredRun }> {
+    const found = await this.#store.findRunInSession(delivered.tenant, delivered.sessionId, delivered.runId);
+    if (!found) return { outcome: 'unknown-run' };
+    const { run, position } = found;
+    // Without a position the session has a new incarnation, and that closed the run.
+    if (!isOpen(run) || position === undefined) return { outcome: 'already-closed', run };
+    const { end } = await this.#events.readRun(run, position, delivered.seq);
+    if (!end) return { outcome: 'not-an-end', run };
+    return this.#close(run, end);
+  }
+
+  async #close(candidate: StoredRun, { end, position }: NonNullable<RunReading['end']>): Promise<{ outcome: Closing; run: StoredRun }> {
+    return this.#store.transaction(async (tx) => {
+      const session = await tx.lockSessionByRef(candidate.sessionRef);
+      const run = await tx.findRun(candidate.id);
+      if (!session || !run || !isOpen(run) || session.sessionId !== run.sessionId) return { outcome: 'already-closed', run: run ?? candidate };
+      const outgoing: Outgoing[] = [];
+      const text = toTranscriptText(end.text);
+      // What was streamed before an error stays in the stream; in a transcript it would read like an answer.
+      if (text !== '' && (end.status === 'ok' || end.status === 'cancelled')) {
+        const message = await tx.appendMessage(session, { messageId: this.#newId(), role: 'assistant', text, runId: run.runId });
+        outgoing.push(messageAppended(session, message));
+      }
+      await tx.endRun(session, run, { ...end, text });
+      await tx.movePosition(session, position);
+      if (session.activeRunId === undefined || session.activeRunId === run.runId) {
+        const waiting = (await tx.openRuns(session.sessionId)).filter((open) => open.status === 'queued');
+        outgoing.push(...(await this.#release.execute(tx, this.#configOf(run.tenant), session, waiting)));
+      }
+      await tx.publish(outgoing);
+      return { outcome: 'closed', run: { ...run, status: end.status } };
+    });
+  }
+}

@@ -1,0 +1,67 @@
+import { plexusError } from '@plexus/contracts';
+import type { Owner } from '../domain/caller.js';
+import type { SessionAddress } from '../domain/session-address.js';
+import { endCancelled } from './cancel-run.js';
+import { messageAppended, messageInjected, runCancel, sessionChanged } from './outgoing.js';
+import type { Outgoing, RoutingStore, StoredSession } from './ports.js';
+
+/** Everything that changes a session without a run. */
+export class ManageSessions {
+  readonly #store: RoutingStore;
+  readonly #newId: () => string;
+
+  constructor(store: RoutingStore, newId: () => string) {
+    this.#store = store;
+    this.#newId = newId;
+  }
+
+  /** Creates the session, or returns the one that exists; a label that is given is set either way. */
+  async create(address: SessionAddress, label?: string): Promise<{ session: StoredSession; created: boolean }> {
+    return this.#store.transaction(async (tx) => {
+      const { session, created } = await tx.openSession(address, this.#newId(), label);
+      if (created) await tx.publish([sessionChanged(session, 'created', session.sessionId)]);
+      if (created || label === undefined || label === session.label) return { session, created };
+      await tx.setLabel(session, label);
+      await tx.publish([sessionChanged(session, 'updated', this.#newId())]);
+      return { session: { ...session, label }, created };
+    });
+  }
+
+  /**
+   * Starts a new incarnation. Runs of the old one end as cancelled: what they still produce belongs to a conversation that is over.
+   * Rejects with SESSION_NOT_FOUND.
+   */
+  async reset(owner: Owner, sessionKey: string): Promise<{ session: StoredSession; previousSessionId: string }> {
+    return this.#store.transaction(async (tx) => {
+      const before = await tx.lockSession(owner, sessionKey);
+      if (!before) throw plexusError('SESSION_NOT_FOUND', { details: { sessionKey } });
+      const outgoing: Outgoing[] = [];
+      for (const run of await tx.openRuns(before.sessionId)) {
+        if (run.status === 'started') outgoing.push(runCancel(run, 'reset', this.#newId()));
+        outgoing.push(...(await endCancelled(tx, before, run, 'reset')));
+      }
+      const session = await tx.renewSession(before, this.#newId());
+      outgoing.push(sessionChanged(session, 'reset', session.sessionId, before.sessionId));
+      await tx.publish(outgoing);
+      return { session, previousSessionId: before.sessionId };
+    });
+  }
+
+  /** Appends an assistant message without a run and shows it to watchers. Rejects with SESSION_NOT_FOUND, and with CONFLICT for a key that was used for another text. */
+  async inject(
+    owner: Owner,
+    sessionKey: string,
+    message: { text: string; label?: string | undefined; idempotencyKey?: string | undefined },
+  ): Promise<{ messageId: string; session: StoredSession }> {
+    return this.#store.transaction(async (tx) => {
+      const session = await tx.lockSession(owner, sessionKey);
+      if (!session) throw plexusError('SESSION_NOT_FOUND', { details: { sessionKey } });
+      const known = message.idempotencyKey === undefined ? undefined : await tx.findMessageByKey(session, message.idempotencyKey);
+      if (known && known.text !== message.text) throw plexusError('CONFLICT', { message: 'This idempotency key was used for another message.' });
+      if (known) return { messageId: known.messageId, session };
+      const appended = await tx.appendMessage(session, { messageId: this.#newId(), role: 'assistant', ...message });
+      await tx.publish([messageAppended(session, appended), messageInjected(session, appended)]);
+      return { messageId: appended.messageId, session };
+    });
+  }
+}

@@ -1,0 +1,44 @@
+import fc from 'fast-check';
+import { composeRunStart, newestThatFit } from './run-start.js';
+import { jsonBytes } from './text-limits.js';
+
+const run = {
+  sessionId: '01jd2x3y4z5a6b7c8d9e0f1g2h',
+  sessionKey: 'agent:main:main',
+  owner: 'me',
+  agentId: 'main',
+  runId: 'r',
+  message: 'hi',
+  timeoutMs: 1_000,
+};
+const limits = { messages: 40, bytes: 1_000 };
+
+test('history is the newest messages in their order, within both limits, and never fewer than fit', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ maxLength: 30 })), fc.nat(10), fc.nat(200), (texts, messages, bytes) => {
+      const all = texts.map((text) => ({ role: 'user' as const, text }));
+      const kept = newestThatFit(all, { messages, bytes });
+      expect(kept).toEqual(kept.length === 0 ? [] : all.slice(-kept.length));
+      expect(kept.length).toBeLessThanOrEqual(messages);
+      const size = (list: typeof all) => list.reduce((sum, { text }) => sum + jsonBytes(text), 0);
+      expect(size(kept)).toBeLessThanOrEqual(bytes);
+      const next = all.at(-kept.length - 1);
+      if (next && kept.length < messages) expect(size([next, ...kept])).toBeGreaterThan(bytes);
+    }),
+  );
+});
+
+test('the agent configuration decides model, prompt and whose VM it is', () => {
+  expect(composeRunStart(run, { id: 'main', model: 'm', systemPrompt: 'p', scope: 'session' }, [], limits)).toMatchObject({
+    model: 'm',
+    systemPrompt: 'p',
+    scopeKey: `session:${run.sessionId}`,
+  });
+  expect(composeRunStart(run, { id: 'main', scope: 'agent' }, [], limits).scopeKey).toBe('agent:main');
+  expect(composeRunStart(run, undefined, [], limits)).toMatchObject({ scopeKey: 'user', history: [] });
+});
+
+test('a message that no command can carry is refused when it is accepted, not when it is sent', () => {
+  const large = { ...run, message: '\u0001'.repeat(100_000), extraSystemPrompt: '\u0001'.repeat(60_000) };
+  expect(() => composeRunStart(large, undefined, [], limits)).toThrow(expect.objectContaining({ code: 'PAYLOAD_TOO_LARGE' }));
+});

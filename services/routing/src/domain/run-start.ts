@@ -1,0 +1,76 @@
+import type { AgentConfig } from '@plexus/agent-config';
+import { type InputOf, plexusError, type runContracts } from '@plexus/contracts';
+import { jsonBytes } from './text-limits.js';
+
+/** What the command may weigh in all; the rest of the 1 MiB of a NATS message is for the envelope and for parking it. */
+const MAX_COMMAND_BYTES = 768 * 1024;
+
+export interface HistoryLimits {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+export type HistoryMessage = InputOf<typeof runContracts.startRun>['history'][number];
+
+/** What is known of a run when it is handed out. */
+export interface StartableRun {
+  readonly sessionId: string;
+  readonly sessionKey: string;
+  readonly owner: string;
+  readonly agentId: string;
+  readonly runId: string;
+  readonly message: string;
+  readonly extraSystemPrompt?: string | undefined;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Composes `cmd run.start`. `history` is oldest first; of what does not fit, the oldest is left out.
+ * Throws PAYLOAD_TOO_LARGE when message and prompts alone are more than one command carries.
+ */
+export function composeRunStart(
+  run: StartableRun,
+  agent: AgentConfig | undefined,
+  history: readonly HistoryMessage[],
+  limits: HistoryLimits,
+): InputOf<typeof runContracts.startRun> {
+  const fixed = [run.message, run.extraSystemPrompt, agent?.systemPrompt].reduce((sum, text) => sum + (text === undefined ? 0 : jsonBytes(text)), 0);
+  if (fixed > MAX_COMMAND_BYTES) throw plexusError('PAYLOAD_TOO_LARGE', { details: { bytes: fixed, maxBytes: MAX_COMMAND_BYTES } });
+  return {
+    sessionId: run.sessionId,
+    sessionKey: run.sessionKey,
+    owner: run.owner,
+    agentId: run.agentId,
+    runId: run.runId,
+    message: run.message,
+    history: newestThatFit(history, { messages: limits.messages, bytes: Math.min(limits.bytes, MAX_COMMAND_BYTES - fixed) }),
+    ...(run.extraSystemPrompt === undefined ? {} : { extraSystemPrompt: run.extraSystemPrompt }),
+    ...(agent?.systemPrompt === undefined ? {} : { systemPrompt: agent.systemPrompt }),
+    ...(agent?.model === undefined ? {} : { model: agent.model }),
+    scopeKey: scopeKeyOf(agent, run),
+    timeoutMs: run.timeoutMs,
+  };
+}
+
+/** The newest messages, oldest first, whose texts fit into the limits together. */
+export function newestThatFit<M extends { readonly text: string }>(messages: readonly M[], limits: HistoryLimits): M[] {
+  let from = messages.length;
+  for (let bytes = 0; from > 0 && messages.length - from < limits.messages; from -= 1) {
+    bytes += jsonBytes((messages[from - 1] as M).text);
+    if (bytes > limits.bytes) break;
+  }
+  return messages.slice(from);
+}
+
+function scopeKeyOf(agent: AgentConfig | undefined, run: StartableRun): string {
+  switch (agent?.scope) {
+    case 'agent':
+      return `agent:${run.agentId}`;
+    case 'session':
+      return `session:${run.sessionId}`;
+    case 'shared':
+      return 'shared';
+    default:
+      return 'user';
+  }
+}
