@@ -57,26 +57,25 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
     log.warn({ err }, 'old sightings could not be pruned; tried again later'),
   );
 
+  const stopping = new AbortController();
+  context.onShutdown('listeners', 'waiting messages', () => stopping.abort());
+
   const module: DynamicModule = {
     module: PushModule,
     providers: [
       { provide: DecideEvent, useValue: new DecideEvent(new PostgresSubscriptionIndex(database), ledger, hints) },
       { provide: ManageSubscriptions, useValue: new ManageSubscriptions(subscriptionStore, () => ulid()) },
       { provide: ReadInbox, useValue: new ReadInbox(new PostgresInboxStore(database), clock, () => ulid()) },
-      { provide: Patience, useValue: new Patience(clock, (err, attempt) => logWait(context, err, attempt)) },
+      { provide: Patience, useValue: new Patience(clock, (err, attempt) => logWait(context, err, attempt), stopping.signal) },
     ],
   };
   return {
     module,
     start: async () => {
-      const stop = new AbortController();
       relay.start();
-      const pruned = pruning.run(stop.signal);
+      const pruned = pruning.run(stopping.signal);
       context.onShutdown('consumers', 'outbox relay', () => relay.stop());
-      context.onShutdown('consumers', 'pruning', () => {
-        stop.abort();
-        return pruned;
-      });
+      context.onShutdown('consumers', 'pruning', () => pruned);
     },
   };
 }

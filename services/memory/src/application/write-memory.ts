@@ -10,6 +10,9 @@ import { requireNamespace, requirePlace } from './require-scope.js';
 export const MAX_CONTENT_BYTES = 65_536;
 export const MAX_METADATA_BYTES = 8_192;
 
+const YEAR_1 = new Date('0001-01-01T00:00:00Z');
+const YEAR_9999 = new Date('9999-12-31T23:59:59.999Z');
+
 export interface WriteRequest {
   readonly content: string;
   readonly kind: MemoryKind;
@@ -80,8 +83,9 @@ function requireSizes({ content, metadata }: WriteRequest): void {
   }
 }
 
+/** The years 1 to 9999 in UTC: an offset can lead out of them, and what lies beyond could not be written down again. */
 function requireInstant(text: string): Date {
   const instant = new Date(text);
-  if (Number.isNaN(instant.getTime())) throw errors.create('INVALID_REQUEST', { details: { issues: [{ path: 'expiresAt', message: 'is no instant' }] } });
-  return instant;
+  if (instant >= YEAR_1 && instant <= YEAR_9999) return instant;
+  throw errors.create('INVALID_REQUEST', { details: { issues: [{ path: 'expiresAt', message: 'must lie in the years 1 to 9999, in UTC' }] } });
 }

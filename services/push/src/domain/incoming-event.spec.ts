@@ -24,6 +24,15 @@ describe('reading an incoming event', () => {
     expect(readIncomingEvent(event(), arrival)).toMatchObject({ severity: 'medium', subject: 'cnt_1', occurredAt: '2026-11-21T10:00:00.000Z' });
   });
 
+  it.each(['9999-12-31T23:59:59-12:00', '0000-01-01T00:00:00Z', '0001-01-01T00:00:00+14:00'])(
+    'takes %s, which cannot be written in UTC, as not given',
+    (time) => {
+      const incoming = readIncomingEvent(event({ time, expiresat: time }), arrival);
+      expect(incoming.occurredAt).toBe('2026-11-21T10:00:00.000Z');
+      expect(incoming.expiresAt).toBeUndefined();
+    },
+  );
+
   it('never throws, whatever data holds', () => {
     fc.assert(
       fc.property(fc.anything(), (data) => {

@@ -68,10 +68,16 @@ export function readIncomingEvent(event: CloudEventOf, arrival: Arrival): Incomi
   };
 }
 
-/** RFC 3339 knows instants that JavaScript does not (leap seconds); such a one counts as not given. */
+const YEAR_1 = Date.parse('0001-01-01T00:00:00Z');
+const YEAR_9999 = Date.parse('9999-12-31T23:59:59.999Z');
+
+/**
+ * Milliseconds of a written instant. One that JavaScript does not know (a leap second), or that leaves the years 1 to 9999 once its
+ * offset is taken away, counts as not given: it could not be written down again.
+ */
 function instant(text: string | undefined): number | undefined {
   const milliseconds = text === undefined ? Number.NaN : Date.parse(text);
-  return Number.isNaN(milliseconds) ? undefined : milliseconds;
+  return milliseconds >= YEAR_1 && milliseconds <= YEAR_9999 ? milliseconds : undefined;
 }
 
 function readNotableData(data: unknown): NotableData {

@@ -1,5 +1,5 @@
 import type { RpcContext } from '@plexus/bus';
-import { errors } from '@plexus/contracts';
+import { errors, pushContracts, SubjectError } from '@plexus/contracts';
 import { isStorableText } from '@plexus/kernel';
 import type { Owner } from '../../application/ports.js';
 
@@ -8,7 +8,18 @@ export function ownerOf({ tenant, principal }: RpcContext): Owner {
   const { user } = principal;
   if (user === undefined) throw errors.create('FORBIDDEN', { message: 'This is about a user, and the credential names none.' });
   if (!isStorableText(user)) throw errors.create('INVALID_REQUEST', { message: 'The user id must be well-formed Unicode without U+0000.' });
+  requireAddressable(tenant, user);
   return { tenant, user };
+}
+
+/** A follower whose deliveries have no subject would make every event that concerns him fail, for the other followers as well. */
+function requireAddressable(tenant: string, user: string): void {
+  try {
+    pushContracts.delivered.subject(tenant, user);
+  } catch (cause) {
+    if (!(cause instanceof SubjectError)) throw cause;
+    throw errors.create('INVALID_REQUEST', { message: 'The user id is too long to be a part of a subject.', cause });
+  }
 }
 
 /** Refuses everybody but services of the mesh. */

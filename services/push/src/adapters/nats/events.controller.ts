@@ -20,6 +20,9 @@ const ACTIONS: Readonly<Record<ReasonCode, 'deliver' | 'suppress' | 'duplicate'>
   opted_out: 'suppress',
 };
 
+/** A message is held this long while the database is away; then one of its deliveries is used up, and at the last one it is parked. */
+const LONGEST_OUTAGE_MS = 60 * 60_000;
+
 @Controller()
 export class EventsController {
   constructor(
@@ -27,14 +30,11 @@ export class EventsController {
     private readonly patience: Patience,
   ) {}
 
-  /** The bus has parked whatever is no CloudEvent. Done means: committed, or nobody's business. */
-  @Consume(CONSUMERS.pushIn, { concurrency: 16 })
+  /** The bus has parked whatever is no CloudEvent or claims another tenant. Done means: committed, or nobody's business. */
+  @Consume(CONSUMERS.pushIn, { concurrency: 16, handlerTimeoutMs: LONGEST_OUTAGE_MS })
   async onEvent(@Ctx() delivery: Delivery): Promise<Outcome> {
     const { event, parsed, tenant } = delivery;
     if (event === undefined || parsed === undefined) return { kind: 'park', code: 'INVALID_EVENT', reason: 'not an event on a subject of ours' };
-    if (event.tenantid !== undefined && event.tenantid !== tenant) {
-      return { kind: 'park', code: 'TENANT_MISMATCH', reason: `tenantid ${JSON.stringify(event.tenantid)} came in under tenant ${tenant}` };
-    }
     const arrival = { tenant, origin: parsed.domain, key: delivery.key, inputSeq: delivery.seq, receivedAt: delivery.time };
     const incoming = readIncomingEvent(event, arrival);
     const reasons = await this.patience.whileUnavailable(() => this.decideEvent.execute(incoming), delivery.signal);

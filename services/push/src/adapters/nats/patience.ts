@@ -11,9 +11,11 @@ export class Patience {
   constructor(
     private readonly clock: Clock,
     private readonly onWait: (error: unknown, attempt: number) => void,
+    /** Aborts when the service stops: whoever waits gives up at once. */
+    private readonly stopping: AbortSignal,
   ) {}
 
-  /** Repeats `work` until it does not fail as unavailable, or until `signal` aborts. Other failures are passed on. */
+  /** Repeats `work` until it does not fail as unavailable, or until `signal` aborts or the service stops. Other failures are passed on. */
   async whileUnavailable<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | 'gave-up'> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -28,7 +30,7 @@ export class Patience {
 
   async #pause(attempt: number, signal: AbortSignal): Promise<boolean> {
     try {
-      await this.clock.sleep(fullJitter(attempt, BACKOFF), signal);
+      await this.clock.sleep(fullJitter(attempt, BACKOFF), AbortSignal.any([signal, this.stopping]));
       return true;
     } catch (error) {
       if (error instanceof AbortedError) return false;

@@ -1,0 +1,22 @@
+import { z } from 'zod';
+
+/** Settings of memory, beside those that every service has. */
+export const memoryConfig = z.object({
+  MEMORY_DATABASE_URL: z
+    .string()
+    .regex(/^(postgres(ql)?:\/\/|pglite:.)/, { error: 'must be a postgresql:// URL, or pglite:<directory> for PGlite inside this process' })
+    .describe('Where memories are kept.'),
+  MEMORY_DATABASE_SCHEMA: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,62}$/, { error: 'must be a lower-case SQL identifier' })
+    .default('memory')
+    .describe('Postgres schema of memory.'),
+  MEMORY_DATABASE_CONNECTIONS: z.coerce.number().int().min(2).max(100).default(8).describe('Most connections of one replica; PGlite has one.'),
+  MEMORY_MIGRATE: z
+    .enum(['0', '1'])
+    .optional()
+    .transform((value) => (value === undefined ? undefined : value === '1'))
+    .describe(
+      '1: apply missing migrations at the start, under a lock; 0: refuse to start without them. Default: 1 with PGlite, which nobody else can open, else 0.',
+    ),
+});
