@@ -53,6 +53,7 @@ export function permissionsFor(role: RoleDefinition): Permissions {
       `$JS.API.CONSUMER.MSG.NEXT.${consumer.stream}.${consumer.name}`,
       `$JS.ACK.${consumer.stream}.${consumer.name}.>`,
       `plexus.dlq.*.*.${consumer.name}.v1.>`,
+      '$JS.API.STREAM.INFO.PLEXUS_DLQ',
     ]),
     ...role.reads.flatMap(readStream),
     ...buckets.flatMap((bucket) => readStream(`KV_${bucket.name}`)),
