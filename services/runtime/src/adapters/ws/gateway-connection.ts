@@ -1,0 +1,292 @@
+import { CLOSE_CODES, decodeMeshFrame, type FrameProblem, LIMITS, type MeshFrame, type MeshFrameOf, withFack } from '@plexus/vm-protocol';
+import { WebSocket } from 'ws';
+import type { CommandFrame } from '../../domain/journal-state.js';
+import { HeartbeatBook } from '../../domain/heartbeat-book.js';
+import type { LinkContext } from './link-context.js';
+
+/** How a connection ended. */
+export interface ConnectionEnd {
+  readonly code: number;
+  /** A heartbeat was answered: the connection worked. */
+  readonly worked: boolean;
+  /** Frames are missing that no replay can bring back. */
+  readonly unrepairable?: string;
+}
+
+/** Bytes that may wait in the socket before the next frame waits in the spool instead. */
+const SOCKET_HIGH_WATER = 1024 * 1024;
+const CLOSE_GRACE_MS = 1_000;
+/** Own verdict on a dead socket; never sent. */
+const DEAD = 1006;
+
+const COMMANDS = new Set<MeshFrame['type']>(['start_session', 'stop_session', 'user_message', 'cancel', 'config_update']);
+
+const isCommand = (frame: MeshFrame): frame is CommandFrame => COMMANDS.has(frame.type);
+
+/**
+ * One WebSocket from its opening to its end. Its message handler is the only reader of the socket; whoever waits for something waits on a
+ * promise. Frames that come before `init` are held and processed after it.
+ */
+export class GatewayConnection {
+  readonly ended: Promise<ConnectionEnd>;
+  private finish: (end: ConnectionEnd) => void = () => undefined;
+  private readonly socket: WebSocket;
+  private state: 'connecting' | 'greeting' | 'live' | 'over' = 'connecting';
+  private book: HeartbeatBook | undefined;
+  private worked = false;
+  private readonly early: MeshFrame[] = [];
+  private readonly handshakeTimer: { cancel(): void };
+  private timer: { cancel(): void } | undefined;
+  private pumpScheduled: NodeJS.Immediate | undefined;
+  private blocked = false;
+
+  constructor(
+    private readonly context: LinkContext,
+    url: string,
+  ) {
+    this.ended = new Promise((resolve) => {
+      this.finish = resolve;
+    });
+    this.socket = new WebSocket(url, { maxPayload: LIMITS.frameBytes, perMessageDeflate: false, handshakeTimeout: LIMITS.authTimeoutMs });
+    this.handshakeTimer = context.clock.setTimeout(() => this.drop('the handshake took too long'), 2 * LIMITS.authTimeoutMs);
+    this.socket.on('open', () => this.greet());
+    this.socket.on('message', (data, isBinary) => this.receive(data as Buffer, isBinary));
+    this.socket.on('error', (error) => context.log('warn', 'socket error', { error: error.message }));
+    this.socket.on('close', (code) => this.over(code));
+  }
+
+  get isLive(): boolean {
+    return this.state === 'live';
+  }
+
+  /** Milliseconds between heartbeats of this connection; undefined before it is live. */
+  get heartbeatMs(): number | undefined {
+    return this.book?.everyMs;
+  }
+
+  /** Sends what waits, as far as the socket takes it. */
+  pump(): void {
+    this.pumpScheduled ??= setImmediate(() => {
+      this.pumpScheduled = undefined;
+      this.pumpNow();
+    });
+  }
+
+  /** Sends a heartbeat when one is due, gives the connection up when they go unanswered. */
+  beat(): void {
+    if (this.state !== 'live' || !this.book) return;
+    const now = this.context.clock.monotonic();
+    const next = this.book.next(now);
+    if (next === 'drop') this.drop('heartbeats go unanswered');
+    if (next !== 'beat') return;
+    const { book } = this;
+    const frame = { type: 'heartbeat', active_sessions: this.context.activeSessions(), fack: this.context.receiver.takeAck() };
+    book.sent(now);
+    this.socket.send(JSON.stringify(frame), (error) => {
+      if (!error) return;
+      book.sendFailed();
+      this.context.log('warn', 'heartbeat could not be sent', { error: error.message });
+    });
+  }
+
+  /** Says goodbye; the socket is destroyed if the other side does not answer. */
+  close(code = 1000, reason = ''): void {
+    if (this.state === 'over') return;
+    if (this.socket.readyState === WebSocket.CONNECTING) {
+      this.socket.terminate();
+      return;
+    }
+    this.socket.close(code, reason);
+    this.context.clock.setTimeout(() => this.socket.terminate(), CLOSE_GRACE_MS).unref();
+  }
+
+  private drop(reason: string): void {
+    this.context.log('warn', 'connection dropped', { reason });
+    this.socket.terminate();
+    this.over(DEAD);
+  }
+
+  private over(code: number, unrepairable?: string): void {
+    if (this.state === 'over') return;
+    this.state = 'over';
+    this.handshakeTimer.cancel();
+    this.timer?.cancel();
+    clearImmediate(this.pumpScheduled);
+    this.context.sender.disconnected();
+    this.context.receiver.disconnected();
+    this.finish({ code, worked: this.worked, ...(unrepairable && { unrepairable }) });
+  }
+
+  private greet(): void {
+    this.state = 'greeting';
+    const { identity, receiver, sender } = this.context;
+    this.send({
+      type: 'auth',
+      token: this.context.token,
+      protocol: 2,
+      vm_id: identity.vmId,
+      epoch: identity.epoch,
+      client_nonce: identity.clientNonce,
+      recv_seq: receiver.durable,
+      sent_seq: sender.sent,
+      sessions: this.context.reports(),
+    });
+  }
+
+  private send(frame: Readonly<Record<string, unknown>>): void {
+    this.socket.send(JSON.stringify(frame));
+  }
+
+  private receive(data: Buffer, isBinary: boolean): void {
+    if (this.state === 'over') return;
+    const decoded = isBinary ? undefined : decodeMeshFrame(data);
+    if (!decoded?.ok) {
+      this.refuse(decoded?.error ?? { code: 'NOT_A_FRAME', reason: 'binary frame', bytes: data.length });
+      return;
+    }
+    const frame = decoded.value;
+    if (this.state === 'live' || frame.type === 'init' || frame.type === 'fenced') this.handle(frame);
+    else if (this.early.length < LIMITS.holdFrames) this.early.push(frame);
+    else this.drop('too many frames before init');
+  }
+
+  /** A bad frame is logged and skipped. A numbered one is consumed all the same, or it would be sent for ever. */
+  private refuse(problem: FrameProblem): void {
+    this.context.counters.refusedFrames++;
+    this.context.log('warn', 'frame refused', { ...problem });
+    if (problem.fseq !== undefined && this.state === 'live') this.receiveNumbered(problem.fseq, undefined);
+  }
+
+  private handle(frame: MeshFrame): void {
+    if ('fack' in frame && typeof frame.fack === 'number') this.context.uplink.acknowledge(frame.fack);
+    if ('fseq' in frame && typeof frame.fseq === 'number') {
+      this.receiveNumbered(frame.fseq, frame);
+      this.schedule();
+      return;
+    }
+    if (frame.type === 'init') this.init(frame);
+    else if (frame.type === 'nack') this.rewind(frame.expected);
+    else if (frame.type === 'heartbeat_ack') this.heartbeatAnswered();
+    else if (frame.type === 'fenced') this.fenced();
+    else if (isCommand(frame)) this.refuse({ code: 'BAD_FRAME', reason: 'a reliable frame without fseq', bytes: 0, type: frame.type });
+    else this.apply(frame);
+    this.schedule();
+  }
+
+  private init(frame: MeshFrameOf<'init'>): void {
+    if (this.state === 'live') return;
+    if ((frame.protocol ?? 1) < 2) {
+      this.drop('the mesh does not speak protocol 2');
+      return;
+    }
+    const { sender, receiver, uplink, clock, log } = this.context;
+    const durable = frame.server_recv_seq ?? 0;
+    const attached = sender.connected(durable);
+    if (attached !== 'ok') {
+      const unrepairable = `the mesh has uplink frames up to ${durable}, here are ${sender.acked + 1} to ${sender.sent}`;
+      this.socket.terminate();
+      this.over(DEAD, unrepairable);
+      return;
+    }
+    uplink.released();
+    if (frame.server_sent_seq !== undefined && frame.server_sent_seq < receiver.durable) {
+      log('warn', 'the mesh has forgotten commands that were received', { received: receiver.durable, sent: frame.server_sent_seq });
+    }
+    this.handshakeTimer.cancel();
+    this.state = 'live';
+    this.book = new HeartbeatBook(clock.monotonic(), frame.heartbeat_ms ?? LIMITS.heartbeatMs);
+    const reconnected = this.context.noteAccepted();
+    log('info', 'connected', { connGen: frame.conn_gen, reconnected, serverReceived: durable, received: receiver.durable });
+    // Nothing waits for its answer: this runtime has no pending requests yet.
+    if (reconnected) this.send({ type: 'resume', pending_ids: [], last_seq: receiver.durable });
+    this.beat();
+    this.pumpNow();
+    for (const held of this.early.splice(0)) this.handle(held);
+  }
+
+  /** The verdict counts, whatever code the socket then closes with. */
+  private fenced(): void {
+    this.socket.close(CLOSE_CODES.fenced.code, CLOSE_CODES.fenced.reason);
+    this.over(CLOSE_CODES.fenced.code);
+  }
+
+  private receiveNumbered(fseq: number, frame: MeshFrame | undefined): void {
+    const { receiver, clock } = this.context;
+    const result = receiver.receive(fseq, frame, clock.monotonic());
+    if (result.kind === 'gap' && result.nack !== undefined) this.send({ type: 'nack', expected: result.nack });
+    if (result.kind !== 'deliver') return;
+    this.context.commit(result.frames.map((one) => ({ fseq: one.fseq, ...(one.frame && isCommand(one.frame) && { frame: one.frame }) })));
+    for (const one of result.frames) {
+      receiver.complete(one.fseq, clock.monotonic());
+      if (!one.frame) continue;
+      if (isCommand(one.frame)) this.context.dispatch(one.frame);
+      else this.apply(one.frame);
+    }
+  }
+
+  private apply(frame: MeshFrame): void {
+    if (frame.type === 'token_refresh') this.context.token = frame.token;
+    else if (frame.type === 'drain') this.context.log('info', 'the mesh drains this VM', {});
+    else if (frame.type === 'bind') this.context.log('error', 'bind is not supported by this runtime', {});
+    else this.context.log('debug', 'frame without effect', { type: frame.type });
+  }
+
+  private rewind(expected: number): void {
+    if (this.context.sender.rewind(expected) === 'ok') {
+      this.pumpNow();
+      return;
+    }
+    const { acked } = this.context.sender;
+    // The mesh asks for what it has acked; its own mark decides at the next handshake whether that can be repaired.
+    this.context.log('error', 'stream_gap', { from: expected, to: acked });
+    this.close(CLOSE_CODES.gap.code, CLOSE_CODES.gap.reason);
+  }
+
+  private heartbeatAnswered(): void {
+    const sentAt = this.book?.answered(this.context.clock.monotonic());
+    if (sentAt === undefined) return;
+    this.worked = true;
+    this.context.fence.answered(sentAt);
+  }
+
+  private pumpNow(): void {
+    if (this.state !== 'live' || this.blocked) return;
+    const { sender, receiver, journal } = this.context;
+    journal.flush();
+    for (;;) {
+      if (this.socket.bufferedAmount > SOCKET_HIGH_WATER) {
+        this.blocked = true;
+        this.socket.send(JSON.stringify({ type: 'ack', fack: receiver.takeAck() }), () => {
+          this.blocked = false;
+          this.pump();
+        });
+        return;
+      }
+      const frame = sender.next();
+      if (!frame) return;
+      this.socket.send(receiver.ackDueAt === undefined ? frame.text : withFack(frame.text, receiver.takeAck()));
+    }
+  }
+
+  /** Arms one timer for whatever is due next: an ack that found nothing to ride on, or a gap that lasts too long. */
+  private schedule(): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    if (this.state !== 'live') return;
+    const { receiver, clock } = this.context;
+    const due = Math.min(receiver.ackDueAt ?? Number.POSITIVE_INFINITY, receiver.gapDueAt ?? Number.POSITIVE_INFINITY);
+    if (due === Number.POSITIVE_INFINITY) return;
+    this.timer = clock.setTimeout(() => this.due(), Math.max(0, due - clock.monotonic()));
+  }
+
+  private due(): void {
+    const { receiver, clock } = this.context;
+    const now = clock.monotonic();
+    if ((receiver.gapDueAt ?? Number.POSITIVE_INFINITY) <= now) {
+      this.close(CLOSE_CODES.gap.code, CLOSE_CODES.gap.reason);
+      return;
+    }
+    if ((receiver.ackDueAt ?? Number.POSITIVE_INFINITY) <= now) this.send({ type: 'ack', fack: receiver.takeAck() });
+    this.schedule();
+  }
+}

@@ -1,0 +1,132 @@
+import type { SessionReport, StartSessionData } from '@plexus/vm-protocol';
+import { LIMITS } from '@plexus/vm-protocol';
+import { cancelledRunId, type CommandFrame, type JournalState, type RunRecord, runIdOf, type UserMessage } from '../domain/journal-state.js';
+import { firstRunSeq, type RunDependencies } from './execute-run.js';
+import { type Agent, AgentFailure } from './ports.js';
+import { RunEmitter } from './run-emitter.js';
+import { type QueuedRun, Session } from './session.js';
+
+const MAX_SESSIONS = 1_000;
+
+/** Answers every message of a session whose kind this runtime cannot run. */
+const unsupported: Agent = {
+  // biome-ignore lint/correctness/useYield: it has nothing to say before it fails
+  async *run() {
+    throw new AgentFailure('INVALID_REQUEST', 'This runtime has no adapter for the runtime type that the session asks for; use "semigraph".');
+  },
+};
+
+/** All sessions of this VM. Commands come in order, each once; what they change is in the journal already. */
+export class Runtime {
+  private readonly sessions = new Map<string, Session>();
+  /** Messages that came before their session. */
+  private readonly early = new Map<string, QueuedRun[]>();
+
+  constructor(
+    private readonly state: JournalState,
+    private readonly dependencies: RunDependencies,
+  ) {}
+
+  /** Takes up what the journal says is unfinished: after a restart within the same incarnation. */
+  recover(): void {
+    for (const data of this.state.sessions.values()) this.start(data);
+    for (const run of this.state.openRuns()) if (run.message) this.message(run, run.message);
+  }
+
+  /** Carries out one command. The journal state already contains it. */
+  dispatch(frame: CommandFrame): void {
+    switch (frame.type) {
+      case 'start_session':
+        this.start(frame.data);
+        return;
+      case 'stop_session':
+        this.stopSession(frame.data.session_id, frame.data.reason);
+        return;
+      case 'user_message': {
+        const run = this.state.runs.get(runIdOf(frame));
+        // The same run under another frame number was taken before: it is not executed twice.
+        if (run?.message === frame) this.message(run, frame);
+        else this.dependencies.log('info', 'message of a known run ignored', { sessionId: frame.session_id, runId: runIdOf(frame) });
+        return;
+      }
+      case 'cancel':
+        this.cancel(frame.session_id, cancelledRunId(frame), frame.data.reason ?? frame.reason ?? 'cancelled');
+        return;
+      case 'config_update':
+        for (const [id, session] of this.sessions) {
+          const data = this.state.sessions.get(id);
+          if (data) session.update(data);
+        }
+    }
+  }
+
+  /** Sessions with something to do; for heartbeats. */
+  activeSessions(): string[] {
+    return [...this.sessions.values()].filter((session) => session.isBusy).map((session) => session.id);
+  }
+
+  /** What a (re)connect tells the mesh about each session. No snapshots are taken yet, so their version is 0. */
+  reports(): SessionReport[] {
+    return [...this.sessions.values()].slice(0, MAX_SESSIONS).map(({ id, runningRunId, isBusy }) => ({
+      session_id: id,
+      ...(runningRunId !== undefined && { run_id: runningRunId }),
+      run_state: isBusy ? 'running' : 'idle',
+      snapshot_version: 0,
+    }));
+  }
+
+  /** Stops all work without ends; resolves when nothing runs any more. */
+  async abandon(): Promise<void> {
+    await Promise.all([...this.sessions.values()].map((session) => session.abandon()));
+  }
+
+  private start(data: StartSessionData): void {
+    const known = this.sessions.get(data.session_id);
+    if (known) {
+      known.update(data);
+      return;
+    }
+    if (this.sessions.size >= MAX_SESSIONS) {
+      this.dependencies.log('warn', 'too many sessions, this one is not started', { sessionId: data.session_id, limit: MAX_SESSIONS });
+      return;
+    }
+    const agent = data.runtime_type === 'semigraph' ? this.dependencies.agent : unsupported;
+    const session = new Session(data, { ...this.dependencies, agent });
+    this.sessions.set(data.session_id, session);
+    const waiting = this.early.get(data.session_id) ?? [];
+    this.early.delete(data.session_id);
+    for (const run of waiting) session.enqueue(run);
+  }
+
+  private stopSession(sessionId: string, reason: string): void {
+    const session = this.sessions.get(sessionId);
+    this.sessions.delete(sessionId);
+    if (session) void session.close(reason);
+    for (const run of this.early.get(sessionId) ?? []) void this.emitter(sessionId, run).complete({ cancelled: true });
+    this.early.delete(sessionId);
+  }
+
+  private message(run: RunRecord, message: UserMessage): void {
+    const queued: QueuedRun = { runId: run.runId, message, lastSeq: run.lastSeq, earlier: this.state.earlier.get(run.runId), cancelled: run.cancelled };
+    const session = this.sessions.get(message.session_id);
+    if (session) {
+      session.enqueue(queued);
+      return;
+    }
+    const waiting = this.early.get(message.session_id) ?? [];
+    if (waiting.length >= LIMITS.queuedMessagesPerSession || this.early.size >= MAX_SESSIONS) {
+      void this.emitter(message.session_id, queued).fail('QUEUE_FULL', 'Too many messages wait for a session that was not started.');
+      return;
+    }
+    this.early.set(message.session_id, [...waiting, queued]);
+  }
+
+  private cancel(sessionId: string, runId: string | undefined, reason: string): void {
+    this.sessions.get(sessionId)?.cancel(runId, reason);
+    for (const run of this.early.get(sessionId) ?? []) if (run.runId === runId) run.cancelled = true;
+  }
+
+  private emitter(sessionId: string, run: QueuedRun): RunEmitter {
+    return new RunEmitter(this.dependencies.uplink, { sessionId, runId: run.runId, nextSeq: firstRunSeq(run) });
+  }
+}

@@ -1,0 +1,104 @@
+import { BoundedQueue } from '@plexus/kernel';
+import { LIMITS, type StartSessionData } from '@plexus/vm-protocol';
+import type { EarlierRun, UserMessage } from '../domain/journal-state.js';
+import { executeRun, firstRunSeq, RunCancelled, type RunDependencies } from './execute-run.js';
+import { RunEmitter } from './run-emitter.js';
+
+export interface QueuedRun {
+  readonly runId: string;
+  readonly message: UserMessage;
+  readonly lastSeq: number;
+  readonly earlier?: EarlierRun;
+  /** Cancelled before it began. */
+  cancelled?: boolean;
+}
+
+interface CurrentRun {
+  readonly runId: string;
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+}
+
+/** One conversation: its runs go one after the other, each message gets exactly one end. */
+export class Session {
+  private readonly queue = new BoundedQueue<QueuedRun>(LIMITS.queuedMessagesPerSession);
+  private readonly waiting = new Map<string, QueuedRun>();
+  private current: CurrentRun | undefined;
+  private stopping = false;
+
+  constructor(
+    private data: StartSessionData,
+    private readonly dependencies: RunDependencies,
+  ) {}
+
+  get id(): string {
+    return this.data.session_id;
+  }
+
+  get runningRunId(): string | undefined {
+    return this.current?.runId;
+  }
+
+  get isBusy(): boolean {
+    return this.current !== undefined || this.waiting.size > 0;
+  }
+
+  /** New settings count from the next run on. */
+  update(data: StartSessionData): void {
+    this.data = data;
+  }
+
+  /** Takes a message. One too many ends at once with QUEUE_FULL. */
+  enqueue(run: QueuedRun): void {
+    if (this.queue.push(run)) {
+      this.waiting.set(run.runId, run);
+      this.startNext();
+    } else {
+      void this.refuse(run);
+    }
+  }
+
+  private async refuse(run: QueuedRun): Promise<void> {
+    const emitter = new RunEmitter(this.dependencies.uplink, { sessionId: this.id, runId: run.runId, nextSeq: firstRunSeq(run) });
+    await emitter.fail('QUEUE_FULL', `This session already has ${LIMITS.queuedMessagesPerSession} messages waiting; try again later.`);
+  }
+
+  /** Cancels a run, or whatever runs now; one that is over or unknown is left alone. */
+  cancel(runId: string | undefined, reason: string): void {
+    const { current } = this;
+    if (current && (runId === undefined || runId === current.runId)) {
+      current.stop.abort(new RunCancelled(reason));
+      return;
+    }
+    const queued = runId === undefined ? undefined : this.waiting.get(runId);
+    if (queued) queued.cancelled = true;
+  }
+
+  /** Cancels everything that runs or waits; resolves when each has its end. */
+  async close(reason: string): Promise<void> {
+    for (const run of this.waiting.values()) run.cancelled = true;
+    this.current?.stop.abort(new RunCancelled(reason));
+    while (this.current) await this.current.done;
+  }
+
+  /** Stops without writing ends: the runs belong to the next incarnation. */
+  async abandon(): Promise<void> {
+    this.stopping = true;
+    this.current?.stop.abort(new Error('the runtime stops'));
+    await this.current?.done;
+  }
+
+  private startNext(): void {
+    if (this.current || this.stopping) return;
+    const run = this.queue.shift();
+    if (!run) return;
+    this.waiting.delete(run.runId);
+    const stop = new AbortController();
+    if (run.cancelled) stop.abort(new RunCancelled('cancelled before it began'));
+    const done = executeRun({ ...run, session: this.data }, this.dependencies, stop.signal).finally(() => {
+      this.current = undefined;
+      this.startNext();
+    });
+    this.current = { runId: run.runId, stop, done };
+  }
+}

@@ -1,0 +1,199 @@
+import type { MeshFrameOf, StartSessionData } from '@plexus/vm-protocol';
+
+export type UserMessage = MeshFrameOf<'user_message'>;
+
+/** What the runtime knows of one run. */
+export interface RunRecord {
+  readonly runId: string;
+  readonly sessionId: string;
+  /** Highest run_seq handed to the uplink; 0 = none. */
+  lastSeq: number;
+  ended: boolean;
+  cancelled: boolean;
+  /** Kept until the run has ended: what to execute. */
+  message?: UserMessage;
+  /** Kept until the mesh has it: the serialised end event. */
+  end?: { readonly fseq: number; readonly data: string };
+}
+
+/** What an earlier incarnation left about a run that the mesh may hand over again. */
+export interface EarlierRun {
+  readonly runId: string;
+  readonly lastSeq: number;
+  /** Set when the run had ended but the mesh never got it: the serialised end event, to be sent instead of a second execution. */
+  readonly end?: string;
+}
+
+/** One line of the journal. `k` names the kind; kinds are never reused. */
+export type JournalEntry =
+  | { readonly k: 'init' }
+  | { readonly k: 'mark'; readonly received: number; readonly acked: number }
+  | { readonly k: 'start'; readonly data: StartSessionData }
+  | { readonly k: 'run'; readonly run: RunRecord }
+  | { readonly k: 'earlier'; readonly run: EarlierRun }
+  | { readonly k: 'down'; readonly fseq: number; readonly frame?: CommandFrame }
+  | { readonly k: 'up'; readonly fseq: number; readonly text: string; readonly runId: string; readonly runSeq: number; readonly end?: string }
+  /** A frame that was written as `up` before the file was rewritten; its effect is in the `run` entries. */
+  | { readonly k: 'spool'; readonly fseq: number; readonly text: string }
+  | { readonly k: 'ack'; readonly fack: number };
+
+/** Frames of the mesh that change what has to be done; others are only counted. */
+export type CommandFrame = MeshFrameOf<'start_session'> | MeshFrameOf<'stop_session'> | UserMessage | MeshFrameOf<'cancel'> | MeshFrameOf<'config_update'>;
+
+/** Ended runs that are remembered, so that a repeated message does not execute them again. */
+const MAX_ENDED_RUNS = 10_000;
+const MAX_EARLIER_RUNS = 1_000;
+
+/** The run that a message names; one without a name gets one that is the same after every replay of the journal. */
+export function runIdOf(message: UserMessage): string {
+  return message.data.metadata.run_id ?? `message-${message.fseq ?? 0}`;
+}
+
+/** The run that a cancel names; undefined = whatever runs in the session. */
+export function cancelledRunId(frame: MeshFrameOf<'cancel'>): string | undefined {
+  return frame.run_id ?? frame.data.run_id;
+}
+
+/** Whether an end can stand alone, after a reset: one whose text was only in the chunks cannot. */
+function tellsAll(data: string): boolean {
+  const event = JSON.parse(data) as { type: string; content?: unknown };
+  return event.type !== 'execution_complete' || typeof event.content === 'string';
+}
+
+/**
+ * Everything that has to outlive the process, as the fold of the journal's entries. The live runtime applies each entry as it writes it,
+ * a restarted one applies the whole file: both see the same state.
+ */
+export class JournalState {
+  /** The mesh has accepted this incarnation: the one-time ticket is spent. */
+  initialised = false;
+  /** Highest downlink frame in the journal: what may be acked. */
+  received = 0;
+  /** Highest uplink frame that the mesh acked. */
+  acked = 0;
+  readonly sessions = new Map<string, StartSessionData>();
+  readonly runs = new Map<string, RunRecord>();
+  readonly earlier = new Map<string, EarlierRun>();
+  private ended = 0;
+  private readonly unackedEnds: RunRecord[] = [];
+
+  apply(entry: JournalEntry): void {
+    switch (entry.k) {
+      case 'init':
+        this.initialised = true;
+        return;
+      case 'mark':
+        this.received = entry.received;
+        this.acked = entry.acked;
+        return;
+      case 'start':
+        this.sessions.set(entry.data.session_id, entry.data);
+        return;
+      case 'run':
+        this.addRun(entry.run);
+        return;
+      case 'earlier':
+        this.earlier.set(entry.run.runId, entry.run);
+        return;
+      case 'down':
+        this.received = entry.fseq;
+        if (entry.frame) this.command(entry.frame);
+        return;
+      case 'up':
+        this.sent(entry);
+        return;
+      case 'ack':
+        this.acknowledge(entry.fack);
+        return;
+      case 'spool':
+    }
+  }
+
+  private command(frame: CommandFrame): void {
+    switch (frame.type) {
+      case 'start_session':
+        this.sessions.set(frame.data.session_id, frame.data);
+        return;
+      case 'stop_session':
+        this.sessions.delete(frame.data.session_id);
+        for (const run of this.openRuns(frame.data.session_id)) run.cancelled = true;
+        return;
+      case 'user_message': {
+        const runId = runIdOf(frame);
+        if (!this.runs.has(runId)) this.addRun({ runId, sessionId: frame.session_id, lastSeq: 0, ended: false, cancelled: false, message: frame });
+        return;
+      }
+      case 'cancel': {
+        const runId = cancelledRunId(frame);
+        for (const run of this.openRuns(frame.session_id)) if (runId === undefined || run.runId === runId) run.cancelled = true;
+        return;
+      }
+      case 'config_update': {
+        const sessions = frame.data.session_id === undefined ? [...this.sessions.values()] : [this.sessions.get(frame.data.session_id)];
+        for (const session of sessions) {
+          if (session) this.sessions.set(session.session_id, { ...session, agent_config: { ...session.agent_config, ...frame.data.agent_config } });
+        }
+      }
+    }
+  }
+
+  private addRun(run: RunRecord): void {
+    this.runs.set(run.runId, { ...run });
+    if (run.ended) this.noteEnded(this.runs.get(run.runId) as RunRecord);
+  }
+
+  private sent(entry: Extract<JournalEntry, { k: 'up' }>): void {
+    const run = this.runs.get(entry.runId);
+    if (!run) return;
+    run.lastSeq = Math.max(run.lastSeq, entry.runSeq);
+    if (entry.end === undefined || run.ended) return;
+    run.ended = true;
+    run.message = undefined;
+    run.end = { fseq: entry.fseq, data: entry.end };
+    this.noteEnded(run);
+  }
+
+  private noteEnded(run: RunRecord): void {
+    if (run.end) this.unackedEnds.push(run);
+    this.ended++;
+    if (this.ended <= MAX_ENDED_RUNS) return;
+    for (const candidate of this.runs.values()) {
+      if (!candidate.ended || candidate.end) continue;
+      this.runs.delete(candidate.runId);
+      this.ended--;
+      return;
+    }
+  }
+
+  private acknowledge(fack: number): void {
+    if (fack <= this.acked) return;
+    this.acked = fack;
+    while (this.unackedEnds.length > 0 && ((this.unackedEnds[0] as RunRecord).end?.fseq ?? 0) <= fack) (this.unackedEnds.shift() as RunRecord).end = undefined;
+  }
+
+  /** Runs without an end, oldest first. */
+  *openRuns(sessionId?: string): Generator<RunRecord, void, undefined> {
+    for (const run of this.runs.values()) if (!run.ended && (sessionId === undefined || run.sessionId === sessionId)) yield run;
+  }
+
+  /** The shortest list of entries that folds to this state. Frames that wait for an ack are the spool's and not among them. */
+  *entries(): Generator<JournalEntry, void, undefined> {
+    if (this.initialised) yield { k: 'init' };
+    yield { k: 'mark', received: this.received, acked: this.acked };
+    for (const run of this.earlier.values()) yield { k: 'earlier', run };
+    for (const data of this.sessions.values()) yield { k: 'start', data };
+    for (const run of this.runs.values()) yield { k: 'run', run };
+  }
+
+  /** What the next incarnation has to know: runs without an end, and ends that never arrived. */
+  *legacy(): Generator<JournalEntry, void, undefined> {
+    const runs = new Map(this.earlier);
+    for (const { runId, lastSeq, ended, end } of this.runs.values()) {
+      if (!ended) runs.set(runId, { runId, lastSeq });
+      else if (end && tellsAll(end.data)) runs.set(runId, { runId, lastSeq, end: end.data });
+      else if (end) runs.set(runId, { runId, lastSeq });
+      else runs.delete(runId);
+    }
+    for (const run of [...runs.values()].slice(-MAX_EARLIER_RUNS)) yield { k: 'earlier', run };
+  }
+}

@@ -1,0 +1,274 @@
+import { fakeSession, fakeMessage } from './support/commands.js';
+import { FakeModel, says } from './support/fake-model.js';
+import { GatewayStandIn } from './support/gateway-stand-in.js';
+import { RuntimeProcess, scratchFolder, until } from './support/runtime-process.js';
+
+let gateway: GatewayStandIn;
+let folder: ReturnType<typeof scratchFolder>;
+let runtimes: RuntimeProcess[];
+let models: FakeModel[];
+
+beforeEach(async () => {
+  gateway = await GatewayStandIn.start();
+  folder = scratchFolder();
+  runtimes = [];
+  models = [];
+});
+
+afterEach(async () => {
+  for (const runtime of runtimes) await runtime.kill();
+  for (const model of models) await model.stop();
+  await gateway.stop();
+  folder.remove();
+});
+
+function launch(options: Partial<Parameters<typeof RuntimeProcess.launch>[0]> = {}): RuntimeProcess {
+  const runtime = RuntimeProcess.launch({ url: gateway.url, workdir: folder.path, ...options });
+  runtimes.push(runtime);
+  return runtime;
+}
+
+async function launchWithModel(...script: Parameters<typeof FakeModel.start>): Promise<FakeModel> {
+  const model = await FakeModel.start(...script);
+  models.push(model);
+  launch({ env: { PLEXUS_MODEL_BASE_URL: model.baseUrl, PLEXUS_MODEL: 'test-model' }, secrets: { modelApiKey: 'key-1' } });
+  return model;
+}
+
+/** The stored events of a run: numbers without gap or repeat, exactly one end, at the end. */
+function expectWhole(runId: string, from = 1): void {
+  const events = gateway.eventsOf(runId);
+  expect(events.map((one) => one.runSeq)).toEqual(events.map((_, i) => i + from));
+  const ends = events.filter(({ event }) => event.type === 'execution_complete' || event.type === 'execution_error');
+  expect(ends).toHaveLength(1);
+  expect(events.at(-1)).toBe(ends[0]);
+}
+
+const ended = (runId: string) => () => gateway.endOf(runId) !== undefined;
+
+describe('a run', () => {
+  it('is echoed in several pieces, plainly said to be an echo, with one end that holds the whole text', async () => {
+    launch();
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'Hello there'));
+    await until('the end of r1', ended('r1'));
+    expectWhole('r1');
+    expect(gateway.eventsOf('r1').length).toBeGreaterThan(5);
+    const text = gateway.textOf('r1');
+    expect(text).toContain('You said: Hello there');
+    expect(text).toMatch(/only echo: no language model is configured.*PLEXUS_MODEL_BASE_URL.*PLEXUS_MODEL/s);
+    expect(gateway.endOf('r1')).toMatchObject({ type: 'execution_complete', content: text });
+  });
+
+  it('arrives once, in order and without a gap when the socket is cut at random, with one end', async () => {
+    const pieces = Array.from({ length: 5_000 }, (_, i) => `${i} `);
+    gateway.storeDelayMs = 3;
+    await launchWithModel(says(pieces));
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'count'));
+    let cuts = 0;
+    while (!gateway.endOf('r1')) {
+      const seen = gateway.stored.length;
+      await until('progress', () => gateway.stored.length > seen + 40 * Math.random() || gateway.endOf('r1') !== undefined, 30_000);
+      if (cuts < 20 && gateway.isConnected) {
+        gateway.cut();
+        cuts++;
+      }
+    }
+    expect(cuts).toBeGreaterThanOrEqual(5);
+    expectWhole('r1');
+    expect(gateway.textOf('r1')).toBe(pieces.join(''));
+    expect(gateway.refused).toEqual([]);
+  });
+
+  it('is not executed twice when its message comes again', async () => {
+    const model = await launchWithModel(says(['once']));
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'a'));
+    gateway.push(fakeMessage('s1', 'r1', 'a'));
+    await until('the end of r1', ended('r1'));
+    gateway.push(fakeMessage('s1', 'r1', 'a'));
+    gateway.push(fakeMessage('s1', 'r2', 'b'));
+    await until('the end of r2', ended('r2'));
+    expect(model.requests).toHaveLength(2);
+    expectWhole('r1');
+    expectWhole('r2');
+  });
+
+  it('waits for its session when the message comes first, and for the run before it', async () => {
+    launch();
+    gateway.push(fakeMessage('s1', 'r1', 'first'));
+    gateway.push(fakeMessage('s1', 'r2', 'second'));
+    await until('both are in the journal', () => gateway.unackedCommands() === 0);
+    gateway.push(fakeSession('s1'));
+    await until('the end of r2', ended('r2'));
+    const order = gateway.stored.map((one) => one.runId);
+    expect(order.lastIndexOf('r1')).toBeLessThan(order.indexOf('r2'));
+  });
+
+  it('keeps 20 messages for a session that is not started, and tells the one too many', async () => {
+    launch();
+    for (let i = 1; i <= 21; i++) gateway.push(fakeMessage('s1', `r${i}`, 'x'));
+    await until('the refusal', ended('r21'));
+    expect(gateway.endOf('r21')).toMatchObject({ type: 'execution_error', code: 'QUEUE_FULL' });
+    expect(gateway.stored).toHaveLength(1);
+  });
+
+  it('ends with RUN_TIMEOUT when the agent stays silent longer than the message allows', async () => {
+    await launchWithModel(async () => undefined);
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'x', { timeout_ms: 300 }));
+    await until('the end of r1', ended('r1'));
+    expect(gateway.endOf('r1')).toMatchObject({ type: 'execution_error', code: 'RUN_TIMEOUT' });
+    expectWhole('r1');
+  });
+
+  it('carries the trace of its message', async () => {
+    launch();
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'x', { traceparent }));
+    await until('the end of r1', ended('r1'));
+    for (const frame of gateway.frames) if (frame.type === 'sse_event') expect(frame.traceparent).toBe(traceparent);
+  });
+});
+
+describe('cancel', () => {
+  const slow = Array.from({ length: 1_000 }, (_, i) => `${i} `);
+
+  it('stops the model, keeps what was said, ends as cancelled, and leaves other sessions alone', async () => {
+    const model = await launchWithModel(says(slow, 5), says(['short']));
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeSession('s2'));
+    gateway.push(fakeMessage('s1', 'r1', 'x'));
+    await until('some text', () => gateway.textOf('r1').length > 10);
+    gateway.push(fakeMessage('s2', 'r2', 'y'));
+    gateway.push({ type: 'cancel', session_id: 's1', data: { reason: 'user' }, reason: 'user' });
+    await until('both ends', () => ended('r1')() && ended('r2')());
+    expect(gateway.endOf('r1')).toMatchObject({ type: 'execution_complete', cancelled: true, content: gateway.textOf('r1') });
+    expect(gateway.endOf('r2')).toMatchObject({ type: 'execution_complete', content: 'short' });
+    expect(gateway.endOf('r2')).not.toHaveProperty('cancelled');
+    await until('the model request is closed', () => model.aborted === 1);
+    expectWhole('r1');
+  });
+
+  it('of a run that is over, unknown or another one changes nothing', async () => {
+    await launchWithModel(says(['done']), says(slow.slice(0, 100), 5));
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'x'));
+    await until('the end of r1', ended('r1'));
+    gateway.push({ type: 'cancel', session_id: 's1', data: { reason: 'late' } });
+    gateway.push({ type: 'cancel', session_id: 'nobody', data: { reason: 'who' } });
+    gateway.push(fakeMessage('s1', 'r2', 'y'));
+    await until('some text', () => gateway.textOf('r2').length > 10);
+    gateway.push({ type: 'cancel', session_id: 's1', run_id: 'r1', data: { reason: 'old' } });
+    await until('the end of r2', ended('r2'));
+    expect(gateway.endOf('r2')).not.toHaveProperty('cancelled');
+    expectWhole('r1');
+  });
+
+  it('issued while disconnected is carried out before any newer message', async () => {
+    await launchWithModel(says(slow, 5), says(['after']));
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'x'));
+    await until('some text', () => gateway.textOf('r1').length > 10);
+    gateway.cut();
+    gateway.push({ type: 'cancel', session_id: 's1', data: { reason: 'user' } });
+    gateway.push(fakeMessage('s1', 'r2', 'y'));
+    await until('both ends', () => ended('r1')() && ended('r2')());
+    expect(gateway.endOf('r1')).toMatchObject({ cancelled: true });
+    expect(gateway.textOf('r2')).toBe('after');
+    expectWhole('r1');
+    expectWhole('r2');
+  });
+
+  it('comes with the end of the session', async () => {
+    await launchWithModel(says(slow, 5));
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'x'));
+    gateway.push(fakeMessage('s1', 'r2', 'waits'));
+    await until('some text', () => gateway.textOf('r1').length > 10);
+    gateway.push({ type: 'stop_session', data: { session_id: 's1', reason: 'user_closed' } });
+    await until('both ends', () => ended('r1')() && ended('r2')());
+    expect([gateway.endOf('r1')?.cancelled, gateway.endOf('r2')?.cancelled]).toEqual([true, true]);
+  });
+});
+
+describe('a restart of the process', () => {
+  const slow = Array.from({ length: 400 }, (_, i) => `${i} `);
+
+  it('with a higher epoch voids what was said and runs again, the numbers going on', async () => {
+    const model = await FakeModel.start(says(slow, 5));
+    models.push(model);
+    const env = { PLEXUS_MODEL_BASE_URL: model.baseUrl, PLEXUS_MODEL: 'm' };
+    const first = launch({ env });
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'count'));
+    await until('some text', () => gateway.eventsOf('r1').length > 30);
+    await first.kill('SIGKILL');
+
+    gateway.currentEpoch = 2;
+    const stored = gateway.eventsOf('r1').length;
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'count', { resume: true, run_seq_from: stored + 1 }));
+    launch({ env, epoch: 2 });
+    await until('the end of r1', ended('r1'));
+    expectWhole('r1');
+    expect(gateway.eventsOf('r1')[stored]).toMatchObject({ epoch: 2, runSeq: stored + 1, event: { type: 'text_reset' } });
+    expect(gateway.textOf('r1')).toBe(slow.join(''));
+    expect(gateway.greetings.at(-1)?.ticket).toBe('ticket-1');
+  });
+
+  it('does not execute a run again whose end had not arrived: the end is sent again', async () => {
+    const model = await FakeModel.start(says(['answer']));
+    models.push(model);
+    const env = { PLEXUS_MODEL_BASE_URL: model.baseUrl, PLEXUS_MODEL: 'm' };
+    gateway.storeDelayMs = 60_000;
+    const first = launch({ env });
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'ask'));
+    await until('the end is sent', () => gateway.frames.some((frame) => frame.type === 'sse_event' && frame.data.includes('execution_complete')));
+    await first.kill('SIGKILL');
+
+    gateway.currentEpoch = 2;
+    gateway.storeDelayMs = 0;
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'ask', { resume: true, run_seq_from: 1 }));
+    launch({ env, epoch: 2 });
+    await until('the end of r1', ended('r1'));
+    expectWhole('r1');
+    expect(gateway.endOf('r1')).toMatchObject({ type: 'execution_complete', content: 'answer' });
+    expect(model.requests).toHaveLength(1);
+  });
+
+  it('with the same epoch goes on from its journal: no command lost or repeated, no event missing', async () => {
+    const model = await FakeModel.start(says(slow, 5), says(slow, 1));
+    models.push(model);
+    const env = { PLEXUS_MODEL_BASE_URL: model.baseUrl, PLEXUS_MODEL: 'm' };
+    gateway.storeDelayMs = 20;
+    const first = launch({ env });
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'count'));
+    await until('commands acked and some text', () => gateway.unackedCommands() === 0 && gateway.eventsOf('r1').length > 30);
+    await first.kill('SIGKILL');
+    launch({ env });
+    await until('the end of r1', ended('r1'));
+    expectWhole('r1');
+    expect(gateway.textOf('r1')).toBe(slow.join(''));
+    expect(gateway.greetings.at(-1)).toMatchObject({ ticket: null, auth: { recv_seq: 2 } });
+  });
+
+  it('by SIGTERM exits 0 within the grace and leaves the run for the next incarnation', async () => {
+    const model = await FakeModel.start(says(slow, 5));
+    models.push(model);
+    const runtime = launch({ env: { PLEXUS_MODEL_BASE_URL: model.baseUrl, PLEXUS_MODEL: 'm' } });
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'count'));
+    await until('some text', () => gateway.eventsOf('r1').length > 10);
+    const started = performance.now();
+    runtime.child.kill('SIGTERM');
+    expect(await runtime.exited).toEqual({ code: 0, signal: null });
+    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(gateway.endOf('r1')).toBeUndefined();
+  });
+});
