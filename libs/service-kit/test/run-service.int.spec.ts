@@ -212,6 +212,7 @@ describe('a service run by runService', () => {
     await keys.delete(name as string);
     await mesh.nats.kill();
     await mesh.nats.restart();
+    await waitFor(() => mesh.admin.isConnected(), { timeoutMs: 20_000 });
     await waitFor(async () => (await (await mesh.admin.kv(BUCKETS.keys)).keys('gateway.>')).length > 0, { timeoutMs: 20_000 });
   });
 });

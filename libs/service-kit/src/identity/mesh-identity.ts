@@ -138,17 +138,21 @@ export class MeshIdentity implements Identity {
 
   private async check(token: string): Promise<Principal> {
     const { clock, tenants, revocations } = this.options;
+    const platform = tenants.platform();
     let outcome = 'rejected';
     try {
       if (token.length > MAX_TOKEN_LENGTH) throw unauthenticated('it is too long');
       const own = typeOf(token) === PRINCIPAL_TOKEN_TYPE;
-      const { principal, expiresAt } = own ? await this.checkOwn(token) : await verifyTenantToken(token, tenants.platform(), clock.now());
+      const { principal, expiresAt } = own ? await this.checkOwn(token) : await verifyTenantToken(token, platform, clock.now());
       const revokedBy = Revocations.keysOf(principal);
       if (revocations.hasAny(revokedBy)) {
         outcome = 'revoked';
         throw unauthenticated('it was revoked');
       }
-      this.verifiedTokens.set(token, { principal, until: expiresAt + CLOCK_TOLERANCE_MS, revokedBy, byTenant: !own });
+      // A configuration that changed meanwhile may have taken the tenant's key away: then the next call checks again.
+      if (own || tenants.platform() === platform) {
+        this.verifiedTokens.set(token, { principal, until: expiresAt + CLOCK_TOLERANCE_MS, revokedBy, byTenant: !own });
+      }
       outcome = 'accepted';
       return principal;
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { Bucket, BucketWatch } from '@plexus/bus';
+import type { Bucket } from '@plexus/bus';
 import { encodeToken, type Principal } from '@plexus/contracts';
 
 /** Key of PLEXUS_REVOCATIONS that revokes everything of one user. */
@@ -14,19 +14,14 @@ export function credentialRevocationKey(credentialId: string): string {
 /** What has been revoked, kept current by watching PLEXUS_REVOCATIONS. The mere existence of a key revokes; its value is for people. */
 export class Revocations {
   private readonly keys = new Set<string>();
-  private watching: BucketWatch | undefined;
 
-  /** Starts watching; settles when every revocation that exists is known. */
+  /** Starts watching until the bus closes; settles when every revocation that exists is known. */
   async start(bucket: Bucket): Promise<void> {
-    this.watching = bucket.watch('>', (change) => {
+    const watching = bucket.watch('>', (change) => {
       if (change.kind === 'put') this.keys.add(change.key);
       else this.keys.delete(change.key);
     });
-    await this.watching.ready;
-  }
-
-  async stop(): Promise<void> {
-    await this.watching?.stop();
+    await watching.ready;
   }
 
   /** The keys that would revoke this principal, to be asked for again and again. */

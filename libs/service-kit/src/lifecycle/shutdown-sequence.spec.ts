@@ -42,7 +42,7 @@ describe('ShutdownSequence', () => {
     await expect(report).resolves.toMatchObject({ clean: true, durationMs: 1_000 });
   });
 
-  it('leaves a drain that hangs behind at 80 % of the limit, tells it so, and still closes the bus, the database and the traces', async () => {
+  it('leaves a drain that hangs behind when its share of the limit is over, tells it so, and still closes the bus, the database and the traces', async () => {
     const { clock, events, note, sequence } = setUp();
     let told = false;
     sequence.add('consumers', 'stuck', ({ signal }) => {
@@ -54,9 +54,26 @@ describe('ShutdownSequence', () => {
     for (const phase of ['bus', 'database', 'telemetry'] as const) sequence.add(phase, 'x', () => void note(phase));
     const report = sequence.run('SIGTERM');
     await clock.advance(10_000);
-    expect(events).toEqual(['0 not ready', '8000 bus', '8000 database', '8000 telemetry']);
+    expect(events).toEqual(['0 not ready', '9000 bus', '9000 database', '9000 telemetry']);
     expect(told).toBe(true);
     await expect(report).resolves.toMatchObject({ clean: false, unfinished: ['consumers/stuck'] });
+  });
+
+  it('leaves every later phase a slice that an earlier one cannot use up', async () => {
+    const { clock, sequence } = setUp();
+    const seen: number[] = [];
+    sequence.add('listeners', 'stuck', () => new Promise(() => undefined));
+    sequence.add('sockets', 'stuck', () => new Promise(() => undefined));
+    for (const phase of ['consumers', 'bus', 'database', 'telemetry'] as const) {
+      sequence.add(phase, 'stuck', ({ remainingMs }) => {
+        seen.push(Math.round(remainingMs()));
+        return new Promise(() => undefined);
+      });
+    }
+    const report = sequence.run('SIGTERM');
+    await clock.advance(10_000);
+    await report;
+    expect(seen).toEqual([1_000, 500, 300, 200]);
   });
 
   it('ends within the hard limit even when every part hangs', async () => {
@@ -112,6 +129,6 @@ describe('ShutdownSequence', () => {
     const report = sequence.run('SIGTERM');
     await clock.advance(1_000);
     await report;
-    expect(seen).toEqual([7_000, 8_500]);
+    expect(seen).toEqual([8_000, 8_800]);
   });
 });

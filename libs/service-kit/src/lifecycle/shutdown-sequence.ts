@@ -27,10 +27,10 @@ export interface ShutdownReport {
 type Hook = { readonly label: string; readonly fn: (budget: ShutdownBudget) => Promise<void> | void };
 
 /**
- * Share of the hard limit at which each phase must be over. Draining may take most of it, but a handler that hangs must not
- * cost the flush of the bus, the pool and the traces: they keep the rest.
+ * Share of the hard limit at which each phase must be over. Draining sockets may take most of it, but a part that hangs must not
+ * cost the later ones their turn: each has a slice that nobody before it can use up.
  */
-const ENDS_AT: Record<ShutdownPhase, number> = { listeners: 0.8, sockets: 0.8, consumers: 0.8, bus: 0.9, database: 0.95, telemetry: 1 };
+const ENDS_AT: Record<ShutdownPhase, number> = { listeners: 0.6, sockets: 0.8, consumers: 0.9, bus: 0.95, database: 0.98, telemetry: 1 };
 
 /**
  * Stops a service in order: not ready → propagation delay → listeners → sockets → consumers → bus → database → telemetry, under one

@@ -1,6 +1,6 @@
 import { type Bus, connectBus } from '@plexus/bus';
 import { BUCKETS } from '@plexus/contracts';
-import { AbortedError, type Clock, systemClock, ulid } from '@plexus/kernel';
+import { AbortedError, type Clock, systemClock, timeout, ulid } from '@plexus/kernel';
 import { counter, gauge, histogram, observe, shutdownTelemetry } from '@plexus/telemetry';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
@@ -15,6 +15,9 @@ import type { ServiceConfig, ServiceContext, ServiceDefinition } from '../servic
 import { WatchedTenantDirectory } from '../tenants/watched-tenant-directory.js';
 import { readCredentials } from './read-credentials.js';
 import { type ShutdownReport, ShutdownSequence } from './shutdown-sequence.js';
+
+/** A bucket of a few documents is read in milliseconds; a server that needs longer is not well. */
+const LOADING_TIMEOUT_MS = 15_000;
 
 export interface StartOptions<Schema extends z.ZodObject> {
   readonly config: Readonly<ServiceConfig<Schema>>;
@@ -137,11 +140,12 @@ export async function startService<Schema extends z.ZodObject>(
 
     const [configBucket, keyBucket, revocationBucket] = await Promise.all([bus.kv(BUCKETS.config), bus.kv(BUCKETS.keys), bus.kv(BUCKETS.revocations)]);
     const revocations = new Revocations();
-    const [key] = await Promise.all([
+    const loading = Promise.all([
       SigningKey.publish(name, instanceId, keyBucket, clock, log),
       tenants.start(configBucket),
       revocations.start(revocationBucket),
     ]);
+    const [key] = await timeout(loading, LOADING_TIMEOUT_MS, { clock, signal, what: 'reading of configuration and revocations' });
     identity = new MeshIdentity({ service: name, key, keys: new KeyDirectory(keyBucket, clock), revocations, tenants, clock });
     const stopIdentity = identity;
     shutdown.add('bus', 'identity', async () => {

@@ -1,5 +1,5 @@
 import { type ConfigIssue, type PlatformConfig, parsePlatformConfig, parseTenantConfig, type TenantConfig } from '@plexus/agent-config';
-import type { Bucket, BucketChange, BucketWatch } from '@plexus/bus';
+import type { Bucket, BucketChange } from '@plexus/bus';
 import { isTenantId, NO_TENANT } from '@plexus/contracts';
 import { parseJson, type Result } from '@plexus/kernel';
 import { counter } from '@plexus/telemetry';
@@ -22,20 +22,14 @@ export class WatchedTenantDirectory implements TenantDirectory {
   /** Documents with the platform's defaults filled in, as handed out. */
   private readonly effective = new Map<string, TenantConfig>();
   private readonly listeners = new Set<(change: ConfigChange) => void>();
-  private watching: BucketWatch | undefined;
 
   constructor(private readonly log: Logger) {}
 
-  /** Starts watching; settles when every document that exists was read. */
+  /** Starts watching until the bus closes; settles when every document that exists was read. */
   async start(bucket: Bucket): Promise<void> {
-    this.watching = bucket.watch('>', (change) => this.accept(change));
-    await this.watching.ready;
+    await bucket.watch('>', (change) => this.accept(change)).ready;
     if (this.platformConfig === EMPTY_PLATFORM)
       this.log.warn({ bucket: bucket.name, key: NO_TENANT }, 'no platform configuration: every tenant is unknown until it is there');
-  }
-
-  async stop(): Promise<void> {
-    await this.watching?.stop();
   }
 
   has(tenant: string): boolean {
