@@ -214,6 +214,13 @@ export const METRIC_CATALOGUE = define({
     help: 'Edges of the VM state machine taken.',
     labels: { from: 'states of a VM in libs/contracts', to: 'states of a VM in libs/contracts' },
   },
+  vmEnsureSeconds: {
+    name: 'plexus_vm_ensure_seconds',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Time until an ensured VM was ready, by what had to be done.',
+    labels: { path: ['live', 'resume', 'cold'] },
+  },
   pushDecisions: {
     name: 'plexus_push_decisions_total',
     kind: 'counter',
