@@ -206,16 +206,22 @@ function failureTarget({ vm, policy }: Situation): StopTarget {
   return vm.attempt >= policy.maxAttempts ? 'failed' : 'backoff';
 }
 
+/** An orderly stop that is not the VM's fault: whoever has a run comes back as soon as somebody can start it, the others on demand. */
+export function park(situation: Situation, reason: Reason): Decision {
+  assertEdge(situation.vm.state, 'stopping');
+  return stop(situation, isWanted(situation.vm) ? 'requested' : 'paused', reason);
+}
+
 function stop(situation: Situation, stopTarget: StopTarget, reason: Reason): Decision {
   const { instance, observed, policy, now } = situation;
   const patch: VmPatch = { state: 'stopping', stopTarget, deadlineAt: now + policy.stopMs, reason };
   const phase = instance === undefined ? {} : { instance: { kind: 'phase', phase: 'stopping', exit: exitOf(observed) } as const };
-  // What was just seen to be gone needs no destroy; whatever else it left behind is the sweep's.
-  const effect = isGone(observed) ? ({ kind: 'observe' } as const) : ({ kind: 'destroy', force: false } as const);
+  // Also when its main process is gone: tools that it started may still be running in the workspace of its successor.
+  const effect = instance === undefined ? ({ kind: 'none' } as const) : ({ kind: 'destroy', force: false } as const);
   return {
     patch,
     ...phase,
-    effect: instance === undefined ? { kind: 'none' } : effect,
+    effect,
     nextActionAt: now,
     cause: reason.code.toLowerCase().replaceAll('_', '-'),
   };

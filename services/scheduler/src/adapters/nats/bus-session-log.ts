@@ -1,0 +1,87 @@
+import type { Bus, OrderedMessage } from '@plexus/bus';
+import { type DataOf, runEnd, sessionContracts } from '@plexus/contracts';
+import { PlexusError, timeout } from '@plexus/kernel';
+import type { MarkedPosition, RunRow, SessionLog } from '../../application/ports.js';
+
+const STREAM = 'PLEXUS_EVT_SESSION';
+const MAX_RACES = 8;
+const READ_TIMEOUT_MS = 5_000;
+
+type SessionEventData = DataOf<typeof sessionContracts.sessionEvent>;
+
+/** What was read of a run: how far its numbers go, and whether it is over. */
+interface Progress {
+  readonly lastRunSeq: number;
+  readonly ended: boolean;
+}
+
+/** The subject of one session, read and marked. */
+export class BusSessionLog implements SessionLog {
+  constructor(private readonly bus: Pick<Bus, 'lastOnSubject' | 'readOrdered' | 'publishRaw' | 'encodeEvent'>) {}
+
+  async mark(run: RunRow, epoch: number, vmId: string): Promise<MarkedPosition> {
+    const { tenant, sessionId, sessionKey, owner, agentId } = run;
+    const id = `${vmId}:${epoch}:marker:${sessionId}`;
+    const data = { sessionId, sessionKey, owner, agentId, vmId, epoch, event: { type: 'epoch_marker' } };
+    const marker = this.bus.encodeEvent(sessionContracts.sessionEvent, { tenant, key: [sessionId], data, id, msgId: id });
+    for (let race = 1; ; race += 1) {
+      const last = await this.bus.lastOnSubject(STREAM, marker.subject);
+      const progress = await this.progressOf(run, marker.subject, last);
+      try {
+        const expectedLastSubjectSeq = last?.seq ?? 0;
+        const { seq } = await this.bus.publishRaw(marker.subject, marker.body, { headers: marker.headers, msgId: id, expectedLastSubjectSeq });
+        return { ...progress, markerSeq: seq };
+      } catch (error) {
+        // Something was published meanwhile: it must be read before the marker goes behind it.
+        if (!PlexusError.isPlexusError(error) || error.code !== 'CONFLICT' || race >= MAX_RACES) throw error;
+      }
+    }
+  }
+
+  async lastEventAt(tenant: string, sessionId: string): Promise<number | undefined> {
+    return (await this.bus.lastOnSubject(STREAM, sessionContracts.sessionEvent.subject(tenant, sessionId)))?.time;
+  }
+
+  /** Usually the newest event of the session is one of the run, and says it all. */
+  private async progressOf(run: RunRow, subject: string, last: OrderedMessage | undefined): Promise<Progress> {
+    const known = { lastRunSeq: run.runSeq, ended: false };
+    if (last === undefined || last.seq <= run.markerSeq) return known;
+    const newest = step(known, run, last);
+    if (newest !== known) return newest;
+    return this.readFrom(run, subject, last.seq);
+  }
+
+  private async readFrom(run: RunRow, subject: string, lastSeq: number): Promise<Progress> {
+    let progress: Progress = { lastRunSeq: run.runSeq, ended: false };
+    let failed: unknown;
+    await timeout(
+      new Promise<void>((resolve) => {
+        const from = run.markerSeq > 0 ? { startSeq: run.markerSeq + 1 } : ('all' as const);
+        const reading = this.bus.readOrdered(
+          STREAM,
+          { filter: subject, from },
+          (message) => {
+            if (message.seq <= lastSeq) progress = step(progress, run, message);
+            if (message.seq >= lastSeq) void reading.stop().then(resolve);
+          },
+          {
+            onError: (error) => {
+              failed = error;
+              resolve();
+            },
+          },
+        );
+      }),
+      READ_TIMEOUT_MS,
+    );
+    if (failed !== undefined) throw failed;
+    return progress;
+  }
+}
+
+/** Takes one message into account, as every reader of the stream does: what an older epoch says behind a marker does not count. */
+function step(progress: Progress, run: RunRow, message: OrderedMessage): Progress {
+  const { data } = message.json<{ data: SessionEventData }>();
+  if (data.runId !== run.runId || (data.epoch !== undefined && data.epoch < run.markedEpoch)) return progress;
+  return { lastRunSeq: Math.max(progress.lastRunSeq, data.runSeq ?? 0), ended: progress.ended || runEnd(data.event) !== undefined };
+}

@@ -1,0 +1,28 @@
+import type { RpcContext } from '@plexus/bus';
+import { hasScope, NO_TENANT, plexusError, SCOPES } from '@plexus/contracts';
+import type { OwnerKey } from '../../application/ports.js';
+
+/** Whose VM a call is about. The user comes from the verified token, never from a body; `shared` belongs to the tenant. */
+export function ownerOf({ tenant, principal }: RpcContext, scope: string): OwnerKey {
+  requireTenant(tenant);
+  if (principal.user === undefined) throw plexusError('FORBIDDEN', { message: 'VMs belong to users, and the credential names none.' });
+  return { tenant, subject: scope === 'shared' ? '*' : principal.user, scope };
+}
+
+/** Whose VMs a caller may see or end: its own, with `operator.admin` (or as a service without a user) those of the tenant. */
+export function visibleTo({ tenant, principal }: RpcContext): { readonly tenant: string; readonly subject: string | undefined } {
+  requireTenant(tenant);
+  const everybody = hasScope(principal.scopes, SCOPES.admin) || (principal.role === 'service' && principal.user === undefined);
+  if (!everybody && principal.user === undefined) throw plexusError('FORBIDDEN', { message: 'VMs belong to users, and the credential names none.' });
+  return { tenant, subject: everybody ? undefined : principal.user };
+}
+
+/** Gateways act as services; the tenant `_` stands for all, because a socket is older than the knowledge of whose it is. */
+export function gatewayTenant({ tenant, principal }: RpcContext): string | undefined {
+  if (principal.role !== 'service') throw plexusError('FORBIDDEN', { message: 'Only services of the mesh may ask this.' });
+  return tenant === NO_TENANT ? undefined : tenant;
+}
+
+function requireTenant(tenant: string): void {
+  if (tenant === NO_TENANT) throw plexusError('INVALID_REQUEST', { message: 'VMs belong to a tenant; name it in the subject.' });
+}

@@ -1,0 +1,241 @@
+import type { Database, Tx } from '@plexus/database';
+import type { Events } from '../../application/events.js';
+import { CLAIM_MS, type IncarnationKey, type ProviderRef, type VmSnapshot, type VmStore } from '../../application/ports.js';
+import type { VmPolicy } from '../../domain/policy.js';
+import { UNAVAILABLE_AFTER_MS } from '../../domain/run-ending.js';
+import type { Decision } from '../../domain/vm.js';
+import type { VmState } from '../../domain/vm-state.js';
+import { PRUNE_STATEMENTS } from './prune.js';
+import { endRunsOf, LIVE, recordMoves, SNAPSHOT_SQL, type SnapshotRow, toSnapshot } from './vm-rows.js';
+
+/** Without a sign of life of any replica for so long, missing beats say nothing about the VMs. */
+const PULSE_GAP_MS = 10_000;
+
+export interface VmStoreOptions {
+  readonly database: Database;
+  readonly events: Events;
+  /** This process; holder of claims. */
+  readonly replica: string;
+  /** Where this process can act. */
+  readonly hostId: string;
+  readonly provider: string;
+  readonly policy: Pick<VmPolicy, 'leaseMs'>;
+}
+
+/** VM rows in Postgres. Every time that is compared comes from the database clock. */
+export class PostgresVmStore implements VmStore {
+  constructor(private readonly options: VmStoreOptions) {}
+
+  async claimDue(limit: number): Promise<string[]> {
+    const rows = await this.options.database.query<{ id: string }>(
+      'vm_claim_due',
+      `UPDATE vms SET claim_owner = $1, claim_until = clock_timestamp() + $4 * interval '1 millisecond'
+        WHERE id IN (SELECT id FROM vms
+                      WHERE ${LIVE} AND next_action_at <= clock_timestamp() AND (claim_until IS NULL OR claim_until < clock_timestamp())
+                        AND (host_id IS NULL OR host_id = $2)
+                      ORDER BY next_action_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+        RETURNING id`,
+      [this.options.replica, this.options.hostId, limit, CLAIM_MS],
+    );
+    return rows.map((row) => row.id);
+  }
+
+  async load(vmId: string): Promise<VmSnapshot | undefined> {
+    const [row] = await this.options.database.query<SnapshotRow>('vm_snapshot', SNAPSHOT_SQL, [vmId]);
+    return row && toSnapshot(row);
+  }
+
+  async commit(snapshot: VmSnapshot, decision: Decision, outcome: { readonly ref?: ProviderRef | undefined; readonly release: boolean }): Promise<boolean> {
+    const unchanged = Object.keys(decision.patch).length === 0 && decision.instance === undefined && outcome.ref === undefined;
+    if (unchanged) return this.reschedule(snapshot, decision, outcome.release);
+    return this.options.database.transaction(async (tx) => {
+      const rowVersion = await this.writeVm(tx, snapshot, decision, outcome.release);
+      if (rowVersion === undefined) return false;
+      const epoch = decision.instance?.kind === 'create' ? await this.createInstance(tx, snapshot.vm.id) : snapshot.vm.epoch;
+      await this.writeInstance(tx, snapshot, decision, outcome.ref);
+      const to = decision.patch.state;
+      if (to !== undefined) await this.afterMove(tx, snapshot, to, decision, epoch, rowVersion);
+      return true;
+    });
+  }
+
+  /** Nothing but the next look changes; the row version stays, so nobody else is disturbed. */
+  private async reschedule(snapshot: VmSnapshot, decision: Decision, release: boolean): Promise<boolean> {
+    const rows = await this.options.database.query(
+      'vm_reschedule',
+      `UPDATE vms SET next_action_at = $4, ${CLAIM_AFTER(5, 3)}
+        WHERE id = $1 AND row_version = $2 AND claim_owner = $3 RETURNING id`,
+      [snapshot.vm.id, snapshot.rowVersion, this.options.replica, at(decision.nextActionAt), release],
+    );
+    return rows.length === 1;
+  }
+
+  private async writeVm(tx: Tx, snapshot: VmSnapshot, { patch, nextActionAt }: Decision, release: boolean): Promise<number | undefined> {
+    const { vm } = snapshot;
+    const deadlineAt = patch.deadlineAt === undefined ? (vm.deadlineAt ?? null) : patch.deadlineAt;
+    const stopTarget = patch.stopTarget === undefined ? (vm.stopTarget ?? null) : patch.stopTarget;
+    const reason = patch.reason === undefined ? vm.reason : patch.reason;
+    const [row] = await tx.query<{ row_version: number }>(
+      'vm_commit',
+      `UPDATE vms SET state = $6, state_since = CASE WHEN state <> $6 THEN clock_timestamp() ELSE state_since END, observed_generation = $7, attempt = $8,
+              crashes = $9, deadline_at = $10, stop_target = $11, reason_code = $12, reason_text = $13, next_action_at = $14,
+              row_version = row_version + 1, ${CLAIM_AFTER(5, 4)}
+        WHERE id = $1 AND row_version = $2 AND current_epoch = $3 AND claim_owner = $4 RETURNING row_version`,
+      [
+        vm.id,
+        snapshot.rowVersion,
+        vm.epoch,
+        this.options.replica,
+        release,
+        patch.state ?? vm.state,
+        patch.observedGeneration ?? vm.observedGeneration,
+        patch.attempt ?? vm.attempt,
+        patch.crashes ?? vm.crashes,
+        at(deadlineAt),
+        stopTarget,
+        reason?.code ?? null,
+        reason?.text ?? null,
+        at(nextActionAt),
+      ],
+    );
+    return row?.row_version;
+  }
+
+  private async createInstance(tx: Tx, vmId: string): Promise<number> {
+    const { provider, hostId } = this.options;
+    const [row] = await tx.query<{ epoch: number }>(
+      'vm_instance_create',
+      `INSERT INTO vm_instances (vm_id, provider, provider_name, phase, host_id) VALUES ($1, $2, $3, 'creating', $4) RETURNING epoch`,
+      [vmId, provider, `plexus-${vmId}`, hostId],
+    );
+    const epoch = (row as { epoch: number }).epoch;
+    await tx.query('vm_instance_current', 'UPDATE vms SET current_epoch = $2, host_id = $3 WHERE id = $1', [vmId, epoch, hostId]);
+    return epoch;
+  }
+
+  private async writeInstance(tx: Tx, snapshot: VmSnapshot, { instance }: Decision, ref: ProviderRef | undefined): Promise<void> {
+    const epoch = snapshot.instance?.epoch;
+    if (epoch === undefined) return;
+    const exit = instance?.kind === 'phase' ? instance.exit : undefined;
+    await tx.query(
+      'vm_instance_phase',
+      `UPDATE vm_instances SET phase = coalesce($2, phase), provider_ref = coalesce($3, provider_ref), exit_code = coalesce(exit_code, $4),
+              exit_signal = coalesce(exit_signal, $5), exit_reason = coalesce(exit_reason, $6),
+              gone_at = CASE WHEN $2 = 'gone' THEN clock_timestamp() ELSE gone_at END
+        WHERE epoch = $1`,
+      [
+        epoch,
+        instance?.kind === 'phase' ? instance.phase : null,
+        ref === undefined ? null : JSON.stringify(ref),
+        exit?.code ?? null,
+        exit?.signal ?? null,
+        exit?.text ?? null,
+      ],
+    );
+  }
+
+  private async afterMove(tx: Tx, snapshot: VmSnapshot, to: VmState, decision: Decision, epoch: number, rowVersion: number): Promise<void> {
+    const { events, replica } = this.options;
+    const { vm, owner } = snapshot;
+    await recordMoves(tx, events, { id: vm.id, owner, epoch, rowVersion, replica }, [{ from: vm.state, to, cause: decision.cause ?? 'reconcile' }]);
+    if (to === 'stopping') {
+      // From here on its runs wait for a successor again.
+      await tx.query(
+        'runs_wait_again',
+        `UPDATE vm_runs SET unavailable_at = coalesce(unavailable_at, clock_timestamp() + $2 * interval '1 millisecond') WHERE vm_id = $1 AND state = 'open'`,
+        [vm.id, UNAVAILABLE_AFTER_MS],
+      );
+    }
+    if (to === 'failed') await endRunsOf(tx, events, vm.id, { kind: 'error', code: 'VM_UNAVAILABLE', text: vm.reason?.text ?? 'The VM could not be started.' });
+    if (to === 'terminated') await endRunsOf(tx, events, vm.id, { kind: 'error', code: 'VM_LOST', text: vm.reason?.text ?? 'The VM was ended.' });
+  }
+
+  async claim(vmId: string): Promise<boolean> {
+    const rows = await this.options.database.query(
+      'vm_claim',
+      `UPDATE vms SET claim_owner = $2, claim_until = clock_timestamp() + $3 * interval '1 millisecond'
+        WHERE id = $1 AND ${LIVE} AND (claim_until IS NULL OR claim_until < clock_timestamp() OR claim_owner = $2) RETURNING id`,
+      [vmId, this.options.replica, CLAIM_MS],
+    );
+    return rows.length === 1;
+  }
+
+  async release(vmId: string): Promise<void> {
+    await this.options.database.query('vm_release', 'UPDATE vms SET claim_owner = NULL, claim_until = NULL WHERE id = $1 AND claim_owner = $2', [
+      vmId,
+      this.options.replica,
+    ]);
+  }
+
+  async releaseAll(): Promise<void> {
+    await this.options.database.query('vm_release_all', 'UPDATE vms SET claim_owner = NULL, claim_until = NULL WHERE claim_owner = $1', [this.options.replica]);
+  }
+
+  async retryLater(vmId: string, afterMs: number): Promise<void> {
+    await this.options.database.query(
+      'vm_retry_later',
+      `UPDATE vms SET claim_owner = NULL, claim_until = NULL, next_action_at = clock_timestamp() + $3 * interval '1 millisecond'
+        WHERE id = $1 AND claim_owner = $2 AND ${LIVE}`,
+      [vmId, this.options.replica, afterMs],
+    );
+  }
+
+  async wake(vmId: string): Promise<void> {
+    await this.options.database.query('vm_wake', `UPDATE vms SET next_action_at = least(next_action_at, clock_timestamp()) WHERE id = $1 AND ${LIVE}`, [vmId]);
+  }
+
+  async present(): Promise<IncarnationKey[]> {
+    const rows = await this.options.database.query<{ vm_id: string; epoch: number }>(
+      'vm_present',
+      `SELECT vm_id, epoch FROM vm_instances WHERE phase <> 'gone' AND host_id = $1`,
+      [this.options.hostId],
+    );
+    return rows.map((row) => ({ vmId: row.vm_id, epoch: row.epoch }));
+  }
+
+  async pulse(): Promise<boolean> {
+    return this.options.database.transaction(async (tx) => {
+      const [row] = await tx.query<{ gap: number }>(
+        'pulse_read',
+        `INSERT INTO scheduler_pulse (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 1
+         RETURNING (extract(epoch FROM clock_timestamp() - at) * 1000)::float8 AS gap`,
+      );
+      await tx.query('pulse_write', 'UPDATE scheduler_pulse SET at = clock_timestamp() WHERE id = 1');
+      if (row === undefined || row.gap < PULSE_GAP_MS) return false;
+      await tx.query(
+        'pulse_grace',
+        `UPDATE vm_instances SET lease_until = greatest(lease_until, clock_timestamp() + $1 * interval '1 millisecond') WHERE phase = 'running' AND lease_until IS NOT NULL`,
+        [this.options.policy.leaseMs],
+      );
+      await tx.query(
+        'pulse_grace_runs',
+        `UPDATE vm_runs SET unavailable_at = greatest(unavailable_at, clock_timestamp() + $1 * interval '1 millisecond'),
+                check_at = greatest(check_at, clock_timestamp() + $1 * interval '1 millisecond')
+          WHERE state = 'open' AND least(unavailable_at, check_at) < clock_timestamp() + $1 * interval '1 millisecond'`,
+        [this.options.policy.leaseMs],
+      );
+      return true;
+    });
+  }
+
+  async prune(): Promise<void> {
+    for (const [name, sql] of PRUNE_STATEMENTS) await this.options.database.query(name, sql);
+  }
+
+  async countByState(): Promise<ReadonlyMap<VmState, number>> {
+    const rows = await this.options.database.query<{ state: VmState; count: number }>(
+      'vm_count',
+      `SELECT state, count(*) AS count FROM vms WHERE ${LIVE} GROUP BY state`,
+    );
+    return new Map(rows.map((row) => [row.state, row.count]));
+  }
+}
+
+/** SET clause that keeps (and renews) or gives up the claim; `$release` and `$replica` are parameter numbers. */
+const CLAIM_AFTER = (release: number, replica: number): string =>
+  `claim_owner = CASE WHEN $${release} THEN NULL ELSE $${replica} END,
+   claim_until = CASE WHEN $${release} THEN NULL ELSE clock_timestamp() + interval '${CLAIM_MS} milliseconds' END`;
+
+function at(ms: number | null): Date | null {
+  return ms === null ? null : new Date(ms);
+}

@@ -1,0 +1,70 @@
+import type { vmContracts } from '@plexus/contracts';
+import type { Pool } from 'pg';
+import type { Prisma, PrismaClient } from '../../../gen/client.js';
+import type { Visibility, VmCatalogue } from '../../application/manage-vms.js';
+
+const WITH_INSTANCE = { instances: { where: { phase: { not: 'gone' } }, take: 1 } } satisfies Prisma.VmInclude;
+type VmRow = Prisma.VmGetPayload<{ include: typeof WITH_INSTANCE }>;
+
+/** Lists through the Prisma client, on the pool of the service. Loaded at the first use: a replica that nobody asks never needs its memory. */
+export class PrismaVmCatalogue implements VmCatalogue {
+  private client: Promise<PrismaClient> | undefined;
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly schema: string,
+  ) {}
+
+  async find(who: Visibility, vmId: string): Promise<vmContracts.VmSummary | undefined> {
+    const row = await (await this.open()).vm.findFirst({ where: { id: vmId, ...whereOf(who) }, include: WITH_INSTANCE });
+    return row === null ? undefined : summaryOf(row);
+  }
+
+  async list(who: Visibility, selection: { readonly includeTerminated: boolean; readonly limit: number }): Promise<vmContracts.VmSummary[]> {
+    const live = selection.includeTerminated ? {} : { state: { notIn: ['failed', 'terminated'] } };
+    const rows = await (await this.open()).vm.findMany({
+      where: { ...whereOf(who), ...live },
+      orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+      take: selection.limit,
+      include: WITH_INSTANCE,
+    });
+    return rows.map(summaryOf);
+  }
+
+  async close(): Promise<void> {
+    await (await this.client)?.$disconnect();
+  }
+
+  private open(): Promise<PrismaClient> {
+    this.client ??= this.load().catch((error: unknown) => {
+      this.client = undefined; // a failed load must not be remembered
+      throw error;
+    });
+    return this.client;
+  }
+
+  private async load(): Promise<PrismaClient> {
+    const [{ PrismaPg }, { PrismaClient }] = await Promise.all([import('@prisma/adapter-pg'), import('../../../gen/client.js')]);
+    return new PrismaClient({ adapter: new PrismaPg(this.pool, { schema: this.schema }) });
+  }
+}
+
+function whereOf({ tenant, subject }: Visibility): Prisma.VmWhereInput {
+  return { tenantId: tenant, ...(subject === undefined ? {} : { subjectId: subject }) };
+}
+
+function summaryOf(row: VmRow): vmContracts.VmSummary {
+  const ref = row.instances[0]?.providerRef as { pid?: number } | null | undefined;
+  return {
+    vmId: row.id,
+    owner: row.subjectId,
+    scopeKey: row.scopeKey,
+    state: row.state as vmContracts.VmState,
+    desiredState: row.desiredState as vmContracts.VmSummary['desiredState'],
+    epoch: Number(row.currentEpoch),
+    stateSince: row.stateSince.toISOString(),
+    createdAt: row.createdAt.toISOString(),
+    ...(row.reasonCode === null ? {} : { reason: { code: row.reasonCode, text: row.reasonText ?? '' } }),
+    ...(typeof ref?.pid === 'number' ? { pid: ref.pid } : {}),
+  };
+}

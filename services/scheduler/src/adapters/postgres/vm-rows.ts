@@ -1,0 +1,144 @@
+import { appendOutbox, type Tx } from '@plexus/database';
+import type { Events, Move } from '../../application/events.js';
+import type { OwnerKey, RunAddress, VmSnapshot } from '../../application/ports.js';
+import type { RunEnding } from '../../domain/run-ending.js';
+import type { InstancePhase } from '../../domain/vm.js';
+import type { DesiredState, StopTarget, VmState } from '../../domain/vm-state.js';
+
+/** States that hold the owner key. As text, because the partial indexes only serve a query that spells their condition out. */
+export const LIVE = `state NOT IN ('failed', 'terminated')`;
+
+/** One VM with its present incarnation and the counts that decisions need. A run that is being cancelled keeps no VM alive. */
+export const SNAPSHOT_SQL = `
+  SELECT v.id, v.tenant_id, v.subject_id, v.scope_key, v.state, v.state_since, v.desired_state, v.generation, v.observed_generation,
+         v.current_epoch, v.attempt, v.crashes, v.deadline_at, v.stop_target, v.reason_code, v.reason_text, v.last_activity_at,
+         v.row_version, v.claim_owner, i.epoch AS instance_epoch, i.phase, i.started_at, i.attached_at, i.lease_until,
+         clock_timestamp() AS now,
+         (SELECT count(*) FROM vm_runs r WHERE r.vm_id = v.id AND r.state = 'open' AND r.cancel_reason IS NULL) AS open_runs,
+         (SELECT count(*) FROM vm_runs r WHERE r.vm_id = v.id AND r.state = 'open' AND r.handed_epoch IS DISTINCT FROM v.current_epoch) AS pending_hand_overs
+    FROM vms v LEFT JOIN vm_instances i ON i.vm_id = v.id AND i.phase <> 'gone'
+   WHERE v.id = $1`;
+
+export interface SnapshotRow {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly subject_id: string;
+  readonly scope_key: string;
+  readonly state: VmState;
+  readonly state_since: Date;
+  readonly desired_state: DesiredState;
+  readonly generation: number;
+  readonly observed_generation: number;
+  readonly current_epoch: number;
+  readonly attempt: number;
+  readonly crashes: number;
+  readonly deadline_at: Date | null;
+  readonly stop_target: StopTarget | null;
+  readonly reason_code: string | null;
+  readonly reason_text: string | null;
+  readonly last_activity_at: Date;
+  readonly row_version: number;
+  readonly claim_owner: string | null;
+  readonly instance_epoch: number | null;
+  readonly phase: InstancePhase | null;
+  readonly started_at: Date | null;
+  readonly attached_at: Date | null;
+  readonly lease_until: Date | null;
+  readonly now: Date;
+  readonly open_runs: number;
+  readonly pending_hand_overs: number;
+}
+
+export function toSnapshot(row: SnapshotRow): VmSnapshot {
+  return {
+    vm: {
+      id: row.id,
+      state: row.state,
+      stateSince: row.state_since.getTime(),
+      desired: row.desired_state,
+      generation: row.generation,
+      observedGeneration: row.observed_generation,
+      epoch: row.current_epoch,
+      attempt: row.attempt,
+      crashes: row.crashes,
+      deadlineAt: row.deadline_at?.getTime(),
+      stopTarget: row.stop_target ?? undefined,
+      reason: row.reason_code === null ? undefined : { code: row.reason_code, text: row.reason_text ?? '' },
+      lastActivityAt: row.last_activity_at.getTime(),
+      openRuns: row.open_runs,
+    },
+    owner: ownerOf(row),
+    instance:
+      row.instance_epoch === null || row.phase === null || row.started_at === null
+        ? undefined
+        : {
+            epoch: row.instance_epoch,
+            phase: row.phase,
+            startedAt: row.started_at.getTime(),
+            attachedAt: row.attached_at?.getTime(),
+            leaseUntil: row.lease_until?.getTime(),
+          },
+    rowVersion: row.row_version,
+    claimOwner: row.claim_owner ?? undefined,
+    pendingHandOvers: row.pending_hand_overs,
+    now: row.now.getTime(),
+  };
+}
+
+export function ownerOf(row: { readonly tenant_id: string; readonly subject_id: string; readonly scope_key: string }): OwnerKey {
+  return { tenant: row.tenant_id, subject: row.subject_id, scope: row.scope_key };
+}
+
+/** Writes the edges taken, in order, and their events. `rowVersion` is that of the row after the first of them. */
+export async function recordMoves(
+  tx: Tx,
+  events: Events,
+  vm: { readonly id: string; readonly owner: OwnerKey; readonly epoch: number; readonly rowVersion: number; readonly replica: string },
+  moves: readonly Move[],
+): Promise<void> {
+  for (const [index, move] of moves.entries()) {
+    await tx.query('vm_transition', 'INSERT INTO vm_transitions (vm_id, from_state, to_state, cause, epoch, replica) VALUES ($1, $2, $3, $4, $5, $6)', [
+      vm.id,
+      move.from,
+      move.to,
+      move.cause,
+      vm.epoch,
+      vm.replica,
+    ]);
+    await appendOutbox(tx, [events.stateChanged(vm, move, vm.rowVersion + index)]);
+  }
+}
+
+/** Ends a run in the outbox, unless it has an end already. Its command is no longer needed. */
+export async function endRun(tx: Tx, events: Events, run: RunAddress, ending: RunEnding): Promise<boolean> {
+  const rows = await tx.query(
+    'run_ending',
+    `UPDATE vm_runs SET state = 'ending', command = NULL, steers = '[]', bind_at = NULL, unavailable_at = NULL, check_at = NULL
+      WHERE tenant_id = $1 AND session_id = $2 AND run_id = $3 AND state = 'open' RETURNING run_id`,
+    [run.tenant, run.sessionId, run.runId],
+  );
+  if (rows.length === 0) return false;
+  await appendOutbox(tx, [events.runEnded(run, ending)]);
+  return true;
+}
+
+export interface RunAddressRow {
+  readonly tenant_id: string;
+  readonly session_id: string;
+  readonly run_id: string;
+  readonly session_key: string;
+  readonly owner: string;
+  readonly agent_id: string;
+}
+
+export const RUN_ADDRESS = 'r.tenant_id, r.session_id, r.run_id, r.session_key, r.owner, r.agent_id';
+
+export function toRunAddress(row: RunAddressRow): RunAddress {
+  return { tenant: row.tenant_id, sessionId: row.session_id, runId: row.run_id, sessionKey: row.session_key, owner: row.owner, agentId: row.agent_id };
+}
+
+/** Ends every open run of a VM that is over for good. */
+export async function endRunsOf(tx: Tx, events: Events, vmId: string, ending: RunEnding): Promise<void> {
+  const rows = await tx.query<RunAddressRow>('runs_of_vm', `SELECT ${RUN_ADDRESS} FROM vm_runs r WHERE r.vm_id = $1 AND r.state = 'open'`, [vmId]);
+  for (const row of rows) await endRun(tx, events, toRunAddress(row), ending);
+}

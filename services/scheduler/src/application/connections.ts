@@ -1,0 +1,98 @@
+import { plexusError } from '@plexus/contracts';
+import type { Beat, BeatAnswer, ConnectionStore, FrameBatch, Hints, InboxStore, WireKey } from './ports.js';
+
+/** Where runtimes find a model: the public half, without keys. */
+export interface ModelSettings {
+  readonly baseUrl: string | undefined;
+  readonly model: string | undefined;
+}
+
+export interface AttachAnswer {
+  readonly connGen: number;
+  readonly leaseMs: number;
+  readonly heartbeatMs: number;
+  readonly serverRecvSeq: number;
+  readonly serverSentSeq: number;
+  readonly init: Record<string, unknown>;
+}
+
+/** A third of the lease: two beats may be lost. */
+const BEATS_PER_LEASE = 3;
+
+/** The sockets of VMs, as the gateways that hold them report and use them. */
+export class Connections {
+  constructor(
+    private readonly store: ConnectionStore,
+    private readonly inbox: InboxStore,
+    private readonly hints: Hints,
+    private readonly options: { readonly leaseMs: number; readonly model: ModelSettings },
+  ) {}
+
+  /** Rejects with VM_FENCED when the incarnation is not, or no longer, the one that may work. */
+  async attach(key: WireKey, connection: { readonly gateway: string; readonly recvSeq: number }): Promise<AttachAnswer> {
+    const result = await this.store.attach(key, connection);
+    if (result.kind === 'unknown') throw plexusError('NOT_FOUND', { message: 'There is no such VM.' });
+    if (result.kind === 'fenced') throw fenced(result.currentEpoch);
+    const { attachment } = result;
+    if (attachment.becameReady) this.hints.wake(attachment.owner.tenant, key.vmId);
+    const { leaseMs } = this.options;
+    return {
+      connGen: attachment.connGen,
+      leaseMs,
+      heartbeatMs: Math.floor(leaseMs / BEATS_PER_LEASE),
+      serverRecvSeq: attachment.serverRecvSeq,
+      serverSentSeq: attachment.serverSentSeq,
+      init: {
+        user_id: attachment.owner.subject,
+        org_id: attachment.owner.tenant,
+        api_keys: {},
+        llm_config: this.llmConfig(),
+        sessions: attachment.sessions,
+      },
+    };
+  }
+
+  private llmConfig(): Record<string, unknown> {
+    const { baseUrl, model } = this.options.model;
+    return {
+      default_model: model ?? null,
+      fallback_model: null,
+      providers: baseUrl === undefined ? {} : { default: { base_url: baseUrl } },
+    };
+  }
+
+  detach(key: WireKey, connGen: number): Promise<void> {
+    return this.store.detach(key, connGen);
+  }
+
+  beat(tenant: string | undefined, beats: readonly Beat[]): Promise<readonly BeatAnswer[]> {
+    return this.store.beat(tenant, beats);
+  }
+
+  async read(key: WireKey, connGen: number, after: number, limit: number): Promise<FrameBatch> {
+    const batch = await this.store.readOutbox(key, connGen, after, limit);
+    if (batch === undefined) throw fenced(undefined);
+    return batch;
+  }
+
+  ack(key: WireKey, upTo: number): Promise<void> {
+    return this.store.ackOutbox(key, upTo);
+  }
+
+  async submit(key: WireKey, fseq: number, frame: { readonly type: string }): Promise<{ recvSeq: number; duplicate: boolean }> {
+    const result = await this.inbox.applyFrame(key, fseq, frame);
+    if (result.kind === 'fenced') throw fenced(undefined);
+    if (result.queued) this.hints.out(result.tenant, key.vmId);
+    return { recvSeq: result.recvSeq, duplicate: result.duplicate };
+  }
+
+  async mark(key: WireKey, upTo: number): Promise<number> {
+    const recvSeq = await this.inbox.mark(key, upTo);
+    if (recvSeq === undefined) throw fenced(undefined);
+    return recvSeq;
+  }
+}
+
+function fenced(currentEpoch: number | undefined): Error {
+  return plexusError('VM_FENCED', currentEpoch === undefined ? {} : { details: { currentEpoch } });
+}

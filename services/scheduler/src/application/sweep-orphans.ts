@@ -1,0 +1,29 @@
+import type { IncarnationKey, Provider, VmStore } from './ports.js';
+import type { ReconcilerLog } from './reconciler.js';
+
+/** Younger ones may belong to a start whose commit is still on its way. */
+const MIN_AGE_MS = 60_000;
+const MIN_KILLS = 5;
+const KILL_SHARE = 0.2;
+
+/**
+ * Ends what runs here without a row that says so. Rejects, and thereby does nothing, when either list cannot be had; refuses when far
+ * more would have to be ended than faults can explain, because then the record is wrong and not the processes.
+ */
+export async function sweepOrphans(provider: Provider, store: Pick<VmStore, 'present'>, log: ReconcilerLog): Promise<void> {
+  const running = await provider.list();
+  const known = new Set((await store.present()).map(nameOf));
+  const orphans = running.filter((incarnation) => incarnation.ageMs >= MIN_AGE_MS && !known.has(nameOf(incarnation)));
+  if (orphans.length > Math.max(MIN_KILLS, running.length * KILL_SHARE)) {
+    log.error({ orphans: orphans.length, running: running.length }, 'too many VM processes without a record: none was ended; is this the right database?');
+    return;
+  }
+  for (const { vmId, epoch } of orphans) {
+    log.warn({ vmId, epoch }, 'ending a VM process that no record knows');
+    await provider.destroy({ vmId, epoch }, { force: true });
+  }
+}
+
+function nameOf({ vmId, epoch }: IncarnationKey): string {
+  return `${vmId}/${epoch}`;
+}

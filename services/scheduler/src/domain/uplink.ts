@@ -1,0 +1,101 @@
+import { z } from 'zod';
+
+/**
+ * What a reliable uplink frame that is not an event of a run asks the mesh to do. Frames are checked here once more although the gateway
+ * has looked at their shape: what is applied is what this service understood.
+ */
+export type UplinkEffect =
+  | {
+      readonly kind: 'usage';
+      readonly sessionId: string;
+      readonly model: string;
+      readonly tokensIn: number;
+      readonly tokensOut: number;
+      readonly latencyMs: number | undefined;
+    }
+  | { readonly kind: 'audit'; readonly sessionId: string; readonly event: string; readonly details: unknown }
+  | {
+      readonly kind: 'memory';
+      readonly sessionId: string;
+      readonly content: string;
+      readonly memoryKind: MemoryKind;
+      readonly importance: number | undefined;
+      readonly metadata: Record<string, unknown> | undefined;
+      /** Id of the request to answer; absent: nobody waits. */
+      readonly requestId: string | undefined;
+    }
+  | { readonly kind: 'snapshot'; readonly sessionId: string; readonly body: unknown }
+  /** Understood, and of no consequence here. */
+  | { readonly kind: 'none' }
+  /** Cannot be applied, ever: it goes to the dead letters, and a waiting request is told. */
+  | { readonly kind: 'reject'; readonly code: 'INVALID_REQUEST' | 'METHOD_NOT_FOUND'; readonly requestId: string | undefined };
+
+const MEMORY_KINDS = ['fact', 'preference', 'episode', 'summary', 'note'] as const;
+type MemoryKind = (typeof MEMORY_KINDS)[number];
+
+const count = z.number().int().min(0).max(2_000_000_000);
+const Usage = z.looseObject({ model: z.string().min(1).max(256), tokens_in: count, tokens_out: count, latency_ms: count.nullish() });
+const Audit = z.looseObject({ event: z.string().min(1).max(128), details: z.unknown().optional() });
+const MemoryWrite = z.looseObject({
+  content: z.string().min(1).max(65_536),
+  memory_type: z.string().max(64).nullish(),
+  importance: z.number().min(0).max(1).nullish(),
+  metadata: z.record(z.string().max(128), z.unknown()).nullish(),
+});
+const Call = z.looseObject({
+  type: z.enum(['request', 'fire_and_forget']),
+  session_id: z.string().min(1).max(256),
+  method: z.string().min(1).max(128),
+  params: z.looseObject({}).default({}),
+  id: z.string().min(1).max(256).optional(),
+});
+
+/** Frames that only tell how things go; the stream and the outbox already say it reliably. */
+const NOTICES = new Set(['run_accepted', 'run_rejected', 'cancel_ack', 'config_ack']);
+
+/** Reads one frame. Never throws: what does not fit is an effect of its own. */
+export function readUplink(frame: { readonly type: string }): UplinkEffect {
+  if (NOTICES.has(frame.type)) return { kind: 'none' };
+  const call = Call.safeParse(frame);
+  if (!call.success) return { kind: 'reject', code: 'INVALID_REQUEST', requestId: undefined };
+  const { session_id: sessionId, method, params } = call.data;
+  const requestId = call.data.type === 'request' ? call.data.id : undefined;
+  const reject = (code: 'INVALID_REQUEST' | 'METHOD_NOT_FOUND'): UplinkEffect => ({ kind: 'reject', code, requestId });
+
+  if (method === 'memory_write') {
+    const write = MemoryWrite.safeParse(params);
+    if (!write.success) return reject('INVALID_REQUEST');
+    const { content, memory_type, importance, metadata } = write.data;
+    return {
+      kind: 'memory',
+      sessionId,
+      content,
+      memoryKind: memoryKind(memory_type),
+      importance: importance ?? undefined,
+      metadata: metadata ?? undefined,
+      requestId,
+    };
+  }
+  if (requestId !== undefined) return reject('METHOD_NOT_FOUND');
+  switch (method) {
+    case 'usage_report': {
+      const usage = Usage.safeParse(params);
+      if (!usage.success) return reject('INVALID_REQUEST');
+      const { model, tokens_in: tokensIn, tokens_out: tokensOut, latency_ms: latencyMs } = usage.data;
+      return { kind: 'usage', sessionId, model, tokensIn, tokensOut, latencyMs: latencyMs ?? undefined };
+    }
+    case 'audit_log': {
+      const audit = Audit.safeParse(params);
+      return audit.success ? { kind: 'audit', sessionId, event: audit.data.event, details: audit.data.details ?? {} } : reject('INVALID_REQUEST');
+    }
+    case 'snapshot_sync':
+      return { kind: 'snapshot', sessionId, body: params };
+    default:
+      return reject('METHOD_NOT_FOUND');
+  }
+}
+
+/** Runtimes of others have their own words for kinds; what we do not know is a note. */
+function memoryKind(type: string | null | undefined): MemoryKind {
+  return MEMORY_KINDS.find((kind) => kind === type) ?? 'note';
+}
