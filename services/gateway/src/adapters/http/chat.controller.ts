@@ -1,0 +1,37 @@
+import { Body, Controller, Headers, HttpCode, Inject, Post } from '@nestjs/common';
+import { METHODS } from '@plexus/client-protocol';
+import { plexusError, type Principal, routingContracts as routing, SCOPES } from '@plexus/contracts';
+import { z } from 'zod';
+import { Caller, requireScope } from './caller.js';
+import { HTTP_SERVICES, type HttpServices } from './http-services.js';
+import { defined, idempotencyKeyOf, readInput } from './read-input.js';
+
+const { sessionKey, idempotencyKey, message, agentId, extraSystemPrompt } = METHODS['chat.send'].params.shape;
+const SendBody = z.object({
+  sessionKey: sessionKey.optional(),
+  message,
+  idempotencyKey: idempotencyKey.optional(),
+  agentId,
+  extraSystemPrompt,
+  timeoutMs: z.number().int().min(1_000).max(3_600_000).optional(),
+});
+
+@Controller('v1/chat')
+export class ChatController {
+  constructor(@Inject(HTTP_SERVICES) private readonly services: HttpServices) {}
+
+  /** Accepts a message. The answer comes after it is durable; the run's events come over the session's stream. */
+  @Post('send')
+  @HttpCode(202)
+  async send(@Body() body: unknown, @Headers() headers: Record<string, string | undefined>, @Caller() principal: Principal): Promise<unknown> {
+    requireScope(principal, SCOPES.write);
+    const input = readInput(SendBody, body);
+    if (input.extraSystemPrompt !== undefined) requireScope(principal, SCOPES.admin);
+    const headerKey = idempotencyKeyOf(headers);
+    if (headerKey !== undefined && input.idempotencyKey !== undefined && headerKey !== input.idempotencyKey) {
+      throw plexusError('INVALID_REQUEST', { message: 'Idempotency-Key and idempotencyKey differ', details: { issues: [{ path: '/idempotencyKey' }] } });
+    }
+    const key = input.idempotencyKey ?? headerKey;
+    return this.services.mesh.call(routing.acceptMessage, principal.tenant, defined({ ...input, idempotencyKey: key }), { principal });
+  }
+}

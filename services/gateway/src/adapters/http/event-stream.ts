@@ -1,0 +1,80 @@
+import type { ServerResponse } from 'node:http';
+import type { SessionSink } from '../../application/follow-session.js';
+
+export interface EventStreamOptions {
+  /** A reader that leaves more than this unread is cut off; it resumes with its last event id. */
+  readonly maxBufferedBytes: number;
+  readonly heartbeatMs: number;
+}
+
+/** Streams that are open in this process, so that a shutdown can end them. */
+const OPEN = new Set<EventStream>();
+
+/** One answer of type text/event-stream. What comes before {@link start} is kept and sent first. */
+export class EventStream implements SessionSink {
+  private readonly gone = new AbortController();
+  private pending: string[] | undefined = [];
+  private heartbeat: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly options: EventStreamOptions,
+  ) {
+    response.once('close', () => this.gone.abort());
+  }
+
+  /** Aborts when the client is gone. */
+  get signal(): AbortSignal {
+    return this.gone.signal;
+  }
+
+  /** Sends the head and everything that waits. `onClosed` is called once, also when the client went before this. */
+  start(onClosed: () => void): void {
+    if (this.signal.aborted) {
+      onClosed();
+      return;
+    }
+    this.signal.addEventListener('abort', () => {
+      clearInterval(this.heartbeat);
+      OPEN.delete(this);
+      onClosed();
+    });
+    OPEN.add(this);
+    this.response.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      connection: 'keep-alive',
+      'x-accel-buffering': 'no',
+    });
+    const waiting = this.pending ?? [];
+    this.pending = undefined;
+    this.write(`: open\n\n${waiting.join('')}`);
+    this.heartbeat = setInterval(() => this.write(': heartbeat\n\n'), this.options.heartbeatMs);
+  }
+
+  event(id: number, type: string, data: Record<string, unknown>): void {
+    // The type comes from a VM; a line break in it would forge fields.
+    const name = type.replace(/[^\w.-]/g, '_');
+    this.put(`id: ${id}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+  }
+
+  resync(): void {
+    this.put('event: resync\ndata: {}\n\n');
+  }
+
+  private put(text: string): void {
+    if (this.pending !== undefined) this.pending.push(text);
+    else this.write(text);
+  }
+
+  private write(text: string): void {
+    if (this.signal.aborted) return;
+    this.response.write(text);
+    if (this.response.writableLength > this.options.maxBufferedBytes) this.response.destroy();
+  }
+
+  /** Ends every open stream; browsers come back by themselves with their last event id. */
+  static endAll(): void {
+    for (const stream of [...OPEN]) stream.response.end();
+  }
+}

@@ -1,0 +1,72 @@
+import type { Server } from 'node:http';
+import { type DynamicModule, type INestApplication, type LoggerService, Module, UseGuards } from '@nestjs/common';
+import { APP_INTERCEPTOR, NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { plexusError } from '@plexus/contracts';
+import { parseJson } from '@plexus/kernel';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Log } from '../../application/ports.js';
+import { BearerGuard } from './bearer.guard.js';
+import { ChatController } from './chat.controller.js';
+import { EventsController } from './events.controller.js';
+import { HTTP_SERVICES, type HttpServices } from './http-services.js';
+import { InboxController } from './inbox.controller.js';
+import { MemoryController } from './memory.controller.js';
+import { ProblemFilter, sendProblem } from './problem.filter.js';
+import { PublicHealthController } from './public-health.controller.js';
+import { SessionsController } from './sessions.controller.js';
+import { TracingInterceptor } from './tracing.interceptor.js';
+import { VmsController } from './vms.controller.js';
+
+const API = [ChatController, SessionsController, InboxController, MemoryController, VmsController, EventsController];
+for (const controller of API) UseGuards(BearerGuard)(controller);
+
+@Module({})
+class HttpModule {
+  static around(services: HttpServices): DynamicModule {
+    return {
+      module: HttpModule,
+      controllers: [PublicHealthController, ...API],
+      providers: [BearerGuard, { provide: APP_INTERCEPTOR, useClass: TracingInterceptor }, { provide: HTTP_SERVICES, useValue: services }],
+    };
+  }
+}
+
+export interface HttpApi {
+  readonly app: INestApplication;
+  readonly server: Server;
+}
+
+/** Builds the HTTP side of the gateway; it listens once `app.listen()` is called. */
+export async function createHttpApi(
+  services: HttpServices,
+  options: { readonly bodyLimitBytes: number; readonly logger: LoggerService },
+  log: Log,
+): Promise<HttpApi> {
+  const adapter = new FastifyAdapter({ bodyLimit: options.bodyLimitBytes, routerOptions: { maxParamLength: 2_048 }, forceCloseConnections: true });
+  const app = await NestFactory.create<NestFastifyApplication>(HttpModule.around(services), adapter, {
+    bodyParser: false,
+    abortOnError: false,
+    logger: options.logger,
+  });
+  const fastify = adapter.getInstance();
+  fastify.removeAllContentTypeParsers();
+  const jsonTypes = ['application/json', 'application/cloudevents+json'];
+  fastify.addContentTypeParser(
+    jsonTypes,
+    { parseAs: 'buffer' },
+    (_request: FastifyRequest, body: Buffer, done: (error: Error | null, value?: unknown) => void) => {
+      if (body.length === 0) {
+        done(null, undefined);
+        return;
+      }
+      const parsed = parseJson(body, { maxBytes: options.bodyLimitBytes });
+      if (parsed.ok) done(null, parsed.value);
+      else done(plexusError('INVALID_JSON', { message: parsed.error.message }));
+    },
+  );
+  // Errors before any controller: bodies that are too large, of another type, or no JSON.
+  fastify.setErrorHandler((error: unknown, request: FastifyRequest, reply: FastifyReply) => sendProblem(error, request, reply, log));
+  app.useGlobalFilters(new ProblemFilter(log));
+  return { app, server: app.getHttpServer() as Server };
+}

@@ -1,0 +1,53 @@
+import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import { METHODS } from '@plexus/client-protocol';
+import { memoryContracts as memory, type Principal, SCOPES } from '@plexus/contracts';
+import { z } from 'zod';
+import { Caller, requireScope } from './caller.js';
+import { HTTP_SERVICES, type HttpServices } from './http-services.js';
+import { defined, idempotencyKeyOf, queryNumber, readInput } from './read-input.js';
+
+const Scope = z
+  .string()
+  .regex(/^(user|session|agent|shared):.{1,512}$/s, { error: 'must be <kind>:<id>, kind one of user, session, agent, shared' })
+  .transform((text) => ({ kind: text.slice(0, text.indexOf(':')) as 'user' | 'session' | 'agent' | 'shared', id: text.slice(text.indexOf(':') + 1) }));
+const SearchQuery = z.object({
+  q: z.string().min(1).max(4_096),
+  k: queryNumber(1, 50).optional(),
+  scope: z.union([Scope.transform((scope) => [scope]), z.array(Scope).max(10)]).optional(),
+  namespace: z.string().max(128).optional(),
+  minScore: z.coerce.number().min(0).max(1).optional(),
+});
+const Id = z.string().min(1).max(64);
+
+@Controller('v1/memory')
+export class MemoryController {
+  constructor(@Inject(HTTP_SERVICES) private readonly services: HttpServices) {}
+
+  @Post()
+  @HttpCode(201)
+  write(@Body() body: unknown, @Headers() headers: Record<string, string | undefined>, @Caller() principal: Principal): Promise<unknown> {
+    requireScope(principal, SCOPES.write);
+    const input = readInput(METHODS['memory.write'].params, body);
+    const idempotencyKey = input.idempotencyKey ?? idempotencyKeyOf(headers);
+    return this.services.mesh.call(memory.writeMemory, principal.tenant, defined({ ...input, idempotencyKey }), { principal });
+  }
+
+  @Get('search')
+  search(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
+    requireScope(principal, SCOPES.read);
+    const { q, k, scope, namespace, minScore } = readInput(SearchQuery, query);
+    return this.services.mesh.call(memory.searchMemory, principal.tenant, defined({ query: q, k, scopes: scope, namespace, minScore }), { principal });
+  }
+
+  @Get(':id')
+  get(@Param('id') id: string, @Caller() principal: Principal): Promise<unknown> {
+    requireScope(principal, SCOPES.read);
+    return this.services.mesh.call(memory.getMemory, principal.tenant, { id: readInput(Id, id) }, { principal });
+  }
+
+  @Delete(':id')
+  delete(@Param('id') id: string, @Caller() principal: Principal): Promise<unknown> {
+    requireScope(principal, SCOPES.write);
+    return this.services.mesh.call(memory.deleteMemory, principal.tenant, { id: readInput(Id, id) }, { principal });
+  }
+}

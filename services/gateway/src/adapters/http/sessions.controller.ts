@@ -1,0 +1,95 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { METHODS } from '@plexus/client-protocol';
+import { plexusError, type Principal, routingContracts as routing, SCOPES } from '@plexus/contracts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { followSession } from '../../application/follow-session.js';
+import { Caller, requireScope } from './caller.js';
+import { EventStream } from './event-stream.js';
+import { HTTP_SERVICES, type HttpServices } from './http-services.js';
+import { defined, queryNumber, readInput } from './read-input.js';
+
+const Key = z.string().trim().min(1).max(512);
+const ListQuery = z.object({
+  limit: queryNumber(1, 500).optional(),
+  offset: queryNumber(0, 1_000_000_000).optional(),
+  search: z.string().max(256).optional(),
+  agentId: z.string().max(64).optional(),
+});
+const HistoryQuery = z.object({ limit: queryNumber(1, 1_000).optional(), before: queryNumber(1, Number.MAX_SAFE_INTEGER).optional() });
+const { message, label } = METHODS['chat.inject'].params.shape;
+const InjectBody = z.object({ message, label, idempotencyKey: METHODS['chat.send'].params.shape.idempotencyKey.optional() });
+const AbortBody = z.object({ runId: z.string().min(1).max(256).optional(), reason: z.string().max(200).optional() });
+const ResetBody = z.object({ reason: z.enum(['new', 'reset']).optional() });
+const EventId = z
+  .string()
+  .regex(/^[1-9][0-9]{0,15}$/, { error: 'must be an event id of this stream' })
+  .transform(Number);
+
+@Controller('v1/sessions')
+export class SessionsController {
+  constructor(@Inject(HTTP_SERVICES) private readonly services: HttpServices) {}
+
+  @Get()
+  list(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
+    requireScope(principal, SCOPES.read);
+    return this.services.mesh.call(routing.listSessions, principal.tenant, defined(readInput(ListQuery, query)), { principal });
+  }
+
+  @Get(':key/history')
+  history(@Param('key') key: string, @Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
+    requireScope(principal, SCOPES.read);
+    const input = defined({ ...readInput(HistoryQuery, query), sessionKey: readInput(Key, key) });
+    return this.services.mesh.call(routing.getHistory, principal.tenant, input, { principal });
+  }
+
+  @Post(':key/inject')
+  @HttpCode(200)
+  inject(@Param('key') key: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
+    requireScope(principal, SCOPES.admin);
+    const input = defined({ ...readInput(InjectBody, body), sessionKey: readInput(Key, key) });
+    return this.services.mesh.call(routing.injectMessage, principal.tenant, input, { principal });
+  }
+
+  @Post(':key/abort')
+  @HttpCode(200)
+  abort(@Param('key') key: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
+    requireScope(principal, SCOPES.write);
+    const input = defined({ ...readInput(AbortBody, body), sessionKey: readInput(Key, key) });
+    return this.services.mesh.call(routing.cancelRun, principal.tenant, input, { principal });
+  }
+
+  @Post(':key/reset')
+  @HttpCode(200)
+  reset(@Param('key') key: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
+    requireScope(principal, SCOPES.admin);
+    const input = defined({ ...readInput(ResetBody, body), sessionKey: readInput(Key, key) });
+    return this.services.mesh.call(routing.resetSession, principal.tenant, input, { principal });
+  }
+
+  /** Server-sent events of a session: what came behind `Last-Event-ID`, then what comes. Ends when the client goes. */
+  @Get(':key/stream')
+  async stream(
+    @Param('key') key: string,
+    @Query('last_event_id') lastInQuery: unknown,
+    @Caller() principal: Principal,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    requireScope(principal, SCOPES.read);
+    const sessionKey = readInput(Key, key);
+    const asked = request.headers['last-event-id'] ?? lastInQuery;
+    const lastEventId = asked === undefined || asked === '' ? undefined : readInput(EventId, asked);
+    if (!this.services.health().ready) throw plexusError('UNAVAILABLE');
+
+    const { mesh, sessions: feed, archive, epochOf, streams, maxBufferedBytes, heartbeatMs } = this.services;
+    const stream = new EventStream(reply.raw, { maxBufferedBytes, heartbeatMs });
+    const stop = await followSession({ mesh, feed, archive, epochOf }, principal, sessionKey, lastEventId, stream, stream.signal);
+    reply.hijack();
+    streams.opened();
+    stream.start(() => {
+      stop();
+      streams.closed();
+    });
+  }
+}

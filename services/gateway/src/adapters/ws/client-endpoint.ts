@@ -1,0 +1,117 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { CLOSE_CODES } from '@plexus/client-protocol';
+import { WebSocketServer } from 'ws';
+import type { ClientConnection } from '../../application/client-connection.js';
+import { shareEvent } from '../../application/client-connection.js';
+import type { ClientHandshake } from '../../application/client-handshake.js';
+import type { Connections } from '../../application/connections.js';
+import type { InboxFeeds } from '../../application/inbox-feeds.js';
+import type { MethodServices } from '../../application/methods/method-context.js';
+import type { Log } from '../../application/ports.js';
+import { RequestDispatcher, type Traced } from '../../application/request-dispatcher.js';
+import { ClientSocket, type ClientSocketEvents, type ClientSocketOptions } from './client-socket.js';
+import { refuseUpgrade } from './refuse-upgrade.js';
+import { SERVER_OPTIONS } from './ws-internals.js';
+
+export interface ClientEndpointOptions extends ClientSocketOptions {
+  readonly maxUnauthenticated: number;
+  readonly maxRequests: number;
+  readonly shutdownSpreadMs: number;
+}
+
+export interface SocketMetrics {
+  opened(kind: 'client' | 'vm'): void;
+  closed(kind: 'client' | 'vm', code: number): void;
+  frame(kind: 'client' | 'vm', direction: 'received' | 'sent'): void;
+}
+
+/** The client protocol on `/` and `/ws`: accepts sockets, and keeps them until they go. */
+export class ClientEndpoint implements ClientSocketEvents {
+  private readonly server = new WebSocketServer(SERVER_OPTIONS);
+  private readonly sockets = new Set<ClientSocket>();
+  /** Sockets per address that have not said hello. */
+  private readonly waiting = new Map<string, number>();
+  private draining = false;
+
+  constructor(
+    private readonly handshake: ClientHandshake,
+    private readonly services: MethodServices,
+    private readonly connections: Connections,
+    private readonly inboxes: InboxFeeds,
+    private readonly options: ClientEndpointOptions,
+    private readonly traced: Traced,
+    private readonly metrics: SocketMetrics,
+    private readonly log: Log,
+  ) {}
+
+  get size(): number {
+    return this.sockets.size;
+  }
+
+  all(): Iterable<ClientSocket> {
+    return this.sockets;
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const address = request.socket.remoteAddress ?? '';
+    if (this.draining) {
+      refuseUpgrade(socket, 503, 'The gateway is restarting');
+      return;
+    }
+    if ((this.waiting.get(address) ?? 0) >= this.options.maxUnauthenticated) {
+      refuseUpgrade(socket, 503, 'Too many unauthenticated sockets');
+      return;
+    }
+    this.server.handleUpgrade(request, socket, head, (ws) => {
+      this.waiting.set(address, (this.waiting.get(address) ?? 0) + 1);
+      this.metrics.opened('client');
+      this.sockets.add(new ClientSocket(ws, socket, request, address, this.handshake, this.options, this));
+    });
+  }
+
+  onOpen(connection: ClientConnection): RequestDispatcher {
+    this.noLongerWaiting(connection.remoteAddress);
+    this.connections.add(connection);
+    this.inboxes.join(connection);
+    return new RequestDispatcher(connection, this.services, { maxRequests: this.options.maxRequests }, this.traced, this.log);
+  }
+
+  onClosed(socket: ClientSocket, connection: ClientConnection | undefined, code: number): void {
+    this.sockets.delete(socket);
+    this.metrics.closed('client', code);
+    if (connection === undefined) {
+      this.noLongerWaiting(socket.remoteAddress);
+      return;
+    }
+    this.connections.remove(connection);
+    this.inboxes.leave(connection);
+  }
+
+  onFrames(direction: 'received' | 'sent'): void {
+    this.metrics.frame('client', direction);
+  }
+
+  /** Tells everybody that we go, and closes with 1012. Resolves when the sockets are closed, at the latest when the signal aborts. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.draining = true;
+    const { shutdownSpreadMs } = this.options;
+    const shutdown = shareEvent('shutdown', {
+      reason: 'gateway stopping',
+      restartExpectedMs: 5_000,
+      ...(shutdownSpreadMs > 0 && { spreadMs: shutdownSpreadMs }),
+    });
+    for (const socket of this.sockets) {
+      if (socket.connection !== undefined) socket.event(shutdown);
+      socket.close(CLOSE_CODES.restart, 'service restart');
+    }
+    while (this.sockets.size > 0 && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (const socket of this.sockets) socket.terminate();
+  }
+
+  private noLongerWaiting(address: string): void {
+    const left = (this.waiting.get(address) ?? 1) - 1;
+    if (left > 0) this.waiting.set(address, left);
+    else this.waiting.delete(address);
+  }
+}

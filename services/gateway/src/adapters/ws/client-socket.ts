@@ -1,0 +1,212 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { CLOSE_CODES, type ConnectParams, encodeEvent, encodeFailure, encodeResult, RequestFrame } from '@plexus/client-protocol';
+import { parseJson, ulid } from '@plexus/kernel';
+import type { RawData, WebSocket } from 'ws';
+import { ClientConnection, type ClientWire, type SharedEvent } from '../../application/client-connection.js';
+import type { ClientHandshake } from '../../application/client-handshake.js';
+import type { RequestDispatcher } from '../../application/request-dispatcher.js';
+import { describeIssues, readConnect } from '../../domain/handshake.js';
+import { REFUSALS, type Refusal } from '../../domain/refusal.js';
+import { OutboundQueue } from './outbound-queue.js';
+import { setMaxPayload } from './ws-internals.js';
+
+export interface ClientSocketOptions {
+  readonly handshakeMs: number;
+  readonly maxPayloadBytes: number;
+  readonly maxBufferedBytes: number;
+}
+
+/** What happens to a socket, for whoever keeps the books. */
+export interface ClientSocketEvents {
+  onOpen(connection: ClientConnection): RequestDispatcher;
+  onClosed(socket: ClientSocket, connection: ClientConnection | undefined, code: number): void;
+  onFrames(direction: 'received' | 'sent'): void;
+}
+
+/** Frames that may come between connect and hello-ok; they are answered after it. */
+const MAX_EARLY_FRAMES = 32;
+
+type Phase = 'challenged' | 'authenticating' | 'open' | 'closed';
+
+/** One client socket from the challenge to its end. Whatever comes in, it answers or closes; it never throws. */
+export class ClientSocket implements ClientWire {
+  readonly id = ulid();
+  /** Set by the liveness wheel when it pings, taken back by the pong. */
+  awaitingPong = false;
+  connection: ClientConnection | undefined;
+  private phase: Phase = 'challenged';
+  private seq = 0;
+  private readonly early: RawData[] = [];
+  private readonly outbound: OutboundQueue;
+  private dispatcher: RequestDispatcher | undefined;
+  private readonly handshakeTimer: NodeJS.Timeout;
+
+  constructor(
+    private readonly ws: WebSocket,
+    socket: Duplex,
+    private readonly request: IncomingMessage,
+    readonly remoteAddress: string,
+    private readonly handshake: ClientHandshake,
+    private readonly options: ClientSocketOptions,
+    private readonly events: ClientSocketEvents,
+  ) {
+    this.outbound = new OutboundQueue(socket);
+    this.handshakeTimer = setTimeout(() => this.close(CLOSE_CODES.handshakeIdle, ''), options.handshakeMs);
+    ws.on('message', (data) => this.receive(data));
+    ws.on('pong', () => {
+      this.awaitingPong = false;
+    });
+    ws.on('close', (code) => this.finish(code));
+    // ws closes by itself behind an error (1002, 1007, 1009); the close event keeps the books.
+    ws.on('error', () => undefined);
+    this.outbound.text(encodeEvent('connect.challenge', { nonce: randomBytes(24).toString('base64url'), ts: Date.now() }));
+  }
+
+  get open(): boolean {
+    return this.phase !== 'closed' && this.ws.readyState === this.ws.OPEN;
+  }
+
+  get bufferedBytes(): number {
+    return this.outbound.bufferedBytes;
+  }
+
+  event({ head, droppable }: SharedEvent): void {
+    if (!this.open) return;
+    // The number is used up even when the event is dropped: the gap tells the client that it missed something.
+    const seq = this.connection?.role === 'node' ? undefined : ++this.seq;
+    if (this.outbound.bufferedBytes + head.length > this.options.maxBufferedBytes && this.outbound.bufferedBytes > 0) {
+      if (!droppable) this.close(CLOSE_CODES.policy, 'slow consumer');
+      return;
+    }
+    this.outbound.event(head, seq);
+    this.events.onFrames('sent');
+  }
+
+  response(frame: string): void {
+    if (!this.open) return;
+    if (this.outbound.bufferedBytes > this.options.maxBufferedBytes) {
+      this.close(CLOSE_CODES.policy, 'slow consumer');
+      return;
+    }
+    this.outbound.text(frame);
+    this.events.onFrames('sent');
+  }
+
+  ping(): void {
+    this.awaitingPong = true;
+    this.ws.ping();
+  }
+
+  /** Ends a connection whose peer is gone: nobody would answer a close frame. */
+  terminate(): void {
+    this.ws.terminate();
+  }
+
+  close(code: number, reason: string): void {
+    if (this.phase === 'closed') return;
+    this.outbound.flush();
+    this.phase = 'closed';
+    this.ws.close(code, reason);
+  }
+
+  private receive(data: RawData): void {
+    this.events.onFrames('received');
+    switch (this.phase) {
+      case 'challenged':
+        this.receiveConnect(data);
+        return;
+      case 'authenticating':
+        if (this.early.length < MAX_EARLY_FRAMES) this.early.push(data);
+        else this.close(CLOSE_CODES.policy, 'too many frames before hello');
+        return;
+      case 'open':
+        this.receiveRequest(data);
+        return;
+      default:
+    }
+  }
+
+  private receiveRequest(data: RawData): void {
+    const parsed = parseJson(bytesOf(data), { maxBytes: this.options.maxPayloadBytes });
+    // Text that is no JSON is ignored, as real gateways do; JSON that may not be accepted is answered like a frame of the wrong shape.
+    if (parsed.ok) this.dispatcher?.accept(parsed.value);
+    else if (parsed.error.code !== 'syntax' && parsed.error.code !== 'empty' && parsed.error.code !== 'not_utf8') {
+      this.response(encodeFailure('invalid', { code: 'INVALID_REQUEST', message: `invalid request frame: ${parsed.error.message}` }));
+    }
+  }
+
+  private receiveConnect(data: RawData): void {
+    const parsed = parseJson(bytesOf(data));
+    if (!parsed.ok) {
+      this.close(CLOSE_CODES.handshakeIdle, '');
+      return;
+    }
+    const frame = RequestFrame.safeParse(parsed.value);
+    if (!frame.success) {
+      this.refuse('invalid', REFUSALS.invalidFrame(describeIssues(frame.error)));
+      return;
+    }
+    const { id, method, params } = frame.data;
+    if (method !== 'connect') {
+      this.refuse(id, REFUSALS.notConnect);
+      return;
+    }
+    const connect = readConnect(params);
+    if (!connect.ok) {
+      this.refuse(id, connect.error);
+      return;
+    }
+    this.phase = 'authenticating';
+    void this.authenticate(id, connect.value);
+  }
+
+  private async authenticate(id: string, connect: ConnectParams): Promise<void> {
+    const { origin, host } = this.request.headers;
+    const admitted = await this.handshake.admit(connect, { origin, host, remoteAddress: this.remoteAddress }).catch((error: unknown) => {
+      this.handshake.failed(error);
+      return undefined;
+    });
+    if (this.phase !== 'authenticating') return;
+    if (admitted === undefined) this.close(CLOSE_CODES.internal, 'internal error');
+    else if (!admitted.ok) this.refuse(id, admitted.error);
+    else this.welcome(id, connect, admitted.value);
+  }
+
+  private welcome(
+    id: string,
+    connect: ConnectParams,
+    { credential, principal }: { credential: ClientConnection['credential']; principal: ClientConnection['principal'] },
+  ): void {
+    clearTimeout(this.handshakeTimer);
+    setMaxPayload(this.ws, this.options.maxPayloadBytes);
+    const connection = new ClientConnection(this.id, credential, principal, connect, Date.now(), this.remoteAddress, this);
+    this.connection = connection;
+    this.phase = 'open';
+    // The hello is queued before anything that the connection's new place among the others could send it.
+    this.response(encodeResult(id, this.handshake.hello(connection)));
+    this.dispatcher = this.events.onOpen(connection);
+    for (const data of this.early.splice(0)) this.receive(data);
+  }
+
+  private refuse(id: string, refusal: Refusal): void {
+    this.response(encodeFailure(id, refusal.error));
+    this.close(refusal.closeCode, refusal.reason);
+  }
+
+  private finish(code: number): void {
+    this.phase = 'closed';
+    clearTimeout(this.handshakeTimer);
+    this.outbound.close();
+    this.early.length = 0;
+    this.dispatcher?.stop();
+    this.events.onClosed(this, this.connection, code);
+  }
+}
+
+/** Text frames and, as real gateways accept them, binary frames with the same UTF-8 JSON. */
+function bytesOf(data: RawData): Uint8Array {
+  if (Array.isArray(data)) return Buffer.concat(data);
+  return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
+}

@@ -1,0 +1,111 @@
+import { CLOSE_CODES } from '@plexus/client-protocol';
+import { spread } from '@plexus/kernel';
+import { shareEvent } from '../../application/client-connection.js';
+import type { InboxFeeds } from '../../application/inbox-feeds.js';
+import type { Log } from '../../application/ports.js';
+import type { VmConnections } from '../../application/vm/vm-connections.js';
+import type { ClientEndpoint } from './client-endpoint.js';
+import type { ClientSocket } from './client-socket.js';
+import type { VmEndpoint } from './vm-endpoint.js';
+
+export interface LivenessOptions {
+  readonly tickMs: number;
+  readonly pingMs: number;
+  readonly beatMs: number;
+}
+
+interface Pingable {
+  awaitingPong: boolean;
+  ping(): void;
+  terminate(): void;
+}
+
+interface Due {
+  tickAt: number;
+  pingAt: number;
+  pongBy: number;
+}
+
+/** A pong must come within this, or within one ping interval when that is shorter. */
+const PONG_MS = 10_000;
+/** A token that has expired may be renewed for so long before its connections are closed. */
+const EXPIRY_GRACE_MS = 25_000;
+const FINEST_MS = 20;
+const COARSEST_MS = 1_000;
+
+/** The one timer behind pings, ticks, expiries, heartbeats of VMs and the comparison of inbox heads. Each socket has its own phase, so that the work is spread. */
+export class Liveness {
+  private readonly due = new WeakMap<object, Due>();
+  private timer: NodeJS.Timeout | undefined;
+  private sweepAt = 0;
+  private beatAt = 0;
+
+  constructor(
+    private readonly clients: ClientEndpoint,
+    private readonly vms: VmEndpoint,
+    private readonly inboxes: InboxFeeds,
+    private readonly vmConnections: VmConnections,
+    private readonly options: LivenessOptions,
+    private readonly log: Log,
+  ) {}
+
+  start(): void {
+    const { tickMs, pingMs, beatMs } = this.options;
+    const step = Math.min(COARSEST_MS, Math.max(FINEST_MS, Math.floor(Math.min(tickMs, pingMs, beatMs) / 5)));
+    this.timer = setInterval(() => this.turn(performance.now()), step);
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  /** One turn of the wheel; nothing in it may end the wheel. */
+  private turn(now: number): void {
+    try {
+      for (const socket of this.clients.all()) this.attendClient(socket, now);
+      for (const socket of this.vms.all()) this.attend(socket, now);
+      if (now >= this.sweepAt) {
+        this.sweepAt = now + this.options.tickMs;
+        void this.inboxes.sweep();
+      }
+      if (now >= this.beatAt) {
+        this.beatAt = now + this.options.beatMs;
+        void this.vmConnections.beat();
+      }
+    } catch (error) {
+      this.log.error({ error }, 'a turn of the liveness wheel failed');
+    }
+  }
+
+  private attendClient(socket: ClientSocket, now: number): void {
+    const due = this.attend(socket, now);
+    const { connection } = socket;
+    if (connection === undefined) return;
+    const { expiresAt } = connection.credential;
+    if (expiresAt !== undefined && Date.now() > expiresAt + EXPIRY_GRACE_MS) {
+      socket.close(CLOSE_CODES.policy, 'the token has expired');
+      return;
+    }
+    if (now < due.tickAt) return;
+    due.tickAt = now + this.options.tickMs;
+    const head = this.inboxes.of(connection)?.head;
+    connection.send(shareEvent('tick', { ts: Date.now(), ...(head === undefined ? {} : { head }) }, true));
+  }
+
+  private attend(socket: Pingable, now: number): Due {
+    const { tickMs, pingMs } = this.options;
+    let due = this.due.get(socket);
+    if (due === undefined) {
+      due = { tickAt: now + tickMs, pingAt: now + spread(pingMs, 0.1), pongBy: 0 };
+      this.due.set(socket, due);
+    }
+    if (socket.awaitingPong) {
+      if (now >= due.pongBy) socket.terminate();
+    } else if (now >= due.pingAt) {
+      socket.ping();
+      due.pongBy = now + Math.min(PONG_MS, pingMs);
+      due.pingAt = now + spread(pingMs, 0.1);
+    }
+    return due;
+  }
+}

@@ -1,0 +1,58 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { CLOSE_CODES } from '@plexus/vm-protocol';
+import { WebSocketServer } from 'ws';
+import type { VmConnections } from '../../application/vm/vm-connections.js';
+import type { VmServices } from '../../application/vm/vm-ports.js';
+import type { SocketMetrics } from './client-endpoint.js';
+import { refuseUpgrade } from './refuse-upgrade.js';
+import { SERVER_OPTIONS } from './ws-internals.js';
+import { VmSocket, type VmSocketEvents } from './vm-socket.js';
+
+/** The VM protocol on `/ws/vm`. */
+export class VmEndpoint implements VmSocketEvents {
+  private readonly server = new WebSocketServer(SERVER_OPTIONS);
+  private readonly sockets = new Set<VmSocket>();
+  private draining = false;
+
+  constructor(
+    private readonly connections: VmConnections,
+    private readonly services: VmServices,
+    private readonly options: { readonly authMs: number; readonly maxSockets: number },
+    private readonly metrics: SocketMetrics,
+  ) {}
+
+  all(): Iterable<VmSocket> {
+    return this.sockets;
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, query: URLSearchParams): void {
+    if (this.draining || this.sockets.size >= this.options.maxSockets) {
+      refuseUpgrade(socket, 503, this.draining ? 'The gateway is restarting' : 'Too many VM sockets');
+      return;
+    }
+    this.server.handleUpgrade(request, socket, head, (ws) => {
+      this.metrics.opened('vm');
+      const identity = { userId: query.get('user_id') || undefined, ticket: query.get('ticket') || undefined };
+      this.sockets.add(new VmSocket(ws, identity, this.connections, this.services, this.options.authMs, this));
+    });
+  }
+
+  onClosed(socket: VmSocket, code: number): void {
+    this.sockets.delete(socket);
+    this.metrics.closed('vm', code);
+  }
+
+  onFrames(direction: 'received' | 'sent'): void {
+    this.metrics.frame('vm', direction);
+  }
+
+  /** Moves every mark, closes with 1012 so that VMs move to another gateway at once, and waits for the sockets to go. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.draining = true;
+    await this.connections.drain();
+    for (const socket of this.sockets) socket.close(CLOSE_CODES.serviceRestart);
+    while (this.sockets.size > 0 && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (const socket of this.sockets) socket.terminate();
+  }
+}

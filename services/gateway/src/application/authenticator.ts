@@ -1,0 +1,103 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { type Principal, SCOPES } from '@plexus/contracts';
+import { err, ok, type Result } from '@plexus/kernel';
+import { decodeJwt } from 'jose';
+import type { Credential } from '../domain/caller.js';
+import { hasCode } from '../domain/client-error.js';
+import type { Revocations, Tenants } from './ports.js';
+
+export type AuthenticationFailure = 'missing' | 'mismatch' | 'expired' | 'revoked' | 'unknown-tenant';
+
+export interface SharedToken {
+  readonly token: string;
+  readonly tenant: string;
+  readonly user: string;
+}
+
+export interface AuthenticatorOptions {
+  readonly shared: SharedToken | undefined;
+  readonly tenants: Tenants;
+  readonly revocations: Revocations;
+  /** Checks a JWT against the keys of the tenant that it names. Rejects with UNAUTHENTICATED. */
+  readonly verifyJwt: (token: string) => Promise<{ readonly principal: Principal; readonly expiresAt: number }>;
+  /** Wall clock, ms. */
+  readonly now: () => number;
+}
+
+/** Says whom a bearer credential proves: the shared token, a token that the platform configuration declares, or a JWT of a tenant's keys. */
+export class Authenticator {
+  private readonly sharedDigest: Buffer | undefined;
+
+  constructor(private readonly options: AuthenticatorOptions) {
+    this.sharedDigest = options.shared === undefined ? undefined : sha256(options.shared.token);
+  }
+
+  async authenticate(bearer: string | undefined): Promise<Result<Credential, AuthenticationFailure>> {
+    if (bearer === undefined || bearer === '') return err('missing');
+    const digest = sha256(bearer);
+    const found = this.shared(digest) ?? this.declared(digest) ?? (await this.jwt(bearer));
+    if (!found.ok) return found;
+    const { tenant, expiresAt } = found.value;
+    if (!this.options.tenants.has(tenant)) return err('unknown-tenant');
+    if (expiresAt !== undefined && expiresAt <= this.options.now()) return err('expired');
+    return this.options.revocations.isRevoked(found.value) ? err('revoked') : found;
+  }
+
+  private shared(digest: Buffer): Result<Credential, AuthenticationFailure> | undefined {
+    const { shared } = this.options;
+    // Digests have one length, so that the comparison takes the same time whatever was sent.
+    if (shared === undefined || this.sharedDigest === undefined || !timingSafeEqual(digest, this.sharedDigest)) return undefined;
+    return ok({ tenant: shared.tenant, user: shared.user, scopes: [SCOPES.admin], credentialId: 'gateway-token', mode: 'token' });
+  }
+
+  private declared(digest: Buffer): Result<Credential, AuthenticationFailure> | undefined {
+    // Looked up by digest: what the timing of a map tells about a digest is nothing about the token.
+    const grant = this.options.tenants.tokenBySha256(digest.toString('hex'));
+    if (grant === undefined) return undefined;
+    const { tenant, credentialId, user, scopes, source, expiresAt } = grant;
+    return ok({
+      tenant,
+      user: user ?? integrator(credentialId),
+      scopes,
+      credentialId,
+      ...(source === undefined ? {} : { source }),
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+      mode: 'token',
+    });
+  }
+
+  private async jwt(bearer: string): Promise<Result<Credential, AuthenticationFailure>> {
+    const claimed = readClaims(bearer);
+    if (claimed === undefined) return err('mismatch');
+    if (!this.options.tenants.has(claimed.tenant)) return err('unknown-tenant');
+    try {
+      const { principal, expiresAt } = await this.options.verifyJwt(bearer);
+      const { tenant, user, scopes, credentialId, source } = principal;
+      return ok({ tenant, user: user ?? integrator(credentialId), scopes, credentialId, ...(source === undefined ? {} : { source }), expiresAt, mode: 'jwt' });
+    } catch (error) {
+      if (!hasCode(error, 'UNAUTHENTICATED')) throw error;
+      return err(claimed.expiresAt !== undefined && claimed.expiresAt <= this.options.now() ? 'expired' : 'mismatch');
+    }
+  }
+}
+
+/** An integrator is nobody in particular; whatever is kept per user is kept under its credential. */
+function integrator(credentialId: string): string {
+  return `integrator:${credentialId}`;
+}
+
+/** What a JWT says of itself; proves nothing. */
+function readClaims(bearer: string): { readonly tenant: string; readonly expiresAt: number | undefined } | undefined {
+  if (bearer.length > 16_384 || bearer.split('.').length !== 3) return undefined;
+  try {
+    const { tenant, exp } = decodeJwt(bearer);
+    return typeof tenant === 'string' && tenant !== '' ? { tenant, expiresAt: typeof exp === 'number' ? exp * 1_000 : undefined } : undefined;
+  } catch {
+    // Not a JWT at all.
+    return undefined;
+  }
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

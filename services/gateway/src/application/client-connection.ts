@@ -1,0 +1,93 @@
+import { CLIENT_CAPS, type ConnectParams, encodeEventHead, scopeOfEvent } from '@plexus/client-protocol';
+import { hasScope, type Principal } from '@plexus/contracts';
+import { type Credential, ownerKey } from '../domain/caller.js';
+
+/** One event for many connections: serialised once, numbered by each connection. */
+export interface SharedEvent {
+  readonly event: string;
+  readonly head: Buffer;
+  /** A connection that is behind may miss it. */
+  readonly droppable: boolean;
+}
+
+export function shareEvent(event: string, payload: unknown, droppable = false): SharedEvent {
+  return { event, head: Buffer.from(encodeEventHead(event, payload)), droppable };
+}
+
+/** What the socket offers to the use cases. */
+export interface ClientWire {
+  /** Queues an event; a connection whose bound is exceeded is closed, or misses the event when that is droppable. */
+  event(event: SharedEvent): void;
+  /** Queues a response frame. */
+  response(frame: string): void;
+  close(code: number, reason: string): void;
+  readonly bufferedBytes: number;
+  /** False once the socket is closing. */
+  readonly open: boolean;
+}
+
+/** A client after its hello: who it is, what it may see, what it subscribed to. */
+export class ClientConnection {
+  /** Session keys whose `session.message` (and with session-scoped events also chat and agent) it wants. */
+  readonly watchedSessions = new Set<string>();
+  /** Wants `sessions.changed`. */
+  watchesSessionList = false;
+  readonly owner: string;
+  readonly caps: ReadonlySet<string>;
+  readonly role: 'operator' | 'node';
+
+  constructor(
+    readonly id: string,
+    readonly credential: Credential,
+    readonly principal: Principal,
+    readonly connect: ConnectParams,
+    readonly connectedAt: number,
+    readonly remoteAddress: string,
+    private readonly wire: ClientWire,
+  ) {
+    this.owner = ownerKey(credential.tenant, credential.user);
+    this.caps = new Set(connect.caps);
+    this.role = connect.role === 'node' ? 'node' : 'operator';
+  }
+
+  get open(): boolean {
+    return this.wire.open;
+  }
+
+  get bufferedBytes(): number {
+    return this.wire.bufferedBytes;
+  }
+
+  /** Sees events of every user of its tenant, by its own wish and with the scope for it. */
+  get watchesTenant(): boolean {
+    return this.caps.has(CLIENT_CAPS.tenantEvents) && hasScope(this.principal.scopes, 'operator.admin');
+  }
+
+  has(scope: string): boolean {
+    return hasScope(this.principal.scopes, scope);
+  }
+
+  /** Whether its scopes cover events of this family. */
+  mayReceive(event: string): boolean {
+    const scope = scopeOfEvent(event);
+    return scope === 'everybody' || (scope !== 'nobody' && this.has(scope));
+  }
+
+  /** Whether it wants live events of this session: all of its owner's, unless it asked for chosen ones only. */
+  wantsSession(sessionKey: string): boolean {
+    return !this.caps.has(CLIENT_CAPS.sessionScopedEvents) || this.watchedSessions.has(sessionKey);
+  }
+
+  /** Sends an event if its scopes allow it. */
+  send(event: SharedEvent): void {
+    if (this.mayReceive(event.event)) this.wire.event(event);
+  }
+
+  respond(frame: string): void {
+    this.wire.response(frame);
+  }
+
+  close(code: number, reason: string): void {
+    this.wire.close(code, reason);
+  }
+}

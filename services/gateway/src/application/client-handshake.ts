@@ -1,0 +1,90 @@
+import { CAPABILITIES, type ConnectParams, EVENTS, type HelloOk, METHODS, PROTOCOL_VERSION } from '@plexus/client-protocol';
+import type { Principal } from '@plexus/contracts';
+import { err, ok, type Result } from '@plexus/kernel';
+import { type Credential, grantScopes, principalOf } from '../domain/caller.js';
+import { FailureLimit } from '../domain/failure-limit.js';
+import { originAllowed } from '../domain/handshake.js';
+import { REFUSALS, type Refusal } from '../domain/refusal.js';
+import type { AuthenticationFailure, Authenticator } from './authenticator.js';
+import type { ClientConnection } from './client-connection.js';
+import type { Connections } from './connections.js';
+import { presenceOf } from './methods/system.methods.js';
+import type { MethodServices } from './methods/method-context.js';
+import type { Log } from './ports.js';
+
+export interface HandshakePolicy {
+  readonly allowedOrigins: readonly string[];
+  readonly maxPayload: number;
+  readonly maxBufferedBytes: number;
+  readonly tickIntervalMs: number;
+}
+
+export interface Peer {
+  readonly origin: string | undefined;
+  readonly host: string | undefined;
+  readonly remoteAddress: string;
+}
+
+const REFUSED: Readonly<Record<Exclude<AuthenticationFailure, 'missing'>, Refusal>> = {
+  mismatch: REFUSALS.tokenMismatch,
+  expired: REFUSALS.tokenExpired,
+  revoked: REFUSALS.tokenRevoked,
+  'unknown-tenant': REFUSALS.unknownTenant,
+};
+
+/** Decides whether a client comes in and says hello. */
+export class ClientHandshake {
+  private readonly failures = new FailureLimit();
+
+  constructor(
+    private readonly authenticator: Authenticator,
+    private readonly policy: HandshakePolicy,
+    private readonly services: Omit<MethodServices, 'connections'> & { readonly connections: Connections },
+    private readonly ready: () => boolean,
+    private readonly log: Log,
+  ) {}
+
+  async admit(connect: ConnectParams, peer: Peer): Promise<Result<{ credential: Credential; principal: Principal }, Refusal>> {
+    if (!this.ready()) return err(REFUSALS.starting);
+    if (!originAllowed(peer.origin, peer.host, this.policy.allowedOrigins)) return err(REFUSALS.originNotAllowed);
+    const blockedMs = this.failures.blockedFor(peer.remoteAddress, this.services.now());
+    if (blockedMs > 0) return err(REFUSALS.rateLimited(blockedMs));
+
+    const credential = await this.authenticator.authenticate(connect.auth?.token ?? connect.auth?.password);
+    if (!credential.ok) {
+      // A client that sends a device identity only would have to be paired, which is not here; it is told what to send instead.
+      if (credential.error === 'missing') return err(connect.device === undefined ? REFUSALS.noCredential : REFUSALS.tokenMissing);
+      this.failures.note(peer.remoteAddress, this.services.now());
+      this.log.info({ reason: credential.error, remoteAddress: peer.remoteAddress, client: connect.client.id }, 'a client was refused');
+      return err(REFUSED[credential.error]);
+    }
+    const scopes = connect.role === 'node' ? [] : grantScopes(credential.value, connect.scopes);
+    return ok({ credential: credential.value, principal: principalOf(credential.value, scopes) });
+  }
+
+  failed(error: unknown): void {
+    this.log.error({ error }, 'a handshake failed');
+  }
+
+  /** The payload of hello-ok. */
+  hello(connection: ClientConnection): HelloOk {
+    const { services, policy } = this;
+    const { agentId, mainKey } = services.tenants.defaultAgent(connection.principal.tenant);
+    return {
+      type: 'hello-ok',
+      protocol: PROTOCOL_VERSION,
+      server: { version: services.version, connId: connection.id },
+      features: { methods: Object.keys(METHODS), events: [...EVENTS], capabilities: [CAPABILITIES.inbox] },
+      snapshot: {
+        presence: presenceOf([...services.connections.ofOwner(connection.owner)]),
+        health: { ok: services.health().ready, ts: services.now(), defaultAgentId: agentId },
+        stateVersion: { presence: 0, health: 0 },
+        uptimeMs: services.now() - services.startedAt,
+        sessionDefaults: { defaultAgentId: agentId, mainKey, mainSessionKey: `agent:${agentId}:${mainKey}`, scope: 'per-sender' },
+        authMode: 'token',
+      },
+      auth: { role: connection.role, scopes: connection.principal.scopes },
+      policy: { maxPayload: policy.maxPayload, maxBufferedBytes: policy.maxBufferedBytes, tickIntervalMs: policy.tickIntervalMs },
+    };
+  }
+}

@@ -1,0 +1,50 @@
+import type { ClientConnection } from './client-connection.js';
+
+const NOBODY: ReadonlySet<ClientConnection> = new Set();
+
+/** The clients of this process after their hello, by owner and by tenant. */
+export class Connections {
+  private readonly everybody = new Map<string, ClientConnection>();
+  private readonly owners = new Map<string, Set<ClientConnection>>();
+  private readonly tenantWatchers = new Map<string, Set<ClientConnection>>();
+
+  add(connection: ClientConnection): void {
+    this.everybody.set(connection.id, connection);
+    put(this.owners, connection.owner, connection);
+    if (connection.watchesTenant) put(this.tenantWatchers, connection.principal.tenant, connection);
+  }
+
+  remove(connection: ClientConnection): void {
+    this.everybody.delete(connection.id);
+    take(this.owners, connection.owner, connection);
+    take(this.tenantWatchers, connection.principal.tenant, connection);
+  }
+
+  get size(): number {
+    return this.everybody.size;
+  }
+
+  all(): IterableIterator<ClientConnection> {
+    return this.everybody.values();
+  }
+
+  ofOwner(owner: string): ReadonlySet<ClientConnection> {
+    return this.owners.get(owner) ?? NOBODY;
+  }
+
+  /** Connections that see everybody's events of the tenant. */
+  watchersOf(tenant: string): ReadonlySet<ClientConnection> {
+    return this.tenantWatchers.get(tenant) ?? NOBODY;
+  }
+}
+
+function put(index: Map<string, Set<ClientConnection>>, key: string, connection: ClientConnection): void {
+  const set = index.get(key);
+  if (set === undefined) index.set(key, new Set([connection]));
+  else set.add(connection);
+}
+
+function take(index: Map<string, Set<ClientConnection>>, key: string, connection: ClientConnection): void {
+  const set = index.get(key);
+  if (set?.delete(connection) === true && set.size === 0) index.delete(key);
+}

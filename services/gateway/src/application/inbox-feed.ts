@@ -1,0 +1,203 @@
+import { CLOSE_CODES } from '@plexus/client-protocol';
+import { type Principal, pushContracts as push } from '@plexus/contracts';
+import { canResume, formatCursor, type InboxCursor, judgeHint } from '../domain/inbox-cursor.js';
+import { type ClientConnection, shareEvent } from './client-connection.js';
+import type { Log, Mesh } from './ports.js';
+
+type InboxItem = push.InboxItem;
+
+/** What `inbox.resume` answers. Every item in (cursor, head] was sent as `inbox.item` before, iff `recovered`. */
+export interface ResumeResult {
+  readonly recovered: boolean;
+  readonly count: number;
+  readonly head: number;
+  readonly cursor: string;
+  readonly unread: number;
+  readonly snapshot?: { readonly items: readonly InboxItem[] };
+}
+
+interface Member {
+  /** Offset of the last item that was sent on this connection. */
+  last: number;
+  /** False while it is being brought up to the feed; live items would come too early. */
+  live: boolean;
+}
+
+const PAGE = 200;
+const SNAPSHOT = 50;
+const MAX_EARLY_HINTS = 64;
+/** Pages are fetched no faster than the socket takes them. */
+const DRAINED_BYTES = 262_144;
+const DRAIN_POLL_MS = 20;
+const DRAIN_LIMIT_MS = 60_000;
+
+/**
+ * The inbox of one user as the connections of this process see it. The inbox itself is the truth; a hint only says that there is more.
+ * Each member gets offsets without gaps, in order, each once.
+ */
+export class InboxFeed {
+  private position: InboxCursor | undefined;
+  private readonly members = new Map<ClientConnection, Member>();
+  private readonly early: { cursor: InboxCursor; item: InboxItem }[] = [];
+  private target = 0;
+  private filling = false;
+
+  constructor(
+    readonly tenant: string,
+    readonly user: string,
+    private readonly mesh: Mesh,
+    private readonly log: Log,
+  ) {}
+
+  get size(): number {
+    return this.members.size;
+  }
+
+  /** Newest offset that was handed out here; undefined while the inbox could not be asked yet. */
+  get head(): number | undefined {
+    return this.position?.offset;
+  }
+
+  /** From now on the connection gets what is new. */
+  join(connection: ClientConnection): void {
+    this.members.set(connection, { last: this.position?.offset ?? 0, live: true });
+  }
+
+  leave(connection: ClientConnection): void {
+    this.members.delete(connection);
+  }
+
+  /** A live hint came. */
+  hint(cursor: InboxCursor, item: InboxItem): void {
+    if (this.position === undefined) {
+      if (this.early.length < MAX_EARLY_HINTS) this.early.push({ cursor, item });
+      return;
+    }
+    switch (judgeHint(this.position, cursor)) {
+      case 'next':
+        this.deliver(item);
+        return;
+      case 'gap':
+        this.fill(cursor.offset);
+        return;
+      case 'rebuilt':
+        this.begin({ epoch: cursor.epoch, offset: cursor.offset - 1 });
+        this.deliver(item);
+        return;
+      default:
+    }
+  }
+
+  /** The head as the owner of the inbox states it: finds a lost hint, and sets the starting point the first time. */
+  headIs(head: InboxCursor): void {
+    if (this.position === undefined) {
+      // Hints that came first are new to everybody here, although the head already counts them.
+      const first = this.early.find(({ cursor }) => cursor.epoch === head.epoch)?.cursor.offset ?? head.offset + 1;
+      this.begin({ epoch: head.epoch, offset: Math.min(head.offset, first - 1) });
+      for (const { cursor, item } of this.early.splice(0)) this.hint(cursor, item);
+    }
+    const verdict = judgeHint(this.position as InboxCursor, head);
+    if (verdict === 'rebuilt') this.begin(head);
+    else if (verdict === 'next' || verdict === 'gap') this.fill(head.offset);
+  }
+
+  /** Brings a connection from `cursor` to the head, or hands it a snapshot when that cannot be done item by item. */
+  async resume(connection: ClientConnection, principal: Principal, cursor: InboxCursor | undefined, signal: AbortSignal): Promise<ResumeResult> {
+    const member: Member = { last: cursor?.offset ?? 0, live: false };
+    this.members.set(connection, member);
+    try {
+      let page = await this.fetch(principal, cursor?.offset ?? 0, cursor === undefined ? 1 : PAGE, signal);
+      const head: InboxCursor = { epoch: page.epoch, offset: page.head };
+      if (this.position === undefined || this.position.epoch !== head.epoch) this.begin(head, member);
+      if (!canResume(cursor, head)) return await this.snapshot(member, principal, signal);
+
+      let count = 0;
+      for (;;) {
+        for (const item of page.items) {
+          if (item.offset !== member.last + 1) continue;
+          this.sendItem(connection, page.epoch, item);
+          member.last = item.offset;
+          count += 1;
+        }
+        const reached = member.last >= Math.max(head.offset, this.position?.offset ?? 0);
+        if (reached || page.items.length === 0 || !connection.open) break;
+        await drained(connection, signal);
+        page = await this.fetch(principal, member.last, PAGE, signal);
+      }
+      return { recovered: true, count, head: member.last, cursor: formatCursor({ epoch: head.epoch, offset: member.last }), unread: page.unread };
+    } finally {
+      // No wait between the last comparison and this line: nothing can come between catching up and being live.
+      member.live = true;
+    }
+  }
+
+  private async snapshot(member: Member, principal: Principal, signal: AbortSignal): Promise<ResumeResult> {
+    const { epoch, head, unread, items } = await this.mesh.call(push.fetchInbox, this.tenant, { limit: SNAPSHOT }, { principal, signal });
+    member.last = Math.max(head, this.position?.epoch === epoch ? this.position.offset : 0);
+    return { recovered: false, count: 0, head, cursor: formatCursor({ epoch, offset: head }), unread, snapshot: { items } };
+  }
+
+  private begin(position: InboxCursor, except?: Member): void {
+    this.position = position;
+    for (const member of this.members.values()) if (member !== except) member.last = position.offset;
+  }
+
+  /** Fetches up to `offset`, once at a time however many hints ask for it. */
+  private fill(offset: number): void {
+    this.target = Math.max(this.target, offset);
+    if (this.filling) return;
+    this.filling = true;
+    this.fillUp()
+      .catch((error: unknown) => this.log.warn({ error, tenant: this.tenant }, 'an inbox gap stays open until the next comparison of heads'))
+      .finally(() => {
+        this.filling = false;
+      });
+  }
+
+  private async fillUp(): Promise<void> {
+    const principal: Principal = { tenant: this.tenant, user: this.user, role: 'user', scopes: ['operator.read'], credentialId: 'gateway-inbox' };
+    while (this.position !== undefined && this.position.offset < this.target) {
+      const page = await this.fetch(principal, this.position.offset, PAGE);
+      if (page.epoch !== this.position.epoch) {
+        this.begin({ epoch: page.epoch, offset: page.head });
+        this.target = page.head;
+        return;
+      }
+      for (const item of page.items) if (item.offset === this.position.offset + 1) this.deliver(item);
+      // A hint may be ahead of what the inbox has committed; the next one or the next comparison asks again.
+      if (page.items.length === 0) return;
+    }
+  }
+
+  private fetch(principal: Principal, after: number, limit: number, signal?: AbortSignal) {
+    return this.mesh.call(push.fetchInbox, this.tenant, { after, limit }, { principal, ...(signal && { signal }) });
+  }
+
+  private deliver(item: InboxItem): void {
+    const { epoch } = this.position as InboxCursor;
+    this.position = { epoch, offset: item.offset };
+    const shared = itemEvent(epoch, item);
+    for (const [connection, member] of this.members) {
+      if (!member.live || item.offset <= member.last) continue;
+      member.last = item.offset;
+      connection.send(shared);
+    }
+  }
+
+  private sendItem(connection: ClientConnection, epoch: string, item: InboxItem): void {
+    connection.send(itemEvent(epoch, item));
+  }
+}
+
+function itemEvent(epoch: string, item: InboxItem) {
+  return shareEvent('inbox.item', { ...item, items: item.events, cursor: formatCursor({ epoch, offset: item.offset }) });
+}
+
+async function drained(connection: ClientConnection, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + DRAIN_LIMIT_MS;
+  while (connection.open && connection.bufferedBytes > DRAINED_BYTES) {
+    signal.throwIfAborted();
+    if (performance.now() > deadline) connection.close(CLOSE_CODES.policy, 'slow consumer');
+    await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+  }
+}

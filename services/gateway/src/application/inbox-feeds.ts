@@ -1,0 +1,107 @@
+import { pushContracts as push } from '@plexus/contracts';
+import type { Clock, Timer } from '@plexus/kernel';
+import { ownerKey } from '../domain/caller.js';
+import type { ClientConnection } from './client-connection.js';
+import { InboxFeed } from './inbox-feed.js';
+import type { GatewayIdentity, Hints, Log, Mesh } from './ports.js';
+
+/** Hints of a user are listened to for so long after the last connection went: people reload pages. */
+const LINGER_MS = 30_000;
+const USERS_PER_CALL = 2_000;
+const READ = 'operator.read';
+
+interface Entry {
+  readonly feed: InboxFeed;
+  readonly listening: { stop(): unknown };
+  linger: Timer | undefined;
+}
+
+/** The inboxes of the users that are connected here. */
+export class InboxFeeds {
+  private readonly entries = new Map<string, Entry>();
+  private sweeping: Promise<void> | undefined;
+
+  constructor(
+    private readonly mesh: Mesh,
+    private readonly hints: Hints,
+    private readonly identity: GatewayIdentity,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
+
+  /** Starts delivering new items to the connection, if its scopes allow it. */
+  join(connection: ClientConnection): void {
+    if (!connection.has(READ) || connection.role === 'node') return;
+    const entry = this.entries.get(connection.owner) ?? this.open(connection);
+    entry.linger?.cancel();
+    entry.linger = undefined;
+    entry.feed.join(connection);
+  }
+
+  leave(connection: ClientConnection): void {
+    const entry = this.entries.get(connection.owner);
+    if (entry === undefined) return;
+    entry.feed.leave(connection);
+    if (entry.feed.size > 0 || entry.linger !== undefined) return;
+    entry.linger = this.clock.setTimeout(() => this.drop(connection.owner), LINGER_MS).unref();
+  }
+
+  /** The feed of a connection that has joined. */
+  of(connection: ClientConnection): InboxFeed | undefined {
+    return this.entries.get(connection.owner)?.feed;
+  }
+
+  /** Compares every user's head with the inbox, one call per tenant: a lost last hint is noticed here. Runs once at a time. */
+  sweep(): Promise<void> {
+    this.sweeping ??= this.compareAll().finally(() => {
+      this.sweeping = undefined;
+    });
+    return this.sweeping;
+  }
+
+  stop(): void {
+    for (const owner of [...this.entries.keys()]) this.drop(owner);
+  }
+
+  private open(connection: ClientConnection): Entry {
+    const { tenant, user } = connection.credential;
+    const feed = new InboxFeed(tenant, user, this.mesh, this.log);
+    const listening = this.hints.listenLive(push.inboxItemHint, { tenant, key: [user] }, (hint) =>
+      feed.hint({ epoch: hint.epoch, offset: hint.offset }, hint.item),
+    );
+    const entry: Entry = { feed, listening, linger: undefined };
+    this.entries.set(connection.owner, entry);
+    void this.compare(tenant, [user]);
+    return entry;
+  }
+
+  private drop(owner: string): void {
+    const entry = this.entries.get(owner);
+    if (entry === undefined) return;
+    this.entries.delete(owner);
+    entry.linger?.cancel();
+    entry.listening.stop();
+  }
+
+  private async compareAll(): Promise<void> {
+    const users = new Map<string, string[]>();
+    for (const { feed } of this.entries.values()) {
+      if (feed.size === 0) continue;
+      const list = users.get(feed.tenant);
+      if (list === undefined) users.set(feed.tenant, [feed.user]);
+      else list.push(feed.user);
+    }
+    for (const [tenant, list] of users) {
+      for (let at = 0; at < list.length; at += USERS_PER_CALL) await this.compare(tenant, list.slice(at, at + USERS_PER_CALL));
+    }
+  }
+
+  private async compare(tenant: string, users: string[]): Promise<void> {
+    try {
+      const { heads } = await this.mesh.call(push.inboxHeads, tenant, { users }, { principal: this.identity.service(tenant) });
+      for (const { user, epoch, head } of heads) this.entries.get(ownerKey(tenant, user))?.feed.headIs({ epoch, offset: head });
+    } catch (error) {
+      this.log.debug({ error, tenant, users: users.length }, 'inbox heads could not be read; the next tick asks again');
+    }
+  }
+}

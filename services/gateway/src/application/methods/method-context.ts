@@ -1,0 +1,38 @@
+import type { MethodName, MethodParams } from '@plexus/client-protocol';
+import type { InputOf, ResponseOf, RpcContract } from '@plexus/contracts';
+import type { ClientConnection } from '../client-connection.js';
+import type { Connections } from '../connections.js';
+import type { InboxFeeds } from '../inbox-feeds.js';
+import type { Mesh, Tenants } from '../ports.js';
+import type { SessionFeed } from '../session-feed.js';
+
+/** What handlers of methods work with; one per process. */
+export interface MethodServices {
+  readonly mesh: Mesh;
+  readonly tenants: Tenants;
+  readonly connections: Connections;
+  readonly sessions: SessionFeed;
+  readonly inboxes: InboxFeeds;
+  readonly version: string;
+  /** Wall clock, ms. */
+  readonly now: () => number;
+  readonly startedAt: number;
+  /** Whether the process can do its work now; false with the reasons. */
+  readonly health: () => { readonly ready: boolean; readonly failing: readonly string[] };
+}
+
+/** One call of one method. */
+export interface MethodCall {
+  readonly services: MethodServices;
+  readonly connection: ClientConnection;
+  /** Aborted when the connection is gone. */
+  readonly signal: AbortSignal;
+  /** Asks the owner of the answer, on behalf of the caller. */
+  ask<C extends RpcContract>(rpc: C, data: InputOf<C>, timeoutMs?: number): Promise<ResponseOf<C>>;
+  /** Sends a response before the final one. */
+  respond(payload: unknown): void;
+}
+
+/** Answers a method with its payload, or throws a PlexusError. */
+export type MethodHandler<M extends MethodName> = (params: MethodParams<M>, call: MethodCall) => Promise<unknown> | unknown;
+export type MethodHandlers = { readonly [M in MethodName]: MethodHandler<M> };

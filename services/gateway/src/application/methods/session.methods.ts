@@ -1,0 +1,113 @@
+import { plexusError, routingContracts as routing } from '@plexus/contracts';
+import { ulid } from '@plexus/kernel';
+import { sessionRow } from '../../domain/transcript.js';
+import type { MethodCall, MethodHandlers } from './method-context.js';
+
+type SessionMethods = Pick<
+  MethodHandlers,
+  | 'sessions.list'
+  | 'sessions.create'
+  | 'sessions.reset'
+  | 'sessions.describe'
+  | 'sessions.resolve'
+  | 'sessions.subscribe'
+  | 'sessions.unsubscribe'
+  | 'sessions.messages.subscribe'
+  | 'sessions.messages.unsubscribe'
+>;
+
+/** Subscriptions of one socket; a client that wants more than this wants all of them. */
+const MAX_WATCHED = 1_000;
+
+export const sessionMethods: SessionMethods = {
+  'sessions.list': (params, call) => list(params, call),
+
+  'sessions.create': async ({ key, label, message, agentId }, call) => {
+    const { session } = await call.ask(routing.createSession, {
+      ...(key === undefined ? {} : { sessionKey: key }),
+      ...(label === undefined ? {} : { label }),
+      ...(agentId === undefined ? {} : { agentId }),
+    });
+    const entry = sessionRow(session);
+    if (message === undefined) return { ok: true, key: entry.key, sessionId: entry.sessionId, entry, runStarted: false };
+    const { runId } = await call.ask(routing.acceptMessage, { sessionKey: entry.key, message, idempotencyKey: ulid() });
+    return { ok: true, key: entry.key, sessionId: entry.sessionId, entry, runStarted: true, runId };
+  },
+
+  'sessions.reset': async ({ key, reason }, call) => {
+    const { session } = await call.ask(routing.resetSession, { sessionKey: key, ...(reason === undefined ? {} : { reason }) });
+    return { ok: true, key: session.sessionKey, entry: sessionRow(session) };
+  },
+
+  /** The session of a key; without `session` when it does not exist yet. */
+  'sessions.describe': async (params, call) => {
+    const { sessionKey, session } = await describe(params, call);
+    return { key: sessionKey, ...(session === undefined ? {} : { session: sessionRow(session) }) };
+  },
+
+  'sessions.resolve': async (params, call) => {
+    const { sessionKey, session } = await describe(params, call);
+    if (session === undefined) throw plexusError('SESSION_NOT_FOUND', { details: { key: sessionKey } });
+    return { ok: true, key: sessionKey };
+  },
+
+  'sessions.subscribe': async (params, call) => {
+    call.connection.watchesSessionList = true;
+    return { subscribed: true, list: await list(params, call) };
+  },
+
+  'sessions.unsubscribe': (_params, { connection }) => {
+    connection.watchesSessionList = false;
+    return { subscribed: false };
+  },
+
+  'sessions.messages.subscribe': async (params, call) => {
+    const { sessionKey } = await describe(params, call);
+    const { watchedSessions } = call.connection;
+    if (watchedSessions.size >= MAX_WATCHED && !watchedSessions.has(sessionKey)) {
+      throw plexusError('QUOTA_EXCEEDED', { message: `a connection can follow ${MAX_WATCHED} sessions`, details: { limit: MAX_WATCHED } });
+    }
+    watchedSessions.add(sessionKey);
+    return { subscribed: true, key: sessionKey };
+  },
+
+  'sessions.messages.unsubscribe': async (params, call) => {
+    const { sessionKey } = await describe(params, call);
+    call.connection.watchedSessions.delete(sessionKey);
+    return { subscribed: false, key: sessionKey };
+  },
+};
+
+function describe(params: { key: string; agentId?: string | undefined }, call: MethodCall) {
+  return call.ask(routing.describeSession, { sessionKey: params.key, ...(params.agentId === undefined ? {} : { agentId: params.agentId }) });
+}
+
+interface ListParams {
+  limit?: number | undefined;
+  offset?: number | undefined;
+  search?: string | undefined;
+  agentId?: string | undefined;
+  includeLastMessage?: boolean | undefined;
+}
+
+async function list(params: ListParams, call: MethodCall) {
+  const offset = params.offset ?? 0;
+  const { sessions, totalCount, hasMore } = await call.ask(routing.listSessions, {
+    offset,
+    ...(params.limit === undefined ? {} : { limit: params.limit }),
+    ...(params.search === undefined ? {} : { search: params.search }),
+    ...(params.agentId === undefined ? {} : { agentId: params.agentId }),
+    ...(params.includeLastMessage === undefined ? {} : { includeLastMessage: params.includeLastMessage }),
+  });
+  const { agentId, mainKey } = call.services.tenants.defaultAgent(call.connection.principal.tenant);
+  return {
+    ts: call.services.now(),
+    path: 'plexus',
+    count: sessions.length,
+    totalCount,
+    hasMore,
+    ...(hasMore ? { nextOffset: offset + sessions.length } : {}),
+    defaults: { agentId, mainKey },
+    sessions: sessions.map(sessionRow),
+  };
+}

@@ -1,0 +1,47 @@
+import { SCOPES } from '@plexus/contracts';
+import type { ClientConnection } from '../client-connection.js';
+import type { MethodCall, MethodHandlers } from './method-context.js';
+
+type SystemMethods = Pick<MethodHandlers, 'health' | 'status' | 'system-presence'>;
+
+export const systemMethods: SystemMethods = {
+  health: (_params, call) => healthOf(call),
+
+  status: (_params, call) => ({
+    ...healthOf(call),
+    runtimeVersion: call.services.version,
+    uptimeMs: call.services.now() - call.services.startedAt,
+    connections: visible(call).length,
+    channelSummary: [],
+  }),
+
+  'system-presence': (_params, call) => presenceOf(visible(call)),
+};
+
+function healthOf({ services, connection }: MethodCall) {
+  const { ready, failing } = services.health();
+  const { agentId } = services.tenants.defaultAgent(connection.principal.tenant);
+  return { ok: ready, ts: services.now(), ...(failing.length > 0 ? { failing } : {}), defaultAgentId: agentId };
+}
+
+/** Connections to this gateway process that the caller may know of: its own, or all of the tenant for an administrator. */
+function visible({ services, connection }: MethodCall): ClientConnection[] {
+  if (!connection.has(SCOPES.admin)) return [...services.connections.ofOwner(connection.owner)];
+  return [...services.connections.all()].filter((other) => other.principal.tenant === connection.principal.tenant);
+}
+
+/** Presence entries as clients list them. */
+export function presenceOf(connections: readonly ClientConnection[]) {
+  return connections.map(({ id, connect, connectedAt, role, principal }) => ({
+    ts: connectedAt,
+    connId: id,
+    user: principal.user,
+    roles: [role],
+    scopes: principal.scopes,
+    mode: connect.client.mode,
+    platform: connect.client.platform,
+    version: connect.client.version,
+    text: `${connect.client.displayName ?? connect.client.id} (${connect.client.mode})`,
+    ...(connect.client.instanceId === undefined ? {} : { instanceId: connect.client.instanceId }),
+  }));
+}

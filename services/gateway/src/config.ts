@@ -1,0 +1,40 @@
+import { z } from 'zod';
+
+const whole = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);
+const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== ''),
+);
+
+/** Settings of the gateway; every one is an environment variable. Times in ms, sizes in bytes. */
+export const gatewayConfig = z.object({
+  GATEWAY_HOST: z.string().min(1).default('127.0.0.1').describe('Address of the public listener.'),
+  GATEWAY_PORT: whole(0, 65_535).default(18_789).describe('Port of the public listener (WebSocket and HTTP); 0: any free one.'),
+
+  GATEWAY_TOKEN: z.string().min(1).optional().describe('Shared token. Whoever has it is GATEWAY_TOKEN_USER with any operator scope.'),
+  GATEWAY_TOKEN_FILE: z.string().min(1).optional().describe('File with the shared token; wins over GATEWAY_TOKEN.'),
+  GATEWAY_TOKEN_TENANT: z.string().min(1).default('default').describe('Tenant of the shared token.'),
+  GATEWAY_TOKEN_USER: z.string().min(1).max(256).default('me').describe('User of the shared token.'),
+  GATEWAY_ALLOWED_ORIGINS: list.default([]).describe('Origins of pages that may connect beside our own, separated by commas; * allows all.'),
+
+  GATEWAY_HANDSHAKE_MS: whole(100, 120_000).default(15_000).describe('A socket without connect is closed after this.'),
+  GATEWAY_TICK_MS: whole(100, 600_000).default(15_000).describe('Interval of the tick event; inbox heads are compared as often.'),
+  GATEWAY_PING_MS: whole(100, 600_000).default(25_000).describe('Interval of WebSocket pings; a peer that did not answer the last one is dropped.'),
+  GATEWAY_MAX_UNAUTHENTICATED: whole(1, 100_000).default(32).describe('Sockets of one address that have not said hello yet; more get 503.'),
+  GATEWAY_MAX_PAYLOAD_BYTES: whole(65_536, 268_435_456).default(26_214_400).describe('Largest frame of a client after its hello (64 KiB before).'),
+  GATEWAY_MAX_BUFFERED_BYTES: whole(65_536, 268_435_456)
+    .default(4_194_304)
+    .describe('What may wait to be sent to one client; beyond it droppable events are dropped and others end the connection (1008).'),
+  GATEWAY_MAX_REQUESTS: whole(1, 10_000).default(64).describe('Requests of one client connection that may run at once; more are answered UNAVAILABLE.'),
+  GATEWAY_BODY_LIMIT_BYTES: whole(1_024, 67_108_864).default(1_048_576).describe('Largest HTTP request body.'),
+  GATEWAY_REPLAY_EVENTS: whole(0, 1_000_000)
+    .default(5_000)
+    .describe('Session events read back at start, so that runs in flight are shown whole to clients that reconnect.'),
+  GATEWAY_SHUTDOWN_SPREAD_MS: whole(0, 120_000).default(0).describe('Asks clients to come back spread over this time after a restart.'),
+
+  GATEWAY_VM_AUTH_MS: whole(100, 120_000).default(10_000).describe('A VM must authenticate within this (close 4008).'),
+  GATEWAY_VM_BEAT_MS: whole(50, 5_000).default(1_000).describe('Heartbeats of VMs are collected for this long before they go to the scheduler.'),
+});
+export type GatewayConfig = z.output<typeof gatewayConfig>;

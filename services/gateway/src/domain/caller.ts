@@ -1,0 +1,40 @@
+import { hasScope, type Principal, SCOPES } from '@plexus/contracts';
+
+/** Whom a credential proves, before anybody asked for a particular set of scopes. */
+export interface Credential {
+  readonly tenant: string;
+  readonly user: string;
+  /** The most that may be granted. */
+  readonly scopes: readonly string[];
+  readonly credentialId: string;
+  readonly source?: string;
+  /** Milliseconds since the epoch; absent: does not expire by itself. */
+  readonly expiresAt?: number;
+  readonly mode: 'token' | 'jwt';
+}
+
+/** Scopes that a shared token or an admin may be granted. Other names are not ours to give. */
+const OPERATOR_SCOPE = /^operator\.[a-z.]{1,64}$/;
+
+/** What a connection gets: what it asked for as far as its credential covers it; everything the credential has when it asked for nothing in particular. */
+export function grantScopes(credential: Credential, asked: readonly string[] | undefined): string[] {
+  if (asked === undefined) return [...credential.scopes];
+  return [...new Set(asked)].filter((scope) => OPERATOR_SCOPE.test(scope) && hasScope(credential.scopes, scope));
+}
+
+/** The principal that travels with every call made for this caller. */
+export function principalOf(credential: Credential, scopes: readonly string[]): Principal {
+  return {
+    tenant: credential.tenant,
+    user: credential.user,
+    role: scopes.includes(SCOPES.admin) ? 'operator' : 'user',
+    scopes: [...scopes],
+    ...(credential.source === undefined ? {} : { source: credential.source }),
+    credentialId: credential.credentialId,
+  };
+}
+
+/** Key under which everything of one person is found in this process. */
+export function ownerKey(tenant: string, user: string): string {
+  return `${tenant}\u0000${user}`;
+}

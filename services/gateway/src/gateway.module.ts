@@ -1,0 +1,204 @@
+import { readFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { Module } from '@nestjs/common';
+import { BUCKETS } from '@plexus/contracts';
+import { ConfigurationError } from '@plexus/kernel';
+import { requireStrongSecret, type ServiceConfig, type ServiceContext, type ServiceParts, verifyTenantToken } from '@plexus/service-kit';
+import { createHttpApi } from './adapters/http/http-api.js';
+import { EventStream } from './adapters/http/event-stream.js';
+import { DirectoryTenants } from './adapters/nats/directory-tenants.js';
+import { SessionEventPublisher } from './adapters/nats/session-event-publisher.js';
+import { SessionStreamReader } from './adapters/nats/session-stream-reader.js';
+import { WatchedEpochs } from './adapters/nats/watched-epochs.js';
+import { WatchedRevocations } from './adapters/nats/watched-revocations.js';
+import { nestLogger, socketMetrics, traced } from './adapters/telemetry.js';
+import { ClientEndpoint } from './adapters/ws/client-endpoint.js';
+import { Liveness } from './adapters/ws/liveness.js';
+import { refuseUpgrade } from './adapters/ws/refuse-upgrade.js';
+import { VmEndpoint } from './adapters/ws/vm-endpoint.js';
+import { Authenticator, type SharedToken } from './application/authenticator.js';
+import { ClientHandshake } from './application/client-handshake.js';
+import { Connections } from './application/connections.js';
+import { InboxFeeds } from './application/inbox-feeds.js';
+import type { MethodServices } from './application/methods/method-context.js';
+import { SessionFeed } from './application/session-feed.js';
+import { VmConnections } from './application/vm/vm-connections.js';
+import type { VmServices } from './application/vm/vm-ports.js';
+import type { gatewayConfig } from './config.js';
+
+type Context = ServiceContext<ServiceConfig<typeof gatewayConfig>>;
+
+const MAX_VM_SOCKETS = 100_000;
+const SSE_HEARTBEAT_MS = 15_000;
+const REVOKED = 4403;
+
+/** The gateway serves no RPC: its handlers are sockets. */
+@Module({})
+class GatewayModule {}
+
+/** Wires the gateway: one feed of session events, one registry of connections, and the public listener in front of them. */
+export async function createGateway(context: Context): Promise<ServiceParts> {
+  const { config, bus, log, clock, identity, instanceId } = context;
+  const tenants = new DirectoryTenants(context.tenants);
+  const revocations = new WatchedRevocations();
+  const epochs = new WatchedEpochs(log);
+  const epochOf = (vmId: string) => epochs.of(vmId);
+  const state = { serving: false, draining: false };
+  const health = () => {
+    const failing = [...(bus.isConnected() ? [] : ['nats']), ...(state.draining ? ['draining'] : state.serving ? [] : ['starting'])];
+    return { ready: failing.length === 0, failing };
+  };
+
+  const authenticator = new Authenticator({
+    shared: await sharedToken(config),
+    tenants,
+    revocations,
+    verifyJwt: (token) => verifyTenantToken(token, context.tenants.platform(), clock.now()),
+    now: () => clock.now(),
+  });
+  const connections = new Connections();
+  const service = (tenant: string) => identity.service(tenant);
+  const inboxes = new InboxFeeds(bus, bus, { service }, clock, log.child({ part: 'inbox' }));
+  const sessions = new SessionFeed(connections, epochOf, log.child({ part: 'sessions' }));
+  const reader = new SessionStreamReader(bus, sessions, log.child({ part: 'session-stream' }));
+  const services: MethodServices = {
+    mesh: bus,
+    tenants,
+    connections,
+    sessions,
+    inboxes,
+    version: context.version,
+    now: () => clock.now(),
+    startedAt: clock.now(),
+    health,
+  };
+
+  const policy = {
+    allowedOrigins: config.GATEWAY_ALLOWED_ORIGINS,
+    maxPayload: config.GATEWAY_MAX_PAYLOAD_BYTES,
+    maxBufferedBytes: config.GATEWAY_MAX_BUFFERED_BYTES,
+    tickIntervalMs: config.GATEWAY_TICK_MS,
+  };
+  const clientLog = log.child({ part: 'clients' });
+  const handshake = new ClientHandshake(authenticator, policy, services, () => state.serving, clientLog);
+  const metrics = socketMetrics(context.metrics);
+  const clients = new ClientEndpoint(
+    handshake,
+    services,
+    connections,
+    inboxes,
+    {
+      handshakeMs: config.GATEWAY_HANDSHAKE_MS,
+      maxPayloadBytes: config.GATEWAY_MAX_PAYLOAD_BYTES,
+      maxBufferedBytes: config.GATEWAY_MAX_BUFFERED_BYTES,
+      maxUnauthenticated: config.GATEWAY_MAX_UNAUTHENTICATED,
+      maxRequests: config.GATEWAY_MAX_REQUESTS,
+      shutdownSpreadMs: config.GATEWAY_SHUTDOWN_SPREAD_MS,
+    },
+    traced,
+    metrics,
+    clientLog,
+  );
+
+  const vmServices: VmServices = {
+    mesh: bus,
+    events: new SessionEventPublisher(bus),
+    log: log.child({ part: 'vms' }),
+    gatewayId: instanceId,
+    service,
+    monotonic: () => clock.monotonic(),
+    now: () => clock.now(),
+    counters: { badFrames: 0, unknownSession: 0, refused: 0, late: 0 },
+  };
+  const vmConnections = new VmConnections(vmServices, bus);
+  const vms = new VmEndpoint(vmConnections, vmServices, { authMs: config.GATEWAY_VM_AUTH_MS, maxSockets: MAX_VM_SOCKETS }, metrics);
+  const liveness = new Liveness(
+    clients,
+    vms,
+    inboxes,
+    vmConnections,
+    { tickMs: config.GATEWAY_TICK_MS, pingMs: config.GATEWAY_PING_MS, beatMs: config.GATEWAY_VM_BEAT_MS },
+    log,
+  );
+
+  revocations.onRevoked(() => {
+    for (const connection of connections.all()) if (revocations.isRevoked(connection.credential)) connection.close(REVOKED, 'revoked');
+  });
+
+  return {
+    module: GatewayModule,
+    start: async () => {
+      context.onShutdown('bus', 'watches', async () => {
+        await Promise.all([revocations.stop(), epochs.stop(), reader.stop()]);
+        inboxes.stop();
+      });
+      const [revocationBucket, epochBucket] = await Promise.all([bus.kv(BUCKETS.revocations), bus.kv(BUCKETS.vmEpoch)]);
+      await Promise.all([revocations.start(revocationBucket), epochs.start(epochBucket)]);
+      await reader.start(config.GATEWAY_REPLAY_EVENTS);
+
+      const { app, server } = await createHttpApi(
+        {
+          ...services,
+          authenticator,
+          archive: reader,
+          epochOf,
+          bus,
+          maxBufferedBytes: config.GATEWAY_MAX_BUFFERED_BYTES,
+          heartbeatMs: SSE_HEARTBEAT_MS,
+          streams: metrics.streams,
+        },
+        { bodyLimitBytes: config.GATEWAY_BODY_LIMIT_BYTES, logger: nestLogger(log.child({ part: 'http' })) },
+        log.child({ part: 'http' }),
+      );
+      server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => route(request, socket, head, clients, vms));
+      await app.listen(config.GATEWAY_PORT, config.GATEWAY_HOST);
+      liveness.start();
+      state.serving = true;
+
+      context.onShutdown('sockets', 'sockets', async ({ signal }) => {
+        state.draining = true;
+        state.serving = false;
+        liveness.stop();
+        EventStream.endAll();
+        await Promise.all([clients.drain(signal), vms.drain(signal)]);
+        await app.close();
+      });
+      const { port } = server.address() as AddressInfo;
+      const host = config.GATEWAY_HOST.includes(':') ? `[${config.GATEWAY_HOST}]` : config.GATEWAY_HOST;
+      return { ws: `ws://${host}:${port}`, http: `http://${host}:${port}` };
+    },
+  };
+}
+
+/** Sends an upgrade to its protocol: VMs on `/ws/vm`, clients on every other path, as real gateways do. */
+function route(request: IncomingMessage, socket: Duplex, head: Buffer, clients: ClientEndpoint, vms: VmEndpoint): void {
+  let url: URL;
+  try {
+    url = new URL(request.url ?? '/', 'http://gateway');
+  } catch {
+    refuseUpgrade(socket, 400, 'Bad request target');
+    return;
+  }
+  if (url.pathname === '/ws/vm') vms.upgrade(request, socket, head, url.searchParams);
+  else clients.upgrade(request, socket, head);
+}
+
+/** The shared token from its file or setting; production refuses a weak one. */
+async function sharedToken(config: Context['config']): Promise<SharedToken | undefined> {
+  const { GATEWAY_TOKEN_FILE: file, GATEWAY_TOKEN: direct, NODE_ENV: env } = config;
+  if (file === undefined && direct === undefined) return undefined;
+  const name = file === undefined ? 'GATEWAY_TOKEN' : 'GATEWAY_TOKEN_FILE';
+  const value = file === undefined ? direct : await readToken(file);
+  const token = requireStrongSecret(value, { name, minBytes: 16, env });
+  return { token, tenant: config.GATEWAY_TOKEN_TENANT, user: config.GATEWAY_TOKEN_USER };
+}
+
+async function readToken(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (error) {
+    throw new ConfigurationError(`GATEWAY_TOKEN_FILE=${JSON.stringify(file)} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
