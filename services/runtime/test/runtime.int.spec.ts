@@ -123,6 +123,36 @@ describe('a run', () => {
     expectWhole('r1');
   });
 
+  it('asks the model with the settings of session and message, also changed ones', async () => {
+    const model = await launchWithModel(says(['ok']));
+    const history = [
+      { role: 'user', text: 'earlier' },
+      { role: 'assistant', content: 'indeed' },
+    ];
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'now', { extra_system_prompt: 'In French.' }, history));
+    await until('the end of r1', ended('r1'));
+    gateway.push({ type: 'config_update', data: { session_id: 's1', agent_config: { model: 'other', temperature: 0.5, max_tokens: 9 } } });
+    gateway.push(fakeMessage('s1', 'r2', 'again'));
+    await until('the end of r2', ended('r2'));
+    expect(model.requests[0]).toMatchObject({
+      path: '/v1/chat/completions',
+      authorization: 'Bearer key-1',
+      body: {
+        model: 'test-model',
+        stream: true,
+        messages: [
+          { role: 'system', content: 'Be brief.\n\nIn French.' },
+          { role: 'user', content: 'earlier' },
+          { role: 'assistant', content: 'indeed' },
+          { role: 'user', content: 'now' },
+        ],
+      },
+    });
+    expect(model.requests[1]?.body).toMatchObject({ model: 'other', temperature: 0.5, max_tokens: 9 });
+    expect(gateway.endOf('r1')).toEqual({ type: 'execution_complete', content: 'ok', usage: { input_tokens: 11, output_tokens: 7 } });
+  });
+
   it('carries the trace of its message', async () => {
     launch();
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;

@@ -79,7 +79,8 @@ export function readModelFailure(error: unknown, target: Target): ModelFailure {
   if (PlexusError.isPlexusError(error) && error.code === 'TIMEOUT') {
     return { sentence: `The model endpoint ${where} accepted the request and then said nothing for ${error.details?.timeoutMs} ms.`, retryable: true };
   }
-  const payload = readErrorPayload(error) ?? (typeof error === 'string' ? recogniseErrorPayload(error) : undefined);
+  // An error object is the client library's own; only what the endpoint sent is quoted.
+  const payload = (error instanceof Error ? undefined : readErrorPayload(error)) ?? (typeof error === 'string' ? recogniseErrorPayload(error) : undefined);
   const status = typeof fields.statusCode === 'number' ? fields.statusCode : payload?.status;
   if (status !== undefined && status >= 400) {
     const said = quote(fields) || (payload?.message ? ` It says: “${toStorableText(payload.message).slice(0, MAX_QUOTE)}”` : '');
@@ -93,7 +94,7 @@ export function readModelFailure(error: unknown, target: Target): ModelFailure {
     return { sentence: `The connection to the model endpoint ${where} broke${code ? ` (${code})` : ''}.`, retryable: true };
   if (payload?.message)
     return {
-      sentence: `The model endpoint ${where} ended its answer with an error.${` It says: “${toStorableText(payload.message).slice(0, MAX_QUOTE)}”`}`,
+      sentence: `The model endpoint ${where} ended its answer with an error. It says: “${toStorableText(payload.message).slice(0, MAX_QUOTE)}”`,
       retryable: true,
     };
   return { sentence: `The model endpoint ${where} gave an answer that cannot be understood. Is it an OpenAI-compatible endpoint?`, retryable: false };

@@ -7,6 +7,8 @@ import type { LinkContext } from './link-context.js';
 /** How a connection ended. */
 export interface ConnectionEnd {
   readonly code: number;
+  /** The socket's own words, where it had any. */
+  readonly error?: string;
   /** A heartbeat was answered: the connection worked. */
   readonly worked: boolean;
   /** Frames are missing that no replay can bring back. */
@@ -39,6 +41,7 @@ export class GatewayConnection {
   private timer: { cancel(): void } | undefined;
   private pumpScheduled: NodeJS.Immediate | undefined;
   private blocked = false;
+  private error: string | undefined;
 
   constructor(
     private readonly context: LinkContext,
@@ -51,7 +54,9 @@ export class GatewayConnection {
     this.handshakeTimer = context.clock.setTimeout(() => this.drop('the handshake took too long'), 2 * LIMITS.authTimeoutMs);
     this.socket.on('open', () => this.greet());
     this.socket.on('message', (data, isBinary) => this.receive(data as Buffer, isBinary));
-    this.socket.on('error', (error) => context.log('warn', 'socket error', { error: error.message }));
+    this.socket.on('error', (error) => {
+      this.error = error.message;
+    });
     this.socket.on('close', (code) => this.over(code));
   }
 
@@ -114,7 +119,7 @@ export class GatewayConnection {
     clearImmediate(this.pumpScheduled);
     this.context.sender.disconnected();
     this.context.receiver.disconnected();
-    this.finish({ code, worked: this.worked, ...(unrepairable && { unrepairable }) });
+    this.finish({ code, worked: this.worked, ...(this.error && { error: this.error }), ...(unrepairable && { unrepairable }) });
   }
 
   private greet(): void {

@@ -58,7 +58,7 @@ export class GatewayLink {
       counters.reconnects++;
       if (failures > 0 && failures % RECONNECT_ALERT_AFTER === 0) log('error', 'the mesh cannot be reached, trying on', { failures, code: end.code });
       const delayMs = this.delayAfter(end, failures);
-      log('info', 'connection lost', { code: end.code, failures, delayMs });
+      log('info', 'connection lost', { code: end.code, error: end.error, failures, delayMs });
       await clock.sleep(delayMs, signal).catch(onlyAborts);
     }
     return { code: EXIT_CODES.stopped, reason: 'asked to stop' };
