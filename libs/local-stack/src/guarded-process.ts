@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identify, type ProcessIdentity, signalProcess } from './process-identity.js';
 import { StartError } from './start-error.js';
@@ -63,7 +64,7 @@ export async function startGuarded(options: GuardedProcessOptions): Promise<Guar
   const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     guard.once('exit', (code, signal) => {
       over = true;
-      resolve({ code, signal });
+      resolve(asSeenByTheGuard(code, signal));
     });
   });
   // The guard may be gone before we close its pipe.
@@ -93,6 +94,12 @@ export async function startGuarded(options: GuardedProcessOptions): Promise<Guar
       await killLater;
     },
   };
+}
+
+/** The shell reports a server that was ended by a signal as exit code 128 + number. */
+function asSeenByTheGuard(code: number | null, signal: NodeJS.Signals | null): { code: number | null; signal: NodeJS.Signals | null } {
+  const ended = Object.entries(constants.signals).find(([, number]) => code === 128 + number);
+  return ended === undefined ? { code, signal } : { code: null, signal: ended[0] as NodeJS.Signals };
 }
 
 function readIdentity(guard: ChildProcess, options: GuardedProcessOptions): Promise<ProcessIdentity> {
