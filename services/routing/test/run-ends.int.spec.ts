@@ -4,7 +4,11 @@ import fc from 'fast-check';
 import { type RoutingMesh, startRoutingMesh } from './support/routing-mesh.js';
 
 let mesh: RoutingMesh;
-let counter = 0;
+let last = 0;
+const fresh = (): string => {
+  last += 1;
+  return `s${last}`;
+};
 
 beforeAll(async () => {
   mesh = await startRoutingMesh(2);
@@ -12,8 +16,8 @@ beforeAll(async () => {
 afterAll(() => mesh.stop());
 
 /** A fresh session with one started run. */
-async function start(message = 'question', sessionKey = `s${(counter += 1)}`) {
-  return mesh.call(rpc.acceptMessage, { sessionKey, message, idempotencyKey: `${sessionKey}-${(counter += 1)}` });
+async function start(message = 'question', sessionKey = fresh()) {
+  return mesh.call(rpc.acceptMessage, { sessionKey, message, idempotencyKey: `${sessionKey}-${fresh()}` });
 }
 const messages = async (run: { sessionKey: string }) => (await mesh.call(rpc.getHistory, { sessionKey: run.sessionKey })).messages;
 const runOf = async (run: { runId: string }) => (await mesh.call(rpc.getRun, { runId: run.runId })).run;
@@ -37,7 +41,8 @@ test('the answer of a run is its end, appended once, published once, and readabl
 
 test('an end without content means what was streamed, a text_reset voids what came before it', async () => {
   const run = await start();
-  for (const event of [chunk('wrong'), { type: 'text_reset' }, chunk('Right '), { type: 'thinking' }, chunk('answer')]) await mesh.event(run, event, { epoch: 1 });
+  for (const event of [chunk('wrong'), { type: 'text_reset' }, chunk('Right '), { type: 'thinking' }, chunk('answer')])
+    await mesh.event(run, event, { epoch: 1 });
   await mesh.event(run, { type: 'execution_complete' }, { epoch: 1 });
   await ended(run, 'ok');
   expect((await messages(run)).at(-1)).toMatchObject({ role: 'assistant', text: 'Right answer' });
@@ -47,7 +52,9 @@ test('ends that are delivered twice and by several writers make one answer: the 
   const run = await start();
   await mesh.event(run, { type: 'execution_complete', content: 'first' }, { runSeq: 1, epoch: 1 });
   await Promise.all(
-    Array.from({ length: 10 }, (_, index) => mesh.event(run, { type: 'execution_error', code: 'VM_LOST', error: `late ${index}` }, index % 2 === 0 ? {} : { runSeq: 2, epoch: 1 })),
+    Array.from({ length: 10 }, (_, index) =>
+      mesh.event(run, { type: 'execution_error', code: 'VM_LOST', error: `late ${index}` }, index % 2 === 0 ? {} : { runSeq: 2, epoch: 1 }),
+    ),
   );
   await ended(run, 'ok');
   const next = await start('again', run.sessionKey.replace('agent:main:', ''));
@@ -99,7 +106,13 @@ test('errors close the run, keep their reason, and leave no answer', async () =>
 test('ends of runs nobody knows, and of sessions of another tenant, change nothing', async () => {
   const run = await start();
   await mesh.event({ ...run, runId: 'unknown' }, { type: 'execution_complete', content: 'x' });
-  const data = { sessionId: run.sessionId, sessionKey: run.sessionKey, owner: 'ada', runId: run.runId, event: { type: 'execution_complete', content: 'theft' } };
+  const data = {
+    sessionId: run.sessionId,
+    sessionKey: run.sessionKey,
+    owner: 'ada',
+    runId: run.runId,
+    event: { type: 'execution_complete', content: 'theft' },
+  };
   await mesh.bus.publish(sessionContracts.sessionEvent, { tenant: 'other', key: [run.sessionId], data });
   await mesh.event(run, { type: 'execution_complete', content: 'mine' });
   await ended(run, 'ok');
@@ -149,7 +162,9 @@ describe('reset', () => {
       [1, 'fresh'],
       [2, 'hello again'],
     ]);
-    await waitFor(async () => (await mesh.events('changed', session.sessionId)).some(({ data }) => data.change === 'reset' && data.previousSessionId === previousSessionId));
+    await waitFor(async () =>
+      (await mesh.events('changed', session.sessionId)).some(({ data }) => data.change === 'reset' && data.previousSessionId === previousSessionId),
+    );
   });
 });
 
@@ -163,7 +178,9 @@ describe('inject', () => {
     await expect(mesh.call(rpc.injectMessage, { sessionKey: 'nobody', message: 'x' })).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
     expect((await messages(run)).at(-1)).toMatchObject({ messageId: injected.messageId, role: 'assistant', label: 'pipeline' });
     await waitFor(async () => (await mesh.events('event', run.sessionId)).length === 1);
-    expect((await mesh.events('event', run.sessionId))[0]?.data).toMatchObject({ event: { type: 'message', text: 'The import has finished.', label: 'pipeline' } });
+    expect((await mesh.events('event', run.sessionId))[0]?.data).toMatchObject({
+      event: { type: 'message', text: 'The import has finished.', label: 'pipeline' },
+    });
   });
 });
 
@@ -195,7 +212,12 @@ test('whatever the order, repetition and number of events, a session ends every 
   const event = fc.oneof(
     { weight: 4, arbitrary: fc.string({ minLength: 1, maxLength: 5 }).map((content) => ({ type: 'text_chunk', content })) },
     { weight: 1, arbitrary: fc.constant({ type: 'text_reset' }) },
-    { weight: 2, arbitrary: fc.option(fc.string({ maxLength: 5 }), { nil: undefined }).map((content) => ({ type: 'execution_complete', ...(content === undefined ? {} : { content }) })) },
+    {
+      weight: 2,
+      arbitrary: fc
+        .option(fc.string({ maxLength: 5 }), { nil: undefined })
+        .map((content) => ({ type: 'execution_complete', ...(content === undefined ? {} : { content }) })),
+    },
     { weight: 1, arbitrary: fc.constant({ type: 'execution_error', code: 'VM_LOST', error: 'lost' }) },
   );
   await fc.assert(

@@ -48,7 +48,8 @@ export const principal = (more: Partial<Principal> = {}): Principal => ({
   ...more,
 });
 
-export async function startRoutingMesh(replicas = 1, settings: Partial<z.input<typeof routingConfig>> = {}): Promise<RoutingMesh> {
+/** `databaseUrl`: a database of one's own, to be killed; absent: a fresh one on the shared server. */
+export async function startRoutingMesh(replicas = 1, settings: Partial<z.input<typeof routingConfig>> = {}, databaseUrl?: string): Promise<RoutingMesh> {
   const nats = await startTestNats();
   const bus = await connectTestBus(nats.url, { apply: true });
   const config = await bus.kv(BUCKETS.config);
@@ -62,7 +63,7 @@ export async function startRoutingMesh(replicas = 1, settings: Partial<z.input<t
     },
   });
   await config.put('other', {});
-  const target: TestDatabase = await createTestDatabase();
+  const target: Pick<TestDatabase, 'url' | 'drop'> = databaseUrl === undefined ? await createTestDatabase() : { url: databaseUrl, drop: async () => undefined };
   await migrate({ url: target.url, schema: 'routing', directory: migrationsFolder() });
   const database = createPool({ url: target.url, schema: 'routing', applicationName: 'spec', max: 4 });
   const gateway = await startService(

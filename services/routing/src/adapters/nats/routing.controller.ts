@@ -48,7 +48,7 @@ export class RoutingController {
   @Rpc(contracts.listSessions)
   async onListSessions(@Payload() data: DataOf<typeof contracts.listSessions>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.listSessions>> {
     const { owner } = this.#reader(context);
-    if (data.search !== undefined) requireStorable(data.search, 'search');
+    for (const [field, text] of Object.entries({ search: data.search, agentId: data.agentId })) if (text !== undefined) requireStorable(text, field);
     return this.reading.list(owner, data);
   }
 

@@ -9,7 +9,7 @@ import type { Owner } from '../../domain/caller.js';
 /** What Prisma calls a database that cannot be reached, that closes the connection, or that has no connection left in time. */
 const UNREACHABLE = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037']);
 /** Lists show the beginning of a message; 500 sessions must fit into one answer. */
-const PREVIEW_LENGTH = 500;
+const PREVIEW_LENGTH = 160;
 
 type ListQuery = Parameters<SessionCatalogue['list']>[1];
 type SessionRow = Prisma.SessionGetPayload<object>;
