@@ -89,7 +89,7 @@ test('transcripts have no gaps, however many write at once', async () => {
       'message',
       messages.length > 0 ? (await mesh.call(rpc.describeSession, { sessionKey: 'gapless' })).session?.sessionId : undefined,
     );
-    return events.length === totalMessages && events;
+    return events.length === totalMessages ? events : undefined;
   });
   expect(published.map((event) => (event.data.message as { seq: number }).seq)).toEqual(messages.map((message) => message.seq));
 });

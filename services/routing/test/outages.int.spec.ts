@@ -55,7 +55,7 @@ async function expectEveryMessageAnsweredOnce(sessions: number, perSession: numb
     const { messages } = await waitFor(
       async () => {
         const found = await history();
-        return found.totalMessages >= perSession * 2 && found;
+        return found.totalMessages >= perSession * 2 ? found : undefined;
       },
       { timeoutMs: 30_000, what: `session ${session} to be answered` },
     );

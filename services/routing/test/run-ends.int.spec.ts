@@ -129,7 +129,7 @@ describe('cancel', () => {
     expect(await mesh.call(rpc.cancelRun, { sessionKey })).toEqual({ aborted: true, runIds: [first.runId, third.runId] });
     const orders = await waitFor(async () => {
       const cancels = (await mesh.commands()).filter(({ name, data }) => name === 'cancel' && data.sessionId === first.sessionId);
-      return cancels.length > 0 && cancels;
+      return cancels.length > 0 ? cancels : undefined;
     });
     expect(orders.map(({ data }) => [data.runId, data.reason])).toEqual([[first.runId, 'user']]);
     await waitFor(async () => (await mesh.events('event', first.sessionId)).length === 2);
