@@ -1,6 +1,6 @@
 import type { SessionReport, StartSessionData } from '@plexus/vm-protocol';
 import { LIMITS } from '@plexus/vm-protocol';
-import { cancelledRunId, type CommandFrame, type JournalState, type RunRecord, runIdOf, type UserMessage } from '../domain/journal-state.js';
+import { type CommandFrame, type JournalState, type RunRecord, runIdOf, type UserMessage } from '../domain/journal-state.js';
 import { firstRunSeq, type RunDependencies } from './execute-run.js';
 import { type Agent, AgentFailure } from './ports.js';
 import { RunEmitter } from './run-emitter.js';
@@ -30,7 +30,12 @@ export class Runtime {
   /** Takes up what the journal says is unfinished: after a restart within the same incarnation. */
   recover(): void {
     for (const data of this.state.sessions.values()) this.start(data);
-    for (const run of this.state.openRuns()) if (run.message) this.message(run, run.message);
+    for (const run of [...this.state.openRuns()]) {
+      if (!run.message) continue;
+      // Its session was stopped, only the end is missing.
+      if (run.cancelled && !this.sessions.has(run.sessionId)) void this.emitter(run.sessionId, { ...run, message: run.message }).complete({ cancelled: true });
+      else this.message(run, run.message);
+    }
   }
 
   /** Carries out one command. The journal state already contains it. */
@@ -50,7 +55,7 @@ export class Runtime {
         return;
       }
       case 'cancel':
-        this.cancel(frame.session_id, cancelledRunId(frame), frame.data.reason ?? frame.reason ?? 'cancelled');
+        this.cancelMarked(frame.session_id, frame.data.reason ?? frame.reason ?? 'cancelled');
         return;
       case 'config_update':
         for (const [id, session] of this.sessions) {
@@ -121,9 +126,13 @@ export class Runtime {
     this.early.set(message.session_id, [...waiting, queued]);
   }
 
-  private cancel(sessionId: string, runId: string | undefined, reason: string): void {
-    this.sessions.get(sessionId)?.cancel(runId, reason);
-    for (const run of this.early.get(sessionId) ?? []) if (run.runId === runId) run.cancelled = true;
+  /** The journal state says which runs a cancel means, so that a replay of the journal comes to the same. */
+  private cancelMarked(sessionId: string, reason: string): void {
+    for (const run of this.state.openRuns(sessionId)) {
+      if (!run.cancelled) continue;
+      this.sessions.get(sessionId)?.cancel(run.runId, reason);
+      for (const waiting of this.early.get(sessionId) ?? []) if (waiting.runId === run.runId) waiting.cancelled = true;
+    }
   }
 
   private emitter(sessionId: string, run: QueuedRun): RunEmitter {

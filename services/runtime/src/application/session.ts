@@ -63,15 +63,11 @@ export class Session {
     await emitter.fail('QUEUE_FULL', `This session already has ${LIMITS.queuedMessagesPerSession} messages waiting; try again later.`);
   }
 
-  /** Cancels a run, or whatever runs now; one that is over or unknown is left alone. */
-  cancel(runId: string | undefined, reason: string): void {
-    const { current } = this;
-    if (current && (runId === undefined || runId === current.runId)) {
-      current.stop.abort(new RunCancelled(reason));
-      return;
-    }
-    const queued = runId === undefined ? undefined : this.waiting.get(runId);
+  /** Cancels a run that is going on or waits; one that is over or unknown is left alone. */
+  cancel(runId: string, reason: string): void {
+    const queued = this.waiting.get(runId);
     if (queued) queued.cancelled = true;
+    else if (this.current?.runId === runId) this.current.stop.abort(new RunCancelled(reason));
   }
 
   /** Cancels everything that runs or waits; resolves when each has its end. */

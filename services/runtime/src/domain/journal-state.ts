@@ -125,7 +125,12 @@ export class JournalState {
       }
       case 'cancel': {
         const runId = cancelledRunId(frame);
-        for (const run of this.openRuns(frame.session_id)) if (runId === undefined || run.runId === runId) run.cancelled = true;
+        for (const run of this.openRuns(frame.session_id)) {
+          if (runId !== undefined && run.runId !== runId) continue;
+          run.cancelled = true;
+          // Runs of a session go one after the other: the oldest without an end is the one that is going on.
+          if (runId === undefined) return;
+        }
         return;
       }
       case 'config_update': {

@@ -1,0 +1,126 @@
+import { decodeMeshFrame } from '@plexus/vm-protocol';
+import { type CommandFrame, type JournalEntry, JournalState } from './journal-state.js';
+
+function command(frame: Record<string, unknown>): CommandFrame {
+  const decoded = decodeMeshFrame(JSON.stringify(frame));
+  if (!decoded.ok) throw new Error(decoded.error.reason);
+  return decoded.value as CommandFrame;
+}
+
+const session = (id: string): CommandFrame => command({ type: 'start_session', data: { session_id: id, agent_id: 'main', agent_config: { model: 'a' } } });
+const message = (sessionId: string, runId: string): CommandFrame =>
+  command({ type: 'user_message', session_id: sessionId, data: { message: 'x', metadata: { run_id: runId } } });
+const cancel = (sessionId: string, runId?: string): CommandFrame => command({ type: 'cancel', session_id: sessionId, run_id: runId, data: { reason: 'user' } });
+const event = (fseq: number, runId: string, runSeq: number, end?: object): JournalEntry => ({
+  k: 'up',
+  fseq,
+  text: '{}',
+  runId,
+  runSeq,
+  ...(end && { end: JSON.stringify(end) }),
+});
+
+function folded(...entries: (JournalEntry | CommandFrame)[]): JournalState {
+  const state = new JournalState();
+  let fseq = 0;
+  for (const entry of entries) state.apply('k' in entry ? (entry as JournalEntry) : { k: 'down', fseq: ++fseq, frame: entry as CommandFrame });
+  return state;
+}
+
+const open = (state: JournalState): string[] => [...state.openRuns()].map((run) => run.runId);
+const done = { type: 'execution_complete', content: 'all of it' };
+
+describe('journal state', () => {
+  it('knows which runs have no end and how far they had come', () => {
+    const state = folded(session('s'), message('s', 'r1'), message('s', 'r2'), event(1, 'r1', 1), event(2, 'r1', 2), event(3, 'r1', 3, done));
+    expect(open(state)).toEqual(['r2']);
+    expect([state.received, state.runs.get('r1')]).toMatchObject([3, { lastSeq: 3, ended: true, message: undefined }]);
+  });
+
+  it('takes a repeated message for the run that it knows', () => {
+    const first = message('s', 'r1');
+    const state = folded(first, message('s', 'r1'));
+    expect(state.runs.get('r1')?.message).toBe(first);
+  });
+
+  it('lets a cancel mean the named run, or the one that is going on', () => {
+    const marked = (state: JournalState): string[] => [...state.openRuns()].filter((run) => run.cancelled).map((run) => run.runId);
+    const runs = [message('s', 'r1'), message('s', 'r2'), message('t', 'r3')];
+    expect(marked(folded(...runs, cancel('s', 'r2')))).toEqual(['r2']);
+    expect(marked(folded(...runs, cancel('s')))).toEqual(['r1']);
+    expect(marked(folded(...runs, event(1, 'r1', 1, done), cancel('s')))).toEqual(['r2']);
+    expect(marked(folded(...runs, cancel('s', 'r3'), cancel('s', 'unknown')))).toEqual([]);
+    expect(marked(folded(...runs, command({ type: 'stop_session', data: { session_id: 's', reason: 'timeout' } })))).toEqual(['r1', 'r2']);
+  });
+
+  it('changes the settings of one session, or of all', () => {
+    const update = (sessionId?: string): CommandFrame => command({ type: 'config_update', data: { session_id: sessionId, agent_config: { temperature: 1 } } });
+    const settings = (state: JournalState): unknown[] => [...state.sessions.values()].map((one) => one.agent_config);
+    expect(settings(folded(session('s'), session('t'), update('t')))).toEqual([{ model: 'a' }, { model: 'a', temperature: 1 }]);
+    expect(settings(folded(session('s'), session('t'), update()))).toEqual([
+      { model: 'a', temperature: 1 },
+      { model: 'a', temperature: 1 },
+    ]);
+  });
+
+  it('keeps an end until the mesh has it', () => {
+    const state = folded(message('s', 'r1'), event(1, 'r1', 1), event(2, 'r1', 2, done));
+    state.apply({ k: 'ack', fack: 1 });
+    expect(state.runs.get('r1')?.end?.fseq).toBe(2);
+    state.apply({ k: 'ack', fack: 2 });
+    expect(state.runs.get('r1')?.end).toBeUndefined();
+    state.apply({ k: 'ack', fack: 1 });
+    expect(state.acked).toBe(2);
+  });
+
+  it('folds its own entries to the same state', () => {
+    const state = folded(
+      { k: 'init' },
+      session('s'),
+      message('s', 'r1'),
+      message('s', 'r2'),
+      { k: 'earlier', run: { runId: 'r0', lastSeq: 4 } },
+      event(1, 'r1', 1),
+      event(2, 'r1', 2, done),
+      { k: 'ack', fack: 1 },
+      cancel('s', 'r2'),
+    );
+    const again = folded(...(JSON.parse(JSON.stringify([...state.entries()])) as JournalEntry[]));
+    expect(JSON.parse(JSON.stringify([...again.entries()]))).toEqual(JSON.parse(JSON.stringify([...state.entries()])));
+    expect([again.initialised, again.received, again.acked, open(again), again.runs.get('r2')?.cancelled]).toEqual([true, 4, 1, ['r2'], true]);
+  });
+
+  it('hands the next incarnation what is unfinished, and ends that never arrived', () => {
+    const state = folded(
+      { k: 'earlier', run: { runId: 'older', lastSeq: 9 } },
+      { k: 'earlier', run: { runId: 'settled', lastSeq: 9 } },
+      message('s', 'open'),
+      message('s', 'arrived'),
+      message('s', 'lost'),
+      message('s', 'huge'),
+      message('s', 'settled'),
+      event(1, 'arrived', 1, done),
+      event(2, 'settled', 10, done),
+      event(3, 'open', 5),
+      event(4, 'lost', 7, done),
+      event(5, 'huge', 8, { type: 'execution_complete' }),
+      { k: 'ack', fack: 2 },
+    );
+    expect([...state.legacy()].map((entry) => entry.k === 'earlier' && entry.run)).toEqual([
+      { runId: 'older', lastSeq: 9 },
+      { runId: 'open', lastSeq: 5 },
+      { runId: 'lost', lastSeq: 7, end: JSON.stringify(done) },
+      { runId: 'huge', lastSeq: 8 },
+    ]);
+  });
+
+  it('remembers a bounded number of ended runs, and every open one', () => {
+    const state = folded(message('s', 'open'));
+    for (let i = 1; i <= 10_050; i++) {
+      state.apply({ k: 'down', fseq: i + 1, frame: message('s', `r${i}`) });
+      state.apply(event(i, `r${i}`, 1, done));
+      state.apply({ k: 'ack', fack: i });
+    }
+    expect([state.runs.size, state.runs.has('open'), state.runs.has('r1'), state.runs.has('r10050')]).toEqual([10_001, true, false, true]);
+  });
+});
