@@ -1,4 +1,5 @@
 import { encodeToken, HEADERS, plexusError, STREAMS } from '@plexus/contracts';
+import { timeout } from '@plexus/kernel';
 import { z } from 'zod';
 import type { Bus } from './bus.js';
 import type { Delivery, Outcome } from './delivery.js';
@@ -46,22 +47,20 @@ export interface ListParkedOptions {
 export async function listParked(bus: Bus, options: ListParkedOptions = {}): Promise<ParkedMessage[]> {
   const { tenant, consumer, after = 0, limit = DEFAULT_LIMIT } = options;
   const found: ParkedMessage[] = [];
-  let finish: () => void = () => {};
-  const finished = new Promise<void>((resolve) => {
-    finish = resolve;
-  });
   const filter = `plexus.dlq.${tenant ?? '*'}.*.${consumer === undefined ? '*' : encodeToken(consumer)}.v1.>`;
+  let complete: () => void = () => {};
+  const completed = new Promise<void>((resolve) => {
+    complete = resolve;
+  });
   const reading = bus.readOrdered(DLQ_STREAM, { filter, from: { startSeq: after + 1 } }, (message) => {
     if (found.length < limit) found.push(toParked(message));
-    if (found.length >= limit || message.pending === 0) finish();
+    if (found.length >= limit || message.pending === 0) complete();
   });
-  const late = setTimeout(finish, LIST_TIMEOUT_MS);
   try {
-    void reading.ready.then((stored) => stored === 0 && finish());
-    await finished;
+    void reading.ready.then((stored) => stored === 0 && complete());
+    await timeout(completed, LIST_TIMEOUT_MS, { what: 'listing of dead letters', code: 'UNAVAILABLE' });
     return found;
   } finally {
-    clearTimeout(late);
     await reading.stop();
   }
 }

@@ -84,7 +84,8 @@ export class DurableConsumption implements Consumption {
   }
 
   private async drain(): Promise<void> {
-    this.pull.stop();
+    // Only when the server knows that we want nothing more: what is handed back before would come straight back.
+    await this.pull.drain();
     for (const held of this.waiting.splice(0)) this.handBack(held);
     if (this.running.size > 0 && !this.link.connection.isClosed()) {
       const idle = new Promise<void>((resolve) => {
@@ -118,7 +119,7 @@ export class DurableConsumption implements Consumption {
   }
 
   private startWaiting(): void {
-    while (this.running.size < this.concurrency) {
+    while (this.running.size < this.concurrency && this.stopped === undefined) {
       const held = this.waiting.shift();
       if (held === undefined) return;
       this.running.add(held);
@@ -144,7 +145,7 @@ export class DurableConsumption implements Consumption {
       const delivery = this.deliveryOf(held);
       const limitMs = this.options.handlerTimeoutMs ?? 300_000;
       const outcome = await spanOfDelivery(definition.name, delivery.headers, delivery.attempt, () =>
-        timeout(this.invoke(delivery), limitMs, { what: `handler of ${definition.name}` }),
+        timeout(this.invoke(delivery), limitMs, { what: `handler of ${definition.name}`, signal: held.abort.signal }),
       );
       return isOutcome(outcome) ? outcome : { kind: 'failed', error: new TypeError(`the handler returned ${JSON.stringify(outcome)} instead of an outcome`) };
     } catch (error) {
@@ -200,6 +201,8 @@ export class DurableConsumption implements Consumption {
   }
 
   private async settle(held: Held, ending: Ending): Promise<void> {
+    // Handed back while its handler ran; whatever that says is too late.
+    if (held.settled) return;
     switch (ending.kind) {
       case 'done':
         if (this.send(held, ACK, true)) this.done += 1;

@@ -101,7 +101,7 @@ export class JetStreamApi {
       } catch (error) {
         const waitMs = Math.max(20, fullJitter(attempt, BACKOFF));
         const transient = PlexusError.isPlexusError(error) && (error.code === 'NO_RESPONDERS' || error.code === 'UNAVAILABLE');
-        if (!transient || signal?.aborted || performance.now() + waitMs >= giveUpAt) throw error;
+        if (!transient || signal?.aborted || this.multiplexer.isClosed || performance.now() + waitMs >= giveUpAt) throw error;
         await systemClock.sleep(waitMs, signal);
       }
     }

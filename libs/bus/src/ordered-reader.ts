@@ -1,6 +1,6 @@
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, ReplayPolicy } from '@nats-io/jetstream';
 import type { Msg } from '@nats-io/transport-node';
-import { fullJitter, systemClock, ulid } from '@plexus/kernel';
+import { fullJitter, systemClock, timeout, ulid } from '@plexus/kernel';
 import type { DeliveryInfo } from './delivery-reply.js';
 import type { JetStreamApi } from './jetstream-api.js';
 import { parseBody } from './json-body.js';
@@ -77,7 +77,9 @@ export class OrderedReader {
     this.stopListening?.();
     this.pull?.stop();
     this.queue.length = 0;
-    await Promise.race([Promise.allSettled([this.creating, this.busy]), systemClock.sleep(STOP_WAIT_MS)]);
+    await timeout(Promise.allSettled([this.creating, this.busy]), STOP_WAIT_MS, { what: 'handler' }).catch((error: unknown) => {
+      this.link.log.debug({ err: error, stream: this.options.stream }, 'stopped reading while a handler still runs');
+    });
     this.markReady(0);
     this.discard();
   }

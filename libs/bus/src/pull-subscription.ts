@@ -1,10 +1,14 @@
 import { createInbox, type Msg, type Subscription } from '@nats-io/transport-node';
-import { fullJitter } from '@plexus/kernel';
+import { fullJitter, timeout } from '@plexus/kernel';
 import { type DeliveryInfo, readDeliveryInfo } from './delivery-reply.js';
 import { toJsonBytes } from './json-body.js';
 import type { Link } from './link.js';
 
 const NANOS_PER_MS = 1_000_000;
+const DRAIN_MS = 1_000;
+/** The first request under a new inbox ends this soon, so that one which the server lost (a consumer that is missing or still being recovered answers nothing at all) is noticed early. */
+const PROBE_MS = 1_000;
+const WATCH_MS = 250;
 
 export interface PullOptions {
   readonly stream: string;
@@ -18,7 +22,7 @@ export interface PullOptions {
   /** Messages that were handed over and not settled yet. */
   held(): number;
   onMessage(message: Msg, info: DeliveryInfo): void;
-  /** The server does not know the consumer (any more), or nobody answers for it. Asked again until it does. */
+  /** The server does not know the consumer (any more), or says nothing about it. Asked again until it does. */
   onUnavailable(reason: string): void;
   /** Requests and whatever the server had sent for them may be lost. */
   onRestart?(): void;
@@ -39,6 +43,8 @@ export class PullSubscription {
   private again: NodeJS.Timeout | undefined;
   private stopListening: (() => void) | undefined;
   private running = false;
+  /** Something came for a request under the present inbox. */
+  private proven = false;
 
   constructor(
     private readonly link: Link,
@@ -48,7 +54,7 @@ export class PullSubscription {
   start(): void {
     this.running = true;
     this.stopListening = this.link.listen({ disconnected: () => this.forget(), reconnected: () => this.restart() });
-    this.watchdog = setInterval(() => this.watch(), this.options.heartbeatMs);
+    this.watchdog = setInterval(() => this.watch(), WATCH_MS);
     if (this.link.isConnected) this.restart();
   }
 
@@ -60,13 +66,28 @@ export class PullSubscription {
     this.forget();
   }
 
+  /** As {@link stop}, but messages that are on their way are still handed over, so that they can be handed back. Settles within a second. */
+  async drain(): Promise<void> {
+    const { subscription } = this;
+    const connected = this.running && this.link.isConnected && !this.link.connection.isClosed();
+    this.running = false;
+    if (connected && subscription && !subscription.isClosed()) {
+      await timeout(subscription.drain(), DRAIN_MS, { what: 'drain' }).catch((error: unknown) => {
+        this.link.log.debug({ err: error, consumer: this.options.consumer }, 'messages on their way come again after the ack wait');
+      });
+    }
+    this.stop();
+  }
+
   /** Requests more messages when there is room for a worthwhile batch. Call it after a message was settled. */
   topUp(): void {
     if (!this.running || this.subscription === undefined || this.again !== undefined) return;
     const room = this.options.maxMessages - this.options.held() - this.outstanding;
     if (room <= 0 || (this.outstanding > 0 && room < this.options.maxMessages / 2)) return;
     const { stream, consumer, expiresMs, heartbeatMs } = this.options;
-    const request = { batch: room, expires: expiresMs * NANOS_PER_MS, idle_heartbeat: heartbeatMs * NANOS_PER_MS };
+    const request = this.proven
+      ? { batch: room, expires: expiresMs * NANOS_PER_MS, idle_heartbeat: heartbeatMs * NANOS_PER_MS }
+      : { batch: room, expires: PROBE_MS * NANOS_PER_MS };
     this.outstanding += room;
     this.lastSign = performance.now();
     this.link.connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, toJsonBytes(request), { reply: this.inbox });
@@ -93,13 +114,15 @@ export class PullSubscription {
     clearTimeout(this.again);
     this.again = undefined;
     this.outstanding = 0;
-    if (this.subscription && !this.link.connection.isClosed()) this.subscription.unsubscribe();
+    this.proven = false;
+    if (this.subscription && !this.subscription.isClosed() && !this.link.connection.isClosed()) this.subscription.unsubscribe();
     this.subscription = undefined;
     this.inbox = '';
   }
 
   private onMessage(message: Msg): void {
     this.lastSign = performance.now();
+    this.proven = true;
     const info = readDeliveryInfo(message.reply);
     if (info === undefined) {
       this.onStatus(message.headers?.code ?? 0, message);
@@ -132,14 +155,15 @@ export class PullSubscription {
     if (!this.running || this.again !== undefined) return;
     if (outstanding > 0 || this.failures === 0) this.options.onUnavailable(reason);
     this.failures += 1;
-    const waitMs = 50 + fullJitter(this.failures, { baseMs: 50, capMs: 2_000 });
+    const waitMs = 50 + fullJitter(this.failures, { baseMs: 50, capMs: 1_000 });
     this.again = setTimeout(() => this.restart(), waitMs);
   }
 
   private watch(): void {
     if (!this.running || this.outstanding === 0 || !this.link.isConnected) return;
-    if (performance.now() - this.lastSign < 2.5 * this.options.heartbeatMs) return;
-    this.link.log.warn({ stream: this.options.stream, consumer: this.options.consumer }, 'a pull request gives no sign of life and is made anew');
-    this.restart();
+    const patienceMs = this.proven ? 2.5 * this.options.heartbeatMs : 1.5 * PROBE_MS;
+    if (performance.now() - this.lastSign < patienceMs) return;
+    this.options.onUnavailable('no sign of life');
+    if (this.running) this.restart();
   }
 }

@@ -61,6 +61,11 @@ export class RequestMultiplexer {
     return this.pending.size;
   }
 
+  /** True once nothing can be sent any more. */
+  get isClosed(): boolean {
+    return this.link.connection.isClosed();
+  }
+
   /** Sends a request. Rejects with NO_RESPONDERS, TIMEOUT, CANCELLED, QUEUE_FULL, PAYLOAD_TOO_LARGE, FORBIDDEN or UNAVAILABLE. */
   request(subject: string, body: Uint8Array, options: RequestOptions): Promise<Msg> {
     return new Promise((resolve, reject) => {
