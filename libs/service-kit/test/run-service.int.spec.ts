@@ -174,6 +174,16 @@ describe('a service run by runService', () => {
     expect(service.messages).toEqual([]);
   });
 
+  it('survives an unhandled transient rejection, counted and logged, and ends with 1 on any other', async () => {
+    const transient = spawnProbe({ PROBE_FAIL: 'transient' });
+    const url = await transient.ready();
+    expect(await waitFor(() => transient.messageOf('unhandled transient failure'))).toMatchObject({ level: 'warn', error: { code: 'ECONNRESET' } });
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain('plexus_unhandled_rejections_total{class="transient"} 1');
+    const bug = spawnProbe({ PROBE_FAIL: 'bug' });
+    expect(await bug.exited).toEqual({ code: 1, signal: null });
+    expect(bug.messageOf('unhandled rejection')).toMatchObject({ level: 'error', error: { type: 'TypeError', message: 'x is not a function' } });
+  });
+
   it('never shows a secret in its log', async () => {
     const service = spawnProbe({ PROBE_TOKEN: 'hunter2-hunter2', LOG_LEVEL: 'trace' });
     await service.ready();
@@ -190,6 +200,10 @@ describe('a service run by runService', () => {
     const principal = { tenant: 'acme', user: 'anna', role: 'user', scopes: ['operator.write'], credentialId: 'c1' };
     const ask = (to: string, tenant: string, who: object) => mesh.admin.call(relay, 'acme', { to, tenant, principal: who }, { token });
     await expect(ask('routing', 'acme', principal)).resolves.toMatchObject({ principal, by: expect.stringMatching(/^routing-/) });
+    // One request, one trace: both processes log under the same id.
+    const asked = await waitFor(() => routing.messageOf('asked'));
+    expect(asked).toMatchObject({ user: 'anna', traceId: expect.stringMatching(/^[0-9a-f]{32}$/) });
+    expect(await waitFor(() => gateway.messageOf('relaying'))).toMatchObject({ traceId: asked.traceId });
     await expect(ask('routing', 'other', principal)).rejects.toMatchObject({ code: 'TENANT_MISMATCH' });
     await expect(ask('routing', 'nobody', { ...principal, tenant: 'nobody' })).rejects.toMatchObject({ code: 'UNKNOWN_TENANT' });
 

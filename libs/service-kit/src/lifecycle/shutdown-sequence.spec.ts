@@ -121,6 +121,13 @@ describe('ShutdownSequence', () => {
     expect(events).toContain('0 late');
   });
 
+  it('does not wait for load balancers when the service never was ready', async () => {
+    const { clock, sequence } = setUp({ propagationDelayMs: 5_000 });
+    const report = sequence.run('the start failed', { wasReady: false });
+    await clock.advance(0);
+    await expect(report).resolves.toMatchObject({ durationMs: 0 });
+  });
+
   it('tells a hook how much time its phase has left', async () => {
     const { clock, sequence } = setUp({ propagationDelayMs: 1_000 });
     const seen: number[] = [];

@@ -58,14 +58,14 @@ export class ShutdownSequence {
     else this.hooks.get(phase)?.push(hook);
   }
 
-  /** Runs the whole sequence once; later calls get the same report. Never rejects. */
-  run(reason: string): Promise<ShutdownReport> {
-    this.running ??= this.runAll(reason);
+  /** Runs the whole sequence once; later calls get the same report. `wasReady: false` skips the propagation delay: nobody was sent here yet. Never rejects. */
+  run(reason: string, { wasReady = true } = {}): Promise<ShutdownReport> {
+    this.running ??= this.runAll(reason, wasReady ? this.options.propagationDelayMs : 0);
     return this.running;
   }
 
-  private async runAll(reason: string): Promise<ShutdownReport> {
-    const { clock, log, timeoutMs, propagationDelayMs, notReady } = this.options;
+  private async runAll(reason: string, propagationDelayMs: number): Promise<ShutdownReport> {
+    const { clock, log, timeoutMs, notReady } = this.options;
     this.startedAt = clock.monotonic();
     log.info({ reason, timeoutMs, propagationDelayMs }, 'shutting down');
     notReady();

@@ -57,14 +57,13 @@ export async function startService<Schema extends z.ZodObject>(
     clock,
     log,
     timeoutMs: config.SHUTDOWN_TIMEOUT_MS,
-    // A service that never was ready has nobody to tell.
-    propagationDelayMs: signal?.aborted ? 0 : config.PROPAGATION_DELAY_MS,
+    propagationDelayMs: config.PROPAGATION_DELAY_MS,
     notReady: () => readiness.draining(),
   });
   try {
     return await start();
   } catch (error) {
-    await shutdown.run('the start failed');
+    await shutdown.run('the start failed', { wasReady: false });
     throw error;
   }
 
