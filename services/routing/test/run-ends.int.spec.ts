@@ -241,3 +241,16 @@ test('whatever the order, repetition and number of events, a session ends every 
     { numRuns: 25 },
   );
 });
+
+test('an answer without measure is cut, says so, and does not keep the session from going on', async () => {
+  const run = await start();
+  for (let index = 0; index < 6; index += 1) await mesh.event(run, chunk('ä'.repeat(100_000)));
+  await mesh.event(run, { type: 'execution_complete' });
+  await ended(run, 'ok');
+  const answer = (await messages(run)).at(-1)?.text ?? '';
+  expect(answer.startsWith('äää')).toBe(true);
+  expect(answer).toContain('[cut: ');
+  expect(Buffer.byteLength(answer)).toBeLessThanOrEqual(512 * 1024);
+  await waitFor(async () => (await mesh.events('message', run.sessionId)).length === 2);
+  expect(await start('next', run.sessionKey)).toMatchObject({ status: 'accepted' });
+});

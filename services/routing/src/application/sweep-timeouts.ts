@@ -47,13 +47,23 @@ export class SweepTimeouts {
   async sweep(signal: AbortSignal): Promise<number> {
     let timedOut = 0;
     for (let due = await this.#claim(); due.length > 0 && !signal.aborted; due = due.length < BATCH ? [] : await this.#claim()) {
-      for (const run of due) if (await this.#look(run)) timedOut += 1;
+      for (const run of due) if (await this.#lookSafely(run)) timedOut += 1;
     }
     return timedOut;
   }
 
   #claim(): Promise<StoredRun[]> {
     return this.#store.claimDueRuns(BATCH, LEASE_MS);
+  }
+
+  /** One run that cannot be looked at must not keep the others from it; it is due again after its lease. */
+  async #lookSafely(run: StoredRun): Promise<boolean> {
+    try {
+      return await this.#look(run);
+    } catch (error) {
+      this.#report(error);
+      return false;
+    }
   }
 
   async #look(run: StoredRun): Promise<boolean> {

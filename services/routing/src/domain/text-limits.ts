@@ -19,7 +19,8 @@ export function requireStorable(text: string, field: string): void {
 
 /** An agent's answer as the transcript keeps it: what cannot be stored is replaced, what is too long is cut and says so. */
 export function toTranscriptText(answer: string): string {
-  const text = toStorableText(answer);
+  // A character weighs at least one byte: what lies behind the limit need not be looked at.
+  const text = toStorableText(answer.slice(0, MAX_TEXT_BYTES + 1));
   if (jsonBytes(text) <= MAX_TEXT_BYTES) return text;
   let [fits, tooLong] = [0, text.length];
   while (tooLong - fits > 1) {

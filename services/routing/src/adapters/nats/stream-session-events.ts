@@ -1,11 +1,12 @@
 import type { Bus, OrderedMessage } from '@plexus/bus';
 import { emptySessionStream, plexusError, readSessionEvent, type SessionStreamState, sessionContracts } from '@plexus/contracts';
 import { timeout } from '@plexus/kernel';
+import { MAX_TEXT_BYTES } from '../../domain/text-limits.js';
 import type { RunReading, SessionEvents, StreamPosition } from '../../application/ports.js';
 
 const STREAM = 'PLEXUS_EVT_SESSION';
-/** Below the ack wait of the consumer that asks. */
-const READ_TIMEOUT_MS = 8_000;
+/** Millions of events; the bus tells the server meanwhile that the delivery is being worked on. */
+const READ_TIMEOUT_MS = 60_000;
 
 /** Reads a session's subject back from the stream: the only place where the order of its events is certain. */
 export class StreamSessionEvents implements SessionEvents {
@@ -60,7 +61,7 @@ class RunReader {
     const item = sessionContracts.sessionEvent.data.safeParse(dataOf(message));
     if (!item.success) return;
     const { state, verdict } = readSessionEvent(this.#state, item.data);
-    this.#state = state;
+    this.#state = bounded(state);
     if (item.data.runId !== this.#runId || (verdict.kind !== 'event' && verdict.kind !== 'end')) return;
     this.#lastEventAt = new Date(message.time);
     if (verdict.kind === 'event') return;
@@ -70,6 +71,12 @@ class RunReader {
   fail(error: unknown): void {
     this.#reject(plexusError('UNAVAILABLE', { cause: error }));
   }
+}
+
+/** A run may stream without end; of its text only as much is held as a transcript keeps. */
+function bounded(state: SessionStreamState): SessionStreamState {
+  if (state.runs.every(({ text }) => text.length <= MAX_TEXT_BYTES)) return state;
+  return { ...state, runs: state.runs.map((run) => ({ ...run, text: run.text.slice(0, MAX_TEXT_BYTES + 1) })) };
 }
 
 /** What is no event of ours was parked by the consumer that met it; here it is passed over. */
