@@ -67,8 +67,11 @@ export const MessageMetadata = z.looseObject({
   timeout_ms: z.number().int().min(1).optional().describe('Without any event for so long the run ends as RUN_TIMEOUT.'),
   resume: z.boolean().optional().describe('The run was begun by an earlier incarnation and has no end yet.'),
   run_seq_from: z.number().int().min(1).optional().describe('With `resume`: the run_seq of the first event that this incarnation emits.'),
-  extra_system_prompt: z.string().max(200_000).nullish(),
+  system_prompt: z.string().max(200_000).nullish().describe('Replaces that of the session for this run.'),
+  extra_system_prompt: z.string().max(200_000).nullish().describe('Added behind the system prompt for this run.'),
   model: z.string().max(256).nullish(),
+  steer: z.boolean().optional().describe('A further message for the run `run_id`, which is going on.'),
+  message_id: z.string().max(256).optional().describe('With `steer`: recognises a message that came twice.'),
   traceparent: z.string().max(128).optional().describe('W3C trace context; comes back on every event of the run.'),
 });
 export type MessageMetadata = z.infer<typeof MessageMetadata>;

@@ -153,6 +153,19 @@ describe('a run', () => {
     expect(gateway.endOf('r1')).toEqual({ type: 'execution_complete', content: 'ok', usage: { input_tokens: 11, output_tokens: 7 } });
   });
 
+  it('goes on with a further message for it, in the same run', async () => {
+    const model = await launchWithModel(says(Array(50).fill('a'), 5), says(['b']));
+    gateway.push(fakeSession('s1'));
+    gateway.push(fakeMessage('s1', 'r1', 'first'));
+    await until('some text', () => gateway.textOf('r1').length > 5);
+    gateway.push(fakeMessage('s1', 'r1', 'and then?', { steer: true, message_id: 'm1' }));
+    gateway.push(fakeMessage('s1', 'r1', 'and then?', { steer: true, message_id: 'm1' }));
+    await until('the end of r1', ended('r1'));
+    expectWhole('r1');
+    expect(gateway.textOf('r1')).toBe(`${'a'.repeat(50)}\n\nb`);
+    expect(model.requests.map((request) => request.body.messages.at(-1)?.content)).toEqual(['first', 'and then?']);
+  });
+
   it('carries the trace of its message', async () => {
     launch();
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;

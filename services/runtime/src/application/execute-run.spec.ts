@@ -3,7 +3,7 @@ import { decodeMeshFrame, FrameSender, type StartSessionData } from '@plexus/vm-
 import { JournalState, type UserMessage } from '../domain/journal-state.js';
 import { executeRun, firstRunSeq, RunCancelled, type RunDependencies, type RunOrder } from './execute-run.js';
 import { Fence } from './fence.js';
-import { type Agent, AgentFailure, type AgentPiece } from './ports.js';
+import { type Agent, AgentFailure, type AgentPiece, type AgentTurn } from './ports.js';
 import { Uplink } from './uplink.js';
 
 const session = { session_id: 's', runtime_type: 'semigraph', agent_id: 'main', agent_config: {} } as unknown as StartSessionData;
@@ -19,18 +19,25 @@ function bench(run: (signal: AbortSignal) => AsyncIterable<AgentPiece>): {
   clock: FakeClock;
   fence: Fence;
   events: () => Record<string, unknown>[];
+  turns: AgentTurn[];
 } {
   const clock = new FakeClock();
   const sender = new FrameSender();
   const uplink = new Uplink(sender, { append: () => undefined, flush: () => undefined }, new JournalState());
   const fence = new Fence(clock);
-  const agent: Agent = { run: (_, signal) => run(signal) };
+  const turns: AgentTurn[] = [];
+  const agent: Agent = {
+    run(turn, signal) {
+      turns.push(turn);
+      return run(signal);
+    },
+  };
   const events = (): Record<string, unknown>[] =>
     [...sender.pending()].map((frame) => {
       const { run_seq, data } = JSON.parse(frame.text) as { run_seq: number; data: string };
       return { seq: run_seq, ...(JSON.parse(data) as object) };
     });
-  return { dependencies: { agent, uplink, fence, clock, log: () => undefined }, clock, fence, events };
+  return { dependencies: { agent, uplink, fence, clock, log: () => undefined }, clock, fence, events, turns };
 }
 
 async function* saying(...texts: string[]): AsyncGenerator<AgentPiece> {
@@ -51,6 +58,29 @@ describe('a run', () => {
       { seq: 2, type: 'text_chunk', content: 'b' },
       { seq: 3, type: 'execution_complete', content: 'ab' },
     ]);
+  });
+
+  it('answers further messages one after the other in the same run, and a reset voids only the turn that it is in', async () => {
+    const steers = ['second', 'third'];
+    const { dependencies, events, turns } = bench(async function* () {
+      if (turns.length === 2) {
+        yield { type: 'text', text: 'half' };
+        yield { type: 'reset' };
+      }
+      yield { type: 'text', text: `answer ${turns.length}` };
+      yield { type: 'usage', usage: { input_tokens: 1, output_tokens: 2 } };
+    });
+    await executeRun(orderOf({}, { nextSteer: () => steers.shift() }), dependencies, never);
+    expect(turns.map((turn) => [turn.message, turn.history.map((one) => one.text)])).toEqual([
+      ['x', []],
+      ['second', ['x', 'answer 1']],
+      ['third', ['x', 'answer 1', 'second', 'answer 2']],
+    ]);
+    const content = 'answer 1\n\nanswer 2\n\nanswer 3';
+    expect(events().at(-1)).toEqual({ seq: events().length, type: 'execution_complete', content, usage: { input_tokens: 3, output_tokens: 6 } });
+    let shown = '';
+    for (const { type, content: piece } of events()) shown = type === 'text_reset' ? '' : type === 'text_chunk' ? shown + String(piece) : shown;
+    expect(shown).toBe(content);
   });
 
   it('leaves the text out of an end that would be too large: the chunks hold it', async () => {

@@ -20,6 +20,8 @@ export interface RunOrder {
   readonly lastSeq: number;
   /** What an earlier incarnation left. */
   readonly earlier?: EarlierRun;
+  /** The next further message for this run, once each; undefined = none for now. */
+  readonly nextSteer?: () => string | undefined;
 }
 
 export interface RunDependencies {
@@ -34,7 +36,7 @@ export interface RunDependencies {
 export function turnOf({ session, message }: Pick<RunOrder, 'session' | 'message'>): AgentTurn {
   const { agent_config: settings } = session;
   const { metadata, history } = message.data;
-  const systemPrompt = [settings.system_prompt, metadata.extra_system_prompt].filter((part) => part).join('\n\n');
+  const systemPrompt = [metadata.system_prompt ?? settings.system_prompt, metadata.extra_system_prompt].filter((part) => part).join('\n\n');
   return {
     message: message.data.message,
     history: history.map((one) => ({ role: one.role, text: historyText(one) })),
@@ -76,7 +78,27 @@ export async function executeRun(order: RunOrder, dependencies: RunDependencies,
   }
 }
 
-async function converse(
+/** The turns of a run: the message, then each further one that came meanwhile, with what was said before as its history. */
+async function converse(order: RunOrder, dependencies: RunDependencies, emitter: RunEmitter, signal: AbortSignal): Promise<Usage | undefined> {
+  let turn = turnOf(order);
+  let usage: Usage | undefined;
+  for (;;) {
+    usage = sum(usage, await answer(turn, order, dependencies, emitter, signal));
+    const steer = order.nextSteer?.();
+    if (steer === undefined) return usage;
+    await emitter.text('\n\n');
+    const said = (await emitter.turnOver()).trimEnd();
+    turn = { ...turn, history: [...turn.history, { role: 'user', text: turn.message }, { role: 'assistant', text: said }], message: steer };
+  }
+}
+
+function sum(one: Usage | undefined, other: Usage | undefined): Usage | undefined {
+  if (!one || !other) return one ?? other;
+  return { input_tokens: one.input_tokens + other.input_tokens, output_tokens: one.output_tokens + other.output_tokens };
+}
+
+async function answer(
+  turn: AgentTurn,
   order: RunOrder,
   { agent, uplink, fence, clock }: RunDependencies,
   emitter: RunEmitter,
@@ -86,7 +108,7 @@ async function converse(
   let usage: Usage | undefined;
   await fence.open(signal);
   const stop = new AbortController();
-  const pieces = agent.run(turnOf(order), AbortSignal.any([signal, stop.signal]))[Symbol.asyncIterator]();
+  const pieces = agent.run(turn, AbortSignal.any([signal, stop.signal]))[Symbol.asyncIterator]();
   try {
     for (;;) {
       await uplink.room(signal);

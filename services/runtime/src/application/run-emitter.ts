@@ -20,6 +20,7 @@ export class RunEmitter {
   private readonly pieces = new TextPieces();
   private readonly thoughts = new TextPieces();
   private readonly said: string[] = [];
+  private standing = '';
 
   constructor(
     private readonly uplink: Uplink,
@@ -40,12 +41,22 @@ export class RunEmitter {
     for (const content of this.thoughts.push(text)) await this.emit({ type: 'thinking', stage: 'reasoning', content });
   }
 
-  /** What was said so far is void. */
+  /** What was said since the last call. From now on it stands: a reset says it again. */
+  async turnOver(): Promise<string> {
+    for (const piece of this.pieces.flush()) await this.chunk(piece);
+    const all = this.said.join('');
+    const turn = all.slice(this.standing.length);
+    this.standing = all;
+    return turn;
+  }
+
+  /** What was said in this turn is void. */
   async reset(): Promise<void> {
     this.pieces.reset();
     this.thoughts.reset();
     this.said.length = 0;
     await this.emit({ type: 'text_reset' });
+    if (this.standing !== '') await this.text(this.standing);
   }
 
   async complete(outcome: { readonly cancelled?: true; readonly usage?: Usage } = {}): Promise<void> {

@@ -49,6 +49,8 @@ export class Runtime {
         return;
       case 'user_message': {
         const run = this.state.runs.get(runIdOf(frame));
+        // The run looks for further messages itself, when it has answered the ones before.
+        if (frame.data.metadata.steer) return;
         // The same run under another frame number was taken before: it is not executed twice.
         if (run?.message === frame) this.message(run, frame);
         else this.dependencies.log('info', 'message of a known run ignored', { sessionId: frame.session_id, runId: runIdOf(frame) });
@@ -112,7 +114,15 @@ export class Runtime {
   }
 
   private message(run: RunRecord, message: UserMessage): void {
-    const queued: QueuedRun = { runId: run.runId, message, lastSeq: run.lastSeq, earlier: this.state.earlier.get(run.runId), cancelled: run.cancelled };
+    let steered = 0;
+    const queued: QueuedRun = {
+      runId: run.runId,
+      message,
+      lastSeq: run.lastSeq,
+      earlier: this.state.earlier.get(run.runId),
+      nextSteer: () => run.steers?.[steered++]?.text,
+      cancelled: run.cancelled,
+    };
     const session = this.sessions.get(message.session_id);
     if (session) {
       session.enqueue(queued);

@@ -9,6 +9,7 @@ export interface QueuedRun {
   readonly message: UserMessage;
   readonly lastSeq: number;
   readonly earlier?: EarlierRun;
+  readonly nextSteer?: () => string | undefined;
   /** Cancelled before it began. */
   cancelled?: boolean;
 }

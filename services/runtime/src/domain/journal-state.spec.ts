@@ -43,6 +43,22 @@ describe('journal state', () => {
     expect(state.runs.get('r1')?.message).toBe(first);
   });
 
+  it('keeps further messages of a run until it has ended, each once, and a bounded number', () => {
+    const steer = (runId: string, id?: string): CommandFrame =>
+      command({ type: 'user_message', session_id: 's', data: { message: `steer ${id}`, metadata: { run_id: runId, steer: true, message_id: id } } });
+    const state = folded(message('s', 'r1'), steer('r1', 'a'), steer('r1', 'b'), steer('r1', 'a'), steer('unknown', 'c'));
+    expect(state.runs.get('r1')?.steers).toEqual([
+      { id: 'a', text: 'steer a' },
+      { id: 'b', text: 'steer b' },
+    ]);
+    expect([...state.runs.keys()]).toEqual(['r1']);
+    for (let i = 0; i < 50; i++) state.apply({ k: 'down', fseq: 10 + i, frame: steer('r1', `n${i}`) });
+    expect(state.runs.get('r1')?.steers).toHaveLength(20);
+    state.apply(event(1, 'r1', 1, done));
+    state.apply({ k: 'down', fseq: 90, frame: steer('r1', 'late') });
+    expect(state.runs.get('r1')?.steers).toBeUndefined();
+  });
+
   it('lets a cancel mean the named run, or the one that is going on', () => {
     const marked = (state: JournalState): string[] => [...state.openRuns()].filter((run) => run.cancelled).map((run) => run.runId);
     const runs = [message('s', 'r1'), message('s', 'r2'), message('t', 'r3')];

@@ -12,6 +12,8 @@ export interface RunRecord {
   cancelled: boolean;
   /** Kept until the run has ended: what to execute. */
   message?: UserMessage;
+  /** Further messages for the run, in the order they came; kept as long as `message`. */
+  steers?: { readonly id?: string; readonly text: string }[];
   /** Kept until the mesh has it: the serialised end event. */
   end?: { readonly fseq: number; readonly data: string };
 }
@@ -43,6 +45,8 @@ export type CommandFrame = MeshFrameOf<'start_session'> | MeshFrameOf<'stop_sess
 /** Ended runs that are remembered, so that a repeated message does not execute them again. */
 const MAX_ENDED_RUNS = 10_000;
 const MAX_EARLIER_RUNS = 1_000;
+/** Further messages that one run takes. */
+const MAX_STEERS = 20;
 
 /** The run that a message names; one without a name gets one that is the same after every replay of the journal. */
 export function runIdOf(message: UserMessage): string {
@@ -120,7 +124,8 @@ export class JournalState {
         return;
       case 'user_message': {
         const runId = runIdOf(frame);
-        if (!this.runs.has(runId)) this.addRun({ runId, sessionId: frame.session_id, lastSeq: 0, ended: false, cancelled: false, message: frame });
+        if (frame.data.metadata.steer) this.steer(runId, frame);
+        else if (!this.runs.has(runId)) this.addRun({ runId, sessionId: frame.session_id, lastSeq: 0, ended: false, cancelled: false, message: frame });
         return;
       }
       case 'cancel': {
@@ -142,6 +147,14 @@ export class JournalState {
     }
   }
 
+  private steer(runId: string, frame: UserMessage): void {
+    const run = this.runs.get(runId);
+    const id = frame.data.metadata.message_id;
+    if (!run || run.ended || run.steers?.length === MAX_STEERS || (id !== undefined && run.steers?.some((steer) => steer.id === id))) return;
+    run.steers ??= [];
+    run.steers.push({ ...(id !== undefined && { id }), text: frame.data.message });
+  }
+
   private addRun(run: RunRecord): void {
     this.runs.set(run.runId, { ...run });
     if (run.ended) this.noteEnded(this.runs.get(run.runId) as RunRecord);
@@ -154,6 +167,7 @@ export class JournalState {
     if (entry.end === undefined || run.ended) return;
     run.ended = true;
     run.message = undefined;
+    run.steers = undefined;
     run.end = { fseq: entry.fseq, data: entry.end };
     this.noteEnded(run);
   }
