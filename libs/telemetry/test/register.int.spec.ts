@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -140,6 +142,34 @@ describe('node --import @plexus/telemetry/register', () => {
       { PLEXUS_TRACE_DIR: blocked },
     );
     expect(stderr).toContain(`spans cannot be written to ${blocked}`);
+  });
+
+  it('sends spans to a collector when one is configured', async () => {
+    const received: { url: string | undefined; body: string }[] = [];
+    const collector = createServer((request, response) => {
+      let body = '';
+      request.on('data', (chunk: Buffer) => {
+        body += chunk.toString();
+      });
+      request.on('end', () => {
+        received.push({ url: request.url, body });
+        response.end('{}');
+      });
+    });
+    await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
+    try {
+      await run(
+        `import { withSpan, shutdownTelemetry } from '@plexus/telemetry';
+         await withSpan('collected', {}, () => {});
+         await shutdownTelemetry();
+         console.log('{}');`,
+        { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}/` },
+      );
+    } finally {
+      collector.closeAllConnections();
+      await new Promise((resolve) => collector.close(resolve));
+    }
+    expect(received).toEqual([{ url: '/v1/traces', body: expect.stringMatching(/"probe".*"collected"/) }]);
   });
 
   it('patches pg for programs that import it as an ES module', async () => {
