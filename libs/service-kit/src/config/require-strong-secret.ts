@@ -13,7 +13,8 @@ export interface StrongSecretRules {
 const KNOWN = new Set(
   ['changeme', 'changeit', 'secret', 'mysecret', 'password', 'passwd', 'token', 'mytoken', 'default', 'example', 'sample', 'test', 'testing', 'dev']
     .concat(['development', 'devsecret', 'local', 'plexus', 'admin', 'root', 'letmein', 'qwerty', 'supersecret', 'devtoken', 'insecure', 'placeholder'])
-    .concat(['replaceme', 'todo', 'none', 'null', 'undefined', 'yoursecret', 'yoursecrethere', 'yourtoken', 'keyboardcat', 'abc', 'abcdef', 'openclaw']),
+    .concat(['replaceme', 'todo', 'none', 'null', 'undefined', 'yoursecret', 'yoursecrethere', 'yourtoken', 'keyboardcat', 'abc', 'abcdef', 'openclaw'])
+    .concat(['developmentsecretchangeinproduction', 'changeinproduction', 'donotuseinproduction']),
 );
 
 /** A random secret of 16 bytes has this many different characters in any usual encoding. */
