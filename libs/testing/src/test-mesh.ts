@@ -1,3 +1,6 @@
+// Loaded before a mesh starts: Jest's module loader fails when two dynamic imports link the same package at the same time.
+import '@plexus/bus';
+import '@plexus/database';
 import path from 'node:path';
 import { type Mesh, type MeshProcess, type Progress, type ServiceName, signalProcess, startMesh, waitUntilGone } from '@plexus/local-stack';
 import { marked } from './process-tree.js';
