@@ -59,9 +59,14 @@ const MAX_PENDING_BYTES = 4 * 1024 * 1024;
 
 function stdout(): DestinationStream {
   const stream = pino.destination({ dest: 1, sync: false, minLength: 0, maxLength: MAX_PENDING_BYTES });
-  // The reader of a pipe may be gone, for example a dead parent: then there is nobody to tell.
-  stream.on('error', () => undefined);
-  process.once('exit', () => flushQuietly(stream));
+  // The reader of a pipe may be gone, for example a dead parent: then there is nobody to tell, and flushing would try for ever.
+  let unread = false;
+  stream.on('error', () => {
+    unread = true;
+  });
+  process.once('exit', () => {
+    if (!unread) flushQuietly(stream);
+  });
   return stream;
 }
 
