@@ -1,0 +1,154 @@
+import { listParked } from '@plexus/bus';
+import { memoryContracts, SCOPES } from '@plexus/contracts';
+import type { RunningService } from '@plexus/service-kit';
+import { createTestDatabase, type TestDatabase, waitFor } from '@plexus/testing';
+import { startMemory, startTestMesh, type TestMesh } from './support/mesh.js';
+
+const { writeMemory, searchMemory, getMemory, listMemories, deleteMemory, memoryStats, writeMemoryCommand, memoryWritten } = memoryContracts;
+
+describe.each(['pglite', 'postgres'] as const)('memory in the mesh, on %s', (backend) => {
+  let mesh: TestMesh;
+  let database: TestDatabase | undefined;
+  let memory: RunningService;
+  let users = 0;
+  let name: string;
+  let me: ReturnType<TestMesh['user']>;
+
+  beforeAll(async () => {
+    mesh = await startTestMesh();
+    if (backend === 'postgres') database = await createTestDatabase();
+    memory = await startMemory(mesh, database?.url ?? 'pglite:memory://');
+  });
+  afterAll(async () => {
+    await memory?.stop('end of the test');
+    await database?.drop();
+    await mesh?.stop();
+  });
+  beforeEach(() => {
+    users += 1;
+    name = `user-${users}`;
+    me = mesh.user(name);
+  });
+
+  const search = (query: string, who = me, rest = {}) => mesh.gateway.call(searchMemory, 'acme', { query, ...rest }, who);
+  const command = (data: Record<string, unknown>, id: string) =>
+    mesh.gateway.publish(writeMemoryCommand, { tenant: 'acme', key: [name], id, msgId: null, data: { user: name, content: 'x', ...data } });
+
+  it('a memory is written, found, read, listed, counted and deleted by its user', async () => {
+    const before = await mesh.gateway.call(memoryStats, 'acme', {}, me);
+    expect(before).toMatchObject({ backend, vectorExtension: backend === 'pglite', pendingEmbeddings: 0 });
+    const written = await mesh.gateway.call(
+      writeMemory,
+      'acme',
+      { content: '用户偏好使用PostgreSQL数据库', kind: 'preference', metadata: { a: 1 }, importance: 0.5 },
+      me,
+    );
+    expect(written).toEqual({ id: written.id, result: 'created', embedding: 'none' });
+    const found = await search('数据库');
+    expect(found).toMatchObject({ mode: 'text', semantic: false, degraded: backend === 'pglite' ? 'embedder_unavailable' : 'vector_extension_missing' });
+    expect(found.hits).toEqual([
+      {
+        id: written.id,
+        scope: { kind: 'user', id: name },
+        namespace: '',
+        kind: 'preference',
+        content: '用户偏好使用PostgreSQL数据库',
+        importance: 0.5,
+        metadata: { a: 1 },
+        createdAt: expect.any(String),
+        seenCount: 1,
+        score: 0.8,
+        matched: ['数据', '据库'],
+        missing: [],
+      },
+    ]);
+    await expect(mesh.gateway.call(getMemory, 'acme', { id: written.id }, me)).resolves.toMatchObject({ memory: { id: written.id } });
+    await expect(mesh.gateway.call(listMemories, 'acme', {}, me)).resolves.toMatchObject({ memories: [{ id: written.id }] });
+    await expect(mesh.gateway.call(memoryStats, 'acme', {}, me)).resolves.toMatchObject({ memories: before.memories + 1 });
+    await expect(mesh.gateway.call(deleteMemory, 'acme', { id: written.id }, me)).resolves.toEqual({ deleted: true });
+    await expect(search('数据库')).resolves.toMatchObject({ hits: [] });
+    await expect(mesh.gateway.call(getMemory, 'acme', { id: written.id }, me)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('states every new memory as a fact, once, without its content', async () => {
+    const { id } = await mesh.gateway.call(writeMemory, 'acme', { content: 'a secret' }, me);
+    await mesh.gateway.call(writeMemory, 'acme', { content: 'a secret' }, me);
+    const fact = await waitFor(() => mesh.gateway.lastOnSubject('PLEXUS_EVT_MEMORY', memoryWritten.subject('acme', id)), { what: 'the fact' });
+    const text = Buffer.from(fact.raw).toString();
+    expect(JSON.parse(text).data).toEqual({ memoryId: id, scope: { kind: 'user', id: name }, kind: 'note' });
+    expect(text).not.toContain('secret');
+  });
+
+  it('tells errors by their codes', async () => {
+    const write = (data: Parameters<typeof mesh.gateway.call<typeof writeMemory>>[2], who = me) => mesh.gateway.call(writeMemory, 'acme', data, who);
+    await expect(write({ content: 'x'.repeat(65_537) })).rejects.toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
+    await expect(write({ content: 'x'.repeat(70_000) })).rejects.toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
+    await expect(write({ content: '' })).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+    await write({ content: 'one', idempotencyKey: 'k' });
+    await expect(write({ content: 'one', idempotencyKey: 'k' })).resolves.toMatchObject({ result: 'replayed' });
+    await expect(write({ content: 'two', idempotencyKey: 'k' })).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(write({ content: 'x', scope: { kind: 'user', id: 'somebody' } })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(write({ content: 'x' }, mesh.service)).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+    await expect(write({ content: 'x', expiresAt: '9999-12-31T23:59:59-12:00' })).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+    await expect(mesh.gateway.call(searchMemory, 'other', { query: 'x' }, me)).rejects.toMatchObject({ code: 'TENANT_MISMATCH' });
+    await expect(mesh.gateway.call(listMemories, 'acme', { cursor: '?' }, me)).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+  });
+
+  it('text of any kind, in content or query, never makes an internal error', async () => {
+    const nasty = ['\0', '\ud800', 'a\0b\udfff', '🎉'.repeat(2_000), `'; DROP TABLE memory; --`, ':*&|!()', '\u202e\u200d', ' ', '\\'];
+    for (const text of nasty) {
+      await expect(mesh.gateway.call(writeMemory, 'acme', { content: text, metadata: { [text.slice(0, 50)]: text.slice(0, 50) } }, me)).resolves.toMatchObject({
+        embedding: 'none',
+      });
+      const found = await search(text);
+      expect(found.hits.length === 0 || (found.hits[0]?.score ?? 0) >= 0.15).toBe(true);
+    }
+  });
+
+  it('an administrator and a service reach the scopes of others, a user does not', async () => {
+    const { id } = await mesh.gateway.call(writeMemory, 'acme', { content: 'mine' }, me);
+    const scopes = [{ kind: 'user', id: name }];
+    const admin = mesh.user('boss', { role: 'operator', scopes: [SCOPES.admin] });
+    for (const who of [admin, mesh.service]) await expect(search('mine', who, { scopes })).resolves.toMatchObject({ hits: [{ id }] });
+    await expect(search('mine', mesh.user('stranger'), { scopes })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(mesh.gateway.call(getMemory, 'acme', { id }, mesh.user('stranger'))).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('fifty large hits fit one answer, cut and marked', async () => {
+    for (let n = 0; n < 50; n += 1) await mesh.gateway.call(writeMemory, 'acme', { content: `large ${n} ${'x'.repeat(60_000)}` }, me);
+    const { hits } = await search('large', me, { k: 50 });
+    expect(hits).toHaveLength(50);
+    expect(hits[0]).toMatchObject({ contentTruncated: true });
+    const whole = await mesh.gateway.call(getMemory, 'acme', { id: hits[0]?.id as string }, me);
+    expect(whole.memory.content.length).toBeGreaterThan(60_000);
+  });
+
+  describe('commands', () => {
+    it('are stored once, however often they are delivered', async () => {
+      for (let n = 0; n < 3; n += 1) await command({ content: 'Prefers short answers.', kind: 'preference' }, `event-${name}`);
+      await command({ content: 'Prefers tea.' }, `event-${name}-2`);
+      await waitFor(async () => (await search('tea')).hits.length === 1, { what: 'the second memory' });
+      await expect(search('short answers')).resolves.toMatchObject({ hits: [{ kind: 'preference', seenCount: 1, scope: { kind: 'user', id: name } }] });
+      await expect(mesh.gateway.call(listMemories, 'acme', {}, me)).resolves.toMatchObject({ memories: { length: 2 } });
+    });
+
+    it('use the key they carry, the same as a call does', async () => {
+      await mesh.gateway.call(writeMemory, 'acme', { content: 'keyed', idempotencyKey: `key-${name}` }, me);
+      await command({ content: 'keyed', idempotencyKey: `key-${name}` }, 'whatever');
+      await command({ content: 'after' }, `after-${name}`);
+      await waitFor(async () => (await search('after')).hits.length === 1, { what: 'the later memory' });
+      await expect(search('keyed')).resolves.toMatchObject({ hits: [{ seenCount: 1 }] });
+    });
+
+    it('that nobody can carry out are parked with their reason', async () => {
+      await command({ scope: { kind: 'user', id: 'somebody-else' } }, `foreign-${name}`);
+      await command({ content: '数'.repeat(30_000) }, `large-${name}`);
+      mesh.gateway.connection.publish(writeMemoryCommand.subject('acme', name), '{"specversion":"1.0"}');
+      const parked = await waitFor(async () => {
+        const found = (await listParked(mesh.gateway, { tenant: 'acme' })).filter(({ originSubject }) => originSubject.endsWith(name));
+        return found.length >= 3 ? found : undefined;
+      });
+      expect(parked.map(({ code }) => code).sort()).toEqual(['FORBIDDEN', 'INVALID_EVENT', 'PAYLOAD_TOO_LARGE']);
+    });
+  });
+});
