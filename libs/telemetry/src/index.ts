@@ -3,4 +3,4 @@ export { metricsText, shutdownTelemetry, telemetryIsRegistered } from './active-
 export { type Counter, counter, type Gauge, gauge, type Histogram, histogram, meter, observe, SECONDS_BUCKETS } from './instruments.js';
 export { type InstrumentKind, METRIC_CATALOGUE, type MetricDefinition, type MetricKey, METRICS } from './metrics-catalogue.js';
 export { type CarrierGetter, type CarrierSetter, currentTraceIds, currentTraceparent, extractContext, injectHeaders } from './propagation.js';
-export { failSpan, linksTo, type SpanOptions, tracer, withSpan } from './tracing.js';
+export { failSpan, linksTo, type SpanOptions, tracer, untraced, withSpan } from './tracing.js';

@@ -1,4 +1,17 @@
-import { type Attributes, type Context, context, type Link, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import { randomBytes } from 'node:crypto';
+import {
+  type Attributes,
+  type Context,
+  context,
+  type Link,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api';
 import { INSTRUMENTATION_SCOPE } from './instruments.js';
 
 export interface SpanOptions {
@@ -45,4 +58,13 @@ export function failSpan(span: Span, error: unknown): void {
 export function linksTo(other: Context): Link[] {
   const spanContext = trace.getSpanContext(other);
   return spanContext === undefined ? [] : [{ context: spanContext }];
+}
+
+/**
+ * Runs `fn` in a trace that nobody records, here and in the services that it calls: for heartbeats and other things that happen every
+ * second and would bury what people look for. The decision travels with the `traceparent` (sampled flag 0).
+ */
+export function untraced<T>(fn: () => T): T {
+  const unsampled = { traceId: randomBytes(16).toString('hex'), spanId: randomBytes(8).toString('hex'), traceFlags: TraceFlags.NONE, isRemote: true };
+  return context.with(trace.setSpanContext(ROOT_CONTEXT, unsampled), fn);
 }

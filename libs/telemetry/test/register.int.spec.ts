@@ -64,6 +64,32 @@ describe('node --import @plexus/telemetry/register', () => {
     expect(traceparent).toContain(sent.spanId);
   });
 
+  it('records nothing of what is untraced, neither here nor behind a call', async () => {
+    const caller = await run(
+      `import { untraced, withSpan, injectHeaders } from '@plexus/telemetry';
+       const headers = {};
+       await untraced(() => withSpan('beat', {}, () => injectHeaders((name, value) => { headers[name] = value; })));
+       await withSpan('message', {}, () => {});
+       console.log(JSON.stringify(headers));`,
+      { PLEXUS_TRACE_DIR: directory },
+    );
+    const { traceparent } = caller.result as { traceparent: string };
+    expect(traceparent).toMatch(/-00$/);
+    await run(
+      `import { withSpan, extractContext } from '@plexus/telemetry';
+       await withSpan('serve beat', { parent: extractContext((name) => ({ traceparent: '${traceparent}' })[name]) }, () => {});
+       console.log('{}');`,
+      { PLEXUS_TRACE_DIR: directory },
+    );
+    const names = readdirSync(directory).flatMap((file) =>
+      readFileSync(path.join(directory, file), 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => (JSON.parse(line) as { name: string }).name),
+    );
+    expect(names).toEqual(['message']);
+  });
+
   it('gives trace ids to log lines and headers even when spans are written nowhere', async () => {
     const { result } = await run(
       `import { withSpan, currentTraceIds, currentTraceparent } from '@plexus/telemetry';
