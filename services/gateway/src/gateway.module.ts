@@ -5,7 +5,14 @@ import type { Duplex } from 'node:stream';
 import { Module } from '@nestjs/common';
 import { BUCKETS } from '@plexus/contracts';
 import { ConfigurationError } from '@plexus/kernel';
-import { requireStrongSecret, type ServiceConfig, type ServiceContext, type ServiceParts, verifyTenantToken } from '@plexus/service-kit';
+import {
+  requireStrongSecret,
+  type ServiceConfig,
+  type ServiceContext,
+  type ServiceDefinition,
+  type ServiceParts,
+  verifyTenantToken,
+} from '@plexus/service-kit';
 import { createHttpApi } from './adapters/http/http-api.js';
 import { EventStream } from './adapters/http/event-stream.js';
 import { DirectoryTenants } from './adapters/nats/directory-tenants.js';
@@ -26,7 +33,7 @@ import type { MethodServices } from './application/methods/method-context.js';
 import { SessionFeed } from './application/session-feed.js';
 import { VmConnections } from './application/vm/vm-connections.js';
 import type { VmServices } from './application/vm/vm-ports.js';
-import type { gatewayConfig } from './config.js';
+import { gatewayConfig } from './config.js';
 
 type Context = ServiceContext<ServiceConfig<typeof gatewayConfig>>;
 
@@ -171,6 +178,15 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     },
   };
 }
+
+/** Declaration of the service, for `main.ts` and for tests that run it in their own process. */
+export const gatewayService: ServiceDefinition<typeof gatewayConfig> = {
+  name: 'gateway',
+  version: '0.1.0',
+  config: gatewayConfig,
+  needs: { streams: ['PLEXUS_EVT_SESSION', 'PLEXUS_IN'], buckets: [BUCKETS.vmEpoch] },
+  create: createGateway,
+};
 
 /** Sends an upgrade to its protocol: VMs on `/ws/vm`, clients on every other path, as real gateways do. */
 function route(request: IncomingMessage, socket: Duplex, head: Buffer, clients: ClientEndpoint, vms: VmEndpoint): void {

@@ -39,8 +39,13 @@ export class Downlink {
     private readonly onFenced: (error: unknown) => void,
   ) {
     this.acked = cursor;
-    this.ackedAtScheduler = 0;
-    if (cursor > 0) this.scheduleAck();
+    // Attaching told the scheduler already.
+    this.ackedAtScheduler = cursor;
+  }
+
+  /** Highest frame that was handed over. */
+  get delivered(): number {
+    return this.acked;
   }
 
   /** There may be something new. */

@@ -16,6 +16,13 @@ export interface Admission {
   readonly vmRecvSeq: number;
 }
 
+/** What outlives the connections of one VM incarnation in this process. */
+export interface Incarnation {
+  readonly ledger: RequestLedger;
+  /** A plain runtime does not say what it has: where its last connection here left off. */
+  plainDelivered: number;
+}
+
 type Beat = { readonly status: 'ok' | 'fenced' | 'replaced' | 'unknown'; readonly currentEpoch: number; readonly outboxHead: number; readonly desired: string };
 
 const DETACH_LIMIT_MS = 5_000;
@@ -23,19 +30,21 @@ const DETACH_LIMIT_MS = 5_000;
 /** One admitted connection of one VM incarnation: hands frames to its collaborators, and ends once. */
 export class VmConnection {
   readonly identity: VmIdentity;
-  /** Sessions of the last heartbeat that the scheduler has not heard of yet. */
-  pendingBeat: readonly string[] | undefined;
+  /** Heartbeats that the scheduler has not heard of yet: how many, and what the last one said. */
+  pendingBeats = 0;
+  activeSessions: readonly string[] = [];
   private readonly sessions = new VmSessions();
   private readonly ended = new AbortController();
   private readonly requests: VmRequests;
   private readonly downlink: Downlink;
   private readonly uplink: Uplink | undefined;
   private readonly plain: PlainUplink | undefined;
+  private readonly onEnd: () => void;
 
   constructor(
     private readonly admission: Admission,
     private readonly services: VmServices,
-    ledger: RequestLedger,
+    incarnation: Incarnation,
     private readonly wire: VmWire,
   ) {
     const { identity, attached, protocol, vmRecvSeq } = admission;
@@ -43,8 +52,12 @@ export class VmConnection {
     this.identity = identity;
     const skipped = this.sessions.learnAll(attached.init.sessions);
     if (skipped > 0) services.log.warn({ vmId: identity.vmId, skipped }, 'sessions in the answer to vm.attach that cannot be read');
-    this.requests = new VmRequests(identity, services, this.sessions, ledger, wire);
-    this.downlink = new Downlink(identity, services, this.sessions, wire, vmRecvSeq, protocol === 1, signal, this.fenced);
+    this.requests = new VmRequests(identity, services, this.sessions, incarnation.ledger, wire);
+    const delivered = protocol === 1 ? incarnation.plainDelivered : vmRecvSeq;
+    this.downlink = new Downlink(identity, services, this.sessions, wire, delivered, protocol === 1, signal, this.fenced);
+    this.onEnd = () => {
+      incarnation.plainDelivered = this.downlink.delivered;
+    };
     if (protocol === 2) this.uplink = new Uplink(identity, services, this.sessions, this.requests, wire, attached.serverRecvSeq, signal, this.fenced);
     else this.plain = new PlainUplink(identity, services, this.sessions, this.requests, wire, attached.serverRecvSeq, signal, this.fenced);
   }
@@ -68,7 +81,8 @@ export class VmConnection {
     if (fack !== undefined) this.downlink.acknowledge(fack);
     switch (frame.type) {
       case 'heartbeat':
-        this.pendingBeat = frame.active_sessions;
+        this.pendingBeats += 1;
+        this.activeSessions = frame.active_sessions;
         return;
       case 'ack':
         return;
@@ -94,8 +108,8 @@ export class VmConnection {
     if (this.open) this.uplink?.receive(fseq, frame);
   }
 
-  /** The scheduler's answer to a heartbeat. */
-  beaten(beat: Beat): void {
+  /** The scheduler's answer to so many heartbeats; each gets its own ack, because the VM counts them. */
+  beaten(beat: Beat, beats: number): void {
     if (!this.open) return;
     if (beat.status === 'fenced') this.fenced(beat);
     else if (beat.status === 'replaced') this.close(CLOSE_CODES.replaced);
@@ -104,7 +118,8 @@ export class VmConnection {
       this.downlink.headIs(beat.outboxHead);
       if (this.admission.protocol === 1) return;
       const now = this.services.now();
-      this.wire.send(JSON.stringify({ type: 'heartbeat_ack', server_time: now, lease_until_ms: now + this.admission.attached.leaseMs, desired: beat.desired }));
+      const ack = JSON.stringify({ type: 'heartbeat_ack', server_time: now, lease_until_ms: now + this.admission.attached.leaseMs, desired: beat.desired });
+      for (let answered = 0; answered < beats; answered += 1) this.wire.send(ack);
     }
   }
 
@@ -124,6 +139,7 @@ export class VmConnection {
     this.ended.abort();
     this.uplink?.stop();
     this.downlink.stop();
+    this.onEnd();
   }
 
   /** Tells the scheduler that the socket is gone. Not needed for correctness: without it the lease runs out. */

@@ -1,8 +1,7 @@
 import { vmContracts as vm } from '@plexus/contracts';
 import { CLOSE_CODES } from '@plexus/vm-protocol';
 import type { Hints } from '../ports.js';
-import type { Admission } from './vm-connection.js';
-import { VmConnection } from './vm-connection.js';
+import { type Admission, type Incarnation, VmConnection } from './vm-connection.js';
 import type { VmServices, VmWire } from './vm-ports.js';
 import { RequestLedger } from './vm-requests.js';
 
@@ -12,13 +11,13 @@ interface Entry {
 }
 
 const BEATS_PER_CALL = 1_000;
-/** Answers of incarnations that are not connected here any more are kept for a while; more than this and the oldest go. */
-const MAX_LEDGERS = 1_000;
+/** What was answered to incarnations that are not connected here any more is kept for a while; more than this and the oldest go. */
+const MAX_INCARNATIONS = 1_000;
 
 /** The VMs whose sockets this process holds: at most one connection each, their heartbeats in one call per tenant. */
 export class VmConnections {
   private readonly entries = new Map<string, Entry>();
-  private readonly ledgers = new Map<string, RequestLedger>();
+  private readonly incarnations = new Map<string, Incarnation>();
   private beating: Promise<void> | undefined;
 
   constructor(
@@ -35,7 +34,7 @@ export class VmConnections {
     const { tenant, vmId, epoch } = admission.identity;
     this.entries.get(vmId)?.connection.close(CLOSE_CODES.replaced);
     this.entries.get(vmId)?.listening.stop();
-    const connection = new VmConnection(admission, this.services, this.ledger(`${vmId}:${epoch}`), wire);
+    const connection = new VmConnection(admission, this.services, this.incarnation(`${vmId}:${epoch}`), wire);
     const listening = this.hints.listenLive(vm.vmOut, { tenant, key: [vmId] }, () => connection.hint());
     this.entries.set(vmId, { connection, listening });
     return connection;
@@ -71,7 +70,7 @@ export class VmConnections {
   private async beatAll(): Promise<void> {
     const tenants = new Map<string, VmConnection[]>();
     for (const { connection } of this.entries.values()) {
-      if (connection.pendingBeat === undefined) continue;
+      if (connection.pendingBeats === 0) continue;
       const list = tenants.get(connection.identity.tenant) ?? [];
       list.push(connection);
       tenants.set(connection.identity.tenant, list);
@@ -82,14 +81,9 @@ export class VmConnections {
   }
 
   private async beatSome(tenant: string, connections: readonly VmConnection[]): Promise<void> {
-    const taken = connections.map((connection) => ({ connection, sessions: connection.pendingBeat ?? [] }));
-    for (const { connection } of taken) connection.pendingBeat = undefined;
-    const beats = taken.map(({ connection: { identity }, sessions }) => ({
-      vmId: identity.vmId,
-      epoch: identity.epoch,
-      connGen: identity.connGen,
-      activeSessions: [...sessions],
-    }));
+    const taken = new Map(connections.map((connection) => [connection.identity.vmId, { connection, count: connection.pendingBeats }]));
+    const beats = connections.map(({ identity: { vmId, epoch, connGen }, activeSessions }) => ({ vmId, epoch, connGen, activeSessions: [...activeSessions] }));
+    for (const connection of connections) connection.pendingBeats = 0;
     try {
       const { vms } = await this.services.mesh.call(
         vm.beatVms,
@@ -97,18 +91,21 @@ export class VmConnections {
         { gateway: this.services.gatewayId, beats },
         { principal: this.services.service(tenant) },
       );
-      for (const answer of vms) taken.find(({ connection }) => connection.identity.vmId === answer.vmId)?.connection.beaten(answer);
+      for (const answer of vms) {
+        const beaten = taken.get(answer.vmId);
+        beaten?.connection.beaten(answer, beaten.count);
+      }
     } catch (error) {
       this.services.log.debug({ error, tenant, vms: beats.length }, 'heartbeats could not be passed on and are kept');
-      for (const { connection, sessions } of taken) connection.pendingBeat ??= sessions;
+      for (const { connection, count } of taken.values()) connection.pendingBeats += count;
     }
   }
 
-  private ledger(incarnation: string): RequestLedger {
-    const ledger = this.ledgers.get(incarnation) ?? new RequestLedger();
-    this.ledgers.delete(incarnation);
-    this.ledgers.set(incarnation, ledger);
-    if (this.ledgers.size > MAX_LEDGERS) this.ledgers.delete(this.ledgers.keys().next().value as string);
-    return ledger;
+  private incarnation(key: string): Incarnation {
+    const known = this.incarnations.get(key) ?? { ledger: new RequestLedger(), plainDelivered: 0 };
+    this.incarnations.delete(key);
+    this.incarnations.set(key, known);
+    if (this.incarnations.size > MAX_INCARNATIONS) this.incarnations.delete(this.incarnations.keys().next().value as string);
+    return known;
   }
 }
