@@ -52,6 +52,8 @@ export function serviceEnvironment(service: ServiceName, mesh: MeshAddresses, en
     PROPAGATION_DELAY_MS: '0',
     SHUTDOWN_TIMEOUT_MS: '3000',
     INTERNAL_PORT: '0',
+    // glibc keeps an arena per thread otherwise, which costs a service at rest some 20 MB.
+    MALLOC_ARENA_MAX: env.MALLOC_ARENA_MAX ?? '2',
     ...ownSettings(service, mesh, env),
   };
 }
