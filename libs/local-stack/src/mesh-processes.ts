@@ -12,12 +12,15 @@ export type MeshProcess = ServiceName | 'nats' | 'postgres';
 /** Pid and internal HTTP address of the services that run now. */
 export type RunningServices = Readonly<Partial<Record<ServiceName, { readonly pid: number; readonly http: string | undefined }>>>;
 
+const TRIM_INTERVAL_MS = 5_000;
+
 /** The supervised processes of one mesh, with their logs and the record by which the next start would find strays. */
 export class MeshProcesses {
   private readonly supervised = new Map<MeshProcess, Supervised>();
   private readonly logs = new Map<MeshProcess, RotatingLog>();
   private readonly record: ProcessRecord;
   private sealed = false;
+  private trimming: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly paths: StatePaths,
@@ -41,9 +44,13 @@ export class MeshProcesses {
     return supervised.start();
   }
 
+  /** The process's log file, kept bounded while the mesh runs. */
   log(name: MeshProcess): RotatingLog {
     const log = new RotatingLog(this.paths.log(name));
     this.logs.set(name, log);
+    this.trimming ??= setInterval(() => {
+      for (const each of this.logs.values()) each.trim();
+    }, TRIM_INTERVAL_MS).unref();
     return log;
   }
 
@@ -84,6 +91,7 @@ export class MeshProcesses {
 
   /** Everything has stopped: forget it. */
   close(): void {
+    clearInterval(this.trimming);
     this.record.clear();
     for (const log of this.logs.values()) log.close();
   }

@@ -1,55 +1,54 @@
-import { closeSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, copyFileSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import path from 'node:path';
 
 const MAX_BYTES = 4 * 1024 * 1024;
-const TAIL_CHARACTERS = 4_096;
+const TAIL_BYTES = 4_096;
 
 /**
- * A log file of bounded size: beyond 4 MiB the file becomes `<name>.1` (replacing an older one) and a new one begins. Remembers the last
- * 4 KiB for error messages. Writes are synchronous: what a crashing process said last is in the file.
+ * A log file of bounded size. Processes append to it directly, through the descriptor they inherit, so that their last words are in it even when the
+ * launcher is gone. `trim` copies a file that has grown beyond 4 MiB to `<name>.1` (replacing an older one) and empties it; what a process
+ * writes between the two is lost.
  */
 export class RotatingLog {
-  private descriptor: number | undefined;
-  private size = 0;
-  private recent = '';
+  readonly descriptor: number;
+  private open = true;
 
   constructor(
     readonly file: string,
     private readonly maxBytes = MAX_BYTES,
   ) {
     mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-    this.open();
+    // Appending is what keeps several writers apart, and what makes them go on at the start after a trim.
+    this.descriptor = openSync(file, 'a+', 0o600);
   }
 
   write(text: string): void {
-    if (this.descriptor === undefined) return;
-    this.recent = (this.recent + text).slice(-TAIL_CHARACTERS);
-    const bytes = Buffer.from(text);
-    if (this.size > 0 && this.size + bytes.length > this.maxBytes) {
-      this.close();
-      renameSync(this.file, `${this.file}.1`);
-      this.open();
-    }
+    if (!this.open) return;
     try {
-      this.size += writeSync(this.descriptor, bytes);
+      writeSync(this.descriptor, text);
     } catch (error) {
-      // A full disk must not take the launcher down with it; the tail in memory still has the text.
+      // A full disk must not take the launcher down with it.
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
     }
   }
 
-  /** The last lines written, for an error message. */
+  trim(): void {
+    if (!this.open || fstatSync(this.descriptor).size <= this.maxBytes) return;
+    copyFileSync(this.file, `${this.file}.1`);
+    ftruncateSync(this.descriptor, 0);
+  }
+
+  /** The last lines, for an error message. */
   tail(lines = 12): string {
-    return this.recent.trimEnd().split('\n').slice(-lines).join('\n');
+    if (!this.open) return '';
+    const { size } = fstatSync(this.descriptor);
+    const buffer = Buffer.alloc(Math.min(TAIL_BYTES, size));
+    readSync(this.descriptor, buffer, 0, buffer.length, size - buffer.length);
+    return buffer.toString('utf8').trimEnd().split('\n').slice(-lines).join('\n');
   }
 
   close(): void {
-    if (this.descriptor !== undefined) closeSync(this.descriptor);
-    this.descriptor = undefined;
-  }
-
-  private open(): void {
-    this.descriptor = openSync(this.file, 'a', 0o600);
-    this.size = statSync(this.file).size;
+    if (this.open) closeSync(this.descriptor);
+    this.open = false;
   }
 }

@@ -36,14 +36,14 @@ export async function startService(options: ServiceProcessOptions, abort: AbortS
   const child = spawn(options.node, [...options.nodeFlags, options.script], {
     cwd: options.cwd,
     env: { ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    // Straight into the file: a pipe would break with the launcher, and a service that cannot log cannot end in order.
+    stdio: ['ignore', options.log.descriptor, options.log.descriptor, 'ipc'],
     detached: true,
   });
   const spawned = new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
     child.once('error', reject);
   });
-  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => options.log.write(text));
   const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });

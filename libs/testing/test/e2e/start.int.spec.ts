@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { repositoryRoot, statePaths } from '@plexus/local-stack';
+import { descendants, expectGone, marked, throwAwayFolder, waitFor } from '../../src/index.js';
+
+const STOP_LIMIT_MS = 10_000;
+
+interface ReadyLine {
+  readonly ready: true;
+  readonly gateway: { readonly ws: string; readonly http: string };
+  readonly nats: string;
+  readonly token: string;
+  readonly pid: number;
+  readonly services: Readonly<Record<string, { readonly pid: number; readonly http: string }>>;
+}
+
+/** `npm start` without npm: the same script, the same arguments. */
+class Start {
+  stdout = '';
+  stderr = '';
+  readonly child: ChildProcess;
+  readonly exit: Promise<number | null>;
+
+  constructor(stateDir: string, ...args: string[]) {
+    const inherited = Object.entries(process.env).filter(([name]) => !/^(PLEXUS_|NATS_|DATABASE_URL|MEMORY_DATABASE_URL)/.test(name));
+    this.child = spawn(process.execPath, [path.join(repositoryRoot(), 'tools/start.mjs'), '--json', '--state', stateDir, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...Object.fromEntries(inherited), PLEXUS_GATEWAY_PORT: '0' },
+    });
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
+    this.exit = once(this.child, 'exit').then(([code]) => code as number | null);
+  }
+
+  async ready(): Promise<ReadyLine> {
+    const line = await waitFor(() => this.child.exitCode !== null || /^\{.*\}\n/m.exec(this.stdout)?.[0], { timeoutMs: 90_000, what: 'the ready line' });
+    if (typeof line !== 'string') throw new Error(`the start ended with code ${this.child.exitCode}:\n${this.stderr}`);
+    return JSON.parse(line) as ReadyLine;
+  }
+}
+
+describe('npm start', () => {
+  const stateDir = path.join(throwAwayFolder('start').path, 'state');
+  let first: Start;
+  let ready: ReadyLine;
+
+  beforeAll(async () => {
+    first = new Start(stateDir);
+    ready = await first.ready();
+  }, 120_000);
+  afterAll(() => {
+    first?.child.kill('SIGTERM');
+  });
+
+  it('prints exactly one line on stdout, with the address of everything', async () => {
+    expect(first.stdout.trim().split('\n')).toHaveLength(1);
+    expect(Object.keys(ready)).toEqual(['ready', 'gateway', 'nats', 'token', 'pid', 'services']);
+    expect(ready.pid).toBe(first.child.pid);
+    expect(Object.keys(ready.services).sort()).toEqual(['gateway', 'memory', 'push', 'routing', 'scheduler']);
+    expect((await fetch(`${ready.gateway.http}/healthz`)).status).toBe(200);
+    for (const { http } of Object.values(ready.services)) expect((await fetch(`${http}/readyz`)).status).toBe(200);
+    expect(ready.token).toBe(readFileSync(statePaths(stateDir).token, 'utf8').trim());
+    expect(statSync(statePaths(stateDir).token).mode & 0o777).toBe(0o600);
+  });
+
+  it('on the same state a second time says who is running, and ends with an error', async () => {
+    const second = new Start(stateDir);
+    expect(await second.exit).toBe(1);
+    expect(second.stdout).toBe('');
+    expect(second.stderr).toContain(`already running on ${stateDir} (pid ${ready.pid}, gateway at ${ready.gateway.ws})`);
+  }, 30_000);
+
+  it('starts a killed service again and says so', async () => {
+    const victim = ready.services.push;
+    process.kill(victim?.pid ?? 0, 'SIGKILL');
+    await waitFor(() => first.stderr.includes('push was ended by SIGKILL; starting it again in'), { what: 'the line that says so' });
+    await waitFor(() => /push is back \(pid \d+\)/.test(first.stderr), { timeoutMs: 15_000, what: 'push to be back' });
+  }, 30_000);
+
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'stops at %s within 10 s, ends with code 0 and leaves no process behind',
+    async (signal) => {
+      const start = first.child.exitCode === null ? first : new Start(stateDir);
+      const { pid } = await start.ready();
+      const clusterId = readFileSync(statePaths(stateDir).clusterId, 'utf8').trim();
+      const everything = [...descendants(pid), ...marked(clusterId)];
+      expect(everything.length).toBeGreaterThan(6);
+      const begunAt = performance.now();
+      start.child.kill(signal);
+      if (signal === 'SIGINT') start.child.kill(signal); // a terminal sends it to npm and to us, and npm passes its own on
+      expect(await start.exit).toBe(0);
+      expect(performance.now() - begunAt).toBeLessThan(STOP_LIMIT_MS);
+      await expectGone(everything, 500);
+      expect(marked(clusterId)).toEqual([]);
+    },
+    120_000,
+  );
+
+  it('whose launcher is killed leaves no process behind either, and starts again', async () => {
+    const start = new Start(stateDir);
+    const { pid } = await start.ready();
+    const everything = [...descendants(pid), ...marked(readFileSync(statePaths(stateDir).clusterId, 'utf8').trim())];
+    start.child.kill('SIGKILL');
+    await start.exit;
+    await expectGone(everything, 15_000);
+    const again = new Start(stateDir);
+    await again.ready();
+    again.child.kill('SIGTERM');
+    expect(await again.exit).toBe(0);
+  }, 180_000);
+
+  it('refuses arguments it does not know', async () => {
+    const start = new Start(stateDir, '--frehs');
+    expect(await start.exit).toBe(2);
+    expect(start.stderr).toContain('--fresh');
+  }, 30_000);
+});
