@@ -70,7 +70,8 @@ function ownSettings(service: ServiceName, mesh: MeshAddresses, env: Environment
         ...(env.PLEXUS_MASTER_KEY ? { PLEXUS_MASTER_KEY: env.PLEXUS_MASTER_KEY } : { PLEXUS_MASTER_KEY_FILE: mesh.paths.masterKey }),
       };
     case 'memory':
-      return { MEMORY_DATABASE_URL: mesh.memoryDatabaseUrl };
+      // Whoever starts a mesh with one command has no migration job; the service applies its own under a lock.
+      return { MEMORY_DATABASE_URL: mesh.memoryDatabaseUrl, MEMORY_MIGRATE: env.MEMORY_MIGRATE ?? '1' };
     case 'routing':
     case 'push':
       return { DATABASE_URL: mesh.databaseUrl };

@@ -13,6 +13,7 @@ import { isExecutable } from './nats-binary.js';
 import { startNatsServer } from './nats-server.js';
 import { postgresFolder } from './postgres-folder.js';
 import { startPostgres } from './postgres-server.js';
+import { OrphanWatch } from './orphan-watch.js';
 import { preferredPort, rememberPorts } from './ports.js';
 import { prepareBus } from './prepare-bus.js';
 import { createMeshDatabase, DATABASE_NAME, migrateMeshDatabase } from './prepare-database.js';
@@ -100,6 +101,7 @@ class Launch {
   private readonly paths;
   private readonly processes: MeshProcesses;
   private lock: HeldLock | undefined;
+  private orphans: OrphanWatch | undefined;
   private state: PreparedState | undefined;
   private addresses: MeshAddresses | undefined;
   private stopping: Promise<void> | undefined;
@@ -120,6 +122,7 @@ class Launch {
     const state = await prepareState(this.paths.root, this.env);
     this.state = state;
     await this.clearLeftovers(state);
+    this.orphans = OrphanWatch.start(state.clusterId);
     await this.checkGatewayPort(gatewayPort);
 
     const [natsUrl, databaseUrl] = await this.all([this.startNats(state), this.startDatabase()]);
@@ -354,6 +357,7 @@ class Launch {
     }
     await halt('postgres', 2_000);
     await halt('nats', 1_000);
+    await this.orphans?.stop();
     if (this.lock === undefined) return;
     this.processes.close();
     removeMeshRecord(this.paths.root);
