@@ -47,6 +47,7 @@ export class OrphanWatch {
   /** Everything was stopped in order: there is nothing to watch for. */
   async stop(): Promise<void> {
     if (this.watcher === undefined || this.watcher.exitCode !== null || this.watcher.signalCode !== null) return;
+    this.watcher.ref(); // its end is awaited now
     const exit = once(this.watcher, 'exit');
     if (this.watcher.kill('SIGKILL')) await exit;
   }

@@ -4,6 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { repositoryRoot, statePaths } from '@plexus/local-stack';
 import { descendants, expectGone, marked, throwAwayFolder, waitFor } from '../../src/index.js';
+import { MeshUser } from './mesh-user.js';
 
 const STOP_LIMIT_MS = 10_000;
 
@@ -39,6 +40,15 @@ class Start {
     if (typeof line !== 'string') throw new Error(`the start ended with code ${this.child.exitCode}:\n${this.stderr}`);
     return JSON.parse(line) as ReadyLine;
   }
+}
+
+/** Everything that belongs to the mesh, after a message has been answered: then a VM's runtime is among it. */
+async function everythingOf({ gateway, token, pid, services }: ReadyLine, stateDir: string): Promise<ReturnType<typeof marked>> {
+  const user = new MeshUser(gateway.http, token);
+  await user.complete('main', [await user.say('main', 'hello')]);
+  const cluster = marked(readFileSync(statePaths(stateDir).clusterId, 'utf8').trim());
+  expect(cluster.length).toBeGreaterThan(Object.keys(services).length);
+  return [...descendants(pid), ...cluster];
 }
 
 describe('npm start', () => {
@@ -83,25 +93,21 @@ describe('npm start', () => {
     'stops at %s within 10 s, ends with code 0 and leaves no process behind',
     async (signal) => {
       const start = first.child.exitCode === null ? first : new Start(stateDir);
-      const { pid } = await start.ready();
-      const clusterId = readFileSync(statePaths(stateDir).clusterId, 'utf8').trim();
-      const everything = [...descendants(pid), ...marked(clusterId)];
-      expect(everything.length).toBeGreaterThan(6);
+      const everything = await everythingOf(await start.ready(), stateDir);
       const begunAt = performance.now();
       start.child.kill(signal);
       if (signal === 'SIGINT') start.child.kill(signal); // a terminal sends it to npm and to us, and npm passes its own on
       expect(await start.exit).toBe(0);
       expect(performance.now() - begunAt).toBeLessThan(STOP_LIMIT_MS);
       await expectGone(everything, 500);
-      expect(marked(clusterId)).toEqual([]);
+      expect(marked(readFileSync(statePaths(stateDir).clusterId, 'utf8').trim())).toEqual([]);
     },
     120_000,
   );
 
   it('whose launcher is killed leaves no process behind either, and starts again', async () => {
     const start = new Start(stateDir);
-    const { pid } = await start.ready();
-    const everything = [...descendants(pid), ...marked(readFileSync(statePaths(stateDir).clusterId, 'utf8').trim())];
+    const everything = await everythingOf(await start.ready(), stateDir);
     start.child.kill('SIGKILL');
     await start.exit;
     await expectGone(everything, 15_000);
