@@ -15,7 +15,7 @@ import { ReadMemories } from './application/read-memories.js';
 import { SearchMemories } from './application/search-memories.js';
 import { SweepMemories } from './application/sweep-memories.js';
 import { WriteMemory } from './application/write-memory.js';
-import type { memoryConfig } from './config.js';
+import { mayMigrate, type memoryConfig } from './config.js';
 
 @Module({ controllers: [MemoriesController, WriteCommandsController] })
 class MemoryModule {}
@@ -28,7 +28,7 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
     schema: config.MEMORY_DATABASE_SCHEMA,
     applicationName: context.instanceId,
     connections: config.MEMORY_DATABASE_CONNECTIONS,
-    migrate: config.MEMORY_MIGRATE ?? config.MEMORY_DATABASE_URL.startsWith('pglite:'),
+    migrate: mayMigrate(config),
     log,
   });
   context.onShutdown('database', 'connections', () => database.close());

@@ -94,6 +94,15 @@ describe.each(['pglite', 'postgres'] as const)('memory in the mesh, on %s', (bac
     await expect(mesh.gateway.call(listMemories, 'acme', { cursor: '?' }, me)).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
   });
 
+  it('reading and writing need their scopes', async () => {
+    const reader = mesh.user(name, { scopes: [SCOPES.read] });
+    await expect(mesh.gateway.call(writeMemory, 'acme', { content: 'x' }, reader)).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
+    await expect(mesh.gateway.call(deleteMemory, 'acme', { id: 'mem_1' }, reader)).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
+    await expect(search('x', reader)).resolves.toMatchObject({ hits: [] });
+    await expect(search('x', mesh.user(name, { scopes: [] }))).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
+    await expect(search('x', mesh.user(name, { role: 'vm' }))).resolves.toMatchObject({ hits: [] });
+  });
+
   it('text of any kind, in content or query, never makes an internal error', async () => {
     const nasty = ['\0', '\ud800', 'a\0b\udfff', '🎉'.repeat(2_000), `'; DROP TABLE memory; --`, ':*&|!()', '\u202e\u200d', ' ', '\\'];
     for (const text of nasty) {

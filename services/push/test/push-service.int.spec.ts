@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { listParked } from '@plexus/bus';
-import { pushContracts } from '@plexus/contracts';
+import { pushContracts, SCOPES } from '@plexus/contracts';
 import { migrate } from '@plexus/database';
 import type { RunningService } from '@plexus/service-kit';
 import { createTestDatabase, type TestDatabase, waitFor } from '@plexus/testing';
@@ -87,6 +87,14 @@ describe('push in the mesh', () => {
     const { epoch } = await inbox();
     await expect(mesh.gateway.call(inboxHeads, 'acme', { users: [name] }, mesh.service)).resolves.toEqual({ heads: [{ user: name, epoch, head: 0 }] });
     await expect(mesh.gateway.call(fetchInbox, 'acme', {}, mesh.service)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+  });
+
+  it('reading and writing need their scopes, and a VM has no inbox', async () => {
+    const reader = mesh.user(name, { scopes: [SCOPES.read] });
+    await expect(mesh.gateway.call(subscribe, 'acme', { scopeKind: 'all' }, reader)).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
+    await expect(mesh.gateway.call(listSubscriptions, 'acme', {}, reader)).resolves.toEqual({ subscriptions: [] });
+    await expect(inbox(mesh.user(name, { scopes: [] }))).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
+    await expect(inbox(mesh.user(name, { role: 'vm' }))).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 
   it('nonsense is refused with a code and the service lives on', async () => {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Module } from '@nestjs/common';
 import { applyStreams, type Bus, connectBus } from '@plexus/bus';
-import { BUCKETS, type Principal } from '@plexus/contracts';
+import { BUCKETS, type Principal, SCOPES } from '@plexus/contracts';
 import { createLogger, loadConfig, type RunningService, startService } from '@plexus/service-kit';
 import { startTestNats, type TestNats, waitFor } from '@plexus/testing';
 import { z } from 'zod';
@@ -34,7 +34,7 @@ export async function startTestMesh(): Promise<TestMesh> {
   await (await admin.kv(BUCKETS.config)).put('_', { tenants: { acme: {}, other: {} } });
   await admin.close();
   const gateway = await startQuietly({ name: 'gateway', config: z.object({}), needs: {}, create: async () => ({ module: Nothing }) }, { NATS_URL: nats.url });
-  const principal = { tenant: 'acme', scopes: [], credentialId: 'test' };
+  const principal = { tenant: 'acme', scopes: [SCOPES.read, SCOPES.write], credentialId: 'test' };
   return {
     nats,
     gateway: gateway.context.bus,

@@ -2,7 +2,7 @@ import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import type { RpcContext } from '@plexus/bus';
 import { Rpc } from '@plexus/bus/nest';
-import { type DataOf, memoryContracts, type ReplyOf } from '@plexus/contracts';
+import { type DataOf, memoryContracts, type ReplyOf, SCOPES } from '@plexus/contracts';
 import { counter, histogram } from '@plexus/telemetry';
 import { ReadMemories } from '../../application/read-memories.js';
 import { SearchMemories } from '../../application/search-memories.js';
@@ -24,36 +24,36 @@ export class MemoriesController {
 
   @Rpc(writeMemory)
   async write(@Payload() { idempotencyKey, ...request }: DataOf<typeof writeMemory>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof writeMemory>> {
-    const answer = await this.writing.execute(callerOf(context), request, idempotencyKey);
+    const answer = await this.writing.execute(callerOf(context, SCOPES.write), request, idempotencyKey);
     written.add(1, { result: answer.result });
     return { ...answer, embedding: 'none' };
   }
 
   @Rpc(searchMemory)
   async search(@Payload() request: DataOf<typeof searchMemory>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof searchMemory>> {
-    const answer = await this.searching.execute(callerOf(context), request);
+    const answer = await this.searching.execute(callerOf(context, SCOPES.read), request);
     searchSeconds.record(answer.tookMs / 1_000);
     return toSearchAnswer(answer);
   }
 
   @Rpc(getMemory)
   async get(@Payload() { id }: DataOf<typeof getMemory>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof getMemory>> {
-    return { memory: toContract(await this.reading.get(callerOf(context), id)) };
+    return { memory: toContract(await this.reading.get(callerOf(context, SCOPES.read), id)) };
   }
 
   @Rpc(listMemories)
   async list(@Payload() request: DataOf<typeof listMemories>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof listMemories>> {
-    const { memories, nextCursor } = await this.reading.list(callerOf(context), request);
+    const { memories, nextCursor } = await this.reading.list(callerOf(context, SCOPES.read), request);
     return { memories: memories.map(toContract), ...(nextCursor === undefined ? {} : { nextCursor }) };
   }
 
   @Rpc(deleteMemory)
   async delete(@Payload() { id }: DataOf<typeof deleteMemory>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof deleteMemory>> {
-    return { deleted: await this.reading.delete(callerOf(context), id) };
+    return { deleted: await this.reading.delete(callerOf(context, SCOPES.write), id) };
   }
 
   @Rpc(memoryStats)
   async stats(@Ctx() context: RpcContext): Promise<ReplyOf<typeof memoryStats>> {
-    return this.reading.stats(callerOf(context));
+    return this.reading.stats(callerOf(context, SCOPES.read));
   }
 }

@@ -2,7 +2,7 @@ import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import type { RpcContext } from '@plexus/bus';
 import { Rpc } from '@plexus/bus/nest';
-import { type DataOf, pushContracts, type ReplyOf } from '@plexus/contracts';
+import { type DataOf, pushContracts, type ReplyOf, SCOPES } from '@plexus/contracts';
 import { ReadInbox } from '../../application/read-inbox.js';
 import { ownerOf, requireService } from './caller.js';
 
@@ -14,12 +14,12 @@ export class InboxController {
 
   @Rpc(fetchInbox)
   async fetch(@Payload() selection: DataOf<typeof fetchInbox>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof fetchInbox>> {
-    return this.inbox.fetch(ownerOf(context), selection);
+    return this.inbox.fetch(ownerOf(context, SCOPES.read), selection);
   }
 
   @Rpc(markInbox)
   async mark(@Payload() { state, ...selection }: DataOf<typeof markInbox>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof markInbox>> {
-    return this.inbox.mark(ownerOf(context), selection, state);
+    return this.inbox.mark(ownerOf(context, SCOPES.read), selection, state);
   }
 
   @Rpc(inboxHeads)
