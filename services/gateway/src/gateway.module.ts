@@ -126,7 +126,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     vms,
     inboxes,
     vmConnections,
-    { tickMs: config.GATEWAY_TICK_MS, pingMs: config.GATEWAY_PING_MS, beatMs: config.GATEWAY_VM_BEAT_MS },
+    { tickMs: config.GATEWAY_TICK_MS, pingMs: config.GATEWAY_PING_MS, beatMs: config.GATEWAY_VM_BEAT_MS, expiryGraceMs: config.GATEWAY_EXPIRY_GRACE_MS },
     log,
   );
 

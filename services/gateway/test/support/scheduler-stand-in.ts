@@ -61,7 +61,8 @@ export class SchedulerStandIn {
       return {
         vms: beats.map(({ vmId, epoch, connGen }) => {
           const found = this.vms.get(vmId);
-          const status = found === undefined ? ('unknown' as const) : found.epoch !== epoch ? 'fenced' : found.connGen !== connGen ? 'replaced' : 'ok';
+          const status: 'unknown' | 'fenced' | 'replaced' | 'ok' =
+            found === undefined ? 'unknown' : found.epoch !== epoch ? 'fenced' : found.connGen !== connGen ? 'replaced' : 'ok';
           return { vmId, status, currentEpoch: found?.epoch ?? 0, outboxHead: found?.outbox.length ?? 0, desired: 'running' };
         }),
       };

@@ -43,7 +43,14 @@ export async function createHttpApi(
   options: { readonly bodyLimitBytes: number; readonly logger: LoggerService },
   log: Log,
 ): Promise<HttpApi> {
-  const adapter = new FastifyAdapter({ bodyLimit: options.bodyLimitBytes, routerOptions: { maxParamLength: 2_048 }, forceCloseConnections: true });
+  const problem = (error: unknown, request: FastifyRequest, reply: FastifyReply) => sendProblem(error, request, reply, log);
+  const adapter = new FastifyAdapter({
+    bodyLimit: options.bodyLimitBytes,
+    routerOptions: { maxParamLength: 2_048 },
+    forceCloseConnections: true,
+    // Paths that cannot be decoded never reach a route.
+    frameworkErrors: problem,
+  });
   const app = await NestFactory.create<NestFastifyApplication>(HttpModule.around(services), adapter, {
     bodyParser: false,
     abortOnError: false,
@@ -66,7 +73,7 @@ export async function createHttpApi(
     },
   );
   // Errors before any controller: bodies that are too large, of another type, or no JSON.
-  fastify.setErrorHandler((error: unknown, request: FastifyRequest, reply: FastifyReply) => sendProblem(error, request, reply, log));
+  fastify.setErrorHandler(problem);
   app.useGlobalFilters(new ProblemFilter(log));
   return { app, server: app.getHttpServer() as Server };
 }

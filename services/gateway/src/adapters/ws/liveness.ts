@@ -12,6 +12,8 @@ export interface LivenessOptions {
   readonly tickMs: number;
   readonly pingMs: number;
   readonly beatMs: number;
+  /** A connection lives so much longer than its token. */
+  readonly expiryGraceMs: number;
 }
 
 interface Pingable {
@@ -28,8 +30,6 @@ interface Due {
 
 /** A pong must come within this, or within one ping interval when that is shorter. */
 const PONG_MS = 10_000;
-/** A token that has expired may be renewed for so long before its connections are closed. */
-const EXPIRY_GRACE_MS = 25_000;
 const FINEST_MS = 20;
 const COARSEST_MS = 1_000;
 
@@ -82,7 +82,7 @@ export class Liveness {
     const { connection } = socket;
     if (connection === undefined) return;
     const { expiresAt } = connection.credential;
-    if (expiresAt !== undefined && Date.now() > expiresAt + EXPIRY_GRACE_MS) {
+    if (expiresAt !== undefined && Date.now() > expiresAt + this.options.expiryGraceMs) {
       socket.close(CLOSE_CODES.policy, 'the token has expired');
       return;
     }

@@ -1,0 +1,181 @@
+import { createConnection, type Socket } from 'node:net';
+import { GatewayClient } from '@plexus/client-protocol';
+import { waitFor } from '@plexus/testing';
+import { GatewayProcess } from './support/gateway-process.js';
+import { PushStandIn } from './support/push-stand-in.js';
+import { RawClient } from './support/raw-client.js';
+import { RoutingStandIn } from './support/routing-stand-in.js';
+import { SchedulerStandIn } from './support/scheduler-stand-in.js';
+import { TestMesh } from './support/test-mesh.js';
+import { TestVm } from './support/test-vm.js';
+
+/** Measured at rest: 120 to 127 MiB with the flags of the launcher, of which a service that does nothing has 106. More than this is a leak or a heavy import. */
+const REST_BYTES = 150 * 1024 * 1024;
+
+describe('connections', () => {
+  let mesh: TestMesh;
+  let routing: RoutingStandIn;
+  let scheduler: SchedulerStandIn;
+  const processes: GatewayProcess[] = [];
+  const clients: { close(): void }[] = [];
+
+  beforeAll(async () => {
+    mesh = await TestMesh.start();
+    const [routingBus, pushBus, schedulerBus] = await Promise.all([mesh.standIn('routing'), mesh.standIn('push'), mesh.standIn('scheduler')]);
+    routing = new RoutingStandIn(routingBus);
+    scheduler = new SchedulerStandIn(schedulerBus);
+    new PushStandIn(pushBus);
+  });
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.close();
+    await Promise.all(processes.splice(0).map((one) => one.end()));
+  });
+  afterAll(() => mesh?.stop());
+
+  async function spawn(settings: Record<string, string> = {}) {
+    const gateway = GatewayProcess.spawn({
+      ...mesh.env('gateway'),
+      LOG_LEVEL: 'warn',
+      GATEWAY_PORT: '0',
+      GATEWAY_TOKEN_FILE: mesh.state.paths.token,
+      ...settings,
+    });
+    processes.push(gateway);
+    return { gateway, ...(await gateway.ready()) };
+  }
+  async function connect(ws: string, token = mesh.token, connect: Record<string, unknown> = {}): Promise<RawClient> {
+    const client = await RawClient.connect(ws, token, connect);
+    clients.push(client);
+    return client;
+  }
+
+  it('sends ticks and pings, and drops a peer that answers no ping', async () => {
+    const { ws, stop } = await mesh.gateway({ GATEWAY_TICK_MS: '100', GATEWAY_PING_MS: '100' });
+    const alive = await connect(ws);
+    const dead = await connect(ws);
+    // A peer behind a cut wire: the socket stays open here, and nothing of it is read or answered any more.
+    (dead.socket as unknown as { _socket: Socket })._socket.pause();
+    const stopped = Date.now();
+    await waitFor(async () => (await alive.request('system-presence')).payload.length === 1, { what: 'the dead peer to be dropped' });
+    expect(Date.now() - stopped).toBeLessThan(3_000);
+    await alive.event('tick');
+    expect(alive.events('tick')[0]?.payload.ts).toEqual(expect.any(Number));
+    expect(alive.closed).toBeUndefined();
+    await stop();
+  });
+
+  it('closes a connection some time after its token has expired', async () => {
+    const { ws, stop } = await mesh.gateway({ GATEWAY_TICK_MS: '100', GATEWAY_EXPIRY_GRACE_MS: '500' });
+    const client = await connect(ws, await mesh.jwt({ sub: 'ann' }, 2));
+    expect(await client.end()).toEqual({ code: 1008, reason: 'the token has expired' });
+    await stop();
+  });
+
+  it('closes a consumer that is too slow with 1008, without holding up the others', async () => {
+    const { ws, stop } = await mesh.gateway({ GATEWAY_MAX_BUFFERED_BYTES: '524288' });
+    const [slow, fast] = [await connect(ws), await connect(ws)];
+    (slow.socket as unknown as { _socket: Socket })._socket.pause();
+    const to = routing.ensure({ tenant: 'default', user: 'me' }, 'agent:main:flood');
+    const chunks = 400;
+    // One after another, so that whoever reads keeps up.
+    for (let index = 0; index < chunks; index += 1)
+      await routing.publish(to, { event: { type: 'message', text: `${index} ${'x'.repeat(30_000)}`, messageId: `m${index}` } });
+    await waitFor(() => fast.events('chat').length === chunks, { what: 'every event on the fast socket' });
+    (slow.socket as unknown as { _socket: Socket })._socket.resume();
+    // Its close frame stands behind what it did not read; when that takes too long the socket is destroyed.
+    expect([1006, 1008]).toContain((await slow.end()).code);
+    expect(slow.events('chat').length).toBeLessThan(chunks);
+    expect((await fast.request('health')).ok).toBe(true);
+    await stop();
+  });
+
+  it('tells everybody that it goes, closes with 1012 and ends with 0', async () => {
+    const { gateway, ws, http } = await spawn({ GATEWAY_SHUTDOWN_SPREAD_MS: '700' });
+    const client = await connect(ws);
+    scheduler.create('vm-down');
+    const vm = await new TestVm('vm-down').connect(ws);
+    clients.push(vm);
+    const stream = await fetch(`${http}/v1/sessions/main/stream`, { headers: { authorization: `Bearer ${mesh.token}` } });
+    const waiting = await RawClient.open(ws);
+    clients.push(waiting);
+    const started = Date.now();
+    gateway.kill('SIGTERM');
+    expect((await client.event('shutdown')).payload).toEqual({ reason: 'gateway stopping', restartExpectedMs: 5_000, spreadMs: 700 });
+    expect(await client.end()).toEqual({ code: 1012, reason: 'service restart' });
+    expect(await vm.end()).toMatchObject({ code: 1012 });
+    expect(await waiting.end()).toMatchObject({ code: 1012 });
+    await stream.text();
+    expect(await gateway.exited).toEqual({ code: 0, signal: null });
+    expect(Date.now() - started).toBeLessThan(5_000);
+  }, 60_000);
+
+  it('ends in time although a client has stopped reading', async () => {
+    const { gateway, ws } = await spawn();
+    const client = await connect(ws);
+    (client.socket as unknown as { _socket: Socket })._socket.pause();
+    gateway.kill('SIGTERM');
+    expect((await gateway.exited).signal).toBeNull();
+  }, 60_000);
+
+  it('loses no part of an answer when it is killed in the middle of it', async () => {
+    const first = await spawn();
+    const port = new URL(first.ws).port;
+    const client = new GatewayClient({ url: first.ws, token: mesh.token, reconnect: { baseMs: 50, capMs: 200 } });
+    clients.push(client);
+    await client.connect({ timeoutMs: 5_000 });
+    const stream = client.chatSend({ sessionKey: 'agent:main:killed', message: 'count', idempotencyKey: 'killed-1' });
+    let shown = '';
+    const reading = (async () => {
+      for await (const piece of stream) shown = piece.type === 'delta' && !piece.replace ? shown + piece.text : piece.text;
+    })();
+    await waitFor(() => routing.runs.has('killed-1'), { what: 'the message' });
+    const to = routing.ensure({ tenant: 'default', user: 'me' }, 'agent:main:killed');
+    await routing.answer(to, 'killed-1', ['One ', 'two '], { end: false });
+    await waitFor(() => shown === 'One two ', { what: 'the first half' });
+    first.gateway.kill('SIGKILL');
+    await routing.answer(to, 'killed-1', ['three '], { from: 3, end: false });
+    await spawn({ GATEWAY_PORT: port });
+    await waitFor(() => client.state === 'connected', { what: 'the reconnect' });
+    await routing.answer(to, 'killed-1', ['four'], { from: 4 });
+    await reading;
+    expect(shown).toBe('One two three four');
+  }, 60_000);
+
+  it('stays small at rest, also with connections', async () => {
+    const { gateway, ws } = await spawn();
+    for (let index = 0; index < 50; index += 1) await connect(ws);
+    for (const client of clients.splice(0)) client.close();
+    await waitFor(() => gateway.residentBytes < REST_BYTES, { what: `less than ${REST_BYTES} bytes, has ${gateway.residentBytes}`, timeoutMs: 20_000 });
+  }, 60_000);
+
+  it('says what is wrong with its settings, and with the token in production', async () => {
+    const bad = GatewayProcess.spawn({ ...mesh.env('gateway'), GATEWAY_PORT: 'many', GATEWAY_TICK_MS: '1' });
+    expect((await bad.exited).code).toBe(78);
+    expect(bad.output).toContain('GATEWAY_PORT');
+    expect(bad.output).toContain('GATEWAY_TICK_MS');
+    const weak = GatewayProcess.spawn({ ...mesh.env('gateway'), LOG_LEVEL: 'warn', NODE_ENV: 'production', GATEWAY_PORT: '0', GATEWAY_TOKEN: 'changeme' });
+    expect((await weak.exited).code).toBe(78);
+    expect(weak.output).toContain('GATEWAY_TOKEN');
+    expect(weak.output).not.toContain('changeme');
+  }, 60_000);
+
+  it('lives on when bytes come that are no HTTP, and when sockets are torn in the handshake', async () => {
+    const { ws, http, stop } = await mesh.gateway();
+    const port = Number(new URL(http).port);
+    for (const bytes of [
+      '\x16\x03\x01\x00\x05hello',
+      'GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n',
+      'GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n\r\n',
+      'GET ws://%zz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+    ]) {
+      const socket = createConnection(port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      await new Promise((resolve) => socket.once('connect', resolve));
+      socket.write(bytes);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      socket.destroy();
+    }
+    expect((await (await connect(ws)).request('health')).ok).toBe(true);
+    await stop();
+  });
+});
