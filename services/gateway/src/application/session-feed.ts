@@ -1,4 +1,4 @@
-import { emptySessionStream, type RunEnd, readSessionEvent, type SessionStreamState, sessionContracts } from '@plexus/contracts';
+import { emptySessionStream, REMEMBERED_RUNS, type RunEnd, readSessionEvent, type SessionStreamState, sessionContracts } from '@plexus/contracts';
 import { ownerKey } from '../domain/caller.js';
 import { advanceRun, type ClientEvent, clientEvents, type RunView, type SessionEventData } from '../domain/chat-events.js';
 import { clientMessage } from '../domain/transcript.js';
@@ -15,7 +15,8 @@ export interface StoredSessionEvent {
 
 interface SessionView {
   state: SessionStreamState;
-  run: RunView | undefined;
+  /** The open runs; a session has one at a time, unless somebody breaks that rule. */
+  readonly runs: Map<string, RunView>;
 }
 
 export interface FeedCounters {
@@ -108,12 +109,20 @@ export class SessionFeed {
       this.counters.gaps += 1;
       this.log.warn({ sessionId: data.sessionId, runId: data.runId, ...verdict.gap }, 'a run has missing numbers');
     }
-    if (data.runId !== undefined && verdict.kind !== 'marker') view.run = advanceRun(view.run, data.runId, data.runSeq);
-    this.dispatch(owner, message.tenant, data, clientEvents(data, verdict, view.run, { first: !known, at: message.time, streamSeq: message.seq }));
+    const run = data.runId === undefined || verdict.kind === 'marker' ? undefined : this.advance(view.runs, data.runId, data.runSeq);
+    this.dispatch(owner, message.tenant, data, clientEvents(data, verdict, run, { first: !known, at: message.time, streamSeq: message.seq }));
     if (verdict.kind === 'end' && data.runId !== undefined) {
-      view.run = undefined;
+      view.runs.delete(data.runId);
       for (const listener of [...(this.runWaiters.get(runKey(owner, data.runId)) ?? [])]) listener(verdict.end);
     }
+  }
+
+  private advance(runs: Map<string, RunView>, runId: string, runSeq: number | undefined): RunView {
+    const run = advanceRun(runs.get(runId), runId, runSeq);
+    runs.delete(runId);
+    runs.set(runId, run);
+    if (runs.size > REMEMBERED_RUNS) runs.delete(runs.keys().next().value as string);
+    return run;
   }
 
   private acceptMessage(message: SessionStreamMessage): void {
@@ -186,7 +195,7 @@ export class SessionFeed {
       this.sessions.set(key, known);
       return known;
     }
-    const view: SessionView = { state: emptySessionStream(data.vmId === undefined ? 0 : this.epochOf(data.vmId)), run: undefined };
+    const view: SessionView = { state: emptySessionStream(data.vmId === undefined ? 0 : this.epochOf(data.vmId)), runs: new Map() };
     this.sessions.set(key, view);
     if (this.sessions.size > MAX_SESSIONS) this.sessions.delete(this.sessions.keys().next().value as string);
     return view;

@@ -32,9 +32,9 @@ const EVENT_PHASES: Readonly<Record<string, string>> = {
   skill_call_complete: 'result',
 };
 
-/** The view of a run after one more event of it. A new run id starts a new view; one that starts behind number 1 is partial. */
+/** The view of a run after one more event of it. Without a view it begins; one that begins behind number 1 is partial. */
 export function advanceRun(view: RunView | undefined, runId: string, runSeq: number | undefined): RunView {
-  if (view?.runId !== runId) return { runId, seq: runSeq ?? 1, partial: (runSeq ?? 1) > 1 };
+  if (view === undefined) return { runId, seq: runSeq ?? 1, partial: (runSeq ?? 1) > 1 };
   return { ...view, seq: Math.max(view.seq + 1, runSeq ?? 0) };
 }
 
