@@ -73,8 +73,8 @@ export interface VmStore {
    * it up when nothing remains to be done now.
    */
   commit(snapshot: VmSnapshot, decision: Decision, outcome: { readonly ref?: ProviderRef | undefined; readonly release: boolean }): Promise<boolean>;
-  /** Claims one row, due or not, unless another replica has it. */
-  claim(vmId: string): Promise<boolean>;
+  /** Claims one row, due or not, and whoever had it: the holder loses its next compare-and-set. False: the row is over. */
+  seize(vmId: string): Promise<boolean>;
   /** Gives the claim up; the row is due when it is due. */
   release(vmId: string): Promise<void>;
   /** Gives every claim of this replica up. */

@@ -7,6 +7,9 @@ import type { Admission } from './admission.js';
 import type { HandOver } from './hand-over.js';
 import type { EpochCache, Hints, IncarnationKey, Provider, ProviderRef, VmSnapshot, VmStore } from './ports.js';
 
+/** While the host is being stopped nobody waits for politeness. */
+export const PARK_GRACE_MS = 1_000;
+
 export interface ReconcilerLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
@@ -32,9 +35,6 @@ export interface ReconcilerParts {
 const MAX_ROUNDS = 16;
 const RETRY_AFTER_MS = 1_000;
 
-/** While the host is being stopped nobody waits for politeness. */
-const CLOSING_GRACE_MS = 1_000;
-
 /** Takes the steps that `decide` says, one VM at a time, under a claim. */
 export class Reconciler {
   private closing = false;
@@ -45,7 +45,8 @@ export class Reconciler {
   async park(vmId: string): Promise<void> {
     this.closing = true;
     const { store, policy, random } = this.parts;
-    if (!(await store.claim(vmId))) return;
+    // The claim may still be that of a predecessor that was killed a moment ago; nobody else acts on this host.
+    if (!(await store.seize(vmId))) return;
     const snapshot = await store.load(vmId);
     if (snapshot?.instance !== undefined && snapshot.vm.state !== 'stopping') {
       const reason = { code: 'HOST_STOPPED', text: 'Its host was stopped; it starts again on demand.' };
@@ -118,7 +119,7 @@ export class Reconciler {
       case 'observe':
         return provider.observe(key);
       case 'destroy':
-        return provider.destroy(key, { force: effect.force, ...(this.closing ? { graceMs: CLOSING_GRACE_MS } : {}) });
+        return provider.destroy(key, { force: effect.force, ...(this.closing ? { graceMs: PARK_GRACE_MS } : {}) });
     }
   }
 

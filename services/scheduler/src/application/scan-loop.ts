@@ -1,6 +1,6 @@
 import type { Clock } from '@plexus/kernel';
 import type { IncarnationKey, Provider, VmStore } from './ports.js';
-import type { Reconciler, ReconcilerLog } from './reconciler.js';
+import { PARK_GRACE_MS, type Reconciler, type ReconcilerLog } from './reconciler.js';
 import type { RunWatch } from './run-watch.js';
 import { sweepOrphans } from './sweep-orphans.js';
 
@@ -72,10 +72,17 @@ export class ScanLoop {
     await this.parts.store.releaseAll();
   }
 
-  /** After {@link stop}: ends every VM of this host. */
+  /**
+   * After {@link stop}: ends every VM of this host. Processes are ended whether or not their rows can be written; a row that still says
+   * otherwise is put right by the next start.
+   */
   async parkAll(): Promise<void> {
-    const present = await this.parts.store.present();
-    await Promise.all(present.map(({ vmId }) => this.parts.reconciler.park(vmId)));
+    const { store, provider, reconciler, log } = this.parts;
+    const rows = store.present().then((present) => Promise.all(present.map(({ vmId }) => reconciler.park(vmId))));
+    const processes = provider.list().then((running) => Promise.all(running.map((key) => provider.destroy(key, { force: false, graceMs: PARK_GRACE_MS }))));
+    for (const outcome of await Promise.allSettled([rows, processes])) {
+      if (outcome.status === 'rejected') log.error({ err: outcome.reason }, 'VMs could not be stopped in order');
+    }
   }
 
   private async run(): Promise<void> {

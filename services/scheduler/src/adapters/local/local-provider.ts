@@ -4,7 +4,7 @@ import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bootstrap, CreateSpec, IncarnationKey, Provider, ProviderRef } from '../../application/ports.js';
 import type { Observation } from '../../domain/vm.js';
-import { ageOf, findGroup, findMarked, identify, isRunning, type ProcessIdentity, signal } from './process-table.js';
+import { ageOf, groupOf, identify, isRunning, type ProcessIdentity, ProcessScans, signal } from './process-table.js';
 import { type InstanceRecord, VmFolder } from './vm-folder.js';
 
 export interface LocalProviderOptions {
@@ -25,6 +25,7 @@ const STOP_GRACE_MS = 5_000;
 const KILL_GRACE_MS = 2_000;
 const POLL_MS = 50;
 const WATCH_MS = 500;
+const EXIT_NOTICE_MS = 500;
 
 /**
  * VMs as processes of this machine, in process groups of their own. No isolation whatsoever: this is not a sandbox. They outlive this process;
@@ -32,12 +33,17 @@ const WATCH_MS = 500;
  */
 export class LocalProvider implements Provider {
   readonly name = 'local';
-  private readonly children = new Map<string, ChildProcess>();
+  /** Children of this very process, with their end. */
+  private readonly children = new Map<string, Promise<void>>();
   private readonly watched = new Map<string, { readonly key: IncarnationKey; identity: ProcessIdentity | undefined }>();
   private watcher: NodeJS.Timeout | undefined;
   private onGone: (key: IncarnationKey) => void = () => {};
 
-  constructor(private readonly options: LocalProviderOptions) {}
+  private readonly scans: ProcessScans;
+
+  constructor(private readonly options: LocalProviderOptions) {
+    this.scans = new ProcessScans(options.cluster);
+  }
 
   async create(spec: CreateSpec): Promise<Observation & { readonly ref?: ProviderRef }> {
     const folder = this.folder(spec.vmId);
@@ -102,17 +108,20 @@ export class LocalProvider implements Provider {
   private follow(child: ChildProcess, folder: VmFolder, spec: IncarnationKey, identity: ProcessIdentity): void {
     const key = { vmId: spec.vmId, epoch: spec.epoch };
     const name = nameOf(key);
-    this.children.set(name, child);
     this.watched.set(name, { key, identity });
-    child.once('exit', (code, name_) => {
-      this.children.delete(name);
-      try {
-        this.amend(folder, key.epoch, { exit: { ...(code === null ? {} : { code }), ...(name_ === null ? {} : { signal: name_ }) } });
-      } catch (error) {
-        this.options.log.warn({ ...key, err: error }, 'how a runtime ended could not be written down');
-      }
-      this.onGone(key);
+    const ended = new Promise<void>((resolve) => {
+      child.once('exit', (code, signalName) => {
+        this.children.delete(name);
+        try {
+          this.amend(folder, key.epoch, { exit: { ...(code === null ? {} : { code }), ...(signalName === null ? {} : { signal: signalName }) } });
+        } catch (error) {
+          this.options.log.warn({ ...key, err: error }, 'how a runtime ended could not be written down');
+        }
+        resolve();
+        this.onGone(key);
+      });
     });
+    this.children.set(name, ended);
   }
 
   private amend(folder: VmFolder, epoch: number, change: Partial<InstanceRecord>): void {
@@ -122,18 +131,21 @@ export class LocalProvider implements Provider {
 
   async observe(key: IncarnationKey): Promise<Observation> {
     const folder = this.folder(key.vmId);
-    const record = folder.read();
-    if (record?.epoch !== key.epoch || record.process === undefined) return { phase: 'absent' };
-    if (!isRunning(record.process)) {
+    const found = folder.read();
+    if (found?.epoch !== key.epoch || found.process === undefined) return { phase: 'absent' };
+    if (!isRunning(found.process)) {
+      // The kernel may say so a moment before Node has told us how it ended.
+      await Promise.race([this.children.get(nameOf(key)), sleep(EXIT_NOTICE_MS, undefined, { ref: false })]);
+      const { exit } = folder.read() ?? found;
       return {
         phase: 'exited',
-        ...(record.exit?.code === undefined ? {} : { exitCode: record.exit.code }),
-        ...(record.exit?.signal === undefined ? {} : { signal: record.exit.signal }),
+        ...(exit?.code === undefined ? {} : { exitCode: exit.code }),
+        ...(exit?.signal === undefined ? {} : { signal: exit.signal }),
         text: folder.logTail(),
       };
     }
     // Without its secrets, and nobody alive who could still give them to it: as good as never started.
-    if (record.handedOver !== true && !this.children.has(nameOf(key))) return { phase: 'absent' };
+    if (found.handedOver !== true && !this.children.has(nameOf(key))) return { phase: 'absent' };
     return { phase: 'running' };
   }
 
@@ -155,27 +167,28 @@ export class LocalProvider implements Provider {
           ] as const)
         : ([['SIGKILL', KILL_GRACE_MS]] as const);
     for (const [name, waitMs] of steps) {
-      const members = this.membersOf(key);
+      const members = await this.membersOf(key);
+      if (members.length === 0) return true;
       for (const member of members) signal(member, name);
       await allGone(members, waitMs);
     }
-    return this.membersOf(key).length === 0;
+    return (await this.membersOf(key)).length === 0;
   }
 
-  private membersOf(key: IncarnationKey): ProcessIdentity[] {
+  private async membersOf(key: IncarnationKey): Promise<readonly ProcessIdentity[]> {
+    const processes = await this.scans.take();
     const record = this.folder(key.vmId).read();
     const leader = record?.epoch === key.epoch ? record.process : undefined;
-    const group = leader === undefined ? [] : findGroup(leader);
-    const marked = findMarked(this.options.cluster).filter((process_) => process_.vmId === key.vmId && process_.epoch === key.epoch);
-    return [...new Map([...group, ...marked].map((member) => [member.pid, member])).values()];
+    const group = leader === undefined ? [] : groupOf(leader, processes);
+    return processes.filter((process_) => group.includes(process_) || (process_.marker?.vmId === key.vmId && process_.marker.epoch === key.epoch));
   }
 
   async list(): Promise<readonly (IncarnationKey & { readonly ageMs: number })[]> {
     const incarnations = new Map<string, IncarnationKey & { readonly ageMs: number }>();
-    for (const process_ of findMarked(this.options.cluster)) {
-      const key = { vmId: process_.vmId, epoch: process_.epoch };
-      const ageMs = Math.max(ageOf(process_), incarnations.get(nameOf(key))?.ageMs ?? 0);
-      incarnations.set(nameOf(key), { ...key, ageMs });
+    for (const process_ of await this.scans.take()) {
+      if (process_.marker === undefined) continue;
+      const name = nameOf(process_.marker);
+      incarnations.set(name, { ...process_.marker, ageMs: Math.max(ageOf(process_), incarnations.get(name)?.ageMs ?? 0) });
     }
     return [...incarnations.values()];
   }

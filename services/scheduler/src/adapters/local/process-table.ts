@@ -61,25 +61,37 @@ export function ageOf(identity: ProcessIdentity): number {
 
 /** What a VM process carries in its environment from birth; children inherit it, however far they move away. */
 export interface Marker {
-  readonly cluster: string;
   readonly vmId: string;
   readonly epoch: number;
 }
 
-/** Every process that carries the marker of this cluster. Never our own. */
-export function findMarked(cluster: string): (ProcessIdentity & Marker)[] {
-  const found: (ProcessIdentity & Marker)[] = [];
-  for (const pid of pids()) {
-    const environ = readProc(`/proc/${pid}/environ`);
-    if (environ === undefined || !environ.includes(`PLEXUS_CLUSTER=${cluster}\0`)) continue;
-    const variables = new Map(environ.toString('utf8').split('\0').map(splitVariable));
-    const vmId = variables.get('VM_ID');
-    const epoch = Number(variables.get('VM_EPOCH'));
-    if (variables.get('PLEXUS_CLUSTER') !== cluster || vmId === undefined || !Number.isSafeInteger(epoch)) continue;
-    const identity = identify(pid);
-    if (identity !== undefined) found.push({ ...identity, cluster, vmId, epoch });
+/** One process as a scan found it. */
+export interface ScannedProcess extends ProcessIdentity {
+  readonly processGroup: number;
+  /** Present when it carries the marker of the cluster that was looked for. */
+  readonly marker: Marker | undefined;
+}
+
+/** Every process of this machine that can be seen, except our own. Milliseconds of synchronous work: scans are shared, see {@link ProcessScans}. */
+function scan(cluster: string): ScannedProcess[] {
+  const found: ScannedProcess[] = [];
+  for (const entry of readdirSync('/proc')) {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    const state = stateOf(pid);
+    if (state !== undefined) found.push({ ...state, marker: markerOf(pid, cluster) });
   }
   return found;
+}
+
+function markerOf(pid: number, cluster: string): Marker | undefined {
+  const environ = readProc(`/proc/${pid}/environ`);
+  if (environ === undefined || !environ.includes(`PLEXUS_CLUSTER=${cluster}\0`)) return undefined;
+  const variables = new Map(environ.toString('utf8').split('\0').map(splitVariable));
+  const vmId = variables.get('VM_ID');
+  const epoch = Number(variables.get('VM_EPOCH'));
+  const isOurs = variables.get('PLEXUS_CLUSTER') === cluster && vmId !== undefined && Number.isSafeInteger(epoch);
+  return isOurs ? { vmId, epoch } : undefined;
 }
 
 function splitVariable(text: string): [string, string] {
@@ -87,17 +99,38 @@ function splitVariable(text: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
+const GATHER_MS = 5;
+
+/** Scans of one cluster, shared by everybody who asks within a few milliseconds: many VMs may be stopped at the same time. */
+export class ProcessScans {
+  private next: Promise<readonly ScannedProcess[]> | undefined;
+
+  constructor(private readonly cluster: string) {}
+
+  /** What runs at some moment after this call. */
+  take(): Promise<readonly ScannedProcess[]> {
+    this.next ??= new Promise((resolve, reject) => {
+      setTimeout(() => {
+        this.next = undefined;
+        try {
+          resolve(scan(this.cluster));
+        } catch (error) {
+          reject(error);
+        }
+      }, GATHER_MS);
+    });
+    return this.next;
+  }
+}
+
 /**
  * Members of the process group that this process leads or led. The kernel gives a number to nobody while a group bears it: a living
  * stranger with this pid means that the group is empty.
  */
-export function findGroup(leader: ProcessIdentity): ProcessIdentity[] {
-  const now = stateOf(leader.pid);
+export function groupOf(leader: ProcessIdentity, processes: readonly ScannedProcess[]): readonly ScannedProcess[] {
+  const now = processes.find((process_) => process_.pid === leader.pid);
   if (leader.bootId !== bootId() || (now !== undefined && now.startTicks !== leader.startTicks)) return [];
-  return pids().flatMap((pid) => {
-    const state = stateOf(pid);
-    return state?.processGroup === leader.pid ? [{ pid: state.pid, startTicks: state.startTicks, bootId: state.bootId }] : [];
-  });
+  return processes.filter((process_) => process_.processGroup === leader.pid);
 }
 
 /** Sends a signal to exactly this process. */
@@ -108,8 +141,4 @@ export function signal(identity: ProcessIdentity, name: 'SIGTERM' | 'SIGKILL'): 
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
-}
-
-function pids(): number[] {
-  return readdirSync('/proc').flatMap((entry) => (/^\d+$/.test(entry) && Number(entry) !== process.pid ? [Number(entry)] : []));
 }

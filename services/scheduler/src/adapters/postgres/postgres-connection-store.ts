@@ -127,12 +127,19 @@ export class PostgresConnectionStore implements ConnectionStore {
                              v.id, i.epoch
                         FROM b LEFT JOIN vms v ON v.id = b.vm_id AND ($4::text IS NULL OR v.tenant_id = $4)
                                LEFT JOIN vm_instances i ON i.vm_id = v.id AND i.epoch = b.epoch),
-            leased AS (UPDATE vm_instances i SET lease_until = clock_timestamp() + $5 * interval '1 millisecond'
-                        FROM (SELECT epoch FROM known WHERE ok AND lease_until < clock_timestamp() + ($5 - $6) * interval '1 millisecond' ORDER BY id) k
+            leased AS (UPDATE vm_instances i SET lease_until = clock_timestamp() + $5::float8 * interval '1 millisecond'
+                        FROM (SELECT epoch FROM known WHERE ok AND lease_until < clock_timestamp() + ($5::float8 - $6::float8) * interval '1 millisecond' ORDER BY id) k
                         WHERE i.epoch = k.epoch),
             woken AS (UPDATE vms SET next_action_at = least(next_action_at, clock_timestamp()) WHERE id IN (SELECT id FROM known WHERE ok AND state = 'suspect'))
        SELECT vm_id, current_epoch, desired_state, conn_gen, sent_seq, ok FROM known`,
-      [beats.map((beat) => beat.vmId), beats.map((beat) => beat.epoch), beats.map((beat) => beat.connGen), tenant ?? null, this.leaseMs, LEASE_BATCH_MS],
+      [
+        beats.map((beat) => beat.vmId),
+        beats.map((beat) => beat.epoch),
+        beats.map((beat) => beat.connGen),
+        tenant ?? null,
+        this.leaseMs,
+        Math.min(LEASE_BATCH_MS, this.leaseMs / 6),
+      ],
     );
     const byVm = new Map(rows.map((row) => [row.vm_id, row]));
     return beats.map((beat) => answerOf(beat, byVm.get(beat.vmId)));

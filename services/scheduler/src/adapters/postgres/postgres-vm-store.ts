@@ -150,11 +150,10 @@ export class PostgresVmStore implements VmStore {
     if (to === 'terminated') await endRunsOf(tx, events, vm.id, { kind: 'error', code: 'VM_LOST', text: vm.reason?.text ?? 'The VM was ended.' });
   }
 
-  async claim(vmId: string): Promise<boolean> {
+  async seize(vmId: string): Promise<boolean> {
     const rows = await this.options.database.query(
-      'vm_claim',
-      `UPDATE vms SET claim_owner = $2, claim_until = clock_timestamp() + $3 * interval '1 millisecond'
-        WHERE id = $1 AND ${LIVE} AND (claim_until IS NULL OR claim_until < clock_timestamp() OR claim_owner = $2) RETURNING id`,
+      'vm_seize',
+      `UPDATE vms SET claim_owner = $2, claim_until = clock_timestamp() + $3 * interval '1 millisecond' WHERE id = $1 AND ${LIVE} RETURNING id`,
       [vmId, this.options.replica, CLAIM_MS],
     );
     return rows.length === 1;

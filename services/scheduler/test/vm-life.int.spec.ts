@@ -1,0 +1,300 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { BUCKETS, type ResponseOf, vmContracts } from '@plexus/contracts';
+import { marked, residentBytes, waitFor } from '@plexus/testing';
+import { bootstrapped, FakeConnection } from './support/fake-gateway.js';
+import { fixture, MODEL_KEY, SchedulerMesh, TENANT } from './support/mesh.js';
+
+const { ensureVm, getVm, listVms, terminateVm, redeemTicket, verifyVmToken, attachVm, vmStateChanged } = vmContracts;
+
+describe('the life of VMs on real processes', () => {
+  let mesh: SchedulerMesh;
+  const connections: FakeConnection[] = [];
+
+  const connect = async (...args: Parameters<typeof FakeConnection.open>): Promise<FakeConnection> => {
+    const connection = await FakeConnection.open(...args);
+    connections.push(connection);
+    return connection;
+  };
+  const isRunning = (pid: number): boolean => marked(mesh.cluster).some((process_) => process_.pid === pid);
+  const vmOf = async (user: string, vmId: string) => (await mesh.asUser(user, getVm, { vmId })).vm;
+
+  beforeAll(async () => {
+    mesh = await SchedulerMesh.start();
+  });
+  afterEach(() => {
+    for (const connection of connections.splice(0)) connection.close();
+  });
+  afterAll(() => mesh.stop());
+
+  it('gives 60 concurrent callers on three replicas one VM, created once, and lets all of them wait until it is ready', async () => {
+    await Promise.all([mesh.scheduler(), mesh.scheduler(), mesh.scheduler()]);
+    const calls = Array.from({ length: 60 }, () => mesh.asUser('ada', ensureVm, { wait: 'ready', waitMs: 30_000 }));
+    const [row] = await waitFor(() =>
+      mesh.rows<{ id: string }>(`SELECT id FROM vms WHERE subject_id = 'ada'`).then((rows) => (rows.length > 0 ? rows : undefined)),
+    );
+    const vmId = (row as { id: string }).id;
+    await connect(mesh, 'ada', await bootstrapped(mesh, vmId));
+    const answers = await Promise.all(calls);
+    expect(new Set(answers.map((answer) => answer.vmId))).toEqual(new Set([vmId]));
+    expect(answers.filter((answer) => answer.created)).toHaveLength(1);
+    expect(new Set(answers.map((answer) => answer.state))).toEqual(new Set(['ready']));
+    expect(await mesh.rows(`SELECT id FROM vms WHERE subject_id = 'ada'`)).toHaveLength(1);
+    expect(await mesh.rows(`SELECT epoch FROM vm_instances WHERE vm_id = $1`, [vmId])).toHaveLength(1);
+    expect(marked(mesh.cluster)).toHaveLength(4); // three replicas, one VM
+  });
+
+  it('answers for a VM that is ready without touching it', async () => {
+    const scheduler = await mesh.only();
+    const before = await mesh.rows<{ row_version: number }>(`SELECT row_version FROM vms WHERE subject_id = 'ada'`);
+    const answer = await mesh.asUser('ada', ensureVm, { wait: 'ready' });
+    expect(answer).toMatchObject({ state: 'ready', created: false, resumed: false });
+    expect(await mesh.rows(`SELECT row_version FROM vms WHERE subject_id = 'ada'`)).toEqual(before);
+    const metrics = await (await fetch(`${await scheduler.ready()}/metrics`)).text();
+    expect(metrics).toMatch(/plexus_vm_ensure_seconds_count\{[^}]*path="live"[^}]*\} 1/);
+  });
+
+  it('keeps a VM through the kill -9 of its scheduler: the next one recognises the process and takes its beats', async () => {
+    const first = await mesh.only();
+    const { vmId } = await mesh.asUser('bob', ensureVm, { wait: 'none' });
+    const runtime = await bootstrapped(mesh, vmId);
+    const connection = await connect(mesh, 'bob', runtime);
+    await first.kill('SIGKILL');
+    expect(isRunning(runtime.pid)).toBe(true);
+
+    await mesh.only();
+    expect(await mesh.asUser('bob', ensureVm, { wait: 'ready' })).toMatchObject({ vmId, epoch: runtime.epoch, state: 'ready', created: false });
+    expect(await connection.beat()).toMatchObject({ status: 'ok', currentEpoch: runtime.epoch, desired: 'running' });
+    // It is watched again: its end is noticed, by a scheduler that is not its parent.
+    process.kill(runtime.pid, 'SIGKILL');
+    await waitFor(async () => (await vmOf('bob', vmId)).state === 'paused', { timeoutMs: 5_000 });
+    expect(await vmOf('bob', vmId)).toMatchObject({ desiredState: 'running', reason: { code: 'EXITED' } });
+  });
+
+  it('carries out a start whose scheduler died between the intent and the process, and leaves alone one whose process it had started', async () => {
+    await mesh.only();
+    const { vmId: host } = await mesh.asUser('una', ensureVm, {});
+    await bootstrapped(mesh, host);
+    await mesh.endSchedulers();
+    const vmId = 'vm-interrupted';
+    await mesh.rows(
+      `INSERT INTO vms (id, tenant_id, subject_id, scope_key, state, attempt, next_action_at, deadline_at, host_id, claim_owner, claim_until)
+       SELECT $1, $2, 'uwe', 'user', 'provisioning', 1, now(), now() + interval '1 minute', host_id, 'scheduler-dead', now() + interval '1 second' FROM vms WHERE id = $3`,
+      [vmId, TENANT, host],
+    );
+    await mesh.rows(
+      `WITH i AS (INSERT INTO vm_instances (vm_id, provider, provider_name, phase) VALUES ($1, 'local', 'plexus-vm-interrupted', 'creating') RETURNING epoch)
+       UPDATE vms SET current_epoch = (SELECT epoch FROM i) WHERE id = $1`,
+      [vmId],
+    );
+    const [{ epoch }] = (await mesh.rows<{ epoch: number }>(`SELECT epoch FROM vm_instances WHERE vm_id = $1`, [vmId])) as [{ epoch: number }];
+    await mesh.only();
+    const runtime = await bootstrapped(mesh, vmId);
+    expect(runtime.epoch).toBe(epoch);
+    // The same once more, now with the process there: it is found, and stays the only one.
+    await mesh.endSchedulers();
+    await mesh.rows(`UPDATE vms SET state = 'provisioning', next_action_at = now(), claim_until = NULL WHERE id = $1`, [vmId]);
+    await mesh.rows(`UPDATE vm_instances SET phase = 'creating' WHERE vm_id = $1`, [vmId]);
+    await mesh.only();
+    await connect(mesh, 'uwe', runtime);
+    expect(await mesh.asUser('uwe', ensureVm, { wait: 'ready' })).toMatchObject({ vmId, epoch, state: 'ready' });
+    expect(marked(mesh.cluster).map((process_) => process_.pid)).toContain(runtime.pid);
+  });
+
+  it('notices the end of a process within 2 s and says how it ended, with its last words; the next ensure resumes in the same workspace', async () => {
+    await mesh.only();
+    const { vmId } = await mesh.asUser('cora', ensureVm, {});
+    const runtime = await bootstrapped(mesh, vmId);
+    await connect(mesh, 'cora', runtime);
+    await waitFor(async () => (await vmOf('cora', vmId)).state === 'ready');
+    expect((await vmOf('cora', vmId)).pid).toBe(runtime.pid);
+    process.kill(runtime.pid, 'SIGKILL');
+    const gone = await waitFor(async () => ((vm) => (vm.state === 'ready' ? undefined : vm))(await vmOf('cora', vmId)), { timeoutMs: 2_000 });
+    expect(gone.reason).toEqual({ code: 'EXITED', text: `The runtime was ended by SIGKILL: fake runtime ${runtime.pid} is up` });
+
+    const waiting = mesh.asUser('cora', ensureVm, { wait: 'ready' });
+    const next = await bootstrapped(mesh, vmId, runtime.epoch + 1);
+    await connect(mesh, 'cora', next);
+    expect(await waiting).toMatchObject({ vmId, epoch: next.epoch, state: 'ready', created: false, resumed: true });
+    expect(readFileSync(path.join(mesh.state.path, 'vms', vmId, 'workspace', `bootstrap-${runtime.epoch}.json`), 'utf8')).toContain(runtime.ticket);
+  });
+
+  it('ends a VM with everything it started, tools in sessions of their own too, and makes a new one for the next caller', async () => {
+    await mesh.only({ RUNTIME_ENTRY: fixture('fake-runtime-with-tool.mjs') });
+    const { vmId } = await mesh.asUser('dan', ensureVm, {});
+    const runtime = await bootstrapped(mesh, vmId);
+    expect(isRunning(runtime.tool as number)).toBe(true);
+    expect((await mesh.asUser('dan', terminateVm, { vmId })).vm.desiredState).toBe('terminated');
+    await waitFor(async () => (await vmOf('dan', vmId)).state === 'terminated');
+    for (const pid of [runtime.pid, runtime.tool as number]) expect(isRunning(pid)).toBe(false);
+    const next = await mesh.asUser('dan', ensureVm, {});
+    expect(next).toMatchObject({ created: true });
+    expect(next.vmId).not.toBe(vmId);
+  });
+
+  it('gives up a runtime that cannot start after six tries with its reason, and does not hammer', async () => {
+    await mesh.only({ RUNTIME_ENTRY: fixture('failing-runtime.mjs') });
+    const { vmId } = await mesh.asUser('eve', ensureVm, {});
+    const failing = mesh.asUser('eve', ensureVm, { wait: 'ready', waitMs: 1_500 });
+    await expect(failing).rejects.toMatchObject({ code: 'VM_UNAVAILABLE', details: { vmId } });
+    // Two of the six waits are enough for a test of the fast kind; the table of waits is the domain's.
+    const tries = await waitFor(
+      () =>
+        mesh
+          .rows<{ at: Date }>(`SELECT at FROM vm_transitions WHERE vm_id = $1 AND to_state = 'provisioning' ORDER BY id`, [vmId])
+          .then((rows) => (rows.length >= 3 ? rows : undefined)),
+      {
+        timeoutMs: 15_000,
+      },
+    );
+    const [first, second, third] = tries.map((row) => row.at.getTime()) as [number, number, number];
+    expect(second - first).toBeGreaterThanOrEqual(800);
+    expect(third - second).toBeGreaterThanOrEqual(1_600);
+    await mesh.rows(`UPDATE vms SET attempt = 6 WHERE id = $1`, [vmId]);
+    const failed = await waitFor(async () => ((vm) => (vm.state === 'failed' ? vm : undefined))(await vmOf('eve', vmId)), { timeoutMs: 20_000 });
+    expect(failed.reason).toMatchObject({
+      code: expect.stringMatching(/^(START|BOOT)_FAILED$/),
+      text: 'The runtime exited with code 3: no such model: gibberish',
+    });
+    expect(await mesh.asUser('eve', ensureVm, {})).toMatchObject({ vmId, state: 'failed', reason: expect.stringContaining('gibberish') });
+    await expect(mesh.asUser('eve', ensureVm, { wait: 'ready' })).rejects.toMatchObject({ code: 'VM_UNAVAILABLE' });
+    expect(await mesh.rows(`SELECT id FROM vms WHERE subject_id = 'eve'`)).toHaveLength(1);
+  });
+
+  it('admits a ticket once: two sockets at once, a later one, another user and an old epoch are refused, the same client may repeat', async () => {
+    await mesh.only();
+    const { vmId } = await mesh.asUser('fay', ensureVm, {});
+    const { ticket } = await bootstrapped(mesh, vmId);
+    await expect(mesh.asGateway(redeemTicket, { ticket, userId: 'somebody-else', clientNonce: 'nonce-x' })).rejects.toMatchObject({ code: 'TICKET_INVALID' });
+    const both = await Promise.allSettled(['nonce-a', 'nonce-b'].map((clientNonce) => mesh.asGateway(redeemTicket, { ticket, userId: 'fay', clientNonce })));
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    const winner = both[0]?.status === 'fulfilled' ? 'nonce-a' : 'nonce-b';
+    expect(await mesh.asGateway(redeemTicket, { ticket, userId: 'fay', clientNonce: winner })).toMatchObject({ vmId });
+    await expect(mesh.asGateway(redeemTicket, { ticket, userId: 'fay' })).rejects.toMatchObject({ code: 'TICKET_INVALID' });
+    await mesh.rows(`UPDATE vm_tickets SET used_at = used_at - interval '31 seconds' WHERE vm_id = $1`, [vmId]);
+    await expect(mesh.asGateway(redeemTicket, { ticket, userId: 'fay', clientNonce: winner })).rejects.toMatchObject({ code: 'TICKET_INVALID' });
+    expect(await mesh.rows(`SELECT event FROM vm_audit WHERE vm_id = $1`, [vmId])).toEqual(Array.from({ length: 3 }, () => ({ event: 'ticket_replay' })));
+    expect(await mesh.rows(`SELECT hash FROM vm_tickets WHERE vm_id = $1 AND encode(hash, 'escape') LIKE $2`, [vmId, `%${ticket.slice(0, 16)}%`])).toEqual([]);
+  });
+
+  it('fences the incarnation before: its token, its attach, its beats and its frames', async () => {
+    await mesh.only();
+    const { vmId } = await mesh.asUser('gil', ensureVm, {});
+    const old = await bootstrapped(mesh, vmId);
+    const connection = await connect(mesh, 'gil', old, { beat: false });
+    process.kill(old.pid, 'SIGKILL');
+    await waitFor(async () => (await vmOf('gil', vmId)).state === 'paused');
+    await mesh.asUser('gil', ensureVm, {});
+    const next = await bootstrapped(mesh, vmId, old.epoch + 1);
+    await connect(mesh, 'gil', next);
+
+    await expect(mesh.asGateway(verifyVmToken, { token: old.token, userId: 'gil' })).rejects.toMatchObject({ code: 'VM_FENCED' });
+    await expect(mesh.asGateway(attachVm, { vmId, epoch: old.epoch, gateway: 'gw', protocol: 2 })).rejects.toMatchObject({
+      code: 'VM_FENCED',
+      details: { currentEpoch: next.epoch },
+    });
+    await expect(connection.frames()).rejects.toMatchObject({ code: 'VM_FENCED' });
+    expect(await connection.beat()).toMatchObject({ status: 'fenced', currentEpoch: next.epoch });
+    const frame = { type: 'fire_and_forget', session_id: 's', method: 'audit_log', params: { event: 'x' } };
+    await expect(mesh.asGateway(vmContracts.submitVmFrame, { vmId, epoch: old.epoch, fseq: 1, frame })).rejects.toMatchObject({ code: 'VM_FENCED' });
+    await expect(mesh.asGateway(vmContracts.markVmInbox, { vmId, epoch: old.epoch, upTo: 5 })).rejects.toMatchObject({ code: 'VM_FENCED' });
+    await expect(mesh.asGateway(verifyVmToken, { token: `${next.token}x`, userId: 'gil' })).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    await expect(mesh.asGateway(verifyVmToken, { token: next.token, userId: 'ada' })).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    const announced = await (await mesh.bus.kv(BUCKETS.vmEpoch)).get(vmId);
+    expect(announced?.json()).toBe(next.epoch);
+  });
+
+  it('shows no secret in the process list, the environment, the logs or the database, and passes on nothing of its own environment', async () => {
+    const scheduler = await mesh.only({ SOME_PRIVATE_SETTING: 'x', PLEXUS_MODEL: 'm1', LANG: 'C.UTF-8' });
+    const { vmId } = await mesh.asUser('hal', ensureVm, {});
+    const runtime = await bootstrapped(mesh, vmId);
+    await connect(mesh, 'hal', runtime);
+    expect(runtime.modelApiKey).toBe(MODEL_KEY);
+    expect(runtime.environment).toEqual(
+      ['CONTROL_PLANE_WS', 'HOME', 'LANG', 'PATH', 'PLEXUS_CLUSTER', 'PLEXUS_MODEL', 'PLEXUS_WORKDIR', 'VM_EPOCH', 'VM_ID', 'VM_USER_ID'].sort(),
+    );
+    const dump = await mesh.rows<{ text: string }>(
+      `SELECT row_to_json(t)::text AS text FROM vm_instances t UNION ALL SELECT row_to_json(t)::text FROM vm_tickets t UNION ALL SELECT row_to_json(t)::text FROM vms t
+        UNION ALL SELECT row_to_json(t)::text FROM vm_audit t UNION ALL SELECT convert_from(body, 'utf8') FROM outbox`,
+    );
+    const places = {
+      cmdline: readFileSync(`/proc/${runtime.pid}/cmdline`, 'utf8'),
+      environ: readFileSync(`/proc/${runtime.pid}/environ`, 'utf8'),
+      log: readFileSync(path.join(mesh.state.path, 'vms', vmId, 'runtime.log'), 'utf8'),
+      record: readFileSync(path.join(mesh.state.path, 'vms', vmId, 'instance.json'), 'utf8'),
+      scheduler: scheduler.output,
+      database: dump.map((row) => row.text).join('\n'),
+    };
+    for (const [place, text] of Object.entries(places)) {
+      for (const secret of [runtime.ticket, runtime.token, runtime.bootstrapSecret, MODEL_KEY]) expect([place, text.includes(secret)]).toEqual([place, false]);
+    }
+  });
+
+  it('keeps users and tenants apart', async () => {
+    await mesh.only();
+    const { vmId } = await mesh.asUser('ida', ensureVm, {});
+    await expect(mesh.asUser('joe', getVm, { vmId })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(mesh.asUser('joe', terminateVm, { vmId })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect((await mesh.asUser('joe', listVms, {})).vms).toEqual([]);
+    expect((await mesh.asUser('ida', listVms, {})).vms.map((vm) => vm.vmId)).toEqual([vmId]);
+    const all = (await mesh.asUser('joe', listVms, { includeTerminated: true }, ['operator.admin'])).vms.map((vm) => vm.vmId);
+    expect(all).toEqual(expect.arrayContaining([vmId]));
+    await expect(mesh.asUser('ida', vmContracts.beatVms, { gateway: 'me', beats: [] })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(mesh.asGateway(attachVm, { vmId, epoch: 1, gateway: 'gw', protocol: 2 }, 'other')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('publishes every move once, and only along the edges of the table', async () => {
+    const scheduler = await mesh.only();
+    const { vmId } = await mesh.asUser('kim', ensureVm, {});
+    await connect(mesh, 'kim', await bootstrapped(mesh, vmId));
+    await mesh.asUser('kim', terminateVm, { vmId });
+    await waitFor(async () => (await vmOf('kim', vmId)).state === 'terminated');
+    const seen: string[] = [];
+    const reading = mesh.bus.readOrdered('PLEXUS_EVT_VM', { filter: vmStateChanged.subject(TENANT, vmId), from: 'all' }, (message) => {
+      const { data } = message.json<{ data: { from: string; to: string } }>();
+      seen.push(`${data.from}>${data.to}`);
+    });
+    await waitFor(() => seen.length >= 5);
+    await reading.stop();
+    expect(seen).toEqual(['requested>provisioning', 'provisioning>booting', 'booting>ready', 'ready>stopping', 'stopping>terminated']);
+    expect(residentBytes(scheduler.pid) / 1024 / 1024).toBeLessThan(150);
+  });
+
+  it('suspects a silent VM, keeps it while it may come back, and replaces it only if somebody needs it', async () => {
+    await mesh.only({ VM_LEASE_MS: '2500', VM_SUSPECT_MS: '1500', ALLOW_WEAK_FENCING: '1' });
+    const { vmId } = await mesh.asUser('lea', ensureVm, {});
+    const runtime = await bootstrapped(mesh, vmId);
+    const connection = await connect(mesh, 'lea', runtime, { beat: false });
+    await waitFor(async () => (await vmOf('lea', vmId)).state === 'suspect');
+    await connection.beat();
+    await waitFor(async () => (await vmOf('lea', vmId)).state === 'ready');
+    await waitFor(async () => (await vmOf('lea', vmId)).state === 'paused');
+    expect(isRunning(runtime.pid)).toBe(false);
+    expect(await vmOf('lea', vmId)).toMatchObject({ reason: { code: 'LEASE_EXPIRED' } });
+  });
+
+  it('stops its VMs with itself when it is embedded, starts none by itself, and resumes on demand', async () => {
+    const embedded = await mesh.only({ PLEXUS_EMBEDDED: '1' });
+    const { vmId } = await mesh.asUser('max', ensureVm, {});
+    const runtime = await bootstrapped(mesh, vmId);
+    await connect(mesh, 'max', runtime, { beat: false });
+    expect([await embedded.kill('SIGTERM'), embedded.output]).toEqual([{ code: 0, signal: null }, expect.any(String)]);
+    expect(isRunning(runtime.pid)).toBe(false);
+    expect(marked(mesh.cluster)).toEqual([]);
+
+    await mesh.only();
+    expect(await vmOf('max', vmId)).toMatchObject({ state: 'paused', desiredState: 'running', reason: { code: 'HOST_STOPPED' } });
+    expect(await mesh.asUser('max', ensureVm, {})).toMatchObject({ vmId, created: false, resumed: true } satisfies Partial<ResponseOf<typeof ensureVm>>);
+    await bootstrapped(mesh, vmId, runtime.epoch + 1);
+  });
+
+  it.each([
+    [{ NODE_ENV: 'production' }, 'ALLOW_UNSANDBOXED_LOCAL'],
+    [{ NODE_ENV: 'production', ALLOW_UNSANDBOXED_LOCAL: '1', VM_TOKEN_SECRET: '' }, 'VM_TOKEN_SECRET is not set'],
+    [{ NODE_ENV: 'production', ALLOW_UNSANDBOXED_LOCAL: '1', VM_TOKEN_SECRET: 'short' }, 'at least 32'],
+    [{ NODE_ENV: 'production', ALLOW_UNSANDBOXED_LOCAL: '1', VM_TOKEN_SECRET: 'development-secret-change-in-production' }, 'VM_TOKEN_SECRET'],
+    [{ VM_LEASE_MS: '5000' }, 'must exceed 55000 ms'],
+  ])('refuses to start with %j', async (environment, sentence) => {
+    await expect(mesh.scheduler(environment)).rejects.toThrow(sentence);
+  });
+});
