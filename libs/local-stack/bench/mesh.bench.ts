@@ -1,6 +1,6 @@
 // Start-up time and resident memory of the whole embedded mesh. Memory is read from /proc after ten quiet seconds, once with the memory
 // service on PGlite (the default) and once on a Postgres of its own, so that PGlite's share can be told apart.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +9,8 @@ import { type Mesh, startMesh, startPostgres } from '@plexus/local-stack';
 const RUNS = 3;
 const QUIET_MS = 10_000;
 const folder = mkdtempSync(path.join(tmpdir(), 'plexus-bench-mesh-'));
+// As root, Postgres runs as another user, who has to reach its folder.
+chmodSync(folder, 0o755);
 
 function print(name: string, unit: string, values: readonly number[], goal?: string): void {
   const sorted = values.map((value) => Math.round(value * 10) / 10).sort((a, b) => a - b);
