@@ -57,7 +57,7 @@ try {
 
   const postgres = await startPostgres({ dir: path.join(folder, 'memory-postgres') });
   try {
-    const { mesh } = await timed('state-pg', { MEMORY_DATABASE_URL: postgres.url });
+    const { mesh } = await timed('state-pg', { MEMORY_DATABASE_URL: postgres.url() });
     await sleep(QUIET_MS);
     const each = Object.values(mesh.services).map(({ pid }) => resident(pid));
     print('resident at rest, memory on Postgres', 'MB', [resident(mesh.services.memory?.pid ?? 0)]);
