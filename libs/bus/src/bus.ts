@@ -10,7 +10,7 @@ import type {
   RpcContract,
   StreamDefinition,
 } from '@plexus/contracts';
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import type { Bucket } from './bucket.js';
 import type { BusLog } from './bus-log.js';
 import type { Delivery, DeliveryFormat, Outcome } from './delivery.js';
@@ -119,6 +119,9 @@ export interface Bus {
   call<C extends RpcContract>(rpc: C, tenant: string, data: InputOf<C>, options?: CallOptions): Promise<ResponseOf<C>>;
   /** Answers a contract's questions, together with the other replicas of this service. */
   serve<C extends RpcContract>(rpc: C, handler: RpcHandler<C>, options?: ServeOptions): Serving;
+
+  /** One request with raw bytes through the multiplexer; for protocols that are not contracts. Fails like {@link call}, but reads nothing into the answer. */
+  request(subject: string, body: Uint8Array, options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<Msg>;
 
   /** Stores one event and waits for the stream's receipt. Fails with INVALID_REQUEST, PAYLOAD_TOO_LARGE, TIMEOUT or UNAVAILABLE. */
   publish<C extends StoredContract>(contract: C, event: EventInput<C>, options?: PublishOptions): Promise<PubAck>;

@@ -17,7 +17,7 @@ const ErrorBody = z.object({
 
 /** An error as the two headers and the body in which it travels. */
 export function encodeError(error: PlexusError): { readonly headers: OutgoingHeaders; readonly body: Uint8Array } {
-  const headers = new OutgoingHeaders().setKnown(HEADERS.errorCode, headerText(error.code)).setKnown(HEADERS.errorText, headerText(error.message));
+  const headers = new OutgoingHeaders().set(HEADERS.errorCode, headerText(error.code)).set(HEADERS.errorText, headerText(error.message));
   const body = toJsonBytes(error.toJSON());
   if (body.length <= MAX_ERROR_BYTES) return { headers, body };
   return { headers, body: toJsonBytes({ code: error.code, message: error.message, retryable: error.retryable }) };

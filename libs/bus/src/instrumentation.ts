@@ -14,7 +14,7 @@ const reconnects = counter('natsReconnects');
 
 /** Writes the active span into headers; nothing when this process is not traced. */
 export function injectTrace(headers: OutgoingHeaders): void {
-  if (telemetryIsRegistered()) injectHeaders((name, value) => headers.setKnown(name, value));
+  if (telemetryIsRegistered()) injectHeaders((name, value) => headers.set(name, value));
 }
 
 /** The active span as header fields, for events that are stored before they are sent. */

@@ -1,5 +1,5 @@
 import { DeliverPolicy } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import type { BucketDefinition, ConsumerDefinition, DataOf, InputOf, LiveContract, ResponseOf, RpcContract } from '@plexus/contracts';
 import { plexusError } from '@plexus/contracts';
 import { timeout } from '@plexus/kernel';
@@ -24,6 +24,7 @@ import { RpcClient } from './rpc-client.js';
 import { type Admission, ServedContract } from './rpc-server.js';
 import { toOrderedMessage } from './stored-message.js';
 import { coveringFilter, subjectMatches } from './subject-filter.js';
+import { TokenCache } from './token-cache.js';
 
 const MAX_PENDING_REQUESTS = 65_536;
 const CLOSE_TIMEOUT_MS = 2_000;
@@ -53,7 +54,12 @@ export class NatsBus implements Bus {
     this.jetstream = new JetStreamApi(this.multiplexer);
     this.client = new RpcClient(this.multiplexer, options.identity, options.requestTimeoutMs);
     this.publisher = new Publisher(link, this.multiplexer);
-    this.admission = { identity: options.identity, allowAnonymous: options.allowAnonymous === true, tenantExists: options.tenantExists ?? (() => true) };
+    this.admission = {
+      identity: options.identity,
+      allowAnonymous: options.allowAnonymous === true,
+      tenantExists: options.tenantExists ?? (() => true),
+      tokens: new TokenCache(),
+    };
   }
 
   get service(): string {
@@ -89,6 +95,10 @@ export class NatsBus implements Bus {
         return serving.stop();
       },
     };
+  }
+
+  request(subject: string, body: Uint8Array, options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<Msg> {
+    return this.multiplexer.request(subject, body, options);
   }
 
   publish<C extends StoredContract>(contract: C, event: EventInput<C>, options?: PublishOptions): Promise<PubAck> {

@@ -1,6 +1,7 @@
 import type { Msg } from '@nats-io/transport-node';
 import { contractName, HEADERS, plexusError } from '@plexus/contracts';
 import { fullJitter, PlexusError, systemClock } from '@plexus/kernel';
+import { telemetryIsRegistered } from '@plexus/telemetry';
 import { encodeEvent } from './event-codec.js';
 import { countPublished, spanOfPublish } from './instrumentation.js';
 import { MAX_MESSAGE_BYTES, textOf } from './json-body.js';
@@ -36,13 +37,16 @@ export class Publisher {
   }
 
   /** See {@link Bus.publish}. */
-  async publish<C extends StoredContract>(contract: C, event: EventInput<C>, options: PublishOptions = {}): Promise<PubAck> {
+  async publish<C extends StoredContract>(contract: C, event: EventInput<C>, options?: PublishOptions): Promise<PubAck> {
+    if (telemetryIsRegistered()) return this.publishObserved(contract, event, options);
+    return this.append(this.encode(contract, event), options);
+  }
+
+  private async publishObserved<C extends StoredContract>(contract: C, event: EventInput<C>, options?: PublishOptions): Promise<PubAck> {
     const name = contractName(contract);
     try {
-      const ack = await spanOfPublish(name, () => {
-        const { subject, msgId, headers, body } = this.encode(contract, event);
-        return this.publishRaw(subject, body, { ...options, headers, msgId });
-      });
+      // Encoded within the span, so that the event carries it.
+      const ack = await spanOfPublish(name, () => this.append(this.encode(contract, event), options));
       countPublished(name, ack.duplicate ? 'duplicate' : 'stored');
       return ack;
     } catch (error) {
@@ -53,37 +57,57 @@ export class Publisher {
 
   /** See {@link Bus.publishRaw}. */
   async publishRaw(subject: string, body: Uint8Array, options: RawPublishOptions = {}): Promise<PubAck> {
-    const headers = encodeHeaders(options);
+    return this.append({ subject, msgId: options.msgId, headers: options.headers ?? {}, body }, options);
+  }
+
+  private append(message: EncodedEvent, options: RawPublishOptions = {}): Promise<PubAck> {
+    const { subject, body } = message;
+    const headers = encodeHeaders(message, options.expectedLastSubjectSeq);
     const bytes = body.length + headers.size;
     if (bytes > MAX_MESSAGE_BYTES) throw plexusError('PAYLOAD_TOO_LARGE', { details: { bytes, maxBytes: MAX_MESSAGE_BYTES } });
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     // Only what the stream can recognise as a repeat may be sent again when its fate is unknown.
-    const repeatable = options.msgId !== undefined;
-    const giveUpAt = performance.now() + timeoutMs;
-    for (let attempt = 0; ; attempt += 1) {
-      const remainingMs = giveUpAt - performance.now();
-      try {
-        const answer = await this.multiplexer.request(subject, body, {
+    const repeatable = message.msgId !== undefined;
+    const send = (remainingMs: number): Promise<PubAck> =>
+      this.multiplexer
+        .request(subject, body, {
           headers: headers.toNats(),
           timeoutMs: Math.max(1, repeatable ? Math.min(remainingMs, ATTEMPT_TIMEOUT_MS) : remainingMs),
           signal: options.signal,
           failOnDisconnect: repeatable,
-        });
-        return readAck(answer, subject);
-      } catch (error) {
-        const waitMs = Math.max(10, fullJitter(attempt, BACKOFF));
-        if (!mayTryAgain(error, repeatable) || performance.now() + waitMs >= giveUpAt) throw error;
-        await pause(waitMs, options.signal);
-      }
+        })
+        .then((answer) => readAck(answer, subject));
+    const giveUpAt = performance.now() + timeoutMs;
+    return send(timeoutMs).catch((error: unknown) => tryAgain(send, error, repeatable, giveUpAt, options.signal));
+  }
+}
+
+/** Repeats a publish that may be repeated, with pauses, until its time is over. */
+async function tryAgain(
+  send: (remainingMs: number) => Promise<PubAck>,
+  failure: unknown,
+  repeatable: boolean,
+  giveUpAt: number,
+  signal: AbortSignal | undefined,
+): Promise<PubAck> {
+  let lastFailure = failure;
+  for (let attempt = 0; ; attempt += 1) {
+    const waitMs = Math.max(10, fullJitter(attempt, BACKOFF));
+    if (!mayTryAgain(lastFailure, repeatable) || performance.now() + waitMs >= giveUpAt) throw lastFailure;
+    await pause(waitMs, signal);
+    try {
+      return await send(giveUpAt - performance.now());
+    } catch (error) {
+      lastFailure = error;
     }
   }
 }
 
-function encodeHeaders(options: RawPublishOptions): OutgoingHeaders {
-  const headers = new OutgoingHeaders().setAll(options.headers);
-  if (options.msgId !== undefined) headers.set(HEADERS.messageId, options.msgId);
-  if (options.expectedLastSubjectSeq !== undefined) headers.setKnown(EXPECTED_LAST_SUBJECT_SEQUENCE, String(options.expectedLastSubjectSeq));
-  return headers;
+function encodeHeaders({ headers, msgId }: EncodedEvent, expectedLastSubjectSeq: number | undefined): OutgoingHeaders {
+  const encoded = new OutgoingHeaders().setAll(headers);
+  if (msgId !== undefined) encoded.set(HEADERS.messageId, msgId);
+  if (expectedLastSubjectSeq !== undefined) encoded.set(EXPECTED_LAST_SUBJECT_SEQUENCE, String(expectedLastSubjectSeq));
+  return encoded;
 }
 
 /** NO_RESPONDERS means that nothing was stored; after TIMEOUT or a lost connection nobody knows. */

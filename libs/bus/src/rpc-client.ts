@@ -1,5 +1,6 @@
 import { contractName, HEADERS, type InputOf, plexusError, type ResponseOf, type RpcContract } from '@plexus/contracts';
 import { PlexusError } from '@plexus/kernel';
+import { telemetryIsRegistered } from '@plexus/telemetry';
 import type { BusIdentity } from './bus.js';
 import { decodeError } from './error-reply.js';
 import { countCalled, injectTrace, spanOfCall } from './instrumentation.js';
@@ -7,10 +8,11 @@ import { MAX_MESSAGE_BYTES, toJsonBytes } from './json-body.js';
 import type { RequestMultiplexer } from './request-multiplexer.js';
 import type { CallOptions } from './rpc.js';
 import { type SchemaValidator, validatorFor } from './schema-validator.js';
-import { OutgoingHeaders } from './wire-headers.js';
+import { headerLine, OutgoingHeaders } from './wire-headers.js';
 
 /** Subjects remembered per contract, so that building and checking one is not paid for by every call. */
 const MAX_CACHED_SUBJECTS = 10_000;
+const MAX_CACHED_TOKENS = 1_000;
 
 interface PreparedContract {
   readonly name: string;
@@ -21,6 +23,7 @@ interface PreparedContract {
 
 /** The asking side of `rpc` contracts. */
 export class RpcClient {
+  private readonly authLines = new Map<string, string>();
   private readonly prepared = new WeakMap<RpcContract, PreparedContract>();
 
   constructor(
@@ -30,17 +33,10 @@ export class RpcClient {
   ) {}
 
   /** See {@link Bus.call}. */
-  async call<C extends RpcContract>(rpc: C, tenant: string, data: InputOf<C>, options: CallOptions = {}): Promise<ResponseOf<C>> {
+  call<C extends RpcContract>(rpc: C, tenant: string, data: InputOf<C>, options: CallOptions = {}): Promise<ResponseOf<C>> {
     const contract = this.prepare(rpc);
-    const startedAt = performance.now();
-    try {
-      const response = await spanOfCall(contract.name, () => this.ask(rpc, contract, tenant, data, options));
-      countCalled(contract.name, undefined, performance.now() - startedAt);
-      return response as ResponseOf<C>;
-    } catch (error) {
-      countCalled(contract.name, PlexusError.isPlexusError(error) ? error.code : 'INTERNAL', performance.now() - startedAt);
-      throw error;
-    }
+    const ask = (): Promise<ResponseOf<C>> => this.ask(rpc, contract, tenant, data, options) as Promise<ResponseOf<C>>;
+    return telemetryIsRegistered() ? observed(contract.name, ask) : ask();
   }
 
   private async ask(rpc: RpcContract, contract: PreparedContract, tenant: string, data: unknown, options: CallOptions): Promise<unknown> {
@@ -49,8 +45,8 @@ export class RpcClient {
     const timeoutMs = options.timeoutMs ?? this.timeoutMs ?? rpc.timeoutMs;
     const subject = subjectFor(rpc, contract, tenant);
     const token = options.token ?? (options.principal && (await this.identity?.mint(options.principal)));
-    const headers = new OutgoingHeaders().setKnown(HEADERS.deadline, String(Date.now() + timeoutMs));
-    if (token !== undefined) headers.setKnown(HEADERS.auth, token);
+    const headers = new OutgoingHeaders().setTrusted(HEADERS.deadline, String(Date.now() + timeoutMs));
+    if (token !== undefined) headers.appendLine(this.authLine(token));
     injectTrace(headers);
     const answer = await this.multiplexer.request(subject, body, { headers: headers.toNats(), timeoutMs, signal: options.signal });
     const error = decodeError(answer);
@@ -62,6 +58,17 @@ export class RpcClient {
     }
   }
 
+  /** Identities hand out the same token for a while: it is checked and formatted once. */
+  private authLine(token: string): string {
+    let line = this.authLines.get(token);
+    if (line === undefined) {
+      line = headerLine(HEADERS.auth, token);
+      if (this.authLines.size >= MAX_CACHED_TOKENS) this.authLines.clear();
+      this.authLines.set(token, line);
+    }
+    return line;
+  }
+
   private prepare(rpc: RpcContract): PreparedContract {
     let contract = this.prepared.get(rpc);
     if (contract === undefined) {
@@ -69,6 +76,18 @@ export class RpcClient {
       this.prepared.set(rpc, contract);
     }
     return contract;
+  }
+}
+
+async function observed<T>(contract: string, ask: () => Promise<T>): Promise<T> {
+  const startedAt = performance.now();
+  try {
+    const response = await spanOfCall(contract, ask);
+    countCalled(contract, undefined, performance.now() - startedAt);
+    return response;
+  } catch (error) {
+    countCalled(contract, PlexusError.isPlexusError(error) ? error.code : 'INTERNAL', performance.now() - startedAt);
+    throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Msg, Subscription } from '@nats-io/transport-node';
 import { contractName, HEADERS, isTenantId, NO_TENANT, plexusError, type Principal, type RpcContract } from '@plexus/contracts';
 import { Deadline, PlexusError } from '@plexus/kernel';
+import { telemetryIsRegistered } from '@plexus/telemetry';
 import type { BusIdentity } from './bus.js';
 import { encodeError, toPlexusError } from './error-reply.js';
 import { countServed, spanOfServing } from './instrumentation.js';
@@ -9,13 +10,15 @@ import type { Link } from './link.js';
 import { publishError } from './request-multiplexer.js';
 import type { RpcContext, RpcHandler, ServeOptions, Serving, ServingStats } from './rpc.js';
 import { type SchemaValidator, validatorFor } from './schema-validator.js';
-import { type ReadHeaders, readHeaders } from './wire-headers.js';
+import type { TokenCache } from './token-cache.js';
+import { headerBlock, headerIn, type ReadHeaders, readHeaders } from './wire-headers.js';
 
 /** How a served call is admitted. */
 export interface Admission {
   readonly identity: BusIdentity | undefined;
   readonly allowAnonymous: boolean;
   readonly tenantExists: (tenant: string) => boolean;
+  readonly tokens: TokenCache;
 }
 
 /** The tenant token starts behind `plexus.rpc.`. */
@@ -98,9 +101,8 @@ export class ServedContract<C extends RpcContract> implements Serving {
     const startedAt = performance.now();
     let code: string | undefined;
     try {
-      const headers = readHeaders(message);
-      const reply = await spanOfServing(this.name, headers, () => this.handle(message, headers));
-      this.reply(message, reply);
+      const pending = telemetryIsRegistered() ? spanOfServing(this.name, readHeaders(message), () => this.handle(message)) : this.handle(message);
+      this.reply(message, await pending);
     } catch (error) {
       code = this.fail(message, error);
     }
@@ -111,6 +113,26 @@ export class ServedContract<C extends RpcContract> implements Serving {
     if (this.inFlight === 0) this.onIdle?.();
   }
 
+  /** One function on purpose: every further async layer costs a tenth of a call. */
+  private async handle(message: Msg): Promise<Uint8Array> {
+    const { subject } = message;
+    const tenant = subject.slice(TENANT_AT, subject.indexOf('.', TENANT_AT));
+    const block = headerBlock(message);
+    const proof = this.principalOf(tenant, headerIn(block, HEADERS.auth));
+    const principal = proof instanceof Promise ? await proof : proof;
+    this.admit(principal, tenant);
+    const due = headerIn(block, HEADERS.deadline);
+    if (due !== undefined && Number(due) <= Date.now()) throw plexusError('TIMEOUT', { message: 'The deadline had passed before the call was answered.' });
+    const data = this.request.parse(message.data);
+    const context = new CallContext(tenant, principal, subject, due, message, this.stopping.signal);
+    try {
+      const answer: unknown = this.handler(data as never, context);
+      return toJsonBytes(this.checked(answer instanceof Promise ? await answer : answer));
+    } finally {
+      context.dispose();
+    }
+  }
+
   private reply(message: Msg, body: Uint8Array): void {
     try {
       this.link.connection.publish(message.reply as string, body);
@@ -119,37 +141,19 @@ export class ServedContract<C extends RpcContract> implements Serving {
     }
   }
 
-  private async handle(message: Msg, headers: ReadHeaders): Promise<Uint8Array> {
-    const { subject } = message;
-    const tenant = subject.slice(TENANT_AT, subject.indexOf('.', TENANT_AT));
-    const principal = await this.admit(tenant, headers);
-    const deadline = Deadline.fromHeader(headers.get(HEADERS.deadline));
-    if (deadline?.expired) throw plexusError('TIMEOUT', { message: 'The deadline had passed before the call was answered.' });
-    const data = this.request.parse(message.data);
-    const context = new CallContext(tenant, principal, subject, deadline, headers, this.stopping.signal);
-    try {
-      const reply: unknown = await this.handler(data as never, context);
-      return toJsonBytes(this.checked(reply));
-    } finally {
-      deadline?.dispose();
-    }
-  }
-
-  /** Who calls, when that one may address this tenant. */
-  private async admit(tenant: string, headers: ReadHeaders): Promise<Principal> {
-    const principal = await this.principalOf(tenant, headers.get(HEADERS.auth));
+  /** Whether that principal may address this tenant. */
+  private admit(principal: Principal, tenant: string): void {
     if (principal.tenant !== tenant && !(principal.role === 'service' && principal.tenant === NO_TENANT)) {
       throw plexusError('TENANT_MISMATCH', { details: { credential: principal.tenant, subject: tenant } });
     }
     if (tenant !== NO_TENANT && !(isTenantId(tenant) && this.admission.tenantExists(tenant))) {
       throw plexusError('UNKNOWN_TENANT', { details: { tenant } });
     }
-    return principal;
   }
 
   private principalOf(tenant: string, token: string | undefined): Promise<Principal> | Principal {
     const { identity, allowAnonymous } = this.admission;
-    if (token !== undefined && identity !== undefined) return identity.verify(token);
+    if (token !== undefined && identity !== undefined) return identity.verify(this.admission.tokens.intern(token));
     if (!allowAnonymous) throw plexusError('UNAUTHENTICATED');
     return { tenant, role: 'service', scopes: [], credentialId: 'anonymous' };
   }
@@ -181,21 +185,38 @@ export class ServedContract<C extends RpcContract> implements Serving {
   }
 }
 
-/** The signal is made when a handler asks for it: most never do, and it costs as much as the rest of a call. */
+/** Deadline, signal and headers are made when a handler asks for them: most never do, and each costs as much as a good part of a call. */
 class CallContext implements RpcContext {
+  private readDeadline: Deadline | undefined;
   private combined: AbortSignal | undefined;
+  private readMap: ReadHeaders | undefined;
 
   constructor(
     readonly tenant: string,
     readonly principal: Principal,
     readonly subject: string,
-    readonly deadline: Deadline | undefined,
-    readonly headers: ReadHeaders,
+    private readonly due: string | undefined,
+    private readonly message: Msg,
     private readonly stopping: AbortSignal,
   ) {}
+
+  get deadline(): Deadline | undefined {
+    this.readDeadline ??= Deadline.fromHeader(this.due);
+    return this.readDeadline;
+  }
 
   get signal(): AbortSignal {
     this.combined ??= this.deadline === undefined ? this.stopping : AbortSignal.any([this.deadline.signal, this.stopping]);
     return this.combined;
+  }
+
+  get headers(): ReadHeaders {
+    this.readMap ??= readHeaders(this.message);
+    return this.readMap;
+  }
+
+  /** Releases the timer behind the signal. */
+  dispose(): void {
+    this.readDeadline?.dispose();
   }
 }

@@ -12,7 +12,9 @@ function coverOf(a: readonly string[], b: readonly string[]): string[] {
   for (let index = 0; index < Math.max(a.length, b.length); index += 1) {
     const left = a[index];
     const right = b[index];
-    if (left === undefined || right === undefined || left === '>' || right === '>') return [...cover, '>'];
+    // `>` needs a token of its own, so where one filter ends the cover has to open one token earlier.
+    if (left === undefined || right === undefined) return [...cover.slice(0, -1), '>'];
+    if (left === '>' || right === '>') return [...cover, '>'];
     cover.push(left === right ? left : '*');
   }
   return cover;

@@ -1,5 +1,6 @@
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import { plexusError } from '@plexus/contracts';
+import { asBuffer } from './json-body.js';
 
 const VERSION_LINE = 'NATS/1.0\r\n';
 const LINE_BREAK = /[\r\n\0]/;
@@ -20,14 +21,17 @@ export class OutgoingHeaders {
 
   /** Adds one header. Throws INVALID_REQUEST for a name or value that would break the header block. */
   set(name: string, value: string): this {
-    if (!NAME.test(name)) throw plexusError('INVALID_REQUEST', { message: 'A header name holds characters that are not allowed.', details: { header: name } });
-    return this.setKnown(name, value);
+    return this.appendLine(headerLine(name, value));
   }
 
-  /** For names that are constants of this program. */
-  setKnown(name: string, value: string): this {
-    if (LINE_BREAK.test(value)) throw plexusError('INVALID_REQUEST', { message: 'A header value holds a line break.', details: { header: name } });
-    this.block += `${name}: ${value}\r\n`;
+  /** For names that are constants of this program and values that it made itself. */
+  setTrusted(name: string, value: string): this {
+    return this.appendLine(`${name}: ${value}\r\n`);
+  }
+
+  /** Adds a line made by {@link headerLine}. */
+  appendLine(line: string): this {
+    this.block += line;
     this.encoded = undefined;
     return this;
   }
@@ -58,16 +62,49 @@ export class OutgoingHeaders {
   }
 }
 
-/** Reads the headers of a message. Names are case-sensitive. */
-export function readHeaders(message: Pick<Msg, 'headers'>): ReadHeaders {
-  const headers = message.headers;
-  if (headers === undefined || headers === null) return NO_HEADERS;
-  const read = new Map<string, string>();
-  for (const [name, values] of headers) {
-    const first = values[0];
-    if (first !== undefined) read.set(name, first);
+/** One line of a header block. Throws INVALID_REQUEST for a name or value that would break the block. */
+export function headerLine(name: string, value: string): string {
+  if (!NAME.test(name)) throw plexusError('INVALID_REQUEST', { message: 'A header name holds characters that are not allowed.', details: { header: name } });
+  if (LINE_BREAK.test(value)) throw plexusError('INVALID_REQUEST', { message: 'A header value holds a line break.', details: { header: name } });
+  return `${name}: ${value}\r\n`;
+}
+
+/** Where the client library keeps the undecoded message. */
+interface UndecodedMessage {
+  readonly _rdata?: Uint8Array;
+  readonly _msg?: { readonly hdr?: number };
+}
+
+/**
+ * The header block of a received message as text; undefined when it has none. Read from the bytes: the client library's decoder
+ * canonicalises every name, which costs more than the rest of receiving a call. Should its insides change, its decoder is used.
+ */
+export function headerBlock(message: Pick<Msg, 'headers'>): string | undefined {
+  const { _rdata: bytes, _msg: frame } = message as UndecodedMessage;
+  if (bytes instanceof Uint8Array && typeof frame?.hdr === 'number') {
+    return frame.hdr > 0 ? asBuffer(bytes).toString('utf8', 0, frame.hdr) : undefined;
   }
-  return read;
+  const { headers } = message;
+  if (headers === undefined || headers === null) return undefined;
+  let block = VERSION_LINE;
+  for (const [name, values] of headers) for (const value of values) block += `${name}: ${value}\r\n`;
+  return `${block}\r\n`;
+}
+
+/** The first value of one header in a block; undefined when it is absent. Names are case-sensitive. */
+export function headerIn(block: string | undefined, name: string): string | undefined {
+  if (block === undefined) return undefined;
+  const at = block.indexOf(`\n${name}:`);
+  if (at < 0) return undefined;
+  const from = at + name.length + 2;
+  const to = block.indexOf('\r', from);
+  return block.slice(from, to < 0 ? undefined : to).trim();
+}
+
+/** All headers of a message. */
+export function readHeaders(message: Pick<Msg, 'headers'>): ReadHeaders {
+  const block = headerBlock(message);
+  return block === undefined ? NO_HEADERS : parseHeaderBlock(block);
 }
 
 /** Makes any text fit into one header value: one line, at most `maxLength` characters. */

@@ -17,8 +17,10 @@ afterEach(() => fixture.disconnectAll());
 describe('live frames', () => {
   it('reach every listener whose selection matches, with their address', async () => {
     const seen: Record<string, string[]> = { all: [], acme: [], room: [], seat: [] };
-    const into = (name: string) => (data: { n: number }, { tenant, key }: { tenant: string; key: readonly string[] }) =>
-      void seen[name]?.push(`${tenant}/${key.join('/')}=${data.n}`);
+    const into =
+      (name: string) =>
+      (data: { n: number }, { tenant, key }: { tenant: string; key: readonly string[] }) =>
+        void seen[name]?.push(`${tenant}/${key.join('/')}=${data.n}`);
     bus.listenLive(tick, {}, into('all'));
     bus.listenLive(tick, { tenant: 'acme' }, into('acme'));
     bus.listenLive(tick, { tenant: 'acme', key: ['Room 1'] }, into('room'));
@@ -100,8 +102,8 @@ describe('discovery', () => {
       metadata: { docs: 'x' },
       endpoints: [{ name: 'test_greet_v1', subject: 'plexus.rpc.*.test.greet.v1', queue_group: 'test' }],
     });
-    const [stats] = await ask('$SRV.STATS.test');
-    const [endpoint] = stats?.endpoints as [Record<string, unknown>];
+    const [stats] = (await ask('$SRV.STATS.test')) as [{ endpoints: [Record<string, unknown>] }];
+    const [endpoint] = stats.endpoints;
     expect(endpoint).toMatchObject({ num_requests: 2, num_errors: 1, last_error: expect.stringContaining('INTERNAL') });
     expect(endpoint.processing_time).toBeGreaterThan(0);
     discovery.stop();

@@ -186,10 +186,13 @@ beforeAll(async () => {
   await fixture.apply({ streams: [COMMANDS, DLQ], consumers: [worker()] });
   bus = await fixture.connect();
   client = await fixture.connect({ service: 'client' });
-  const module = await Test.createTestingModule({ imports: [BusModule.forRoot(bus)], controllers: [Answers, PerRequest, Works], providers: [Greeter] }).compile();
+  const module = await Test.createTestingModule({
+    imports: [BusModule.forRoot(bus)],
+    controllers: [Answers, PerRequest, Works],
+    providers: [Greeter],
+  }).compile();
   application = module.createNestMicroservice({ strategy: new PlexusTransport(bus), logger: false });
   await application.listen();
-  await bus.connection.flush();
 });
 afterAll(async () => {
   await application.close();
@@ -201,7 +204,11 @@ const call = (contract: ReturnType<typeof rpc>, name: string, tenant = 'acme') =
 describe('@Rpc', () => {
   it('answers a contract with injected providers and validated data', async () => {
     expect(await client.call(greet, 'acme', { name: 'Ada' })).toEqual({ text: 'hello Ada x1' });
-    expect(await failure(client.connection.request('plexus.rpc.acme.test.greet.v1', '{}').then((m) => Promise.reject({ code: m.headers?.get('Nats-Service-Error-Code') })))).toEqual({
+    expect(
+      await failure(
+        client.connection.request('plexus.rpc.acme.test.greet.v1', '{}').then((m) => Promise.reject({ code: m.headers?.get('Nats-Service-Error-Code') })),
+      ),
+    ).toEqual({
       code: 'INVALID_REQUEST',
     });
     expect(application.get(BUS)).toBe(bus);
@@ -282,7 +289,7 @@ describe('@Consume', () => {
   });
 });
 
-it('without the module an exception still becomes INTERNAL, and a foreign pattern is refused at the start', async () => {
+it('a handler for a pattern of another transport is refused at the start', async () => {
   @Controller()
   class Foreign {
     @MessagePattern('cats')
@@ -291,6 +298,21 @@ it('without the module an exception still becomes INTERNAL, and a foreign patter
   const module = await Test.createTestingModule({ controllers: [Foreign] }).compile();
   const other = module.createNestMicroservice({ strategy: new PlexusTransport(await fixture.connect()), logger: false });
   await expect(other.listen()).rejects.toThrow(/cats/);
+});
+
+it('without the module an exception is INTERNAL at the caller, whatever it was', async () => {
+  @Controller()
+  class Bare {
+    @Rpc(rpc('bare'))
+    bare(): never {
+      throw plexusError('CONFLICT');
+    }
+  }
+  const module = await Test.createTestingModule({ controllers: [Bare] }).compile();
+  const other = module.createNestMicroservice({ strategy: new PlexusTransport(await fixture.connect()), logger: false });
+  await other.listen();
+  expect(await failure(call(rpc('bare'), 'x'))).toMatchObject({ code: 'INTERNAL' });
+  await other.close();
 });
 
 it('closing stops the handlers and leaves the bus open', async () => {

@@ -130,6 +130,7 @@ describe('a call', () => {
     server.serve(greet, async () => {
       throw new Error('password is hunter2');
     });
+    await server.connection.flush();
     const error = await failure(bus.call(greet, 'acme', { name: 'Ada' }));
     expect(error.code).toBe('INTERNAL');
     expect(JSON.stringify(error)).not.toContain('hunter2');
@@ -140,6 +141,7 @@ describe('a call', () => {
     const log = new RecordingLog();
     const server = await fixture.connect({ log });
     server.serve(greet, async () => ({ text: 5 }) as never);
+    await server.connection.flush();
     expect(await failure(bus.call(greet, 'acme', { name: 'Ada' }))).toMatchObject({ code: 'INTERNAL' });
     expect(log.messages('error')).toContain('a call failed');
   });
@@ -156,6 +158,7 @@ describe('a call', () => {
   it('beyond the bound of pending calls is refused with QUEUE_FULL instead of being stored', async () => {
     const small = await fixture.connect({ maxPendingRequests: 2 });
     bus.serve(greet, () => new Promise(() => {}));
+    await bus.connection.flush();
     const waiting = [small.call(greet, 'acme', { name: 'a' }, { timeoutMs: 300 }), small.call(greet, 'acme', { name: 'b' }, { timeoutMs: 300 })].map(failure);
     await waitFor(async () => (await failure(small.call(greet, 'acme', { name: 'c' }, { timeoutMs: 300 }))).code === 'QUEUE_FULL');
     for (const call of waiting) expect((await call).code).toBe('TIMEOUT');
@@ -235,6 +238,7 @@ describe('identity', () => {
     server = await fixture.connect({ identity, allowAnonymous: false, tenantExists: (tenant) => tenant === 'acme' });
     client = await fixture.connect({ identity, service: 'client' });
     server.serve(greet, async (_data, { principal }) => ({ text: principal.user ?? principal.role }));
+    await server.connection.flush();
   });
 
   it('reaches the handler as the verified principal of the token', async () => {
@@ -264,6 +268,7 @@ describe('identity', () => {
 describe('when the server is killed and comes back', () => {
   it('calls made meanwhile wait for the reconnect and succeed within their deadline', async () => {
     bus.serve(greet, answer('back'));
+    await bus.connection.flush();
     const caller = await fixture.connect({ service: 'caller' });
     expect(await caller.call(greet, 'acme', { name: 'x' })).toEqual({ text: 'back' });
     await fixture.nats.kill('SIGKILL');

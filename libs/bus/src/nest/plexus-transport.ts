@@ -1,11 +1,14 @@
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import { plexusError } from '@plexus/contracts';
+import { timeout } from '@plexus/kernel';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { Bus } from '../bus.js';
 import type { Delivery, Outcome } from '../delivery.js';
 import type { RpcContext } from '../rpc.js';
 import { BINDING, type PlexusBinding } from './decorators.js';
 import { toPlexusError } from './to-plexus-error.js';
+
+const FLUSH_TIMEOUT_MS = 5_000;
 
 interface Stoppable {
   stop(): Promise<void>;
@@ -24,13 +27,14 @@ export class PlexusTransport extends Server implements CustomTransportStrategy {
     super();
   }
 
+  /** Calls back when the server knows every subscription: from then on callers find this service. */
   override listen(callback: (error?: unknown) => void): void {
-    try {
-      for (const [pattern, handler] of this.messageHandlers) this.running.push(this.start(pattern, handler));
-      callback();
-    } catch (error) {
-      callback(error);
-    }
+    this.startAll().then(() => callback(), callback);
+  }
+
+  private async startAll(): Promise<void> {
+    for (const [pattern, handler] of this.messageHandlers) this.running.push(this.start(pattern, handler));
+    await timeout(this.bus.connection.flush(), FLUSH_TIMEOUT_MS, { what: 'flush of the subscriptions' });
   }
 
   override async close(): Promise<void> {
@@ -55,12 +59,16 @@ export class PlexusTransport extends Server implements CustomTransportStrategy {
 }
 
 /** Runs Nest's pipeline. What its exception layer emits (plain objects, RpcExceptions' payloads) becomes a PlexusError. */
-async function run(handler: MessageHandler, data: unknown, context: RpcContext | Delivery): Promise<unknown> {
-  try {
-    const result: unknown = await handler(data, context);
-    // Interceptors and filters answer with an Observable; a handler without them answers with its own promise.
-    return isObservable(result) ? await lastValueFrom(result, { defaultValue: undefined }) : result;
-  } catch (error) {
-    throw toPlexusError(error);
-  }
+function run(handler: MessageHandler, data: unknown, context: RpcContext | Delivery): Promise<unknown> {
+  // Nest's own wrapper is async: it never throws synchronously.
+  return (handler(data, context) as Promise<unknown>).then(settle, rethrow);
+}
+
+/** Interceptors and filters answer with an Observable; a handler without them answers with its own value. */
+function settle(result: unknown): unknown {
+  return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }).catch(rethrow) : result;
+}
+
+function rethrow(error: unknown): never {
+  throw toPlexusError(error);
 }
