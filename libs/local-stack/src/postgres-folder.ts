@@ -19,8 +19,9 @@ export function postgresFolder(paths: StatePaths): string {
   sweepAbandoned();
   const folder = path.join(OUTSIDE, `postgres-${randomBytes(6).toString('hex')}`);
   mkdirSync(folder, { mode: 0o700 });
-  writeFileSync(path.join(OUTSIDE, `${path.basename(folder)}.owner`), paths.postgres);
   symlinkSync(folder, paths.postgres);
+  // Last: from here on a sweep by somebody else looks for the link.
+  writeFileSync(path.join(OUTSIDE, `${path.basename(folder)}.owner`), paths.postgres);
   return folder;
 }
 
