@@ -1,6 +1,5 @@
 import { pushContracts as push } from '@plexus/contracts';
 import type { Clock, Timer } from '@plexus/kernel';
-import { untraced } from '@plexus/telemetry';
 import { ownerKey } from '../domain/caller.js';
 import type { ClientConnection } from './client-connection.js';
 import { InboxFeed } from './inbox-feed.js';
@@ -99,7 +98,7 @@ export class InboxFeeds {
 
   private async compare(tenant: string, users: string[]): Promise<void> {
     try {
-      const { heads } = await untraced(() => this.mesh.call(push.inboxHeads, tenant, { users }, { principal: this.identity.service(tenant) }));
+      const { heads } = await this.mesh.call(push.inboxHeads, tenant, { users }, { principal: this.identity.service(tenant) });
       for (const { user, epoch, head } of heads) this.entries.get(ownerKey(tenant, user))?.feed.headIs({ epoch, offset: head });
     } catch (error) {
       this.log.debug({ error, tenant, users: users.length }, 'inbox heads could not be read; the next tick asks again');

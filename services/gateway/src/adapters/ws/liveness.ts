@@ -1,5 +1,6 @@
 import { CLOSE_CODES } from '@plexus/client-protocol';
 import { spread } from '@plexus/kernel';
+import { untraced } from '@plexus/telemetry';
 import { shareEvent } from '../../application/client-connection.js';
 import type { InboxFeeds } from '../../application/inbox-feeds.js';
 import type { Log } from '../../application/ports.js';
@@ -52,7 +53,8 @@ export class Liveness {
   start(): void {
     const { tickMs, pingMs, beatMs } = this.options;
     const step = Math.min(COARSEST_MS, Math.max(FINEST_MS, Math.floor(Math.min(tickMs, pingMs, beatMs) / 5)));
-    this.timer = setInterval(() => this.turn(performance.now()), step);
+    // What happens every second would bury the traces that people look for.
+    this.timer = setInterval(() => untraced(() => this.turn(performance.now())), step);
   }
 
   stop(): void {

@@ -1,6 +1,5 @@
 import { vmContracts as vm } from '@plexus/contracts';
 import { CLOSE_CODES } from '@plexus/vm-protocol';
-import { untraced } from '@plexus/telemetry';
 import type { Hints } from '../ports.js';
 import { type Admission, type Incarnation, VmConnection } from './vm-connection.js';
 import type { VmServices, VmWire } from './vm-ports.js';
@@ -86,8 +85,11 @@ export class VmConnections {
     const beats = connections.map(({ identity: { vmId, epoch, connGen }, activeSessions }) => ({ vmId, epoch, connGen, activeSessions: [...activeSessions] }));
     for (const connection of connections) connection.pendingBeats = 0;
     try {
-      const { vms } = await untraced(() =>
-        this.services.mesh.call(vm.beatVms, tenant, { gateway: this.services.gatewayId, beats }, { principal: this.services.service(tenant) }),
+      const { vms } = await this.services.mesh.call(
+        vm.beatVms,
+        tenant,
+        { gateway: this.services.gatewayId, beats },
+        { principal: this.services.service(tenant) },
       );
       for (const answer of vms) {
         const beaten = taken.get(answer.vmId);
