@@ -16,7 +16,7 @@ const onlyLibraries = (name, allowed, comment) => ({
   name: `${name}-imports-only-${allowed.length === 0 ? 'itself' : allowed.join('-')}`,
   comment,
   severity: 'error',
-  from: { path: `^libs/${name}/(src|bench)/`, pathNot: '\\.spec\\.ts$' },
+  from: { path: `^libs/${name}/src/`, pathNot: '\\.spec\\.ts$' },
   to: { path: '^libs/|^@plexus/', pathNot: `^(libs|@plexus)/(${[name, ...allowed].join('|')})(/|$)` },
 });
 
