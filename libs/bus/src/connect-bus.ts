@@ -1,5 +1,5 @@
 import type { Bus, BusOptions } from './bus.js';
-import { recordConnected } from './instrumentation.js';
+import { countReconnect, recordConnected } from './instrumentation.js';
 import { openLink } from './link.js';
 import { NatsBus } from './nats-bus.js';
 
@@ -7,6 +7,13 @@ import { NatsBus } from './nats-bus.js';
 export async function connectBus(options: BusOptions): Promise<Bus> {
   const link = await openLink(options);
   recordConnected(true);
-  link.listen({ disconnected: () => recordConnected(false), reconnected: () => recordConnected(true), closed: () => recordConnected(false) });
+  link.listen({
+    disconnected: () => recordConnected(false),
+    reconnected: () => {
+      recordConnected(true);
+      countReconnect();
+    },
+    closed: () => recordConnected(false),
+  });
   return new NatsBus(link, options);
 }

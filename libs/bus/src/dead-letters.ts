@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Bus } from './bus.js';
 import type { Delivery, Outcome } from './delivery.js';
 import type { OrderedMessage } from './ordered.js';
-import { DLQ_STREAM, tryParseSubject } from './parking.js';
+import { bodyIsOmitted, DLQ_STREAM, ownHeaders, tryParseSubject } from './parking.js';
 import { toOrderedMessage } from './stored-message.js';
 
 const DEFAULT_LIMIT = 100;
@@ -68,21 +68,26 @@ export async function listParked(bus: Bus, options: ListParkedOptions = {}): Pro
 /** One parked message with its original bytes; undefined when there is none (any more). */
 export async function showParked(bus: Bus, seq: number): Promise<ParkedDetail | undefined> {
   const message = await bus.messageAt(DLQ_STREAM, seq);
-  return message && { ...toParked(message), body: message.raw, headers: message.headers };
+  if (message === undefined) return undefined;
+  const parked = toParked(message);
+  if (!bodyIsOmitted(message.headers)) return { ...parked, body: message.raw, headers: message.headers };
+  const origin = await bus.messageAt(parked.originStream, parked.originSeq);
+  return { ...parked, body: origin?.raw ?? message.raw, headers: origin?.headers ?? message.headers };
 }
 
 /**
  * Publishes the original bytes to the original subject under a new message id, and removes the parked one after the receipt. Doing it
- * again after a crash in between does not publish twice within the stream's window. NOT_FOUND when there is no such parked message.
+ * again after a crash in between does not publish twice within the stream's window. NOT_FOUND when there is no such parked message, or
+ * its origin is needed and gone.
  */
 export async function redrive(bus: Bus, seq: number): Promise<{ readonly stream: string; readonly seq: number }> {
   const parked = await showParked(bus, seq);
   if (parked === undefined) throw plexusError('NOT_FOUND', { message: 'There is no such parked message.', details: { seq } });
-  const headers: Record<string, string> = {};
-  for (const [name, value] of parked.headers) {
-    if (!name.startsWith('Nats-') && !name.startsWith('Plexus-Dlq-')) headers[name] = value;
+  if (bodyIsOmitted(parked.headers)) {
+    const { originStream, originSeq } = parked;
+    throw plexusError('NOT_FOUND', { message: 'The body was not parked, and its stream does not have it any more.', details: { originStream, originSeq } });
   }
-  const ack = await bus.publishRaw(parked.originSubject, parked.body, { headers, msgId: `redrive:${seq}` });
+  const ack = await bus.publishRaw(parked.originSubject, parked.body, { headers: ownHeaders(parked.headers), msgId: `redrive:${seq}` });
   await drop(bus, seq);
   return { stream: ack.stream, seq: ack.seq };
 }

@@ -22,6 +22,8 @@ const NANOS_PER_MS = 1_000_000;
 const MIN_RETRY_MS = 10;
 const PARK_BACKOFF = { baseMs: 1_000, capMs: 30_000 };
 const DEFAULT_BACKOFF = { baseMs: 250, capMs: 30_000 };
+/** A consumer that stays away is named in the log this often, not at every attempt. */
+const WARN_EVERY_MS = 30_000;
 
 interface Held {
   readonly message: Msg;
@@ -40,6 +42,10 @@ export class DurableConsumption implements Consumption {
   private readonly running = new Set<Held>();
   private readonly concurrency: number;
   private readonly keepAlive: NodeJS.Timeout;
+  private readonly stopListening: () => void;
+  /** Endings that could not be sent because the connection was down; never more than messages were held. */
+  private unsent: { readonly reply: string; readonly payload: Uint8Array }[] = [];
+  private warnedAt = Number.NEGATIVE_INFINITY;
   private onIdle: (() => void) | undefined;
   private stopped: Promise<void> | undefined;
   private delivered = 0;
@@ -65,9 +71,9 @@ export class DurableConsumption implements Consumption {
       heartbeatMs: options.heartbeatMs ?? 5_000,
       held: () => this.waiting.length + this.running.size,
       onMessage: (message, info) => this.accept(message, info),
-      onUnavailable: (reason) =>
-        link.log.warn({ consumer: definition.name, stream: definition.stream, reason }, 'the consumer cannot be reached; asking again'),
+      onUnavailable: (reason) => this.warnUnavailable(reason),
     });
+    this.stopListening = link.listen({ reconnected: () => this.sendUnsent() });
     // Messages that wait for a free handler are held as well, and must not be delivered to somebody else meanwhile.
     this.keepAlive = setInterval(() => this.sayWorking(), Math.max(50, Math.floor(definition.ackWaitMs / 3)));
     this.pull.start();
@@ -96,6 +102,7 @@ export class DurableConsumption implements Consumption {
       clearTimeout(late);
     }
     clearInterval(this.keepAlive);
+    this.stopListening();
     for (const held of this.running) {
       this.handBack(held);
       held.abort.abort(plexusError('CANCELLED', { message: 'The service is stopping.' }));
@@ -110,6 +117,13 @@ export class DurableConsumption implements Consumption {
     } catch (error) {
       this.link.log.debug({ err: error, consumer: this.definition.name }, 'acks may be lost; their messages come again');
     }
+  }
+
+  private warnUnavailable(reason: string): void {
+    const now = performance.now();
+    if (now - this.warnedAt < WARN_EVERY_MS) return;
+    this.warnedAt = now;
+    this.link.log.warn({ consumer: this.definition.name, stream: this.definition.stream, reason }, 'the consumer cannot be reached; asking again');
   }
 
   private accept(message: Msg, info: DeliveryInfo): void {
@@ -278,13 +292,25 @@ export class DurableConsumption implements Consumption {
   private send(held: Held, payload: Uint8Array, final = false): boolean {
     if (held.settled) return false;
     held.settled = final;
-    if (this.link.connection.isClosed()) return true;
+    const reply = held.message.reply as string;
+    if (this.link.isConnected) this.publish(reply, payload);
+    // The client library would lose it; sent after the reconnect it saves a repetition.
+    else if (final) this.unsent.push({ reply, payload });
+    return true;
+  }
+
+  private sendUnsent(): void {
+    const { unsent } = this;
+    this.unsent = [];
+    for (const { reply, payload } of unsent) this.publish(reply, payload);
+  }
+
+  private publish(reply: string, payload: Uint8Array): void {
     try {
-      this.link.connection.publish(held.message.reply as string, payload);
+      this.link.connection.publish(reply, payload);
     } catch (error) {
       this.link.log.debug({ err: error, consumer: this.definition.name }, 'an ack could not be sent; its message comes again');
     }
-    return true;
   }
 }
 

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { CloudEvent, type CloudEventOf, type Contract, NO_TENANT, type ParsedSubject, plexusError, SubjectError } from '@plexus/contracts';
+import { buildSubject, CloudEvent, type CloudEventOf, type Contract, NO_TENANT, type ParsedSubject, plexusError, SubjectError } from '@plexus/contracts';
 import { PlexusError, ulid } from '@plexus/kernel';
 import { traceFields } from './instrumentation.js';
 import { MAX_MESSAGE_BYTES, parseBody, RESERVED_HEADER_BYTES } from './json-body.js';
@@ -72,9 +72,8 @@ function subjectOf(contract: StoredContract, input: EventInput<StoredContract>):
   try {
     const subject = contract.subject(input.tenant, ...input.key);
     if (input.sourceToken === undefined || contract.kind !== 'in') return subject;
-    const tokens = subject.split('.');
-    tokens[3] = input.sourceToken;
-    return tokens.join('.');
+    const { name, version } = contract;
+    return buildSubject({ kind: 'in', tenant: input.tenant, domain: input.sourceToken, name, version, key: input.key });
   } catch (cause) {
     if (!(cause instanceof SubjectError || cause instanceof TypeError)) throw cause;
     throw plexusError('INVALID_REQUEST', { message: 'The tenant or key does not fit the contract.', details: { problem: cause.message }, cause });

@@ -80,5 +80,8 @@ export function countConsumed(consumer: string, outcome: 'done' | 'retry' | 'par
 
 export function recordConnected(isConnected: boolean): void {
   connected.record(isConnected ? 1 : 0);
-  if (isConnected) reconnects.add(1);
+}
+
+export function countReconnect(): void {
+  reconnects.add(1);
 }

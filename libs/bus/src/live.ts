@@ -6,6 +6,9 @@ import { tryParseSubject } from './parking.js';
 import { publishError } from './request-multiplexer.js';
 import { validatorFor } from './schema-validator.js';
 
+/** Handlers of one listener that may run at the same time; further frames are dropped. */
+const MAX_RUNNING = 1_024;
+
 export type LiveHandler<C extends LiveContract> = (
   data: DataOf<C>,
   address: { readonly tenant: string; readonly key: readonly string[] },
@@ -31,10 +34,17 @@ export function listenLive<C extends LiveContract>(
   handler: LiveHandler<C>,
 ): LiveListening {
   const validator = validatorFor(contract.data);
+  let running = 0;
   const receive = async (subject: string, body: Uint8Array): Promise<void> => {
     const parsed = tryParseSubject(subject);
     if (parsed === undefined) return;
-    await handler(validator.parse(body) as DataOf<C>, { tenant: parsed.tenant, key: parsed.key });
+    if (running >= MAX_RUNNING) throw plexusError('QUEUE_FULL', { message: 'Too many live frames are being handled.', details: { limit: MAX_RUNNING } });
+    running += 1;
+    try {
+      await handler(validator.parse(body) as DataOf<C>, { tenant: parsed.tenant, key: parsed.key });
+    } finally {
+      running -= 1;
+    }
   };
   const subscription = link.connection.subscribe(patternOf(contract, selection), {
     callback: (error, message) => {

@@ -1,8 +1,12 @@
 import { buildSubject, encodeToken, HEADERS, NO_TENANT, type ParsedSubject, parseSubject, SubjectError } from '@plexus/contracts';
+import { PlexusError } from '@plexus/kernel';
 import type { Publisher } from './publisher.js';
 import { headerText, type ReadHeaders } from './wire-headers.js';
 
 export const DLQ_STREAM = 'PLEXUS_DLQ';
+const BODY = 'Plexus-Dlq-Body';
+const OMITTED = 'omitted';
+const NO_BODY = new Uint8Array(0);
 
 /** A message that nobody can handle, and why. */
 export interface Casualty {
@@ -45,19 +49,45 @@ export function dlqSubject(casualty: Pick<Casualty, 'subject' | 'seq' | 'consume
  * window stores it once. Rejects when the stream cannot be reached: the message must then not be acknowledged.
  */
 export async function parkCasualty(publisher: Publisher, casualty: Casualty, timeoutMs = 10_000): Promise<void> {
-  const headers: Record<string, string> = {};
-  for (const [name, value] of casualty.headers) {
-    // Headers of the server and of the first publish would act again on this one.
-    if (!name.startsWith('Nats-') && !name.startsWith('Plexus-Dlq-')) headers[name] = value;
-  }
-  headers[HEADERS.dlqReason] = headerText(casualty.reason);
-  headers[HEADERS.dlqCode] = headerText(casualty.code, 64);
-  headers[HEADERS.dlqAttempts] = String(casualty.attempts);
-  headers[HEADERS.dlqSubject] = casualty.subject;
-  headers[HEADERS.dlqStream] = casualty.stream;
-  headers[HEADERS.dlqSequence] = String(casualty.seq);
-  headers[HEADERS.dlqConsumer] = casualty.consumer;
-  headers[HEADERS.dlqTime] = new Date().toISOString();
   const msgId = `dlq:${casualty.stream}:${casualty.seq}:${casualty.consumer}`;
-  await publisher.publishRaw(dlqSubject(casualty), casualty.raw, { headers, msgId, timeoutMs });
+  const headers = { ...ownHeaders(casualty.headers), ...dlqHeaders(casualty) };
+  try {
+    await publisher.publishRaw(dlqSubject(casualty), casualty.raw, { headers, msgId, timeoutMs });
+  } catch (error) {
+    if (!mayOmitBody(error, casualty)) throw error;
+    const omitted = { ...dlqHeaders(casualty), [BODY]: OMITTED };
+    await publisher.publishRaw(dlqSubject(casualty), NO_BODY, { headers: omitted, msgId, timeoutMs });
+  }
+}
+
+/**
+ * A foreign event may fill a message to the last byte and leave no room for the headers of a dead letter. Its stream keeps it after this
+ * consumer is done with it, so the dead letter can point there; a work queue would not.
+ */
+function mayOmitBody(error: unknown, casualty: Casualty): boolean {
+  const tooLarge = PlexusError.isPlexusError(error) && error.code === 'PAYLOAD_TOO_LARGE';
+  return tooLarge && tryParseSubject(casualty.subject)?.kind !== 'cmd';
+}
+
+/** True when a dead letter holds no body but points to its origin. */
+export function bodyIsOmitted(headers: ReadHeaders): boolean {
+  return headers.get(BODY) === OMITTED;
+}
+
+/** Headers that a message keeps when it is parked or redriven; those of the server and of dead letters would act again. */
+export function ownHeaders(headers: ReadHeaders): Record<string, string> {
+  return Object.fromEntries([...headers].filter(([name]) => !name.startsWith('Nats-') && !name.startsWith('Plexus-Dlq-')));
+}
+
+function dlqHeaders(casualty: Casualty): Record<string, string> {
+  return {
+    [HEADERS.dlqReason]: headerText(casualty.reason),
+    [HEADERS.dlqCode]: headerText(casualty.code, 64),
+    [HEADERS.dlqAttempts]: String(casualty.attempts),
+    [HEADERS.dlqSubject]: casualty.subject,
+    [HEADERS.dlqStream]: casualty.stream,
+    [HEADERS.dlqSequence]: String(casualty.seq),
+    [HEADERS.dlqConsumer]: casualty.consumer,
+    [HEADERS.dlqTime]: new Date().toISOString(),
+  };
 }

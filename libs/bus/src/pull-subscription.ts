@@ -81,7 +81,7 @@ export class PullSubscription {
 
   /** Requests more messages when there is room for a worthwhile batch. Call it after a message was settled. */
   topUp(): void {
-    if (!this.running || this.subscription === undefined || this.again !== undefined) return;
+    if (!this.running || this.subscription === undefined || this.again !== undefined || this.link.connection.isClosed()) return;
     const room = this.options.maxMessages - this.options.held() - this.outstanding;
     if (room <= 0 || (this.outstanding > 0 && room < this.options.maxMessages / 2)) return;
     const { stream, consumer, expiresMs, heartbeatMs } = this.options;

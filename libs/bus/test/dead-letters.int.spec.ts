@@ -95,6 +95,42 @@ describe('parked messages', () => {
     await consumption.stop();
   });
 
+  it('that fill a message to the last byte are parked without their body, which is found where it came from', async () => {
+    const subject = 'plexus.evt.acme.session.message.v1.large';
+    const large = Buffer.alloc(1024 * 1024 - 100, 'x');
+    const { seq } = await bus.publishRaw(subject, large);
+    await bus.park({ subject, raw: large, headers: new Map(), stream: SESSIONS.name, seq, consumer: 'any', attempts: 1, code: 'INVALID_EVENT', reason: 'x' });
+    const [parked] = await listParked(bus);
+    expect(parked?.bytes).toBe(0);
+    expect(Buffer.from((await showParked(bus, parked?.seq as number))?.body ?? '').equals(large)).toBe(true);
+    const work = {
+      subject: 'plexus.cmd.acme.run.start.v1.large',
+      raw: large,
+      headers: new Map(),
+      stream: RUNS.name,
+      seq: 1,
+      consumer: 'any',
+      attempts: 1,
+      code: 'X',
+      reason: 'x',
+    };
+    expect(await failure(bus.park(work))).toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
+    await redrive(bus, parked?.seq as number);
+    expect((await bus.lastOnSubject(SESSIONS.name, subject))?.seq).toBeGreaterThan(seq);
+    await bus.park({
+      subject,
+      raw: large,
+      headers: new Map(),
+      stream: SESSIONS.name,
+      seq: 999_999,
+      consumer: 'any',
+      attempts: 1,
+      code: 'INVALID_EVENT',
+      reason: 'x',
+    });
+    expect(await failure(redrive(bus, (await listParked(bus))[0]?.seq as number))).toMatchObject({ code: 'NOT_FOUND' });
+  });
+
   it('can be dropped for good', async () => {
     const [parked] = await park(1);
     expect(await drop(bus, parked?.seq as number)).toBe(true);

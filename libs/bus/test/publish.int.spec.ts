@@ -99,6 +99,8 @@ describe('publish', () => {
     await bus.publish(foreign, { tenant: 'acme', key: ['c1'], data: { contactId: 'c1', more: [1] }, source: 'https://crm.example', sourceToken: 'salesforce' });
     const message = await bus.lastOnSubject(INBOUND.name, 'plexus.in.acme.salesforce.contact-updated.v1.c1');
     expect(message?.json()).toMatchObject({ source: 'https://crm.example', data: { contactId: 'c1', more: [1] } });
+    const wildcard = bus.publish(foreign, { tenant: 'acme', key: ['c1'], data: { contactId: 'c1' }, sourceToken: 'a.*' });
+    expect(await failure(wildcard)).toMatchObject({ code: 'INVALID_REQUEST' });
   });
 
   it('with an expected last sequence appends only when nobody else did', async () => {
