@@ -116,13 +116,16 @@ describe('push survives', () => {
   it('SIGTERM in order: exit code 0 within a few seconds, also while the database is away', async () => {
     const running = await start();
     await follow('stopped');
-    await postgres.kill('SIGKILL');
-    await publishAll('stopped', 1, 5);
-    await waitFor(async () => (await held()) === 5, { what: 'the events to be held by push' });
-    const began = performance.now();
-    await expect(running.end('SIGTERM')).resolves.toBe(0);
-    expect(performance.now() - began).toBeLessThan(8_000);
-    await postgres.restart();
+    await postgres.kill('SIGQUIT'); // with all its backends: a killed postmaster leaves some behind that still answer
+    try {
+      await publishAll('stopped', 1, 5);
+      await waitFor(async () => (await held()) >= 5, { what: 'the events to be held by push' });
+      const began = performance.now();
+      await expect(running.end('SIGTERM')).resolves.toBe(0);
+      expect(performance.now() - began).toBeLessThan(8_000);
+    } finally {
+      await postgres.restart();
+    }
     await start();
     await expectEachOnce('stopped', 'stopped', 5);
   });

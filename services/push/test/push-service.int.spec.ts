@@ -1,7 +1,6 @@
 import path from 'node:path';
 import { listParked } from '@plexus/bus';
 import { pushContracts, SCOPES } from '@plexus/contracts';
-import { migrate } from '@plexus/database';
 import type { RunningService } from '@plexus/service-kit';
 import { createTestDatabase, type TestDatabase, waitFor } from '@plexus/testing';
 import { startPush, startTestMesh, type TestMesh } from './support/mesh.js';
@@ -20,8 +19,7 @@ describe('push in the mesh', () => {
 
   beforeAll(async () => {
     mesh = await startTestMesh();
-    database = await createTestDatabase();
-    await migrate({ url: database.url, schema: 'push', directory: path.join(prismaFolder, 'migrations') });
+    database = await createTestDatabase(path.join(prismaFolder, 'migrations'), 'push');
     replicas = await Promise.all([startPush(mesh, database.url), startPush(mesh, database.url)]);
   });
   afterAll(async () => {

@@ -10,10 +10,10 @@ const ONLY_IN_MIGRATION = ['inbox_item_unread_idx', 'outbox_pending_idx'];
 const COLUMNS = `
   SELECT table_name, column_name, udt_name, datetime_precision, is_nullable,
          regexp_replace(regexp_replace(coalesce(column_default, ''), 'push\\.', '', 'g'), '::regclass|::jsonb', '', 'g') AS column_default
-    FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY 1, 2`;
+    FROM information_schema.columns WHERE table_schema = current_schema() AND table_name <> '_prisma_migrations' ORDER BY 1, 2`;
 const INDEXES = `
   SELECT indexname, regexp_replace(indexdef, ' ON [a-z]+\\.', ' ON ') AS definition
-    FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1`;
+    FROM pg_indexes WHERE schemaname = current_schema() AND tablename <> '_prisma_migrations' ORDER BY 1`;
 
 describe('prisma/schema.prisma and prisma/migrations', () => {
   const databases: TestDatabase[] = [];

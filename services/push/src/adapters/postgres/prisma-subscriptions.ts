@@ -11,7 +11,7 @@ const UNREACHABLE = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037
 
 /**
  * Subscriptions through the Prisma client: ordinary CRUD. The client is loaded at the first use, because a replica that only
- * decides never needs its 20 MB, and it shares the service's pool.
+ * decides never needs its 30 MB, and it shares the service's pool.
  */
 export class PrismaSubscriptionStore implements SubscriptionStore {
   #client: Promise<PrismaClient> | undefined;
