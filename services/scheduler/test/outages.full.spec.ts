@@ -41,16 +41,20 @@ describe('a scheduler whose database or mesh goes away', () => {
     await waitFor(async () => JSON.stringify(await connection.frames()).includes(run.runId), { timeoutMs: 15_000 });
   };
 
-  it.each(['SIGKILL', 'SIGTERM'] as const)('harms no VM while Postgres is down for longer than a lease (%s), and works again within 15 s', async (signal) => {
-    await postgres.kill(signal);
-    await new Promise((resolve) => setTimeout(resolve, 35_000)); // the outage itself is what is tested
-    await postgres.restart();
-    await waitFor(isSame, { timeoutMs: 15_000 });
-    await startsARun();
-    // Not only right after: the grace is over, and beats have arrived.
-    await mesh.rows(`SELECT pg_sleep(5)`);
-    expect(await isSame()).toBe(true);
-  });
+  it.each(['SIGKILL', 'SIGINT'] as const)(
+    'harms no VM while Postgres is down for longer than a lease (%s), and works again within 15 s',
+    async (signal) => {
+      await postgres.kill(signal);
+      await new Promise((resolve) => setTimeout(resolve, 35_000)); // the outage itself is what is tested
+      await postgres.restart();
+      await waitFor(isSame, { timeoutMs: 15_000 });
+      await startsARun();
+      // Not only right after: the grace is over, and beats have arrived.
+      await mesh.rows(`SELECT pg_sleep(5)`);
+      expect(await isSame()).toBe(true);
+    },
+    120_000,
+  );
 
   it('harms no VM while NATS is down for longer than a lease and its grace, and works again within 15 s', async () => {
     await mesh.nats.kill();
@@ -59,7 +63,7 @@ describe('a scheduler whose database or mesh goes away', () => {
     await waitFor(isSame, { timeoutMs: 15_000 });
     await startsARun();
     expect(await isSame()).toBe(true);
-  });
+  }, 120_000);
 
   it('extends every lease by one full grace when all schedulers were away for longer than it', async () => {
     await mesh.endSchedulers();

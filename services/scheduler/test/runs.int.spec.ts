@@ -136,6 +136,16 @@ describe('runs on VMs', () => {
     expect(await connection.beat()).toMatchObject({ status: 'replaced' });
   });
 
+  it('passes on a message that holds what no database keeps, and parks a run whose very name does', async () => {
+    const { connection } = await running('abe');
+    const run = runOf('abe');
+    await start(run, { message: 'a\u0000b \ud800 😀', history: [{ role: 'user', text: '\u0000' }] });
+    const frames = await waitFor(async () => ((list) => (list.length >= 4 ? list : undefined))(await connection.frames()));
+    expect(frames[3]?.frame).toMatchObject({ data: { message: 'a\ufffdb \ufffd 😀', history: [{ content: '\ufffd' }] } });
+    await start({ ...run, runId: 'a\u0000' });
+    await waitFor(() => mesh.bus.lastOnSubject('PLEXUS_DLQ', `plexus.dlq.${TENANT}.run.scheduler-run.v1.${run.sessionId}`));
+  });
+
   it('hands a run whose runtime was killed to a new incarnation within 10 s, behind a marker, numbered on from what is in the stream', async () => {
     const { run, vmId, runtime, connection } = await running('bob');
     await connection.ack(2);

@@ -1,5 +1,6 @@
 import { createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { plexusError } from '@plexus/contracts';
+import { isStorableText } from '@plexus/kernel';
 import type { AdmissionStore, Bootstrap, IncarnationKey } from './ports.js';
 
 /** Claims of a VM token. */
@@ -54,6 +55,7 @@ export class Admission {
 
   /** Consumes a ticket. Rejects with TICKET_INVALID, whatever is wrong with it. */
   async redeem(ticket: string, tenant: string | undefined, userId: string, clientNonce: string | undefined): Promise<IncarnationKey> {
+    if (!isStorableText(userId) || !isStorableText(clientNonce ?? '')) throw plexusError('TICKET_INVALID');
     const redeemed = await this.store.redeem(hashOf(ticket), tenant, userId, clientNonce);
     if (redeemed === undefined) throw plexusError('TICKET_INVALID');
     return { vmId: redeemed.vmId, epoch: redeemed.epoch };

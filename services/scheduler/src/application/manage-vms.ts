@@ -1,4 +1,5 @@
 import type { vmContracts } from '@plexus/contracts';
+import { isStorableText } from '@plexus/kernel';
 import type { Hints, OwnerStore } from './ports.js';
 
 /** Whose VMs: one user's, or with `subject` undefined a whole tenant's. */
@@ -23,7 +24,8 @@ export class ManageVms {
   ) {}
 
   get(who: Visibility, vmId: string): Promise<vmContracts.VmSummary | undefined> {
-    return this.catalogue.find(who, vmId);
+    // An id that no database can hold names nothing.
+    return isStorableText(vmId) ? this.catalogue.find(who, vmId) : Promise.resolve(undefined);
   }
 
   list(who: Visibility, selection: { readonly includeTerminated: boolean; readonly limit: number }): Promise<vmContracts.VmSummary[]> {
@@ -32,6 +34,7 @@ export class ManageVms {
 
   /** Wants it gone, and does not wait for that. Undefined: there is no such VM for this caller. */
   async terminate(who: Visibility, vmId: string): Promise<vmContracts.VmSummary | undefined> {
+    if (!isStorableText(vmId)) return undefined;
     if (await this.owners.terminate(vmId, who.tenant, who.subject)) this.hints.wake(who.tenant, vmId);
     return this.catalogue.find(who, vmId);
   }

@@ -1,11 +1,14 @@
 import type { RpcContext } from '@plexus/bus';
 import { hasScope, NO_TENANT, plexusError, SCOPES } from '@plexus/contracts';
+import { isStorableText } from '@plexus/kernel';
 import type { OwnerKey } from '../../application/ports.js';
 
 /** Whose VM a call is about. The user comes from the verified token, never from a body; `shared` belongs to the tenant. */
 export function ownerOf({ tenant, principal }: RpcContext, scope: string): OwnerKey {
   requireTenant(tenant);
   if (principal.user === undefined) throw plexusError('FORBIDDEN', { message: 'VMs belong to users, and the credential names none.' });
+  if (!isStorableText(principal.user) || !isStorableText(scope))
+    throw plexusError('INVALID_REQUEST', { message: 'Names must be well-formed Unicode without U+0000.' });
   return { tenant, subject: scope === 'shared' ? '*' : principal.user, scope };
 }
 

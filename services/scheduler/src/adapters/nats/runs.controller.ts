@@ -1,13 +1,13 @@
-import { Controller } from '@nestjs/common';
+import { Controller, Inject } from '@nestjs/common';
 import { Ctx } from '@nestjs/microservices';
 import type { Delivery, Outcome } from '@plexus/bus';
 import { Consume } from '@plexus/bus/nest';
 import { CONSUMERS, type DataOf, runContracts, runEnd, sessionContracts } from '@plexus/contracts';
+import { isStorableText, toStorableText } from '@plexus/kernel';
 import { currentTraceparent } from '@plexus/telemetry';
 import type { RunAddress, RunStore } from '../../application/ports.js';
 import { RunCommands } from '../../application/run-commands.js';
 import { RUN_STORE } from '../../tokens.js';
-import { Inject } from '@nestjs/common';
 
 const { startRun, cancelRunCommand, steerRun } = runContracts;
 
@@ -26,6 +26,9 @@ export class RunsController {
   /** Done as soon as the intent is committed; waiting for the VM happens outside the message. */
   @Consume(CONSUMERS.schedulerRun, { concurrency: 16, contracts: [startRun, cancelRunCommand, steerRun], backoff: BACKOFF })
   async onCommand(@Ctx() delivery: Delivery): Promise<Outcome> {
+    const { sessionId, sessionKey, owner, agentId, runId } = (delivery.data ?? {}) as Partial<RunAddress>;
+    const unstorable = [sessionId, sessionKey, owner, agentId, runId].some((name) => name !== undefined && !isStorableText(name));
+    if (unstorable) return { kind: 'park', code: 'INVALID_REQUEST', reason: 'a name in the address of the run holds U+0000 or a lone surrogate' };
     switch (delivery.parsed?.name) {
       case startRun.name:
         return this.onStart(delivery as Delivery<DataOf<typeof startRun>>);
@@ -45,7 +48,7 @@ export class RunsController {
   }
 
   private async onCancel({ tenant, data }: Delivery<DataOf<typeof cancelRunCommand>>): Promise<Outcome> {
-    await this.commands.cancel(addressOf(tenant, data), data.reason);
+    await this.commands.cancel(addressOf(tenant, data), toStorableText(data.reason));
     return { kind: 'done' };
   }
 

@@ -1,6 +1,7 @@
 import type { Tx } from '@plexus/database';
 import type { RunRow } from '../../application/ports.js';
 import { cancelFrame, startSessionFrame, steerFrame, userMessageFrame } from '../../domain/run-frames.js';
+import { storableJson } from '../../domain/storable-json.js';
 
 /** A downlink frame before it has its number. */
 export interface QueuedFrame {
@@ -40,7 +41,7 @@ export async function queueFrames(tx: Tx, vmId: string, epoch: number, frames: r
       frames.map((frame) => frame.type),
       frames.map((frame) => frame.sessionId),
       frames.map((frame) => frame.runId),
-      frames.map((frame) => JSON.stringify(frame.body)),
+      frames.map((frame) => storableJson(frame.body)),
     ],
   );
   return { attachedAt: instance.attached_at };

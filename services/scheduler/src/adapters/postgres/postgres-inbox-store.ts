@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { appendOutbox, type Database, type Tx } from '@plexus/database';
 import type { Events } from '../../application/events.js';
 import type { FrameResult, InboxStore, OwnerKey, WireKey } from '../../application/ports.js';
+import { storableJson } from '../../domain/storable-json.js';
 import { readUplink, type UplinkEffect } from '../../domain/uplink.js';
 import { queueFrames } from './outbox-frames.js';
 import { ownerOf } from './vm-rows.js';
@@ -22,7 +23,8 @@ export class PostgresInboxStore implements InboxStore {
       if (owner === undefined) return { kind: 'fenced' };
       const before = await this.advance(tx, key, fseq);
       if (before >= fseq) return { kind: 'applied', recvSeq: before, duplicate: true, tenant: owner.tenant, queued: false };
-      const queued = await this.apply(tx, { ...key, owner, fseq }, frame);
+      // Cleaned before it is read: a frame that the database cannot take would be sent again for ever.
+      const queued = await this.apply(tx, { ...key, owner, fseq }, JSON.parse(storableJson(frame)) as { type: string });
       return { kind: 'applied', recvSeq: fseq, duplicate: false, tenant: owner.tenant, queued };
     });
   }
@@ -81,7 +83,7 @@ export class PostgresInboxStore implements InboxStore {
           at.epoch,
           effect.sessionId,
           effect.event,
-          JSON.stringify(effect.details),
+          JSON.stringify(effect.details ?? null),
         ]);
         return false;
       case 'snapshot':

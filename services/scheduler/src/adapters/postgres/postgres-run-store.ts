@@ -2,6 +2,7 @@ import { type Database, type Tx } from '@plexus/database';
 import type { Events } from '../../application/events.js';
 import type { HandOver, RunAddress, RunCommand, RunRow, RunStore, Steer, Touched } from '../../application/ports.js';
 import { CANCEL_ESCALATION_MS, type RunEnding, UNAVAILABLE_AFTER_MS } from '../../domain/run-ending.js';
+import { storableJson } from '../../domain/storable-json.js';
 import { takesWork, type VmState } from '../../domain/vm-state.js';
 import { framesOfCancel, framesOfSteer, type QueuedFrame, queueFrames } from './outbox-frames.js';
 import { bindRun, queueRun } from './run-binding.js';
@@ -24,7 +25,7 @@ export class PostgresRunStore implements RunStore {
         `INSERT INTO vm_runs (tenant_id, session_id, run_id, state, session_key, owner, agent_id, scope_key, command, traceparent, bind_at, unavailable_at)
          VALUES ($1, $2, $3, 'open', $4, $5, $6, $7, $8, $9, clock_timestamp(), clock_timestamp() + $10 * interval '1 millisecond')
          ON CONFLICT (tenant_id, session_id, run_id) DO NOTHING RETURNING run_id`,
-        [...runKey(address), address.sessionKey, address.owner, address.agentId, scopeKey, JSON.stringify(command), traceparent ?? null, UNAVAILABLE_AFTER_MS],
+        [...runKey(address), address.sessionKey, address.owner, address.agentId, scopeKey, storableJson(command), traceparent ?? null, UNAVAILABLE_AFTER_MS],
       );
       if (inserted === undefined) return this.startAgain(tx, address);
       const run = await findRun(tx, address);
@@ -78,7 +79,7 @@ export class PostgresRunStore implements RunStore {
       if (found.run.steers.some((earlier) => earlier.id === steer.id)) return { kind: 'queued' } as const;
       await tx.query('run_steer', `UPDATE vm_runs SET steers = steers || $4::jsonb WHERE tenant_id = $1 AND session_id = $2 AND run_id = $3`, [
         ...runKey(address),
-        JSON.stringify([steer]),
+        storableJson([steer]),
       ]);
       // Not handed over yet: the hand-over brings it along.
       if (!found.worksOnIt) return { kind: 'queued' } as const;
