@@ -89,7 +89,7 @@ export class MeshUser {
     for (;;) {
       const page = await this.request<{ items: InboxItem[] }>('GET', `/v1/inbox?after=${items.at(-1)?.offset ?? 0}&limit=200`);
       items.push(...page.items);
-      if (page.items.length < 200) return items;
+      if (page.items.length === 0) return items;
     }
   }
 }
