@@ -16,6 +16,7 @@ const BACKOFF = { baseMs: 50, capMs: 1_000 };
 /** One unanswered attempt of a deduplicated publish may take this long before it is repeated. */
 const ATTEMPT_TIMEOUT_MS = 2_000;
 const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
+const NO_HEADERS = {};
 const EXPECTED_LAST_SUBJECT_SEQUENCE = 'Nats-Expected-Last-Subject-Sequence';
 
 interface AckBody {
@@ -56,40 +57,42 @@ export class Publisher {
   }
 
   /** See {@link Bus.publishRaw}. */
-  async publishRaw(subject: string, body: Uint8Array, options: RawPublishOptions = {}): Promise<PubAck> {
-    return this.append({ subject, msgId: options.msgId, headers: options.headers ?? {}, body }, options);
+  publishRaw(subject: string, body: Uint8Array, options: RawPublishOptions = {}): Promise<PubAck> {
+    try {
+      return this.append({ subject, msgId: options.msgId, headers: options.headers ?? NO_HEADERS, body }, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   private append(message: EncodedEvent, options: RawPublishOptions = {}): Promise<PubAck> {
-    const { subject, body } = message;
+    const { subject, body, msgId } = message;
+    const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
     const headers = encodeHeaders(message, options.expectedLastSubjectSeq);
     const bytes = body.length + headers.size;
     if (bytes > MAX_MESSAGE_BYTES) throw plexusError('PAYLOAD_TOO_LARGE', { details: { bytes, maxBytes: MAX_MESSAGE_BYTES } });
-    const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     // Only what the stream can recognise as a repeat may be sent again when its fate is unknown.
-    const repeatable = message.msgId !== undefined;
-    const send = (remainingMs: number): Promise<PubAck> =>
-      this.multiplexer
-        .request(subject, body, {
-          headers: headers.toNats(),
-          timeoutMs: Math.max(1, repeatable ? Math.min(remainingMs, ATTEMPT_TIMEOUT_MS) : remainingMs),
-          signal: options.signal,
-          failOnDisconnect: repeatable,
-        })
-        .then((answer) => readAck(answer, subject));
+    const repeatable = msgId !== undefined;
+    const send = (remainingMs: number): Promise<Msg> => {
+      const attemptMs = Math.max(1, repeatable ? Math.min(remainingMs, ATTEMPT_TIMEOUT_MS) : remainingMs);
+      return this.multiplexer.request(subject, body, { headers: headers.toNats(), timeoutMs: attemptMs, signal, failOnDisconnect: repeatable });
+    };
     const giveUpAt = performance.now() + timeoutMs;
-    return send(timeoutMs).catch((error: unknown) => tryAgain(send, error, repeatable, giveUpAt, options.signal));
+    return send(timeoutMs).then(
+      (answer) => readAck(answer, subject),
+      async (error: unknown) => readAck(await tryAgain(send, error, repeatable, giveUpAt, signal), subject),
+    );
   }
 }
 
 /** Repeats a publish that may be repeated, with pauses, until its time is over. */
 async function tryAgain(
-  send: (remainingMs: number) => Promise<PubAck>,
+  send: (remainingMs: number) => Promise<Msg>,
   failure: unknown,
   repeatable: boolean,
   giveUpAt: number,
   signal: AbortSignal | undefined,
-): Promise<PubAck> {
+): Promise<Msg> {
   let lastFailure = failure;
   for (let attempt = 0; ; attempt += 1) {
     const waitMs = Math.max(10, fullJitter(attempt, BACKOFF));
