@@ -12,7 +12,7 @@ export const TokenReference = z.strictObject({
     .regex(/^[0-9a-f]{64}$/, { error: 'must be a SHA-256 digest in lower-case hex' })
     .describe('SHA-256 of the token.'),
   user: z.string().min(1).max(256).optional().describe('Who its bearer is; absent for an integrator.'),
-  role: z.enum(['user', 'operator', 'service']).default('user'),
+  role: z.enum(['user', 'operator']).default('user'),
   scopes: z.array(z.string().min(1).max(128)).max(64).default([]),
   source: z
     .string()

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type Bus, type BusCredentials, connectBus } from '@plexus/bus';
-import { type MeshRecord, readMeshRecord, statePaths } from '@plexus/local-stack';
+import { type MeshRecord, readMeshRecord, statePaths, withoutPassword } from '@plexus/local-stack';
 import { CommandFailure, EXIT } from './exit-code.js';
 
 /** Where a command finds the mesh: options first, then the environment, then the state folder of `npm start`. */
@@ -54,7 +54,7 @@ export async function withBus<T>(options: MeshOptions, work: (bus: Bus) => Promi
   } catch (cause) {
     if (cause instanceof CommandFailure) throw cause;
     throw new CommandFailure(
-      `NATS at ${servers} cannot be reached: ${(cause as Error).message}`,
+      `NATS at ${withoutPassword(servers)} cannot be reached: ${(cause as Error).message}`,
       EXIT.unreachable,
       '`plexus doctor` checks what is missing.',
       'UNREACHABLE',

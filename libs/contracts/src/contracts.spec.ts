@@ -102,6 +102,14 @@ describe('roles and permissions', () => {
     expect(() => integratorPermissions('a.b', 'crm')).toThrow(SubjectError);
   });
 
+  it('let no integrator overhear the answers of another', () => {
+    const names = ['acme', 'acme_crm', 'crm', 'a-b'];
+    const inboxes = names.flatMap((tenant) => names.map((source) => integratorPermissions(tenant, source).subscribe.allow[0] as string));
+    for (const [index, mine] of inboxes.entries()) {
+      for (const [other, theirs] of inboxes.entries()) if (index !== other) expect(covers(mine, theirs.replace('>', 'x.1'))).toBe(false);
+    }
+  });
+
   it('order scopes: admin covers all, write covers read', () => {
     expect(hasScope([SCOPES.admin], SCOPES.pairing)).toBe(true);
     expect(hasScope([SCOPES.write], SCOPES.read)).toBe(true);

@@ -76,15 +76,16 @@ export function permissionsFor(role: RoleDefinition): Permissions {
 
 /**
  * An integrator of one tenant: publishes events under its own source token, calls the RPCs that people call, reads the granted
- * event domains. The permission is the proof of source and tenant.
+ * event domains. The permission is the proof of source and tenant. Answers arrive under an inbox prefix of its own, which its client must
+ * be told (`inboxPrefix`): whoever may listen to a shared one overhears the others.
  */
-export function integratorPermissions(tenant: string, source: string, granted: readonly string[] = []): Permissions {
+export function integratorPermissions(tenant: string, source: string, granted: readonly string[] = [], inbox = `_INBOX_.${tenant}.${source}`): Permissions {
   if (!isTenantId(tenant)) throw new SubjectError(`not a tenant id: ${JSON.stringify(tenant)}`);
   if (!isTenantId(source)) throw new SubjectError(`not a source token: ${JSON.stringify(source)}`);
   const rpcs = ROLES.flatMap((role) => role.serves).filter((contract) => contract.domain !== 'vm');
   return {
     publish: { allow: unique([`plexus.in.${tenant}.${source}.>`, ...rpcs.map((contract) => contract.pattern(tenant))]) },
-    subscribe: { allow: unique(['_INBOX.>', ...granted.map((domain) => `plexus.evt.${tenant}.${domain}.>`)]) },
+    subscribe: { allow: unique([`${inbox}.>`, ...granted.map((domain) => `plexus.evt.${tenant}.${domain}.>`)]) },
     allowResponses: false,
   };
 }

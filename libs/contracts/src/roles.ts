@@ -47,6 +47,11 @@ const vmGatewayRpcs = [vm.redeemTicket, vm.verifyVmToken, vm.attachVm, vm.detach
 const pushRpcs = [push.subscribe, push.unsubscribe, push.listSubscriptions, push.fetchInbox, push.markInbox, push.inboxHeads];
 const memoryRpcs = [memory.writeMemory, memory.searchMemory, memory.getMemory, memory.listMemories, memory.deleteMemory, memory.memoryStats];
 
+/** Streams that durable consumers work through: nothing else can be left undelivered. */
+function consumedStreams(): string[] {
+  return [...new Set(Object.values(CONSUMERS).map((one) => one.stream))];
+}
+
 const common: readonly BucketDefinition[] = [BUCKETS.config, BUCKETS.keys, BUCKETS.revocations];
 
 export const ROLES: readonly RoleDefinition[] = [
@@ -58,10 +63,13 @@ export const ROLES: readonly RoleDefinition[] = [
     publishes: [session.sessionEvent, memory.writeMemoryCommand],
     listens: [vm.vmOut, push.inboxItemHint],
     consumes: [],
-    reads: ['PLEXUS_EVT_SESSION', 'PLEXUS_IN'],
+    reads: ['PLEXUS_EVT_SESSION'],
     bucketsRead: [...common, BUCKETS.vmEpoch],
     bucketsWritten: [BUCKETS.keys, BUCKETS.presence, BUCKETS.nodes, BUCKETS.tickets, BUCKETS.vmConn],
-    extraPublish: [{ subject: 'plexus.in.*.http.>', reason: 'events posted to /v1/events by authenticated callers enter under the source `http`' }],
+    extraPublish: [
+      { subject: 'plexus.in.*.http.>', reason: 'events posted to /v1/events by authenticated callers enter under the source `http`' },
+      { subject: '$JS.API.STREAM.INFO.PLEXUS_IN', reason: 'checks at its start that the stream of those events exists' },
+    ],
   },
   {
     name: 'routing',
@@ -75,8 +83,10 @@ export const ROLES: readonly RoleDefinition[] = [
     bucketsRead: [...common, BUCKETS.vmEpoch],
     bucketsWritten: [BUCKETS.keys, BUCKETS.leases],
     extraPublish: [
-      { subject: '$JS.API.STREAM.MSG.GET.*', reason: 'loads what a crashing worker left undelivered, to park it' },
-      { subject: '$JS.API.STREAM.MSG.DELETE.*', reason: 'removes a parked message from its work queue' },
+      ...consumedStreams().flatMap((stream) => [
+        { subject: `$JS.API.STREAM.MSG.GET.${stream}`, reason: 'loads what a crashing worker left undelivered, to park it' },
+        { subject: `$JS.API.STREAM.MSG.DELETE.${stream}`, reason: 'removes a parked message from its work queue' },
+      ]),
       { subject: 'plexus.dlq.>', reason: 'parks on behalf of the consumer that failed' },
     ],
   },

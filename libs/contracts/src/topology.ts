@@ -163,7 +163,9 @@ const bucket = (name: string, rest: Partial<BucketDefinition> & { summary: strin
 export const BUCKETS = {
   config: bucket('PLEXUS_CONFIG', { history: 16, summary: 'Configuration: key `_` for the platform, `<tenant>` for each tenant.' }),
   keys: bucket('PLEXUS_KEYS', { ttlMs: DAY, summary: 'Public halves of the keys that sign principal tokens: `<service>.<kid>`.' }),
-  revocations: bucket('PLEXUS_REVOCATIONS', { ttlMs: 30 * DAY, summary: 'Revoked users, credentials and token ids.' }),
+  revocations: bucket('PLEXUS_REVOCATIONS', {
+    summary: 'Revoked users, credentials and token ids; kept until somebody deletes them, because some credentials never expire.',
+  }),
   presence: bucket('PLEXUS_PRESENCE', { summary: 'Connections per user, written on connect and disconnect, swept with their dead node.' }),
   nodes: bucket('PLEXUS_NODES', { ttlMs: 12 * SECOND, summary: 'One lease per gateway node.' }),
   tickets: bucket('PLEXUS_TICKETS', { ttlMs: 30 * SECOND, summary: 'One-time client tickets (hashes), redeemed by compare-and-set delete.' }),

@@ -12,6 +12,7 @@ export { StartError, type StartErrorCode } from './start-error.js';
 export { type MeshRecord, readMeshRecord } from './mesh-record.js';
 export { clearState, DEMO_INTEGRATOR, OPERATOR_ROLE, type PreparedState, prepareState } from './state.js';
 export { type StatePaths, statePaths } from './state-paths.js';
+export { withoutPassword } from './without-password.js';
 export { startMesh, type Mesh, type MeshOptions } from './mesh.js';
 export type { MeshProcess, RunningServices } from './mesh-processes.js';
 export { SERVICES, type ServiceName } from './mesh-settings.js';

@@ -25,6 +25,7 @@ import { startService } from './service-process.js';
 import { StartError } from './start-error.js';
 import { clearState, DEMO_INTEGRATOR, OPERATOR_ROLE, type PreparedState, prepareState } from './state.js';
 import { statePaths } from './state-paths.js';
+import { withoutPassword } from './without-password.js';
 
 export interface MeshOptions {
   /** Default: `PLEXUS_STATE_DIR`, else `.plexus` in the repository. */
@@ -363,8 +364,4 @@ class Launch {
     removeMeshRecord(this.paths.root);
     this.lock.release();
   }
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//');
 }

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Environment } from './config.js';
 import { type Mesh, startMesh } from './mesh.js';
+import { withoutPassword } from './without-password.js';
 import { stateDirFrom } from './mesh-settings.js';
 import { StartError } from './start-error.js';
 import { statePaths } from './state-paths.js';
@@ -109,7 +110,7 @@ function summary(mesh: Mesh, env: Environment, seconds: number): string {
     '',
     `  gateway  ${mesh.gateway.ws}  ${mesh.gateway.http}`,
     `  token    ${mesh.tokenIsNew ? `${mesh.token}  (shown once; kept in ${short(paths.token)})` : `in ${short(paths.token)}`}`,
-    `  NATS     ${mesh.nats}`,
+    `  NATS     ${withoutPassword(mesh.nats)}`,
     `  logs     ${short(paths.logs)}/<service>.log`,
     '',
   ];

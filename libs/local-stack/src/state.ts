@@ -101,7 +101,8 @@ function natsUsers(paths: StatePaths, integratorPassword: string): NatsUser[] {
     return { nkey: fromSeed(new TextEncoder().encode(seed)).getPublicKey() };
   };
   const { tenant, source } = DEMO_INTEGRATOR;
-  const demo = integratorPermissions(tenant, source, ['*']);
+  // The only integrator of this server: clients that know of no inbox prefix of their own must work too.
+  const demo = integratorPermissions(tenant, source, ['*'], '_INBOX');
   return [
     ...ROLES.map((role) => ({ name: role.name, credential: nkey(role.name), permissions: permissionsFor(role) })),
     { name: OPERATOR_ROLE, credential: nkey(OPERATOR_ROLE) },

@@ -216,7 +216,7 @@ describe('identity across services', () => {
       await declare([jwk]);
     });
 
-    it('accepts them for that tenant, as user with a subject and as service without', async () => {
+    it('accepts them for that tenant, with a user or, for an integrator, without', async () => {
       await expect(routing.identity.verify(await sign({ tenant: 'acme', sub: 'anna', scope: 'operator.read x', jti: 't-1' }))).resolves.toEqual({
         tenant: 'acme',
         user: 'anna',
@@ -226,7 +226,7 @@ describe('identity across services', () => {
       });
       await expect(routing.identity.verify(await sign({ tenant: 'acme', source: 'crm' }))).resolves.toEqual({
         tenant: 'acme',
-        role: 'service',
+        role: 'user',
         scopes: [],
         source: 'crm',
         credentialId: 'key-crm-1',
@@ -237,6 +237,7 @@ describe('identity across services', () => {
       ['another tenant', { tenant: 'other', sub: 'anna' }, {}, 'not one of the tenant'],
       ['a tenant that nobody declared', { tenant: '__proto__', sub: 'anna' }, {}, 'not declared'],
       ['the platform', { tenant: '_', role: 'service' }, {}, 'not declared'],
+      ['a service of the mesh', { tenant: 'acme', sub: 'anna', role: 'service' }, {}, 'may not hand out'],
       ['a VM', { tenant: 'acme', sub: 'anna', role: 'vm' }, {}, 'may not hand out'],
       ['an unknown key', { tenant: 'acme', sub: 'anna' }, { kid: 'crm-2' }, 'not one of the tenant'],
       ['yesterday', { tenant: 'acme', sub: 'anna' }, { lifetime: -60 }, 'expired'],

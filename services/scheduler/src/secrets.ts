@@ -17,7 +17,15 @@ export interface VmSecrets {
 export function loadVmSecrets(config: SchedulerConfig & { readonly NODE_ENV: string }): VmSecrets {
   const { VM_TOKEN_SECRET_FILE, VM_TOKEN_SECRET_PREVIOUS_FILE, NODE_ENV } = config;
   const given = VM_TOKEN_SECRET_FILE === undefined ? config.VM_TOKEN_SECRET : read('VM_TOKEN_SECRET_FILE', VM_TOKEN_SECRET_FILE);
-  const previous = VM_TOKEN_SECRET_PREVIOUS_FILE === undefined ? undefined : read('VM_TOKEN_SECRET_PREVIOUS_FILE', VM_TOKEN_SECRET_PREVIOUS_FILE);
+  // Tokens signed with the previous secret are accepted too, so it must be as strong.
+  const previous =
+    VM_TOKEN_SECRET_PREVIOUS_FILE === undefined
+      ? undefined
+      : requireStrongSecret(read('VM_TOKEN_SECRET_PREVIOUS_FILE', VM_TOKEN_SECRET_PREVIOUS_FILE), {
+          name: `VM_TOKEN_SECRET_PREVIOUS_FILE ${VM_TOKEN_SECRET_PREVIOUS_FILE}`,
+          minBytes: MIN_BYTES,
+          env: NODE_ENV,
+        });
   if (given === undefined && NODE_ENV !== 'production') return { current: randomBytes(MIN_BYTES).toString('base64url'), previous, isEphemeral: true };
   const name = VM_TOKEN_SECRET_FILE === undefined ? 'VM_TOKEN_SECRET' : `VM_TOKEN_SECRET_FILE ${VM_TOKEN_SECRET_FILE}`;
   return { current: requireStrongSecret(given, { name, minBytes: MIN_BYTES, env: NODE_ENV }), previous, isEphemeral: false };

@@ -1,3 +1,4 @@
+import { withoutPassword } from '@plexus/local-stack';
 import type { Command } from 'commander';
 import { CommandFailure, EXIT } from '../exit-code.js';
 import { type MeshOptions, runningMesh } from '../mesh.js';
@@ -17,8 +18,9 @@ async function probe(name: string, service: { readonly pid: number; readonly htt
   if (service.http === undefined) return { name, ...service, ready: false, detail: 'is starting' };
   try {
     const response = await fetch(`${service.http}/readyz`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
-    const body = (await response.json()) as { failing?: string[] };
-    return { name, ...service, ready: response.ok, detail: response.ok ? 'ready' : `not ready: ${(body.failing ?? []).join(', ') || response.status}` };
+    const { checks = [] } = (await response.json()) as { checks?: { name: string; ok: boolean; reason?: string }[] };
+    const failing = checks.filter(({ ok }) => !ok).map((check) => (check.reason === undefined ? check.name : `${check.name}: ${check.reason}`));
+    return { name, ...service, ready: response.ok, detail: response.ok ? 'ready' : `not ready: ${failing.join(', ') || response.status}` };
   } catch (cause) {
     return { name, ...service, ready: false, detail: `no answer (${(cause as Error).message})` };
   }
@@ -36,7 +38,7 @@ export function statusCommand(program: Command, output: () => Output, mesh: () =
       const probes = await Promise.all(Object.entries(record.services).map(([name, service]) => probe(name, service)));
       const healthy = probes.every((one) => one.ready);
       output().result({ ready: healthy, pid: record.process.pid, gateway: record.gateway, nats: record.nats, services: probes }, [
-        `${healthy ? 'ready' : 'NOT READY'}   gateway ${record.gateway.ws}   nats ${record.nats}   launcher pid ${record.process.pid}`,
+        `${healthy ? 'ready' : 'NOT READY'}   gateway ${record.gateway.ws}   nats ${withoutPassword(record.nats)}   launcher pid ${record.process.pid}`,
         '',
         ...table(probes.map((one) => [one.ready ? '✓' : '✗', one.name, `pid ${one.pid}`, one.http ?? '–', one.detail])),
       ]);

@@ -13,12 +13,12 @@ export interface TenantToken {
 /** Public-key algorithms only: a shared secret has no place in a configuration bucket. */
 const ALGORITHMS = ['EdDSA', 'ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const DEFAULT_ALGORITHM: Record<PublicJwk['kty'], string> = { OKP: 'EdDSA', EC: 'ES256', RSA: 'RS256' };
-/** Roles that a tenant may hand out within itself. VMs are known by their own tokens. */
-const ROLES = ['user', 'operator', 'service'];
+/** Roles that a tenant may hand out within itself. Services are those of the mesh, VMs are known by their own tokens. */
+const ROLES = ['user', 'operator'];
 
 /**
  * Checks a JWT that a tenant signed with one of its keys (`tenants.<id>.keys` of the platform configuration): claims `tenant`, `exp`,
- * `sub` (the user), `scopes` (list, or words in `scope`), `role` (default: user, or service without `sub`), `source`, `jti`.
+ * `sub` (the user; an integrator has none), `scopes` (list, or words in `scope`), `role` (default: user), `source`, `jti`.
  * The credential id is the `jti`, else `key-<kid>`. Rejects with UNAUTHENTICATED.
  */
 export async function verifyTenantToken(token: string, platform: PlatformConfig, nowMs: number): Promise<TenantToken> {
@@ -54,9 +54,8 @@ function chooseKey(keys: readonly PublicJwk[], kid: string | undefined): PublicJ
 }
 
 function withDefaults(claims: JWTPayload, kid: string | undefined): JWTPayload {
-  const role = claims.role ?? (claims.sub === undefined ? 'service' : 'user');
+  const role = claims.role ?? 'user';
   if (!ROLES.includes(role as string)) throw unauthenticated('a tenant may not hand out this role');
-  if (role !== 'service' && claims.sub === undefined) throw unauthenticated('a user needs the claim sub');
   const scopes = claims.scopes ?? (typeof claims.scope === 'string' ? claims.scope.split(' ').filter((word) => word !== '') : []);
   return { ...claims, role, scopes, cid: claims.jti ?? `key-${kid ?? 'only'}` };
 }

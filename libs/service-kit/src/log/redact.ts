@@ -15,7 +15,7 @@ const SECRET_TEXT: readonly [RegExp, string][] = [
   [/\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*/g, '[redacted]'],
   [/\bS[UAONC][A-Z2-7]{56}\b/g, '[redacted]'],
   [/\bsk-[A-Za-z0-9_-]{16,}/g, '[redacted]'],
-  [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@:]*:[^\s/@]+@/gi, '$1[redacted]@'],
+  [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, '$1[redacted]@'],
   [/([?&](?:token|ticket|access_token|api_key|apikey|key|secret|password)=)[^&\s"']+/gi, '$1[redacted]'],
 ];
 

@@ -19,6 +19,8 @@ export interface MethodServices {
   readonly startedAt: number;
   /** Whether the process can do its work now; false with the reasons. */
   readonly health: () => { readonly ready: boolean; readonly failing: readonly string[] };
+  /** What was dropped, refused or skipped since the start, by reason; for administrators. */
+  readonly counters: () => Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 /** One call of one method. */

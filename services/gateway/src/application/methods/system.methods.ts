@@ -13,6 +13,7 @@ export const systemMethods: SystemMethods = {
     uptimeMs: call.services.now() - call.services.startedAt,
     connections: visible(call).length,
     channelSummary: [],
+    ...(call.connection.has(SCOPES.admin) && { counters: call.services.counters() }),
   }),
 
   'system-presence': (_params, call) => presenceOf(visible(call)),

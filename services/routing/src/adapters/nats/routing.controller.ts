@@ -72,6 +72,7 @@ export class RoutingController {
 
   @Rpc(contracts.resetSession)
   async onReset(@Payload() data: DataOf<typeof contracts.resetSession>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.resetSession>> {
+    this.#admin(context);
     const { config, owner } = this.#writer(context);
     const { session, previousSessionId } = await this.sessions.reset(owner, storedKey(config, data));
     return { session: summariseSession(session), previousSessionId };
@@ -79,6 +80,7 @@ export class RoutingController {
 
   @Rpc(contracts.injectMessage)
   async onInject(@Payload() data: DataOf<typeof contracts.injectMessage>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.injectMessage>> {
+    this.#admin(context);
     const { config, owner } = this.#writer(context);
     const { message: text, label, idempotencyKey } = data;
     for (const [field, value] of Object.entries({ message: text, label, idempotencyKey })) if (value !== undefined) requireStorable(value, field);
@@ -103,11 +105,13 @@ export class RoutingController {
 
   @Rpc(contracts.resolveRoute)
   async onResolve(@Payload() data: DataOf<typeof contracts.resolveRoute>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.resolveRoute>> {
+    requireScope(context.principal, SCOPES.read);
     return this.reading.resolve(this.settings.configOf(context.tenant), data);
   }
 
   @Rpc(contracts.listAgents)
   async onListAgents(@Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.listAgents>> {
+    requireScope(context.principal, SCOPES.read);
     return this.reading.agents(this.settings.configOf(context.tenant));
   }
 
@@ -124,6 +128,11 @@ export class RoutingController {
   #reader({ tenant, principal }: RpcContext): { config: TenantConfig; owner: Owner } {
     requireScope(principal, SCOPES.read);
     return { config: this.settings.configOf(tenant), owner: ownerOf(tenant, principal) };
+  }
+
+  /** What changes a conversation behind its participants' backs; services of the mesh (push) may inject on a user's behalf. */
+  #admin({ principal }: RpcContext): void {
+    if (principal.role !== 'service') requireScope(principal, SCOPES.admin);
   }
 
   #writer({ tenant, principal }: RpcContext): { config: TenantConfig; owner: Owner } {

@@ -1,11 +1,12 @@
 import type { RpcContext } from '@plexus/bus';
-import { hasScope, NO_TENANT, plexusError, SCOPES } from '@plexus/contracts';
+import { hasScope, NO_TENANT, type Principal, plexusError, SCOPES } from '@plexus/contracts';
 import { isStorableText } from '@plexus/kernel';
 import type { OwnerKey } from '../../application/ports.js';
 
 /** Whose VM a call is about. The user comes from the verified token, never from a body; `shared` belongs to the tenant. */
-export function ownerOf({ tenant, principal }: RpcContext, scope: string): OwnerKey {
+export function ownerOf({ tenant, principal }: RpcContext, scope: string, wanted: string): OwnerKey {
   requireTenant(tenant);
+  requireScope(principal, wanted);
   if (principal.user === undefined) throw plexusError('FORBIDDEN', { message: 'VMs belong to users, and the credential names none.' });
   if (!isStorableText(principal.user) || !isStorableText(scope))
     throw plexusError('INVALID_REQUEST', { message: 'Names must be well-formed Unicode without U+0000.' });
@@ -13,8 +14,9 @@ export function ownerOf({ tenant, principal }: RpcContext, scope: string): Owner
 }
 
 /** Whose VMs a caller may see or end: its own, with `operator.admin` (or as a service without a user) those of the tenant. */
-export function visibleTo({ tenant, principal }: RpcContext): { readonly tenant: string; readonly subject: string | undefined } {
+export function visibleTo({ tenant, principal }: RpcContext, wanted: string): { readonly tenant: string; readonly subject: string | undefined } {
   requireTenant(tenant);
+  requireScope(principal, wanted);
   const everybody = hasScope(principal.scopes, SCOPES.admin) || (principal.role === 'service' && principal.user === undefined);
   if (!everybody && principal.user === undefined) throw plexusError('FORBIDDEN', { message: 'VMs belong to users, and the credential names none.' });
   return { tenant, subject: everybody ? undefined : principal.user };
@@ -24,6 +26,12 @@ export function visibleTo({ tenant, principal }: RpcContext): { readonly tenant:
 export function gatewayTenant({ tenant, principal }: RpcContext): string | undefined {
   if (principal.role !== 'service') throw plexusError('FORBIDDEN', { message: 'Only services of the mesh may ask this.' });
   return tenant === NO_TENANT ? undefined : tenant;
+}
+
+/** Services of the mesh act for the user they name; everybody else needs the scope, and a VM may not steer VMs at all. */
+function requireScope(principal: Principal, wanted: string): void {
+  if (principal.role === 'vm') throw plexusError('FORBIDDEN', { message: 'A VM may not ask for VMs.' });
+  if (principal.role !== 'service' && !hasScope(principal.scopes, wanted)) throw plexusError('MISSING_SCOPE', { details: { scope: wanted } });
 }
 
 function requireTenant(tenant: string): void {

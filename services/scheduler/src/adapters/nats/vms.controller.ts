@@ -2,7 +2,7 @@ import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import type { RpcContext } from '@plexus/bus';
 import { Rpc } from '@plexus/bus/nest';
-import { type DataOf, plexusError, type ReplyOf, vmContracts } from '@plexus/contracts';
+import { type DataOf, plexusError, type ReplyOf, SCOPES, vmContracts } from '@plexus/contracts';
 import { EnsureVm } from '../../application/ensure-vm.js';
 import { ManageVms } from '../../application/manage-vms.js';
 import { ownerOf, visibleTo } from './caller.js';
@@ -19,22 +19,22 @@ export class VmsController {
 
   @Rpc(ensureVm)
   ensure(@Payload() { scope, wait, waitMs }: DataOf<typeof ensureVm>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof ensureVm>> {
-    return this.ensuring.execute({ owner: ownerOf(context, scope), wait, waitMs, signal: context.signal });
+    return this.ensuring.execute({ owner: ownerOf(context, scope, SCOPES.write), wait, waitMs, signal: context.signal });
   }
 
   @Rpc(getVm)
   async get(@Payload() { vmId }: DataOf<typeof getVm>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof getVm>> {
-    return { vm: found(await this.vms.get(visibleTo(context), vmId)) };
+    return { vm: found(await this.vms.get(visibleTo(context, SCOPES.read), vmId)) };
   }
 
   @Rpc(listVms)
   async list(@Payload() selection: DataOf<typeof listVms>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof listVms>> {
-    return { vms: await this.vms.list(visibleTo(context), selection) };
+    return { vms: await this.vms.list(visibleTo(context, SCOPES.read), selection) };
   }
 
   @Rpc(terminateVm)
   async terminate(@Payload() { vmId }: DataOf<typeof terminateVm>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof terminateVm>> {
-    return { vm: found(await this.vms.terminate(visibleTo(context), vmId)) };
+    return { vm: found(await this.vms.terminate(visibleTo(context, SCOPES.write), vmId)) };
   }
 }
 
