@@ -2,7 +2,7 @@
 import { applyStreams, connectBus } from '@plexus/bus';
 import { startTestNats } from '@plexus/testing';
 import { appended, CONSUMER, request, STREAM } from './bench-contracts.ts';
-import { inTurns, print, ratios, throughput, type Variant } from './measure.ts';
+import { column, inTurns, print, ratios, throughput, type Variant } from './measure.ts';
 
 const ROUNDS = 7;
 const SLICE_MS = 400;
@@ -32,8 +32,10 @@ const variants: Variant[] = [
   },
 ];
 for (const { operation } of variants) await throughput(operation, 256, 500);
-const rates = await inTurns(variants, ROUNDS, ({ operation }) => throughput(operation, 256, SLICE_MS));
+const results = await inTurns(variants, ROUNDS, ({ operation }) => throughput(operation, 256, SLICE_MS));
+const rates = column(results, 'rate');
 for (const [name, values] of rates) print(`durable append 256 in flight, ${name}`, 'messages/s', values);
+for (const [name, values] of column(results, 'cpu')) print(`durable append 256 in flight, ${name}, publisher`, 'CPU us/message', values);
 for (const [name, values] of rates) {
   if (name === BARE) continue;
   print(`durable append 256 in flight, ${name}`, 'ratio', ratios(values, rates.get(BARE)), { ratioTo: BARE, ...(name === APPEND && { goal: '>= 0.85' }) });

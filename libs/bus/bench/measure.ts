@@ -40,8 +40,25 @@ export function print(name: string, unit: string, values: readonly number[], res
   process.stdout.write(`${JSON.stringify(figure)}\n`);
 }
 
-/** Keeps `inFlight` operations going for `ms`; returns operations per second. */
-export async function throughput(operation: () => Promise<unknown>, inFlight: number, ms: number): Promise<number> {
+/** What one slice showed. */
+export interface Throughput {
+  /** Operations per second. */
+  readonly rate: number;
+  /** Processor time of all measured processes per operation, in microseconds. */
+  readonly cpu: number;
+}
+
+/** Processor time used so far by all measured processes, in microseconds. */
+export type CpuMeter = () => Promise<number> | number;
+
+export const ownCpu: CpuMeter = () => {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+};
+
+/** Keeps `inFlight` operations going for `ms`. */
+export async function throughput(operation: () => Promise<unknown>, inFlight: number, ms: number, meter: CpuMeter = ownCpu): Promise<Throughput> {
+  const cpuBefore = await meter();
   const startedAt = performance.now();
   const endAt = startedAt + ms;
   let count = 0;
@@ -52,7 +69,8 @@ export async function throughput(operation: () => Promise<unknown>, inFlight: nu
     }
   };
   await Promise.all(Array.from({ length: inFlight }, lane));
-  return (count * 1_000) / (performance.now() - startedAt);
+  const elapsedMs = performance.now() - startedAt;
+  return { rate: (count * 1_000) / elapsedMs, cpu: ((await meter()) - cpuBefore) / count };
 }
 
 /** One operation after the other for `ms`; returns the median latency in milliseconds. */
@@ -74,12 +92,17 @@ export interface Variant {
 }
 
 /** Measures all variants in turn, several times over, so that drift of the machine hits them alike. */
-export async function inTurns(variants: readonly Variant[], rounds: number, measure: (variant: Variant) => Promise<number>): Promise<Map<string, number[]>> {
-  const results = new Map<string, number[]>(variants.map(({ name }) => [name, []]));
+export async function inTurns<T>(variants: readonly Variant[], rounds: number, measure: (variant: Variant) => Promise<T>): Promise<Map<string, T[]>> {
+  const results = new Map<string, T[]>(variants.map(({ name }) => [name, []]));
   for (let turn = 0; turn < rounds; turn += 1) {
     for (const variant of turn % 2 === 0 ? variants : [...variants].reverse()) results.get(variant.name)?.push(await measure(variant));
   }
   return results;
+}
+
+/** One column of the results. */
+export function column<K extends keyof Throughput>(results: Map<string, Throughput[]>, key: K): Map<string, number[]> {
+  return new Map([...results].map(([name, values]) => [name, values.map((value) => value[key])]));
 }
 
 /** Ratios of two figures turn by turn: what both saw at nearly the same time. */

@@ -7,7 +7,7 @@ import { connectBus } from '@plexus/bus';
 import { startTestNats } from '@plexus/testing';
 import { firstValueFrom } from 'rxjs';
 import { DEFAULT_PATTERN, identity, nestRpc, principal, RAW_SUBJECT, request, typedRpc } from './bench-contracts.ts';
-import { inTurns, medianLatency, print, ratios, throughput, type Variant } from './measure.ts';
+import { column, inTurns, medianLatency, ownCpu, print, ratios, throughput, type Variant } from './measure.ts';
 
 /** Many short turns: on a shared machine the noise comes in bursts. */
 const ROUNDS = 9;
@@ -43,12 +43,21 @@ const variants: Variant[] = [
 
 for (const variant of variants) await throughput(variant.operation, 256, 700);
 
+/** Of this process and the responder; the server is the same for all. */
+const bothCpus = async (): Promise<number> => {
+  responder.send('cpu');
+  const [used] = (await once(responder, 'message')) as [number];
+  return used + Number(ownCpu());
+};
+
 for (const [inFlight, overDefault] of [
   [32, '>= 1.7'],
   [256, '>= 2.8'],
 ] as const) {
-  const rates = await inTurns(variants, ROUNDS, ({ operation }) => throughput(operation, inFlight, SLICE_MS));
+  const results = await inTurns(variants, ROUNDS, ({ operation }) => throughput(operation, inFlight, SLICE_MS, bothCpus));
+  const rates = column(results, 'rate');
   for (const [name, values] of rates) print(`request/reply ${inFlight} in flight, ${name}`, 'requests/s', values);
+  for (const [name, values] of column(results, 'cpu')) print(`request/reply ${inFlight} in flight, ${name}, caller and service`, 'CPU us/request', values);
   const ratio = (of: string, to: string, goal?: string): void =>
     print(`request/reply ${inFlight} in flight, ${of}`, 'ratio', ratios(rates.get(of), rates.get(to)), { ratioTo: to, ...(goal && { goal }) });
   ratio(TYPED, RAW);

@@ -72,4 +72,8 @@ const applications: INestMicroservice[] = [
 for (const application of applications) await application.listen();
 await bus.connection.flush();
 process.send?.('ready');
+process.on('message', () => {
+  const { user, system } = process.cpuUsage();
+  process.send?.(user + system);
+});
 process.on('disconnect', () => process.exit(0));
