@@ -1,6 +1,6 @@
 import { routingContracts as rpc } from '@plexus/contracts';
 import { waitFor } from '@plexus/testing';
-import { type RoutingMesh, startRoutingMesh } from './support/routing-mesh.js';
+import { admin, type RoutingMesh, startRoutingMesh } from './support/routing-mesh.js';
 
 let mesh: RoutingMesh;
 
@@ -79,7 +79,7 @@ test('transcripts have no gaps, however many write at once', async () => {
   const writers = Array.from({ length: 40 }, (_, index) =>
     index % 2 === 0
       ? mesh.call(rpc.acceptMessage, { sessionKey: 'gapless', message: `m${index}` }).catch((error) => expect(error.code).toBe('QUEUE_FULL'))
-      : mesh.call(rpc.injectMessage, { sessionKey: 'gapless', message: `i${index}` }).catch((error) => expect(error.code).toBe('SESSION_NOT_FOUND')),
+      : mesh.call(rpc.injectMessage, { sessionKey: 'gapless', message: `i${index}` }, admin).catch((error) => expect(error.code).toBe('SESSION_NOT_FOUND')),
   );
   await Promise.all(writers);
   const { messages, totalMessages } = await mesh.call(rpc.getHistory, { sessionKey: 'gapless', limit: 1_000 });
@@ -102,7 +102,7 @@ describe('who may do what', () => {
     expect((await mesh.call(rpc.getHistory, { sessionKey: 'private' }, { user: 'eve' })).messages).toEqual([]);
     expect(await mesh.call(rpc.getRun, { runId: 'own' }, { user: 'eve' })).toEqual({});
     expect(await mesh.call(rpc.cancelRun, { sessionKey: 'private' }, { user: 'eve' })).toEqual({ aborted: false, runIds: [] });
-    await expect(mesh.call(rpc.resetSession, { sessionKey: 'private' }, { user: 'eve' })).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
+    await expect(mesh.call(rpc.resetSession, { sessionKey: 'private' }, { user: 'eve', ...admin })).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
     expect((await mesh.call(rpc.listSessions, {}, { user: 'eve' })).sessions).toEqual([]);
   });
 

@@ -1,7 +1,7 @@
 import { routingContracts as rpc, sessionContracts } from '@plexus/contracts';
 import { waitFor } from '@plexus/testing';
 import fc from 'fast-check';
-import { type RoutingMesh, startRoutingMesh } from './support/routing-mesh.js';
+import { admin, type RoutingMesh, startRoutingMesh } from './support/routing-mesh.js';
 
 let mesh: RoutingMesh;
 let last = 0;
@@ -148,7 +148,7 @@ describe('reset', () => {
   test('starts an empty incarnation, ends the old runs, and ignores what they still produce', async () => {
     const sessionKey = 'reset';
     const [running, waiting] = [await start('a', sessionKey), await start('b', sessionKey)];
-    const { session, previousSessionId } = await mesh.call(rpc.resetSession, { sessionKey });
+    const { session, previousSessionId } = await mesh.call(rpc.resetSession, { sessionKey }, admin);
     expect(previousSessionId).toBe(running.sessionId);
     expect(session).toMatchObject({ messageCount: 0, sessionKey: 'agent:main:reset' });
     expect(session.sessionId).not.toBe(previousSessionId);
@@ -172,10 +172,15 @@ describe('inject', () => {
   test('appends to the transcript and shows to watchers, once per key', async () => {
     const run = await start();
     const { sessionKey } = run;
-    const injected = await mesh.call(rpc.injectMessage, { sessionKey, message: 'The import has finished.', label: 'pipeline', idempotencyKey: 'i1' });
-    expect(await mesh.call(rpc.injectMessage, { sessionKey, message: 'The import has finished.', idempotencyKey: 'i1' })).toEqual(injected);
-    await expect(mesh.call(rpc.injectMessage, { sessionKey, message: 'something else', idempotencyKey: 'i1' })).rejects.toMatchObject({ code: 'CONFLICT' });
-    await expect(mesh.call(rpc.injectMessage, { sessionKey: 'nobody', message: 'x' })).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
+    for (const [contract, input] of [[rpc.injectMessage, { sessionKey, message: 'not mine to say' }] as const, [rpc.resetSession, { sessionKey }] as const]) {
+      await expect(mesh.call(contract, input)).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
+    }
+    const injected = await mesh.call(rpc.injectMessage, { sessionKey, message: 'The import has finished.', label: 'pipeline', idempotencyKey: 'i1' }, admin);
+    expect(await mesh.call(rpc.injectMessage, { sessionKey, message: 'The import has finished.', idempotencyKey: 'i1' }, admin)).toEqual(injected);
+    await expect(mesh.call(rpc.injectMessage, { sessionKey, message: 'something else', idempotencyKey: 'i1' }, admin)).rejects.toMatchObject({
+      code: 'CONFLICT',
+    });
+    await expect(mesh.call(rpc.injectMessage, { sessionKey: 'nobody', message: 'x' }, admin)).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
     expect((await messages(run)).at(-1)).toMatchObject({ messageId: injected.messageId, role: 'assistant', label: 'pipeline' });
     await waitFor(async () => (await mesh.events('event', run.sessionId)).length === 1);
     expect((await mesh.events('event', run.sessionId))[0]?.data).toMatchObject({

@@ -1,6 +1,6 @@
 import { BUCKETS, routingContracts as rpc } from '@plexus/contracts';
 import { waitFor } from '@plexus/testing';
-import { type RoutingMesh, startRoutingMesh } from './support/routing-mesh.js';
+import { admin, type RoutingMesh, startRoutingMesh } from './support/routing-mesh.js';
 
 let mesh: RoutingMesh;
 
@@ -57,7 +57,7 @@ test('history pages backwards without gaps, and one page always fits into an ans
   const sessionKey = 'long';
   await mesh.call(rpc.createSession, { sessionKey });
   const large = 'ä'.repeat(100_000);
-  for (let n = 1; n <= 8; n += 1) await mesh.call(rpc.injectMessage, { sessionKey, message: `${n}${large}` });
+  for (let n = 1; n <= 8; n += 1) await mesh.call(rpc.injectMessage, { sessionKey, message: `${n}${large}` }, admin);
   const seqs: number[] = [];
   let before: number | undefined;
   for (let hasMore = true; hasMore; ) {
@@ -75,7 +75,7 @@ test('history pages backwards without gaps, and one page always fits into an ans
 test('what is too much for one command is left out of its history, oldest first', async () => {
   const sessionKey = 'heavy';
   await mesh.call(rpc.createSession, { sessionKey });
-  for (let n = 1; n <= 4; n += 1) await mesh.call(rpc.injectMessage, { sessionKey, message: `${n}${'x'.repeat(100_000)}` });
+  for (let n = 1; n <= 4; n += 1) await mesh.call(rpc.injectMessage, { sessionKey, message: `${n}${'x'.repeat(100_000)}` }, admin);
   const { sessionId } = await mesh.call(rpc.acceptMessage, { sessionKey, message: 'go' });
   const start = await waitFor(async () => (await mesh.commands()).find(({ data }) => data.sessionId === sessionId));
   expect(start.data.history.map(({ text }) => text[0])).toEqual(['3', '4']);

@@ -48,6 +48,9 @@ export const principal = (more: Partial<Principal> = {}): Principal => ({
   ...more,
 });
 
+/** What resetting and injecting needs. */
+export const admin = { scopes: ['operator.admin'] };
+
 /** `databaseUrl`: a database of one's own, to be killed; absent: a fresh one on the shared server. */
 export async function startRoutingMesh(replicas = 1, settings: Partial<z.input<typeof routingConfig>> = {}, databaseUrl?: string): Promise<RoutingMesh> {
   const nats = await startTestNats();
