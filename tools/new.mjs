@@ -76,11 +76,20 @@ if (service) {
     `import { Module } from '@nestjs/common';\n\n/** Wiring only. */\n@Module({ controllers: [], providers: [] })\nexport class ${className}Module {}\n`,
   );
   write(
+    'src/config.spec.ts',
+    "import { configSchema } from './config.js';\n\nit('starts with the settings of an empty environment', () => {\n  expect(configSchema.safeParse({})).toMatchObject({ success: true });\n});\n",
+  );
+  write(
     'src/main.ts',
     `import { runService } from '@plexus/service-kit';\nimport { configSchema } from './config.js';\nimport { ${className}Module } from './${name}.module.js';\n\nawait runService({ name: '${name}', config: configSchema, needs: { consumers: [], streams: [], buckets: [] }, create: async () => ({ module: ${className}Module }) });\n`,
   );
 } else {
-  write('src/index.ts', 'export {};\n');
+  const subject = name.replace(/-([a-z])/g, (_match, letter) => letter.toUpperCase());
+  write('src/index.ts', `/** Replace with what this library is for. */\nexport const ${subject}Name = '${name}';\n`);
+  write(
+    'src/index.spec.ts',
+    `import { ${subject}Name } from './index.js';\n\nit('is called what it is', () => {\n  expect(${subject}Name).toBe('${name}');\n});\n`,
+  );
 }
 const rootConfig = path.join(root, 'tsconfig.json');
 const references = JSON.parse(readFileSync(rootConfig, 'utf8'));
