@@ -78,6 +78,7 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
     changes.notify(vmId);
     loop.kick();
   };
+  const onTransition = (from: string, to: string): void => transitions.add(1, { from, to });
   const hints = new BusHints(bus, noticed, log);
   const events = new BusEvents(bus);
   const provider = new LocalProvider({
@@ -102,6 +103,7 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
   const connections = new Connections(new PostgresConnectionStore(database, events, replica, policy.leaseMs), new PostgresInboxStore(database, events), hints, {
     leaseMs: policy.leaseMs,
     model: { baseUrl: config.PLEXUS_MODEL_BASE_URL, model: config.PLEXUS_MODEL },
+    onTransition,
   });
   const reconciler = new Reconciler({
     store,
@@ -115,7 +117,7 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
     clock,
     log,
     random: Math.random,
-    onTransition: (from, to) => transitions.add(1, { from, to }),
+    onTransition,
   });
   const loop = new ScanLoop({
     store,

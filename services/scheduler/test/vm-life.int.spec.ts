@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { BUCKETS, type ResponseOf, vmContracts } from '@plexus/contracts';
-import { marked, residentBytes, waitFor } from '@plexus/testing';
+import { BUCKETS, type ResponseOf, SCOPES, vmContracts } from '@plexus/contracts';
+import { marked, waitFor } from '@plexus/testing';
 import { bootstrapped, FakeConnection } from './support/fake-gateway.js';
 import { fixture, MODEL_KEY, SchedulerMesh, TENANT } from './support/mesh.js';
 
@@ -237,8 +237,11 @@ describe('the life of VMs on real processes', () => {
     await expect(mesh.asUser('joe', terminateVm, { vmId })).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect((await mesh.asUser('joe', listVms, {})).vms).toEqual([]);
     expect((await mesh.asUser('ida', listVms, {})).vms.map((vm) => vm.vmId)).toEqual([vmId]);
-    const all = (await mesh.asUser('joe', listVms, { includeTerminated: true }, ['operator.admin'])).vms.map((vm) => vm.vmId);
+    const all = (await mesh.asUser('joe', listVms, { includeTerminated: true }, [SCOPES.admin])).vms.map((vm) => vm.vmId);
     expect(all).toEqual(expect.arrayContaining([vmId]));
+    await expect(mesh.asUser('ida', ensureVm, {}, [SCOPES.read])).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
+    await expect(mesh.asUser('ida', terminateVm, { vmId }, [SCOPES.read])).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
+    await expect(mesh.asUser('ida', listVms, {}, [])).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
     await expect(mesh.asUser('ida', vmContracts.beatVms, { gateway: 'me', beats: [] })).rejects.toMatchObject({ code: 'FORBIDDEN' });
     await expect(mesh.asGateway(attachVm, { vmId, epoch: 1, gateway: 'gw', protocol: 2 }, 'other')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
@@ -257,7 +260,9 @@ describe('the life of VMs on real processes', () => {
     await waitFor(() => seen.length >= 5);
     await reading.stop();
     expect(seen).toEqual(['requested>provisioning', 'provisioning>booting', 'booting>ready', 'ready>stopping', 'stopping>terminated']);
-    expect(residentBytes(scheduler.pid) / 1024 / 1024).toBeLessThan(150);
+    const metrics = await (await fetch(`${await scheduler.ready()}/metrics`)).text();
+    expect(metrics).toMatch(/plexus_vm_transitions_total\{from="booting",to="ready"\} [1-9]/);
+    expect(metrics).toMatch(/plexus_vms\{state="ready"\} \d/);
   });
 
   it('suspects a silent VM, keeps it while it may come back, and replaces it only if somebody needs it', async () => {

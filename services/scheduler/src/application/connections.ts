@@ -25,7 +25,7 @@ export class Connections {
     private readonly store: ConnectionStore,
     private readonly inbox: InboxStore,
     private readonly hints: Hints,
-    private readonly options: { readonly leaseMs: number; readonly model: ModelSettings },
+    private readonly options: { readonly leaseMs: number; readonly model: ModelSettings; readonly onTransition: (from: string, to: string) => void },
   ) {}
 
   /** Rejects with VM_FENCED when the incarnation is not, or no longer, the one that may work. */
@@ -34,7 +34,8 @@ export class Connections {
     if (result.kind === 'unknown') throw plexusError('NOT_FOUND', { message: 'There is no such VM.' });
     if (result.kind === 'fenced') throw fenced(result.currentEpoch);
     const { attachment } = result;
-    if (attachment.becameReady) this.hints.wake(attachment.owner.tenant, key.vmId);
+    for (const { from, to } of attachment.moves) this.options.onTransition(from, to);
+    if (attachment.moves.length > 0) this.hints.wake(attachment.owner.tenant, key.vmId);
     const { leaseMs } = this.options;
     return {
       connGen: attachment.connGen,

@@ -1,5 +1,5 @@
 import type { RunEnding } from '../domain/run-ending.js';
-import type { VmState } from '../domain/vm-state.js';
+import type { Move } from '../domain/vm.js';
 import type { OwnerKey, RunAddress } from './ports.js';
 
 /** An event as it is kept in the outbox until the relay publishes it. */
@@ -8,12 +8,6 @@ export interface StoredEvent {
   readonly msgId: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
-}
-
-export interface Move {
-  readonly from: VmState;
-  readonly to: VmState;
-  readonly cause: string;
 }
 
 /** Makes the events of this service; pure encoding, so that it may run inside a transaction. */

@@ -1,5 +1,5 @@
 import type { RunEnding } from '../domain/run-ending.js';
-import type { Decision, InstanceView, Observation, VmView } from '../domain/vm.js';
+import type { Decision, InstanceView, Move, Observation, VmView } from '../domain/vm.js';
 import type { VmState } from '../domain/vm-state.js';
 
 /** Whose VM: one live VM exists per owner key. */
@@ -244,8 +244,8 @@ export interface Attachment {
   readonly owner: OwnerKey;
   /** Sessions that this incarnation was told about. */
   readonly sessions: readonly { readonly sessionId: string; readonly sessionKey: string; readonly owner: string; readonly agentId: string }[];
-  /** The VM was not ready before. */
-  readonly becameReady: boolean;
+  /** The edges that led to `ready`; none when it was there already. */
+  readonly moves: readonly Move[];
 }
 
 export type AttachResult =

@@ -83,3 +83,10 @@ export interface Decision {
   /** Short cause of a transition for the audit; present whenever `patch.state` is. */
   readonly cause?: string;
 }
+
+/** One edge that was taken, and why. */
+export interface Move {
+  readonly from: VmState;
+  readonly to: VmState;
+  readonly cause: string;
+}

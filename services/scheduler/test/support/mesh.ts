@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { applyStreams, type Bus } from '@plexus/bus';
-import { BUCKETS, type InputOf, type Principal, type ResponseOf, type RpcContract } from '@plexus/contracts';
+import { BUCKETS, type InputOf, type Principal, type ResponseOf, type RpcContract, SCOPES } from '@plexus/contracts';
 import { createPool, type PostgresDatabase } from '@plexus/database';
 import {
   connectTestBus,
@@ -93,7 +93,7 @@ export class SchedulerMesh {
   }
 
   /** A call as a person would make it through the gateway. */
-  async asUser<C extends RpcContract>(user: string, rpc: C, data: InputOf<C>, scopes: string[] = []): Promise<ResponseOf<C>> {
+  async asUser<C extends RpcContract>(user: string, rpc: C, data: InputOf<C>, scopes: string[] = [SCOPES.write]): Promise<ResponseOf<C>> {
     return this.bus.call(rpc, TENANT, data, { token: await this.sign({ tenant: TENANT, user, role: 'user', scopes, credentialId: 'test' }) });
   }
 

@@ -1,8 +1,9 @@
 import type { Bus, EncodedEvent } from '@plexus/bus';
 import { memoryContracts, sessionContracts, vmContracts } from '@plexus/contracts';
-import type { Events, Move, StoredEvent } from '../../application/events.js';
+import type { Events, StoredEvent } from '../../application/events.js';
 import type { OwnerKey, RunAddress } from '../../application/ports.js';
 import { type RunEnding, runEndEvent } from '../../domain/run-ending.js';
+import type { Move } from '../../domain/vm.js';
 
 /** Events as the bus encodes them, for the outbox. */
 export class BusEvents implements Events {

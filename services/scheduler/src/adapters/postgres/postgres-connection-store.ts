@@ -1,9 +1,9 @@
 import type { Database, Tx } from '@plexus/database';
-import type { Events, Move } from '../../application/events.js';
+import type { Events } from '../../application/events.js';
 import type { AttachResult, Attachment, Beat, BeatAnswer, ConnectionStore, FrameBatch, WireKey } from '../../application/ports.js';
 import { admissionPath } from '../../domain/admit.js';
 import { LEASE_BATCH_MS } from '../../domain/policy.js';
-import type { InstancePhase } from '../../domain/vm.js';
+import type { InstancePhase, Move } from '../../domain/vm.js';
 import { assertEdge, type VmState } from '../../domain/vm-state.js';
 import { ownerOf, recordMoves } from './vm-rows.js';
 
@@ -47,12 +47,12 @@ export class PostgresConnectionStore implements ConnectionStore {
       if (vm === undefined) return { kind: 'unknown' };
       const path = vm.current_epoch === key.epoch && (vm.phase === 'creating' || vm.phase === 'running') ? admissionPath(vm.state) : undefined;
       if (path === undefined) return { kind: 'fenced', currentEpoch: vm.current_epoch };
-      await this.admit(tx, key, vm, path);
-      return { kind: 'attached', attachment: await this.connect(tx, key, vm, connection, path.length > 0) };
+      const moves = await this.admit(tx, key, vm, path);
+      return { kind: 'attached', attachment: await this.connect(tx, key, vm, connection, moves) };
     });
   }
 
-  private async admit(tx: Tx, key: WireKey, vm: AttachRow, path: readonly VmState[]): Promise<void> {
+  private async admit(tx: Tx, key: WireKey, vm: AttachRow, path: readonly VmState[]): Promise<readonly Move[]> {
     const moves: Move[] = [];
     let from = vm.state;
     for (const to of path) {
@@ -60,7 +60,7 @@ export class PostgresConnectionStore implements ConnectionStore {
       moves.push({ from, to, cause: 'attached' });
       from = to;
     }
-    if (moves.length === 0) return;
+    if (moves.length === 0) return moves;
     await tx.query(
       'attach_vm',
       `UPDATE vms SET state = $2, state_since = clock_timestamp(), observed_generation = generation, attempt = 0, deadline_at = NULL, reason_code = NULL, reason_text = NULL,
@@ -71,6 +71,7 @@ export class PostgresConnectionStore implements ConnectionStore {
     const owner = ownerOf(vm);
     await recordMoves(tx, this.events, { id: key.vmId, owner, epoch: key.epoch, rowVersion: vm.row_version + 1, replica: this.replica }, moves);
     await tx.query('attach_runs', `UPDATE vm_runs SET unavailable_at = NULL WHERE vm_id = $1 AND handed_epoch = $2 AND state = 'open'`, [key.vmId, key.epoch]);
+    return moves;
   }
 
   private async connect(
@@ -78,7 +79,7 @@ export class PostgresConnectionStore implements ConnectionStore {
     key: WireKey,
     vm: AttachRow,
     connection: { readonly gateway: string; readonly recvSeq: number },
-    becameReady: boolean,
+    moves: readonly Move[],
   ): Promise<Attachment> {
     const [instance] = await tx.query<{ conn_gen: number; sent_seq: number }>(
       'attach_instance',
@@ -104,7 +105,7 @@ export class PostgresConnectionStore implements ConnectionStore {
       serverRecvSeq: mark?.last_seq ?? 0,
       owner: ownerOf(vm),
       sessions: sessions.map((row) => ({ sessionId: row.session_id, sessionKey: row.session_key, owner: row.owner, agentId: row.agent_id })),
-      becameReady,
+      moves,
     };
   }
 

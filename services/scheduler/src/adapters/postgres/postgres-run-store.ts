@@ -1,10 +1,10 @@
-import { type Database, type Tx } from '@plexus/database';
+import type { Database, Tx } from '@plexus/database';
 import type { Events } from '../../application/events.js';
 import type { HandOver, RunAddress, RunCommand, RunRow, RunStore, Steer, Touched } from '../../application/ports.js';
 import { CANCEL_ESCALATION_MS, type RunEnding, UNAVAILABLE_AFTER_MS } from '../../domain/run-ending.js';
 import { storableJson } from '../../domain/storable-json.js';
 import { takesWork, type VmState } from '../../domain/vm-state.js';
-import { framesOfCancel, framesOfSteer, type QueuedFrame, queueFrames } from './outbox-frames.js';
+import { framesOfCancel, framesOfSteer, queueFrames } from './outbox-frames.js';
 import { bindRun, queueRun } from './run-binding.js';
 import { findPendingHandOvers, findRun, lockRun, lockUnbound, type RunState, runKey } from './run-rows.js';
 import { endRun, RUN_ADDRESS, type RunAddressRow, toRunAddress } from './vm-rows.js';
@@ -196,5 +196,3 @@ export class PostgresRunStore implements RunStore {
     );
   }
 }
-
-export type { QueuedFrame };

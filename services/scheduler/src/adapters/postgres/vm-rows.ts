@@ -1,8 +1,8 @@
 import { appendOutbox, type Tx } from '@plexus/database';
-import type { Events, Move } from '../../application/events.js';
+import type { Events } from '../../application/events.js';
 import type { OwnerKey, RunAddress, VmSnapshot } from '../../application/ports.js';
 import type { RunEnding } from '../../domain/run-ending.js';
-import type { InstancePhase } from '../../domain/vm.js';
+import type { InstancePhase, Move } from '../../domain/vm.js';
 import type { DesiredState, StopTarget, VmState } from '../../domain/vm-state.js';
 
 /** States that hold the owner key. As text, because the partial indexes only serve a query that spells their condition out. */

@@ -1,0 +1,50 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { readUplink } from './uplink.js';
+
+const call = (method: string, params: unknown, rest: object = {}) =>
+  readUplink({ type: 'fire_and_forget', session_id: 's', method, params, ...rest } as { type: string });
+
+describe('readUplink', () => {
+  it('reads what a VM reports', () => {
+    expect(call('usage_report', { model: 'm', tokens_in: 1, tokens_out: 2, latency_ms: null })).toEqual({
+      kind: 'usage',
+      sessionId: 's',
+      model: 'm',
+      tokensIn: 1,
+      tokensOut: 2,
+      latencyMs: undefined,
+    });
+    expect(call('memory_write', { content: 'x', memory_type: 'their-own-kind' })).toMatchObject({ kind: 'memory', memoryKind: 'note', requestId: undefined });
+    expect(call('memory_write', { content: 'x' }, { type: 'request', id: 'r' })).toMatchObject({ kind: 'memory', requestId: 'r' });
+    expect(readUplink({ type: 'run_accepted' })).toEqual({ kind: 'none' });
+  });
+
+  it('tells a waiting request that its method does not exist or its parameters do not fit', () => {
+    expect(call('usage_report', { model: 'm', tokens_in: 1, tokens_out: 2 }, { type: 'request', id: 'r' })).toEqual({
+      kind: 'reject',
+      code: 'METHOD_NOT_FOUND',
+      requestId: 'r',
+    });
+    expect(call('memory_write', { content: '' }, { type: 'request', id: 'r' })).toEqual({ kind: 'reject', code: 'INVALID_REQUEST', requestId: 'r' });
+  });
+
+  it('has an answer for every frame, and throws for none', () => {
+    const methods = fc.constantFrom('usage_report', 'audit_log', 'memory_write', 'snapshot_sync', 'evolution_submit', '__proto__', '');
+    const frame = fc.record({
+      type: fc.string(),
+      session_id: fc.anything(),
+      method: fc.oneof(methods, fc.anything()),
+      params: fc.anything(),
+      id: fc.anything(),
+    });
+    fc.assert(
+      fc.property(
+        fc.oneof(frame, fc.record({ type: fc.constantFrom('request', 'fire_and_forget'), session_id: fc.string(), method: methods, params: fc.anything() })),
+        (value) => {
+          expect(['usage', 'audit', 'memory', 'snapshot', 'none', 'reject']).toContain(readUplink(value as { type: string }).kind);
+        },
+      ),
+    );
+  });
+});
