@@ -32,7 +32,7 @@ import { InboxFeeds } from './application/inbox-feeds.js';
 import type { MethodServices } from './application/methods/method-context.js';
 import { SessionFeed } from './application/session-feed.js';
 import { VmConnections } from './application/vm/vm-connections.js';
-import type { VmServices } from './application/vm/vm-ports.js';
+import type { VmCounters, VmServices } from './application/vm/vm-ports.js';
 import { gatewayConfig } from './config.js';
 
 type Context = ServiceContext<ServiceConfig<typeof gatewayConfig>>;
@@ -66,6 +66,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     now: () => clock.now(),
   });
   const connections = new Connections();
+  const vmCounters: VmCounters = { badFrames: 0, unknownSession: 0, refused: 0, late: 0 };
   const service = (tenant: string) => identity.service(tenant);
   const inboxes = new InboxFeeds(bus, bus, { service }, clock, log.child({ part: 'inbox' }));
   const sessions = new SessionFeed(connections, epochOf, log.child({ part: 'sessions' }));
@@ -80,6 +81,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     now: () => clock.now(),
     startedAt: clock.now(),
     health,
+    counters: () => ({ sessions: { ...sessions.counters }, vms: { ...vmCounters } }),
   };
 
   const policy = {
@@ -117,7 +119,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     service,
     monotonic: () => clock.monotonic(),
     now: () => clock.now(),
-    counters: { badFrames: 0, unknownSession: 0, refused: 0, late: 0 },
+    counters: vmCounters,
   };
   const vmConnections = new VmConnections(vmServices, bus);
   const vms = new VmEndpoint(vmConnections, vmServices, { authMs: config.GATEWAY_VM_AUTH_MS, maxSockets: MAX_VM_SOCKETS }, metrics);

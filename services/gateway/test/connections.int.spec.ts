@@ -50,14 +50,14 @@ describe('connections', () => {
   }
 
   it('sends ticks and pings, and drops a peer that answers no ping', async () => {
-    const { ws, stop } = await mesh.gateway({ GATEWAY_TICK_MS: '100', GATEWAY_PING_MS: '100' });
+    const { ws, stop } = await mesh.gateway({ GATEWAY_TICK_MS: '100', GATEWAY_PING_MS: '1000' });
     const alive = await connect(ws);
     const dead = await connect(ws);
     // A peer behind a cut wire: the socket stays open here, and nothing of it is read or answered any more.
     (dead.socket as unknown as { _socket: Socket })._socket.pause();
     const stopped = Date.now();
     await waitFor(async () => (await alive.request('system-presence')).payload.length === 1, { what: 'the dead peer to be dropped' });
-    expect(Date.now() - stopped).toBeLessThan(3_000);
+    expect(Date.now() - stopped).toBeLessThan(8_000);
     await alive.event('tick');
     expect(alive.events('tick')[0]?.payload.ts).toEqual(expect.any(Number));
     expect(alive.closed).toBeUndefined();

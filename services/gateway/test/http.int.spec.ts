@@ -364,7 +364,7 @@ describe('the HTTP API', () => {
       }
       const far = session();
       const start = await routing.publish(far, { runId: 'r', runSeq: 1, event: { type: 'text_chunk', content: '1' } });
-      await Promise.all(Array.from({ length: 510 }, () => routing.publish(far, { event: { type: 'noise' } })));
+      for (let index = 0; index < 510; index += 1) await routing.publish(far, { event: { type: 'noise' } });
       const stream = follow(far.sessionKey, { lastEventId: start });
       await waitFor(() => stream.events.length >= 1, { what: 'resync' });
       expect(stream.types()).toEqual(['resync']);

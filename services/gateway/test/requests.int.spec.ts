@@ -50,7 +50,7 @@ describe('requests of clients', () => {
 
   it.each([
     ['health', undefined, { ok: true, defaultAgentId: 'main' }],
-    ['status', {}, { runtimeVersion: '0.1.0' }],
+    ['status', {}, { runtimeVersion: '0.1.0', counters: { sessions: { stale: 0 }, vms: { badFrames: 0 } } }],
     ['sessions.list', {}, { path: 'plexus', defaults: { agentId: 'main', mainKey: 'main' } }],
     ['sessions.list', undefined, { hasMore: false }],
     ['sessions.create', { key: 'fan' }, { ok: true, key: 'agent:main:fan', runStarted: false }],
@@ -240,13 +240,13 @@ describe('requests of clients', () => {
     it('says so when the owner of a method is not there, and that trying again can help', async () => {
       const client = await connect();
       await search.stop();
-      expect((await client.request('memory.search', { query: 'x' })).error).toMatchObject({
-        code: 'UNAVAILABLE',
-        retryable: true,
-        details: { code: 'NO_RESPONDERS' },
+      const unanswered = await waitFor(async () => {
+        const { error } = await client.request('memory.search', { query: 'x' });
+        return error?.details?.code === 'NO_RESPONDERS' ? error : undefined;
       });
+      expect(unanswered).toMatchObject({ code: 'UNAVAILABLE', retryable: true });
       serveSearch();
-      expect((await client.request('memory.search', { query: 'x' })).ok).toBe(true);
+      await waitFor(async () => (await client.request('memory.search', { query: 'x' })).ok);
     });
 
     it('turns a node away from the methods of operators, and closes when it insists', async () => {

@@ -218,33 +218,32 @@ describe('the sockets of VMs', () => {
       const vmId = `vm-${++number}`;
       const record = scheduler.create(vmId, { sessions });
       const vm = new TestVm(vmId);
-      const EVENTS = 2_000;
+      const CUTS = 15;
       let cuts = 0;
+      let sent = Number.POSITIVE_INFINITY;
       const cutter = (async () => {
-        for (let cut = 0; vm.sender.acked < EVENTS; cut += 1) {
-          cuts = cut;
+        while (vm.sender.acked < sent) {
           vm.cut();
-          const client = await vm.connect(cut % 3 === 2 ? second.ws : gateway.ws);
-          clients.push(client);
-          await new Promise((resolve) => setTimeout(resolve, 20 + ((cut * 37) % 120)));
-          if (cut > 500) throw new Error('it never ends');
+          clients.push(await vm.connect(cuts % 3 === 2 ? second.ws : gateway.ws));
+          cuts += 1;
+          await new Promise((resolve) => setTimeout(resolve, 20 + ((cuts * 37) % 120)));
+          if (cuts > 500) throw new Error('it never ends');
         }
       })();
-      await waitFor(() => vm.client?.frames.some(({ type }) => type === 'init'), { what: 'the first connection' });
-      const next = [0, 0];
-      for (let index = 0; index < EVENTS; index += 1) {
-        const which = index % 2;
-        next[which] = (next[which] ?? 0) + 1;
-        const last = index >= EVENTS - 2;
-        vm.event(sessions[which]?.sessionId ?? '', 'run-c', next[which] ?? 0, last ? { type: 'execution_complete' } : { type: 'text_chunk', content: 'x' });
-        if (index % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await waitFor(() => cuts > 0, { what: 'the first connection' });
+      let runSeq = 0;
+      while (cuts < CUTS) {
+        runSeq += 1;
+        for (const { sessionId } of sessions) vm.event(sessionId, 'run-c', runSeq, { type: 'text_chunk', content: 'x' });
+        if (runSeq % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
       }
+      for (const { sessionId } of sessions) vm.event(sessionId, 'run-c', runSeq + 1, { type: 'execution_complete' });
+      sent = 2 * (runSeq + 1);
       await cutter;
-      expect(cuts).toBeGreaterThanOrEqual(10);
-      expect(record.mark).toBe(EVENTS);
+      expect(record.mark).toBe(sent);
       for (const { sessionId } of sessions) {
         const events = await stored(sessionId);
-        expect(events.map(({ runSeq }) => runSeq)).toEqual(Array.from({ length: EVENTS / 2 }, (_, index) => index + 1));
+        expect(events.map((event) => event.runSeq)).toEqual(Array.from({ length: runSeq + 1 }, (_, index) => index + 1));
         expect(events.filter(({ event }) => event.type === 'execution_complete')).toHaveLength(1);
       }
       await second.stop();
@@ -440,6 +439,19 @@ describe('the sockets of VMs', () => {
       expect(record.submitted).toEqual([{ fseq: 1, frame: { type: 'refused', refusedType: 'sse_event', reason: expect.any(String) } }]);
       expect(await stored(session.sessionId)).toHaveLength(1);
     });
+
+    it('does not turn away a VM whose replay is faster than the rate limit, and stores all of it', async () => {
+      const session = sessionOf();
+      const { vm, client } = await connected({ sessions: [session] });
+      vm.cut();
+      const EVENTS = 3_000;
+      for (let runSeq = 1; runSeq <= EVENTS; runSeq += 1) vm.event(session.sessionId, 'run-f', runSeq, { type: 'text_chunk', content: 'x' });
+      const again = await vm.connect(gateway.ws);
+      clients.push(again);
+      await waitFor(() => vm.sender.acked === EVENTS, { what: 'every ack', timeoutMs: 30_000 });
+      expect([client.closed?.code, again.closed]).toEqual([1006, undefined]);
+      expect((await stored(session.sessionId)).map(({ runSeq }) => runSeq)).toEqual(Array.from({ length: EVENTS }, (_, index) => index + 1));
+    }, 60_000);
 
     it('closes with the documented code what is not', async () => {
       const binary = (await connected()).client;

@@ -14,6 +14,9 @@ export interface Frame {
   readonly error?: { code: string; message: string; details?: Record<string, unknown>; retryable?: boolean; retryAfterMs?: number };
 }
 
+/** Nothing here takes so long; a machine that is shared with others may. */
+const PATIENCE_MS = 20_000;
+
 /** A socket that keeps everything it was sent, and holds every frame against the closed schema of real clients. */
 export class RawClient {
   readonly frames: Frame[] = [];
@@ -47,7 +50,10 @@ export class RawClient {
 
   static async open(url: string, options: { headers?: Record<string, string> } = {}): Promise<RawClient> {
     const client = new RawClient(new WebSocket(url, options));
-    await waitFor(() => client.frames.length > 0 || client.closed !== undefined || client.refused !== undefined, { what: 'the challenge' });
+    await waitFor(() => client.frames.length > 0 || client.closed !== undefined || client.refused !== undefined, {
+      what: 'the challenge',
+      timeoutMs: PATIENCE_MS,
+    });
     return client;
   }
 
@@ -78,7 +84,10 @@ export class RawClient {
   }
 
   response(id: string, index = 0): Promise<Frame> {
-    return waitFor(() => this.frames.filter((frame) => frame.type === 'res' && frame.id === id)[index], { what: `response ${index} of ${id}` });
+    return waitFor(() => this.frames.filter((frame) => frame.type === 'res' && frame.id === id)[index], {
+      what: `response ${index} of ${id}`,
+      timeoutMs: PATIENCE_MS,
+    });
   }
 
   events(name: string): Frame[] {
@@ -86,11 +95,11 @@ export class RawClient {
   }
 
   async event(name: string, match: (payload: NonNullable<Frame['payload']>) => boolean = () => true): Promise<Frame> {
-    return waitFor(() => this.events(name).find(({ payload }) => match(payload)), { what: `event ${name}` });
+    return waitFor(() => this.events(name).find(({ payload }) => match(payload)), { what: `event ${name}`, timeoutMs: PATIENCE_MS });
   }
 
   /** The code and reason with which the socket was closed. */
-  end(timeoutMs = 10_000): Promise<{ code: number; reason: string }> {
+  end(timeoutMs = PATIENCE_MS): Promise<{ code: number; reason: string }> {
     return waitFor(() => this.closed, { what: 'the close', timeoutMs });
   }
 

@@ -2,6 +2,9 @@ import type { Bus } from '@plexus/bus';
 import { type InputOf, type Principal, plexusError, routingContracts as routing, sessionContracts as session } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
 
+/** Tests share their machine with others; a slow disk is not what they are about. */
+const PATIENT = { timeoutMs: 20_000 };
+
 interface Session {
   tenant: string;
   owner: string;
@@ -107,7 +110,11 @@ export class RoutingStandIn {
   /** One event of a session, as a service or (with epoch) a VM writes it. */
   async publish(to: Session, data: Partial<InputOf<typeof session.sessionEvent>> & Pick<InputOf<typeof session.sessionEvent>, 'event'>): Promise<number> {
     const { tenant, owner, sessionKey, sessionId } = to;
-    const ack = await this.bus.publish(session.sessionEvent, { tenant, key: [sessionId], data: { sessionId, sessionKey, owner, agentId: 'main', ...data } });
+    const ack = await this.bus.publish(
+      session.sessionEvent,
+      { tenant, key: [sessionId], data: { sessionId, sessionKey, owner, agentId: 'main', ...data } },
+      PATIENT,
+    );
     return ack.seq;
   }
 
@@ -121,13 +128,13 @@ export class RoutingStandIn {
 
   async message(to: Session, message: routing.TranscriptMessage): Promise<void> {
     const { tenant, owner, sessionKey, sessionId } = to;
-    await this.bus.publish(session.sessionMessage, { tenant, key: [sessionId], data: { sessionId, sessionKey, owner, agentId: 'main', message } });
+    await this.bus.publish(session.sessionMessage, { tenant, key: [sessionId], data: { sessionId, sessionKey, owner, agentId: 'main', message } }, PATIENT);
   }
 
   private async changed(to: Session, change: 'created' | 'reset', previousSessionId?: string): Promise<void> {
     const { tenant, owner, sessionKey, sessionId } = to;
     const data = { sessionId, sessionKey, owner, agentId: 'main', change, ...(previousSessionId !== undefined && { previousSessionId }) };
-    await this.bus.publish(session.sessionChanged, { tenant, key: [sessionId], data });
+    await this.bus.publish(session.sessionChanged, { tenant, key: [sessionId], data }, PATIENT);
   }
 
   private find({ tenant, user }: Principal, sessionKey: string): Session | undefined {

@@ -72,8 +72,6 @@ export async function createHttpApi(
       else done(plexusError('INVALID_JSON', { message: parsed.error.message }));
     },
   );
-  // Errors before any controller: bodies that are too large, of another type, or no JSON.
-  fastify.setErrorHandler(problem);
   app.useGlobalFilters(new ProblemFilter(log));
   return { app, server: app.getHttpServer() as Server };
 }

@@ -14,6 +14,8 @@ export interface VmSocketEvents {
 /** A VM that leaves more than this unread is not worth its memory. */
 const MAX_BUFFERED_BYTES = LIMITS.unackedBytes + LIMITS.frameBytes;
 const MAX_EARLY_FRAMES = LIMITS.holdFrames;
+/** A reliable runtime that is faster than the rate limit is not read for so long at a time. */
+const RATE_PAUSE_MS = 20;
 /** Longest admission: the scheduler may be restarting. */
 const ADMISSION_MS = 30_000;
 
@@ -29,6 +31,8 @@ export class VmSocket implements VmWire {
   private readonly rate = new TokenBucket();
   private readonly gone = new AbortController();
   private readonly authTimer: NodeJS.Timeout;
+  private rateTimer: NodeJS.Timeout | undefined;
+  private readonly holds = new Set<'work' | 'rate'>();
 
   constructor(
     private readonly ws: WebSocket,
@@ -69,11 +73,11 @@ export class VmSocket implements VmWire {
   }
 
   pause(): void {
-    this.ws.pause();
+    this.holdBack('work');
   }
 
   resume(): void {
-    this.ws.resume();
+    this.letGo('work');
   }
 
   ping(): void {
@@ -103,14 +107,23 @@ export class VmSocket implements VmWire {
       this.close(CLOSE_CODES.binaryFrame);
       return;
     }
-    if (!this.rate.take(this.services.monotonic())) {
-      this.close(CLOSE_CODES.rateLimited);
-      return;
-    }
     const text = String(data);
-    if (this.phase === 'waiting') this.receiveAuth(text);
-    else if (this.phase === 'admitting') this.hold(text);
-    else this.receiveFrame(text);
+    const withinRate = this.rate.take(this.services.monotonic());
+    if (this.phase === 'open') this.receiveFrame(text, withinRate);
+    else if (!withinRate) this.close(CLOSE_CODES.rateLimited);
+    else if (this.phase === 'waiting') this.receiveAuth(text);
+    else this.hold(text);
+  }
+
+  /** Stops reading until every reason to do so is gone. */
+  private holdBack(reason: 'work' | 'rate'): void {
+    this.holds.add(reason);
+    this.ws.pause();
+  }
+
+  private letGo(reason: 'work' | 'rate'): void {
+    this.holds.delete(reason);
+    if (this.holds.size === 0) this.ws.resume();
   }
 
   private hold(text: string): void {
@@ -118,8 +131,21 @@ export class VmSocket implements VmWire {
     else this.close(CLOSE_CODES.rateLimited);
   }
 
-  private receiveFrame(text: string): void {
+  private receiveFrame(text: string, withinRate = true): void {
     const frame = decodeVmFrame(text);
+    if (!withinRate) {
+      const numbered = frame.ok && (frame.value as { fseq?: number }).fseq !== undefined;
+      if (!numbered) {
+        this.close(CLOSE_CODES.rateLimited);
+        return;
+      }
+      // A replay comes as fast as the wire allows. To close would make the VM replay again, for ever; its socket holds it back instead.
+      this.holdBack('rate');
+      this.rateTimer ??= setTimeout(() => {
+        this.rateTimer = undefined;
+        this.letGo('rate');
+      }, RATE_PAUSE_MS);
+    }
     if (frame.ok) {
       this.connection?.receive(frame.value);
       return;
@@ -167,6 +193,7 @@ export class VmSocket implements VmWire {
   private finish(code: number): void {
     this.phase = 'closed';
     clearTimeout(this.authTimer);
+    clearTimeout(this.rateTimer);
     this.gone.abort();
     this.early.length = 0;
     if (this.connection !== undefined) void this.connections.remove(this.connection);
