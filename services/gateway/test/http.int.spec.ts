@@ -367,7 +367,8 @@ describe('the HTTP API', () => {
       for (let index = 0; index < 510; index += 1) await routing.publish(far, { event: { type: 'noise' } });
       const stream = follow(far.sessionKey, { lastEventId: start });
       await waitFor(() => stream.events.length >= 1, { what: 'resync' });
-      expect(stream.types()).toEqual(['resync']);
+      // Events that this gateway had not read yet when the stream began come behind it.
+      expect(stream.types()[0]).toBe('resync');
     });
 
     it('follows a reset into the next incarnation', async () => {
