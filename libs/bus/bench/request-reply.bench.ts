@@ -59,7 +59,10 @@ for (const [inFlight, overDefault] of [
   for (const [name, values] of rates) print(`request/reply ${inFlight} in flight, ${name}`, 'requests/s', values);
   for (const [name, values] of column(results, 'cpu')) print(`request/reply ${inFlight} in flight, ${name}, caller and service`, 'CPU us/request', values);
   const ratio = (of: string, to: string, goal?: string): void =>
-    print(`request/reply ${inFlight} in flight, ${of}`, 'ratio', ratios(rates.get(of), rates.get(to)), { ratioTo: to, ...(goal && { goal }) });
+    print(`request/reply ${inFlight} in flight, ${of}`, 'ratio', ratios(rates.get(of), rates.get(to)), {
+      ratioTo: `request/reply ${inFlight} in flight, ${to}`,
+      ...(goal && { goal }),
+    });
   ratio(TYPED, RAW);
   ratio(NEST, RAW, '>= 0.70');
   ratio(NEST_TOKEN, RAW);
@@ -69,7 +72,10 @@ for (const [inFlight, overDefault] of [
 
 const latencies = await inTurns(variants, ROUNDS, ({ operation }) => medianLatency(operation, SLICE_MS));
 for (const [name, values] of latencies) print(`request/reply p50 at concurrency 1, ${name}`, 'ms', values);
-print(`request/reply p50 at concurrency 1, ${NEST}`, 'ratio', ratios(latencies.get(NEST), latencies.get(RAW)), { ratioTo: RAW, goal: '<= 1.4' });
+print(`request/reply p50 at concurrency 1, ${NEST}`, 'ratio', ratios(latencies.get(NEST), latencies.get(RAW)), {
+  ratioTo: `request/reply p50 at concurrency 1, ${RAW}`,
+  goal: '<= 1.4',
+});
 
 responder.disconnect();
 await once(responder, 'exit');

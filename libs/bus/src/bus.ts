@@ -5,7 +5,6 @@ import type {
   DataOf,
   InputOf,
   LiveContract,
-  Principal,
   ResponseOf,
   RpcContract,
   StreamDefinition,
@@ -19,34 +18,6 @@ import type { OrderedMessage, OrderedReading, OrderedReadingOptions, ReadOrdered
 import type { Casualty } from './parking.js';
 import type { EncodedEvent, EventInput, PubAck, PublishOptions, RawPublishOptions, StoredContract } from './publication.js';
 import type { CallOptions, RpcContext, RpcHandler, ServeOptions, Serving } from './rpc.js';
-
-/** Mints and verifies the short-lived principal tokens of `Plexus-Auth`. Both are expected to cache. */
-export interface BusIdentity {
-  mint(principal: Principal): Promise<string> | string;
-  /** Rejects with UNAUTHENTICATED when the token is not valid. */
-  verify(token: string): Promise<Principal> | Principal;
-}
-
-export type BusCredentials = { readonly nkeySeed?: string } | { readonly user: string; readonly pass: string };
-
-export interface BusOptions {
-  /** Service name: queue group, inbox prefix `_INBOX_<service>`, `$SRV` name, default event source. */
-  readonly service: string;
-  readonly servers: string | readonly string[];
-  readonly credentials?: BusCredentials | undefined;
-  readonly log?: BusLog | undefined;
-  readonly identity?: BusIdentity | undefined;
-  /** Served calls without a token get a principal of role `service` without scopes. For tests and benchmarks only. Default false. */
-  readonly allowAnonymous?: boolean;
-  /** False refuses a served call with UNKNOWN_TENANT. Default: every tenant exists. */
-  readonly tenantExists?: (tenant: string) => boolean;
-  /** Overrides the time limit of contracts for `call`, in milliseconds. */
-  readonly requestTimeoutMs?: number | undefined;
-  /** How long the first connection may take, in milliseconds. Default 30,000. Later losses are retried for ever. */
-  readonly connectTimeoutMs?: number;
-  /** Calls awaiting an answer at the same time; more fail with QUEUE_FULL. Default 65,536. */
-  readonly maxPendingRequests?: number;
-}
 
 export interface ConsumeOptions {
   /** Handlers running at the same time. Default 16. 1 keeps the order of the stream as long as nothing is retried. */

@@ -1,4 +1,5 @@
-import type { Bus, BusOptions } from './bus.js';
+import type { Bus } from './bus.js';
+import type { BusOptions } from './bus-options.js';
 import { countReconnect, recordConnected } from './instrumentation.js';
 import { openLink } from './link.js';
 import { NatsBus } from './nats-bus.js';

@@ -2,9 +2,6 @@ export { applyStreams, planStreams } from './apply-plan.js';
 export type { Bucket, BucketChange, BucketEntry, BucketValue, BucketWatch } from './bucket.js';
 export type {
   Bus,
-  BusCredentials,
-  BusIdentity,
-  BusOptions,
   ConsumeOptions,
   Consumption,
   ConsumptionStats,
@@ -14,6 +11,7 @@ export type {
   TopologyNeed,
 } from './bus.js';
 export { type BusLog, silentLog } from './bus-log.js';
+export type { BusCredentials, BusIdentity, BusOptions } from './bus-options.js';
 export { connectBus } from './connect-bus.js';
 export { drop, type ListParkedOptions, listParked, type ParkedDetail, type ParkedMessage, parkExhausted, redrive, showParked } from './dead-letters.js';
 export type { Delivery, DeliveryFormat, Outcome } from './delivery.js';

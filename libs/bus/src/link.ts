@@ -9,7 +9,7 @@ import {
 } from '@nats-io/transport-node';
 import { plexusError } from '@plexus/contracts';
 import { fullJitter } from '@plexus/kernel';
-import type { BusCredentials, BusOptions } from './bus.js';
+import type { BusCredentials, BusOptions } from './bus-options.js';
 import { type BusLog, silentLog } from './bus-log.js';
 
 /** What listens to the connection's ups and downs. */

@@ -1,7 +1,7 @@
 import { contractName, HEADERS, type InputOf, plexusError, type ResponseOf, type RpcContract } from '@plexus/contracts';
 import { PlexusError } from '@plexus/kernel';
 import { telemetryIsRegistered } from '@plexus/telemetry';
-import type { BusIdentity } from './bus.js';
+import type { BusIdentity } from './bus-options.js';
 import { decodeError } from './error-reply.js';
 import { countCalled, injectTrace, spanOfCall } from './instrumentation.js';
 import { MAX_MESSAGE_BYTES, toJsonBytes } from './json-body.js';
@@ -35,8 +35,8 @@ export class RpcClient {
   /** See {@link Bus.call}. */
   call<C extends RpcContract>(rpc: C, tenant: string, data: InputOf<C>, options: CallOptions = {}): Promise<ResponseOf<C>> {
     const contract = this.prepare(rpc);
-    const ask = (): Promise<ResponseOf<C>> => this.ask(rpc, contract, tenant, data, options) as Promise<ResponseOf<C>>;
-    return telemetryIsRegistered() ? observed(contract.name, ask) : ask();
+    if (!telemetryIsRegistered()) return this.ask(rpc, contract, tenant, data, options) as Promise<ResponseOf<C>>;
+    return observed(contract.name, () => this.ask(rpc, contract, tenant, data, options)) as Promise<ResponseOf<C>>;
   }
 
   private async ask(rpc: RpcContract, contract: PreparedContract, tenant: string, data: unknown, options: CallOptions): Promise<unknown> {

@@ -2,7 +2,7 @@ import type { Msg, Subscription } from '@nats-io/transport-node';
 import { contractName, HEADERS, isTenantId, NO_TENANT, plexusError, type Principal, type RpcContract } from '@plexus/contracts';
 import { Deadline, PlexusError } from '@plexus/kernel';
 import { telemetryIsRegistered } from '@plexus/telemetry';
-import type { BusIdentity } from './bus.js';
+import type { BusIdentity } from './bus-options.js';
 import { encodeError, toPlexusError } from './error-reply.js';
 import { countServed, spanOfServing } from './instrumentation.js';
 import { toJsonBytes } from './json-body.js';
