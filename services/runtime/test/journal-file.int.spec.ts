@@ -3,7 +3,7 @@ import path from 'node:path';
 import { decodeMeshFrame, FrameSender, type OutgoingFrame } from '@plexus/vm-protocol';
 import fc from 'fast-check';
 import { JournalFile } from '../src/adapters/file/journal-file.js';
-import { type CommandFrame, type JournalEntry, JournalState } from '../src/domain/journal-state.js';
+import { type CommandFrame, type JournalEntry, JournalState, runKey } from '../src/domain/journal-state.js';
 import { fakeMessage, fakeSession } from './support/commands.js';
 import { scratchFolder } from './support/runtime-process.js';
 
@@ -49,7 +49,7 @@ function open(epoch = 1, at = folder.path): Opened {
     write,
     offer(runId, runSeq, end) {
       const { fseq, text } = sender.offer({ type: 'sse_event', session_id: 's', data: 'x', run_id: runId, run_seq: runSeq }) as OutgoingFrame;
-      write({ k: 'up', fseq, text, runId, runSeq, ...(end !== undefined && { end }) });
+      write({ k: 'up', fseq, text, sessionId: 's', runId, runSeq, ...(end !== undefined && { end }) });
     },
   };
 }
@@ -157,13 +157,31 @@ describe('journal file', () => {
     first.journal.close();
     writeFileSync(path.join(folder.path, 'journal-2.jsonl'), 'from an older one\n');
     const second = open(7);
-    expect(second.state.earlier.get('r1')).toEqual({ runId: 'r1', lastSeq: 1 });
+    expect(second.state.earlier.get(runKey('s', 'r1'))).toEqual({ sessionId: 's', runId: 'r1', lastSeq: 1 });
     expect([second.state.initialised, second.state.received, second.state.sessions.size, second.sender.sent]).toEqual([false, 0, 0, 0]);
     expect(readdirSync(folder.path)).toEqual(['journal-7.jsonl']);
     second.journal.close();
     const third = open(8);
-    expect(third.state.earlier.get('r1')).toEqual({ runId: 'r1', lastSeq: 1 });
+    expect(third.state.earlier.get(runKey('s', 'r1'))).toEqual({ sessionId: 's', runId: 'r1', lastSeq: 1 });
     third.journal.close();
+  });
+
+  it('reads a file whose events and earlier runs do not name their session yet: no run is executed again', () => {
+    const end = '{"type":"execution_complete","content":"all"}';
+    const text = JSON.stringify({ type: 'sse_event', fseq: 1, session_id: 's', run_id: 'r1', run_seq: 1, data: end });
+    const lines = [
+      { k: 'init' },
+      { k: 'earlier', run: { runId: 'r0', lastSeq: 4 } },
+      { k: 'down', fseq: 1, frame: command(fakeMessage('s', 'r1', 'hello')) },
+      { k: 'up', fseq: 1, text, runId: 'r1', runSeq: 1, end },
+    ];
+    writeFileSync(path.join(folder.path, 'journal-1.jsonl'), `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`);
+    const { journal, state, sender, warnings } = open();
+    expect([...state.openRuns()]).toEqual([]);
+    expect(state.runs.get(runKey('s', 'r1'))).toMatchObject({ ended: true, lastSeq: 1 });
+    expect([state.earlier.size, sender.unacked]).toEqual([0, 1]);
+    expect(warnings).toEqual(['earlier run without a session left out']);
+    journal.close();
   });
 
   it('leaves the file of a higher epoch alone: this process is the stale one', () => {

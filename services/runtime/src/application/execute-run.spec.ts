@@ -160,7 +160,7 @@ describe('a run', () => {
   it('sends the end again that an earlier incarnation had reached', async () => {
     const { dependencies, events } = bench(() => saying('twice'));
     const end = '{"type":"execution_complete","content":"once"}';
-    await executeRun(orderOf({ resume: true, run_seq_from: 4 }, { earlier: { runId: 'r', lastSeq: 9, end } }), dependencies, never);
+    await executeRun(orderOf({ resume: true, run_seq_from: 4 }, { earlier: { sessionId: 's', runId: 'r', lastSeq: 9, end } }), dependencies, never);
     expect(events()).toEqual([
       { seq: 4, type: 'text_reset' },
       { seq: 5, type: 'execution_complete', content: 'once' },
@@ -172,8 +172,8 @@ describe('the first number of a run', () => {
   it.each([
     [{}, {}, 1],
     [{ resume: true }, {}, 1],
-    [{ resume: true, run_seq_from: 5 }, { earlier: { runId: 'r', lastSeq: 30 } }, 5],
-    [{}, { earlier: { runId: 'r', lastSeq: 30 } }, 31],
+    [{ resume: true, run_seq_from: 5 }, { earlier: { sessionId: 's', runId: 'r', lastSeq: 30 } }, 5],
+    [{}, { earlier: { sessionId: 's', runId: 'r', lastSeq: 30 } }, 31],
     [{}, { lastSeq: 4 }, 5],
     [{ resume: true, run_seq_from: 5 }, { lastSeq: 9 }, 10],
   ])('of %j after %j is %i', (metadata, extra, expected) => {

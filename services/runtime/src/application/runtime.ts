@@ -1,6 +1,6 @@
 import type { SessionReport, StartSessionData } from '@plexus/vm-protocol';
 import { LIMITS } from '@plexus/vm-protocol';
-import { type CommandFrame, type JournalState, type RunRecord, runIdOf, type UserMessage } from '../domain/journal-state.js';
+import { type CommandFrame, type JournalState, type RunRecord, runIdOf, runKey, type UserMessage } from '../domain/journal-state.js';
 import { firstRunSeq, type RunDependencies } from './execute-run.js';
 import { type Agent, AgentFailure } from './ports.js';
 import { RunEmitter } from './run-emitter.js';
@@ -48,7 +48,7 @@ export class Runtime {
         this.stopSession(frame.data.session_id, frame.data.reason);
         return;
       case 'user_message': {
-        const run = this.state.runs.get(runIdOf(frame));
+        const run = this.state.runs.get(runKey(frame.session_id, runIdOf(frame)));
         // The run looks for further messages itself, when it has answered the ones before.
         if (frame.data.metadata.steer) return;
         // The same run under another frame number was taken before: it is not executed twice.
@@ -119,7 +119,7 @@ export class Runtime {
       runId: run.runId,
       message,
       lastSeq: run.lastSeq,
-      earlier: this.state.earlier.get(run.runId),
+      earlier: this.state.earlier.get(runKey(run.sessionId, run.runId)),
       nextSteer: () => run.steers?.[steered++]?.text,
       cancelled: run.cancelled,
     };

@@ -58,6 +58,6 @@ describe('uplink', () => {
     };
     await send(1);
     expect(writtenBefore).toBe(1);
-    expect(written[0]).toMatchObject({ k: 'up', fseq: 1, runId: 'r', runSeq: 1 });
+    expect(written[0]).toMatchObject({ k: 'up', fseq: 1, sessionId: 's', runId: 'r', runSeq: 1 });
   });
 });

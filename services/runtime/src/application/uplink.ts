@@ -42,7 +42,7 @@ export class Uplink {
       await this.until(() => this.sender.unacked < unacked);
       sent = this.sender.offer(frame);
     }
-    const entry = { k: 'up', fseq: sent.fseq, text: sent.text, runId, runSeq, ...(ends && { end: data }) } as const;
+    const entry = { k: 'up', fseq: sent.fseq, text: sent.text, sessionId, runId, runSeq, ...(ends && { end: data }) } as const;
     this.state.apply(entry);
     this.journal.append(entry);
     this.onFrame();

@@ -1,5 +1,5 @@
 import { decodeMeshFrame } from '@plexus/vm-protocol';
-import { type CommandFrame, type JournalEntry, JournalState } from './journal-state.js';
+import { type CommandFrame, type JournalEntry, JournalState, runKey } from './journal-state.js';
 
 function command(frame: Record<string, unknown>): CommandFrame {
   const decoded = decodeMeshFrame(JSON.stringify(frame));
@@ -11,10 +11,11 @@ const session = (id: string): CommandFrame => command({ type: 'start_session', d
 const message = (sessionId: string, runId: string): CommandFrame =>
   command({ type: 'user_message', session_id: sessionId, data: { message: 'x', metadata: { run_id: runId } } });
 const cancel = (sessionId: string, runId?: string): CommandFrame => command({ type: 'cancel', session_id: sessionId, run_id: runId, data: { reason: 'user' } });
-const event = (fseq: number, runId: string, runSeq: number, end?: object): JournalEntry => ({
+const event = (fseq: number, runId: string, runSeq: number, end?: object, sessionId = 's'): JournalEntry => ({
   k: 'up',
   fseq,
   text: '{}',
+  sessionId,
   runId,
   runSeq,
   ...(end && { end: JSON.stringify(end) }),
@@ -34,29 +35,41 @@ describe('journal state', () => {
   it('knows which runs have no end and how far they had come', () => {
     const state = folded(session('s'), message('s', 'r1'), message('s', 'r2'), event(1, 'r1', 1), event(2, 'r1', 2), event(3, 'r1', 3, done));
     expect(open(state)).toEqual(['r2']);
-    expect([state.received, state.runs.get('r1')]).toMatchObject([3, { lastSeq: 3, ended: true, message: undefined }]);
+    expect([state.received, state.runs.get(runKey('s', 'r1'))]).toMatchObject([3, { lastSeq: 3, ended: true, message: undefined }]);
   });
 
   it('takes a repeated message for the run that it knows', () => {
     const first = message('s', 'r1');
     const state = folded(first, message('s', 'r1'));
-    expect(state.runs.get('r1')?.message).toBe(first);
+    expect(state.runs.get(runKey('s', 'r1'))?.message).toBe(first);
+  });
+
+  it('keeps runs of the same id apart when they are of different sessions', () => {
+    const state = folded(message('s', '1'), message('t', '1'), event(1, '1', 3, done, 't'), event(2, '1', 2));
+    const legacy = [...state.legacy()].map((entry) => entry.k === 'earlier' && entry.run);
+    expect([...state.openRuns()]).toMatchObject([{ sessionId: 's', runId: '1', lastSeq: 2 }]);
+    expect(legacy).toEqual([
+      { sessionId: 's', runId: '1', lastSeq: 2 },
+      { sessionId: 't', runId: '1', lastSeq: 3, end: JSON.stringify(done) },
+    ]);
+    const next = folded(...([...state.legacy()] as JournalEntry[]));
+    expect([...next.earlier.keys()]).toEqual([runKey('s', '1'), runKey('t', '1')]);
   });
 
   it('keeps further messages of a run until it has ended, each once, and a bounded number', () => {
     const steer = (runId: string, id?: string): CommandFrame =>
       command({ type: 'user_message', session_id: 's', data: { message: `steer ${id}`, metadata: { run_id: runId, steer: true, message_id: id } } });
     const state = folded(message('s', 'r1'), steer('r1', 'a'), steer('r1', 'b'), steer('r1', 'a'), steer('unknown', 'c'));
-    expect(state.runs.get('r1')?.steers).toEqual([
+    expect(state.runs.get(runKey('s', 'r1'))?.steers).toEqual([
       { id: 'a', text: 'steer a' },
       { id: 'b', text: 'steer b' },
     ]);
-    expect([...state.runs.keys()]).toEqual(['r1']);
+    expect([...state.runs.keys()]).toEqual([runKey('s', 'r1')]);
     for (let i = 0; i < 50; i++) state.apply({ k: 'down', fseq: 10 + i, frame: steer('r1', `n${i}`) });
-    expect(state.runs.get('r1')?.steers).toHaveLength(20);
+    expect(state.runs.get(runKey('s', 'r1'))?.steers).toHaveLength(20);
     state.apply(event(1, 'r1', 1, done));
     state.apply({ k: 'down', fseq: 90, frame: steer('r1', 'late') });
-    expect(state.runs.get('r1')?.steers).toBeUndefined();
+    expect(state.runs.get(runKey('s', 'r1'))?.steers).toBeUndefined();
   });
 
   it('lets a cancel mean the named run, or the one that is going on', () => {
@@ -82,9 +95,9 @@ describe('journal state', () => {
   it('keeps an end until the mesh has it', () => {
     const state = folded(message('s', 'r1'), event(1, 'r1', 1), event(2, 'r1', 2, done));
     state.apply({ k: 'ack', fack: 1 });
-    expect(state.runs.get('r1')?.end?.fseq).toBe(2);
+    expect(state.runs.get(runKey('s', 'r1'))?.end?.fseq).toBe(2);
     state.apply({ k: 'ack', fack: 2 });
-    expect(state.runs.get('r1')?.end).toBeUndefined();
+    expect(state.runs.get(runKey('s', 'r1'))?.end).toBeUndefined();
     state.apply({ k: 'ack', fack: 1 });
     expect(state.acked).toBe(2);
   });
@@ -95,7 +108,7 @@ describe('journal state', () => {
       session('s'),
       message('s', 'r1'),
       message('s', 'r2'),
-      { k: 'earlier', run: { runId: 'r0', lastSeq: 4 } },
+      { k: 'earlier', run: { sessionId: 's', runId: 'r0', lastSeq: 4 } },
       event(1, 'r1', 1),
       event(2, 'r1', 2, done),
       { k: 'ack', fack: 1 },
@@ -103,13 +116,13 @@ describe('journal state', () => {
     );
     const again = folded(...(JSON.parse(JSON.stringify([...state.entries()])) as JournalEntry[]));
     expect(JSON.parse(JSON.stringify([...again.entries()]))).toEqual(JSON.parse(JSON.stringify([...state.entries()])));
-    expect([again.initialised, again.received, again.acked, open(again), again.runs.get('r2')?.cancelled]).toEqual([true, 4, 1, ['r2'], true]);
+    expect([again.initialised, again.received, again.acked, open(again), again.runs.get(runKey('s', 'r2'))?.cancelled]).toEqual([true, 4, 1, ['r2'], true]);
   });
 
   it('hands the next incarnation what is unfinished, and ends that never arrived', () => {
     const state = folded(
-      { k: 'earlier', run: { runId: 'older', lastSeq: 9 } },
-      { k: 'earlier', run: { runId: 'settled', lastSeq: 9 } },
+      { k: 'earlier', run: { sessionId: 's', runId: 'older', lastSeq: 9 } },
+      { k: 'earlier', run: { sessionId: 's', runId: 'settled', lastSeq: 9 } },
       message('s', 'open'),
       message('s', 'arrived'),
       message('s', 'lost'),
@@ -123,10 +136,10 @@ describe('journal state', () => {
       { k: 'ack', fack: 2 },
     );
     expect([...state.legacy()].map((entry) => entry.k === 'earlier' && entry.run)).toEqual([
-      { runId: 'older', lastSeq: 9 },
-      { runId: 'open', lastSeq: 5 },
-      { runId: 'lost', lastSeq: 7, end: JSON.stringify(done) },
-      { runId: 'huge', lastSeq: 8 },
+      { sessionId: 's', runId: 'older', lastSeq: 9 },
+      { sessionId: 's', runId: 'open', lastSeq: 5 },
+      { sessionId: 's', runId: 'lost', lastSeq: 7, end: JSON.stringify(done) },
+      { sessionId: 's', runId: 'huge', lastSeq: 8 },
     ]);
   });
 
@@ -137,6 +150,11 @@ describe('journal state', () => {
       state.apply(event(i, `r${i}`, 1, done));
       state.apply({ k: 'ack', fack: i });
     }
-    expect([state.runs.size, state.runs.has('open'), state.runs.has('r1'), state.runs.has('r10050')]).toEqual([10_001, true, false, true]);
+    expect([state.runs.size, state.runs.has(runKey('s', 'open')), state.runs.has(runKey('s', 'r1')), state.runs.has(runKey('s', 'r10050'))]).toEqual([
+      10_001,
+      true,
+      false,
+      true,
+    ]);
   });
 });

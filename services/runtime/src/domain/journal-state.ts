@@ -20,6 +20,7 @@ export interface RunRecord {
 
 /** What an earlier incarnation left about a run that the mesh may hand over again. */
 export interface EarlierRun {
+  readonly sessionId: string;
   readonly runId: string;
   readonly lastSeq: number;
   /** Set when the run had ended but the mesh never got it: the serialised end event, to be sent instead of a second execution. */
@@ -34,7 +35,15 @@ export type JournalEntry =
   | { readonly k: 'run'; readonly run: RunRecord }
   | { readonly k: 'earlier'; readonly run: EarlierRun }
   | { readonly k: 'down'; readonly fseq: number; readonly frame?: CommandFrame }
-  | { readonly k: 'up'; readonly fseq: number; readonly text: string; readonly runId: string; readonly runSeq: number; readonly end?: string }
+  | {
+      readonly k: 'up';
+      readonly fseq: number;
+      readonly text: string;
+      readonly sessionId: string;
+      readonly runId: string;
+      readonly runSeq: number;
+      readonly end?: string;
+    }
   /** A frame that was written as `up` before the file was rewritten; its effect is in the `run` entries. */
   | { readonly k: 'spool'; readonly fseq: number; readonly text: string }
   | { readonly k: 'ack'; readonly fack: number };
@@ -47,6 +56,9 @@ const MAX_ENDED_RUNS = 10_000;
 const MAX_EARLIER_RUNS = 1_000;
 /** Further messages that one run takes. */
 const MAX_STEERS = 20;
+
+/** Names a run within this VM. A run id alone does not: callers choose it, and those of two sessions may choose the same. */
+export const runKey = (sessionId: string, runId: string): string => `${sessionId}/${runId}`;
 
 /** The run that a message names; one without a name gets one that is the same after every replay of the journal. */
 export function runIdOf(message: UserMessage): string {
@@ -76,6 +88,7 @@ export class JournalState {
   /** Highest uplink frame that the mesh acked. */
   acked = 0;
   readonly sessions = new Map<string, StartSessionData>();
+  /** By `runKey`, as `earlier`. */
   readonly runs = new Map<string, RunRecord>();
   readonly earlier = new Map<string, EarlierRun>();
   private ended = 0;
@@ -97,7 +110,7 @@ export class JournalState {
         this.addRun(entry.run);
         return;
       case 'earlier':
-        this.earlier.set(entry.run.runId, entry.run);
+        this.earlier.set(runKey(entry.run.sessionId, entry.run.runId), entry.run);
         return;
       case 'down':
         this.received = entry.fseq;
@@ -125,7 +138,8 @@ export class JournalState {
       case 'user_message': {
         const runId = runIdOf(frame);
         if (frame.data.metadata.steer) this.steer(runId, frame);
-        else if (!this.runs.has(runId)) this.addRun({ runId, sessionId: frame.session_id, lastSeq: 0, ended: false, cancelled: false, message: frame });
+        else if (!this.runs.has(runKey(frame.session_id, runId)))
+          this.addRun({ runId, sessionId: frame.session_id, lastSeq: 0, ended: false, cancelled: false, message: frame });
         return;
       }
       case 'cancel': {
@@ -148,7 +162,7 @@ export class JournalState {
   }
 
   private steer(runId: string, frame: UserMessage): void {
-    const run = this.runs.get(runId);
+    const run = this.runs.get(runKey(frame.session_id, runId));
     const id = frame.data.metadata.message_id;
     if (!run || run.ended || run.steers?.length === MAX_STEERS || (id !== undefined && run.steers?.some((steer) => steer.id === id))) return;
     run.steers ??= [];
@@ -156,12 +170,13 @@ export class JournalState {
   }
 
   private addRun(run: RunRecord): void {
-    this.runs.set(run.runId, { ...run });
-    if (run.ended) this.noteEnded(this.runs.get(run.runId) as RunRecord);
+    const own = { ...run };
+    this.runs.set(runKey(run.sessionId, run.runId), own);
+    if (own.ended) this.noteEnded(own);
   }
 
   private sent(entry: Extract<JournalEntry, { k: 'up' }>): void {
-    const run = this.runs.get(entry.runId);
+    const run = this.runs.get(runKey(entry.sessionId, entry.runId));
     if (!run) return;
     run.lastSeq = Math.max(run.lastSeq, entry.runSeq);
     if (entry.end === undefined || run.ended) return;
@@ -176,9 +191,9 @@ export class JournalState {
     if (run.end) this.unackedEnds.push(run);
     this.ended++;
     if (this.ended <= MAX_ENDED_RUNS) return;
-    for (const candidate of this.runs.values()) {
+    for (const [key, candidate] of this.runs) {
       if (!candidate.ended || candidate.end) continue;
-      this.runs.delete(candidate.runId);
+      this.runs.delete(key);
       this.ended--;
       return;
     }
@@ -207,11 +222,11 @@ export class JournalState {
   /** What the next incarnation has to know: runs without an end, and ends that never arrived. */
   *legacy(): Generator<JournalEntry, void, undefined> {
     const runs = new Map(this.earlier);
-    for (const { runId, lastSeq, ended, end } of this.runs.values()) {
-      if (!ended) runs.set(runId, { runId, lastSeq });
-      else if (end && tellsAll(end.data)) runs.set(runId, { runId, lastSeq, end: end.data });
-      else if (end) runs.set(runId, { runId, lastSeq });
-      else runs.delete(runId);
+    for (const [key, { sessionId, runId, lastSeq, ended, end }] of this.runs) {
+      if (!ended) runs.set(key, { sessionId, runId, lastSeq });
+      else if (end && tellsAll(end.data)) runs.set(key, { sessionId, runId, lastSeq, end: end.data });
+      else if (end) runs.set(key, { sessionId, runId, lastSeq });
+      else runs.delete(key);
     }
     for (const run of [...runs.values()].slice(-MAX_EARLIER_RUNS)) yield { k: 'earlier', run };
   }

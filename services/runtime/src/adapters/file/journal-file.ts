@@ -3,7 +3,7 @@ import path from 'node:path';
 import { FatalError } from '@plexus/kernel';
 import type { OutgoingFrame } from '@plexus/vm-protocol';
 import type { Journal, Log } from '../../application/ports.js';
-import { type JournalEntry, JournalState } from '../../domain/journal-state.js';
+import { type EarlierRun, type JournalEntry, JournalState } from '../../domain/journal-state.js';
 
 const NAME = /^journal-(\d{1,15})\.jsonl$/;
 /** The file is rewritten when it has grown by this much and holds mostly what is settled. */
@@ -119,21 +119,34 @@ function successor(before: JournalState): JournalState {
   return state;
 }
 
+/** An entry as it may be in a file: before runs were told apart by session, `up` and `earlier` did not name theirs. */
+type Written = JournalEntry | Omit<UpEntry, 'sessionId'> | { readonly k: 'earlier'; readonly run: Omit<EarlierRun, 'sessionId'> };
+type UpEntry = Extract<JournalEntry, { k: 'up' }>;
+
+/** The frame of an event names its session. What an earlier incarnation left does not: undefined, the mesh's resume says where to go on. */
+function withSession(entry: Written): JournalEntry | undefined {
+  if (entry.k === 'up') return 'sessionId' in entry ? entry : { ...entry, sessionId: (JSON.parse(entry.text) as { session_id: string }).session_id };
+  if (entry.k === 'earlier') return 'sessionId' in entry.run ? { ...entry, run: entry.run } : undefined;
+  return entry;
+}
+
 function fold(file: string, log: Log): Folded {
   const state = new JournalState();
   const spool: OutgoingFrame[] = [];
   const lines = readFileSync(file, 'utf8').split('\n');
   for (const [index, line] of lines.entries()) {
     if (line === '') continue;
-    let entry: JournalEntry;
+    let entry: Written;
     try {
-      entry = JSON.parse(line) as JournalEntry;
+      entry = JSON.parse(line) as Written;
     } catch {
       // The process died while it wrote this line, so nothing in it was acked or sent.
       log('warn', 'journal ends in an incomplete line', { line: index + 1, of: lines.length, bytes: line.length });
       break;
     }
-    state.apply(entry);
+    const known = withSession(entry);
+    if (known) state.apply(known);
+    else log('warn', 'earlier run without a session left out', { line: index + 1 });
     if (entry.k === 'up' || entry.k === 'spool') spool.push({ fseq: entry.fseq, text: entry.text, bytes: Buffer.byteLength(entry.text) });
   }
   return { state, spool: spool.filter((frame) => frame.fseq > state.acked) };

@@ -1,0 +1,85 @@
+import { FakeClock } from '@plexus/kernel';
+import { decodeMeshFrame, FrameSender } from '@plexus/vm-protocol';
+import { type CommandFrame, type JournalEntry, JournalState } from '../domain/journal-state.js';
+import { Fence } from './fence.js';
+import type { Agent } from './ports.js';
+import { Runtime } from './runtime.js';
+import { Uplink } from './uplink.js';
+
+interface Said {
+  session: string;
+  run: string;
+  seq: number;
+  type: string;
+  content?: string;
+  code?: string;
+}
+
+const echo: Agent = {
+  async *run({ message }) {
+    yield { type: 'text', text: message };
+  },
+};
+
+/** A runtime over the state of a journal; `take` commits and carries out commands, `said` is what goes to the mesh. */
+function runtimeOf(agent: Agent = echo, ...journal: JournalEntry[]): { runtime: Runtime; take: (...frames: object[]) => void; said: () => Said[] } {
+  const state = new JournalState();
+  for (const entry of journal) state.apply(entry);
+  const sender = new FrameSender();
+  const uplink = new Uplink(sender, { append: () => undefined, flush: () => undefined }, state);
+  const clock = new FakeClock();
+  const runtime = new Runtime(state, { agent, uplink, fence: new Fence(clock), clock, log: () => undefined });
+  const take = (...frames: object[]): void => {
+    for (const frame of frames) {
+      const decoded = decodeMeshFrame(JSON.stringify(frame));
+      if (!decoded.ok) throw new Error(decoded.error.reason);
+      const command = decoded.value as CommandFrame;
+      state.apply({ k: 'down', fseq: state.received + 1, frame: command });
+      runtime.dispatch(command);
+    }
+  };
+  const said = (): Said[] =>
+    [...sender.pending()].map(({ text }) => {
+      const { session_id: session, run_id: run, run_seq: seq, data } = JSON.parse(text) as Record<string, string> & { run_seq: number };
+      return { session, run, seq, ...(JSON.parse(data as string) as { type: string }) } as Said;
+    });
+  return { runtime, take, said };
+}
+
+const session = (id: string): object => ({ type: 'start_session', data: { session_id: id, runtime_type: 'semigraph', agent_id: 'main', agent_config: {} } });
+const message = (sessionId: string, runId: string, text: string): object => ({
+  type: 'user_message',
+  session_id: sessionId,
+  data: { message: text, metadata: { run_id: runId } },
+});
+const ends = (said: Said[]): unknown[] => said.filter((one) => one.type.startsWith('execution_')).map((one) => [one.session, one.run, one.content ?? one.code]);
+/** Resolves when that many runs have their end; nothing here waits for a clock or a socket. */
+async function ended(count: number, said: () => Said[]): Promise<unknown[]> {
+  for (let turn = 0; turn < 1_000 && ends(said()).length < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+  return ends(said());
+}
+
+describe('sessions of one runtime', () => {
+  it('each have run ids of their own: the same id in two sessions is two runs', async () => {
+    const { take, said } = runtimeOf();
+    take(session('alice'), session('bob'), message('alice', '1', 'from alice'), message('bob', '1', 'from bob'));
+    expect(await ended(2, said)).toEqual([
+      ['alice', '1', 'from alice'],
+      ['bob', '1', 'from bob'],
+    ]);
+  });
+
+  it('take from an earlier incarnation only what is theirs', async () => {
+    const end = JSON.stringify({ type: 'execution_complete', content: 'said before' });
+    const { take, said } = runtimeOf(echo, { k: 'earlier', run: { sessionId: 'alice', runId: '1', lastSeq: 4, end } });
+    take(session('alice'), session('bob'), message('bob', '1', 'from bob'), message('alice', '1', 'from alice'));
+    expect(await ended(2, said)).toEqual(
+      expect.arrayContaining([
+        ['alice', '1', 'said before'],
+        ['bob', '1', 'from bob'],
+      ]),
+    );
+    expect(said().find((one) => one.session === 'bob')?.seq).toBe(1);
+    expect(said().find((one) => one.session === 'alice')?.seq).toBe(5);
+  });
+});
