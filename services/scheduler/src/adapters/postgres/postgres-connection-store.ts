@@ -7,6 +7,9 @@ import type { InstancePhase, Move } from '../../domain/vm.js';
 import { assertEdge, type VmState } from '../../domain/vm-state.js';
 import { ownerOf, recordMoves } from './vm-rows.js';
 
+/** Frames of one reply together, unless the first alone is larger: a reply is one message of the mesh, and those have a limit (1 MiB). */
+const PAGE_BYTES = 262_144;
+
 interface AttachRow {
   readonly tenant_id: string;
   readonly subject_id: string;
@@ -157,9 +160,12 @@ export class PostgresConnectionStore implements ConnectionStore {
     const head = incarnation.sent_seq;
     if (incarnation.conn_gen !== connGen || after >= head) return { frames: [], head };
     const rows = await this.database.query<{ seq: number; body: { type: string } & Record<string, unknown> }>(
-      'outbox_read',
-      'SELECT seq, body FROM vm_outbox WHERE vm_id = $1 AND epoch = $2 AND seq > $3 ORDER BY seq LIMIT $4',
-      [key.vmId, key.epoch, after, limit],
+      'outbox_page',
+      `SELECT p.seq, p.body FROM (
+         SELECT f.seq, f.body, f.bytes, sum(f.bytes) OVER (ORDER BY f.seq) AS bytes_so_far
+           FROM (SELECT seq, body, octet_length(body::text) AS bytes FROM vm_outbox WHERE vm_id = $1 AND epoch = $2 AND seq > $3 ORDER BY seq LIMIT $4) AS f) AS p
+        WHERE p.bytes_so_far <= $5 OR p.bytes_so_far = p.bytes ORDER BY p.seq`,
+      [key.vmId, key.epoch, after, limit, PAGE_BYTES],
     );
     return { frames: rows.map((row) => ({ fseq: row.seq, frame: row.body })), head };
   }

@@ -1,0 +1,89 @@
+import path from 'node:path';
+import { createPool, type PostgresDatabase } from '@plexus/database';
+import { ulid } from '@plexus/kernel';
+import { createTestDatabase, type TestDatabase } from '@plexus/testing';
+import { PostgresConnectionStore } from '../src/adapters/postgres/postgres-connection-store.js';
+import { PostgresRunStore } from '../src/adapters/postgres/postgres-run-store.js';
+import type { Events } from '../src/application/events.js';
+import type { RunAddress } from '../src/application/ports.js';
+import { prismaFolder } from './support/mesh.js';
+
+const unexpected = (): never => {
+  throw new Error('no such event belongs here');
+};
+const events: Events = {
+  stateChanged: unexpected,
+  memoryWrite: unexpected,
+  runEnded: ({ sessionId, runId }) => ({ subject: `end.${sessionId}`, msgId: `${sessionId}:${runId}:end`, body: new Uint8Array() }),
+};
+const command = (message: string, history: { role: string; text: string }[] = []) => ({ message, history, timeoutMs: 600_000 });
+
+describe('runs and frames in Postgres', () => {
+  let database: TestDatabase;
+  let pool: PostgresDatabase;
+  let runs: PostgresRunStore;
+  let connections: PostgresConnectionStore;
+  let statements = 0;
+
+  const rows = <R>(sql: string, parameters: unknown[] = []): Promise<R[]> => {
+    statements += 1;
+    return pool.query<R>(`spec_${statements}`, sql, parameters);
+  };
+  const addressOf = (owner: string): RunAddress => ({
+    tenant: 'acme',
+    sessionId: ulid(),
+    sessionKey: 'agent:main:main',
+    owner,
+    agentId: 'main',
+    runId: `run-${ulid()}`,
+  });
+  /** A VM of the owner whose incarnation takes work. */
+  const readyVm = async (owner: string): Promise<{ vmId: string; epoch: number }> => {
+    const vmId = `vm-${ulid()}`;
+    await rows(
+      `INSERT INTO vms (id, tenant_id, subject_id, scope_key, state, observed_generation, next_action_at) VALUES ($1, 'acme', $2, 'user', 'ready', 1, now())`,
+      [vmId, owner],
+    );
+    const [instance] = await rows<{ epoch: number }>(
+      `INSERT INTO vm_instances (vm_id, provider, provider_name, phase, conn_gen, attached_at) VALUES ($1, 'local', $1, 'running', 1, now()) RETURNING epoch`,
+      [vmId],
+    );
+    const epoch = instance?.epoch ?? 0;
+    await rows('UPDATE vms SET current_epoch = $2 WHERE id = $1', [vmId, epoch]);
+    return { vmId, epoch };
+  };
+  const start = (run: RunAddress, history: { role: string; text: string }[] = []) =>
+    runs.start(run, 'user', command('hello', history), undefined, `vm-${ulid()}`);
+  const frameTypes = async (vmId: string): Promise<string[]> =>
+    (await rows<{ type: string }>('SELECT type FROM vm_outbox WHERE vm_id = $1 ORDER BY seq', [vmId])).map(({ type }) => type);
+  const stateOf = async (run: RunAddress): Promise<string | undefined> =>
+    (await rows<{ state: string }>('SELECT state FROM vm_runs WHERE session_id = $1 AND run_id = $2', [run.sessionId, run.runId]))[0]?.state;
+
+  beforeAll(async () => {
+    database = await createTestDatabase(path.join(prismaFolder, 'migrations'), 'scheduler');
+    pool = createPool({ url: database.url, schema: 'scheduler', applicationName: 'spec', max: 3 });
+    runs = new PostgresRunStore(pool, events);
+    connections = new PostgresConnectionStore(pool, events, 'spec', 30_000);
+  });
+  afterAll(async () => {
+    await pool.close();
+    await database.drop();
+  });
+
+  it('gives out frames in pages that fit into a reply, in order and without a gap, a frame larger than a page alone', async () => {
+    const { vmId, epoch } = await readyVm('ada');
+    const long = (kib: number) => [{ role: 'user', text: 'x'.repeat(kib * 1024) }];
+    const run = addressOf('ada');
+    for (const kib of [100, 100, 600, 100, 100]) await start({ ...run, runId: `run-${ulid()}` }, long(kib));
+    const pages: number[][] = [];
+    for (let after = 0; pages.length < 10; after = pages.at(-1)?.at(-1) ?? 0) {
+      const page = await connections.readOutbox({ vmId, epoch }, 1, after, 64);
+      if (page === undefined || page.frames.length === 0) break;
+      if (page.frames.length > 1) expect(JSON.stringify(page.frames).length).toBeLessThan(300 * 1024);
+      pages.push(page.frames.map(({ fseq }) => fseq));
+    }
+    expect(pages.flat()).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(pages).toContainEqual([4]);
+    expect(pages.length).toBeLessThan(6);
+  });
+});
