@@ -86,4 +86,16 @@ describe('runs and frames in Postgres', () => {
     expect(pages).toContainEqual([4]);
     expect(pages.length).toBeLessThan(6);
   });
+
+  it('tells the VM to stop, once, when the end of the run was read before its cancel', async () => {
+    const { vmId } = await readyVm('bob');
+    const run = addressOf('bob');
+    await start(run);
+    await runs.close(run.tenant, run.sessionId, run.runId, { seq: 1, epoch: undefined });
+    expect(await stateOf(run)).toBe('ended');
+    expect(await runs.cancel(run, 'reset')).toEqual({ vmId, queued: true });
+    expect(await runs.cancel(run, 'reset')).toBeUndefined();
+    expect(await frameTypes(vmId)).toEqual(['start_session', 'user_message', 'cancel']);
+    expect(await stateOf(run)).toBe('ended');
+  });
 });

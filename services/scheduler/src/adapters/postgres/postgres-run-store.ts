@@ -55,8 +55,17 @@ export class PostgresRunStore implements RunStore {
       );
       if (remembered !== undefined) return undefined;
       const found = await this.lockBoth(tx, address);
-      if (found === undefined || found.run.state !== 'open' || found.run.cancelReason !== undefined) return undefined;
+      if (found === undefined || found.run.cancelReason !== undefined) return undefined;
       const working = found.worksOnIt && (await queueFrames(tx, found.vmId, found.epoch, framesOfCancel(address, reason))) !== undefined;
+      if (found.run.state !== 'open') {
+        // Its end was read first, as after a reset or a timeout, where somebody else wrote it: whoever works on it does not know. One that has finished ignores it.
+        if (!working) return undefined;
+        await tx.query('run_cancel_late', 'UPDATE vm_runs SET cancel_reason = $4 WHERE tenant_id = $1 AND session_id = $2 AND run_id = $3', [
+          ...runKey(address),
+          reason,
+        ]);
+        return { vmId: found.vmId, queued: true };
+      }
       if (!working) {
         await endRun(tx, this.events, address, { kind: 'cancelled', reason, synthesized: true });
         return undefined;
