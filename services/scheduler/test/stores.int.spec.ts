@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { createPool, type PostgresDatabase } from '@plexus/database';
+import { createPool, type Database, type PostgresDatabase, type Tx } from '@plexus/database';
 import { ulid } from '@plexus/kernel';
 import { createTestDatabase, type TestDatabase } from '@plexus/testing';
 import { PostgresConnectionStore } from '../src/adapters/postgres/postgres-connection-store.js';
@@ -98,4 +98,32 @@ describe('runs and frames in Postgres', () => {
     expect(await frameTypes(vmId)).toEqual(['start_session', 'user_message', 'cancel']);
     expect(await stateOf(run)).toBe('ended');
   });
+
+  it('tells the VM to stop when the run gets its VM between the look at it and the lock', async () => {
+    const run = addressOf('cyd');
+    await rows(
+      `INSERT INTO vm_runs (tenant_id, session_id, run_id, state, session_key, owner, agent_id, command) VALUES ('acme', $1, $2, 'open', $3, 'cyd', 'main', '{}')`,
+      [run.sessionId, run.runId, run.sessionKey],
+    );
+    const { vmId, epoch } = await readyVm('cyd');
+    const bind = () => rows('UPDATE vm_runs SET vm_id = $2, handed_epoch = $3 WHERE run_id = $1', [run.runId, vmId, epoch]);
+    expect(await new PostgresRunStore(after(pool, 'run_find', bind), events).cancel(run, 'user')).toEqual({ vmId, queued: true });
+    expect(await frameTypes(vmId)).toEqual(['cancel']);
+    expect(await stateOf(run)).toBe('open');
+  });
 });
+
+/** The same database, with something that happens elsewhere right after a statement of a transaction. */
+function after(database: PostgresDatabase, statement: string, happens: () => Promise<unknown>): Database {
+  const watched = (tx: Tx): Tx => ({
+    query: async <R>(name: string, text: string, parameters?: readonly unknown[]) => {
+      const found = await tx.query<R>(name, text, parameters);
+      if (name === statement) await happens();
+      return found;
+    },
+    script: (sql) => tx.script(sql),
+  });
+  return Object.assign(Object.create(database) as PostgresDatabase, {
+    transaction: <T>(work: (tx: Tx) => Promise<T>) => database.transaction((tx) => work(watched(tx))),
+  });
+}

@@ -97,16 +97,20 @@ export class PostgresRunStore implements RunStore {
     });
   }
 
-  /** The run and its VM, locked in this order: VM, run. */
+  /**
+   * The run and its VM, locked in this order: VM, run. A run that got its VM after the look at it was just bound, in the order run, VM: taking
+   * the VM in that order too may meet a deadlock, which runs the transaction again.
+   */
   private async lockBoth(
     tx: Tx,
     address: RunAddress,
   ): Promise<{ readonly run: RunRow & { readonly state: RunState }; readonly vmId: string; readonly epoch: number; readonly worksOnIt: boolean } | undefined> {
     const seen = await findRun(tx, address);
     if (seen === undefined) return undefined;
-    const vm = seen.vmId === undefined ? undefined : await this.lockVm(tx, seen.vmId);
+    const locked = seen.vmId === undefined ? undefined : await this.lockVm(tx, seen.vmId);
     const run = await lockRun(tx, address);
     if (run === undefined) return undefined;
+    const vm = run.vmId === undefined ? undefined : run.vmId === seen.vmId ? locked : await this.lockVm(tx, run.vmId);
     const worksOnIt = vm !== undefined && run.vmId === vm.id && takesWork(vm.state) && run.handedEpoch === vm.current_epoch;
     return { run, vmId: vm?.id ?? '', epoch: vm?.current_epoch ?? 0, worksOnIt };
   }
