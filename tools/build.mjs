@@ -19,7 +19,7 @@ export async function build() {
   if (broken.length > 0) {
     return broken.map((project) => `prisma generate failed in ${project}:\n${generated[stale.indexOf(project)].output.trim()}`).join('\n\n');
   }
-  const compiled = capture(process.execPath, [tool('typescript/bin/tsc'), '-b', 'tsconfig.json']);
+  const compiled = capture(process.execPath, [tool('typescript/bin/tsc'), '-b', 'tsconfig.json', '--pretty', String(process.stderr.isTTY === true)]);
   return compiled.ok ? undefined : `The build failed:\n${compiled.output}`;
 }
 

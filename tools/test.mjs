@@ -85,7 +85,7 @@ async function runSuite({ project }) {
     [path.join(root, 'tools/run-jest.mjs'), '--json', `--outputFile=${report}`, '--maxWorkers=1', '--testLocationInResults=false'],
     {
       cwd: path.join(root, project),
-      env: environment({ PLEXUS_TIER: tier, CI: 'true', FORCE_COLOR: '0' }),
+      env: environment({ PLEXUS_TIER: tier, CI: 'true', NO_COLOR: '1', FORCE_COLOR: undefined }),
     },
   );
   const seconds = `${((performance.now() - started) / 1_000).toFixed(1)} s`;
