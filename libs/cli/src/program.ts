@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { contractsCommand } from './commands/contracts.js';
+import { dbCommand } from './commands/db.js';
 import { demoCommand } from './commands/demo.js';
 import { dlqCommand } from './commands/dlq.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -37,6 +38,7 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
   natsCommand(program, output, mesh);
   eventsCommand(program, output, mesh);
   contractsCommand(program, output);
+  dbCommand(program, output, environment);
   dlqCommand(program, output, mesh);
   traceCommand(program, output, mesh);
   demoCommand(program, output, mesh);

@@ -10,4 +10,5 @@ export { appendOutbox, OUTBOX_DDL, type OutboxMessage } from './outbox.js';
 export type { PublishRaw } from './outbox-batch.js';
 export { OutboxRelay, type OutboxRelayOptions } from './outbox-relay.js';
 export { createPool, type PostgresDatabase } from './postgres-database.js';
+export { migrationsFolderOf, migrationsProblem, requireMigrations, whileDatabaseStarts } from './require-migrations.js';
 export { acquireSessionLock, type SessionLock, tryAcquireSessionLock } from './session-lock.js';

@@ -19,3 +19,4 @@ export { SERVICES, type ServiceName } from './mesh-settings.js';
 export { type Progress, silentProgress } from './progress.js';
 export { readyLine, startCommand, type StartCommandIo } from './start-command.js';
 export { TerminalProgress } from './terminal-progress.js';
+export { DATABASE_SERVICES } from './mesh-settings.js';

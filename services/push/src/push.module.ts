@@ -1,6 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { pushContracts } from '@plexus/contracts';
-import { createPool, OutboxRelay } from '@plexus/database';
+import { createPool, migrationsFolderOf, OutboxRelay, requireMigrations } from '@plexus/database';
 import { ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
 import { EventsController } from './adapters/nats/events.controller.js';
@@ -11,7 +11,6 @@ import { SubscriptionsController } from './adapters/nats/subscriptions.controlle
 import { type EncodeDelivered, PostgresDecisionLedger } from './adapters/postgres/decision-ledger.js';
 import { PostgresInboxStore } from './adapters/postgres/inbox-store.js';
 import { PrismaSubscriptionStore } from './adapters/postgres/prisma-subscriptions.js';
-import { requireMigrations } from './adapters/postgres/require-migrations.js';
 import { PostgresSeenEvents } from './adapters/postgres/seen-events.js';
 import { PostgresSubscriptionIndex } from './adapters/postgres/subscription-index.js';
 import { DecideEvent } from './application/decide-event.js';
@@ -38,7 +37,7 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
     await subscriptionStore.close();
     await database.close();
   });
-  await requireMigrations(database);
+  await requireMigrations(database, migrationsFolderOf(import.meta.url));
   context.readiness('database', () => database.ping().then(() => true));
 
   const relay = new OutboxRelay({ database, publish: (subject, body, options) => bus.publishRaw(subject, body, options), log });

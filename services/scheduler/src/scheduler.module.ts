@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { vmContracts } from '@plexus/contracts';
-import { createPool, OutboxRelay } from '@plexus/database';
+import { createPool, migrationsFolderOf, OutboxRelay, requireMigrations } from '@plexus/database';
 import { ConfigurationError, ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
 import { counter, gauge, histogram } from '@plexus/telemetry';
@@ -22,7 +22,6 @@ import { PostgresOwnerStore } from './adapters/postgres/postgres-owner-store.js'
 import { PostgresRunStore } from './adapters/postgres/postgres-run-store.js';
 import { PostgresVmStore } from './adapters/postgres/postgres-vm-store.js';
 import { PrismaVmCatalogue } from './adapters/postgres/prisma-vm-catalogue.js';
-import { requireMigrations } from './adapters/postgres/require-migrations.js';
 import { Admission } from './application/admission.js';
 import { ChangeSignal } from './application/change-signal.js';
 import { Connections } from './application/connections.js';
@@ -67,7 +66,7 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
     await catalogue.close();
     await database.close();
   });
-  await requireMigrations(database);
+  await requireMigrations(database, migrationsFolderOf(import.meta.url));
   context.readiness('database', () => database.ping().then(() => true));
 
   const replica = context.instanceId;

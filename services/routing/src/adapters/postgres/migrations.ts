@@ -1,14 +1,8 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
-import { type Database, migrationsState } from '@plexus/database';
+import { type Database, migrationsFolderOf, migrationsProblem } from '@plexus/database';
 
-/** The service's migrations, found from the source as well as from the compiled file. */
+/** The service's migrations. */
 export function migrationsFolder(): string {
-  for (let folder = import.meta.dirname; ; folder = path.dirname(folder)) {
-    const candidate = path.join(folder, 'prisma', 'migrations');
-    if (existsSync(candidate)) return candidate;
-    if (folder === path.dirname(folder)) throw new Error('the folder prisma/migrations is missing beside this service');
-  }
+  return migrationsFolderOf(import.meta.url);
 }
 
 /** A readiness check: true once the database is at the version of this code, else what is wrong. Asks no more once it was true. */
@@ -16,9 +10,8 @@ export function migrationsCheck(database: Database): () => Promise<true | string
   let upToDate = false;
   return async () => {
     if (upToDate) return true;
-    const state = await migrationsState(database, migrationsFolder());
-    upToDate = state.upToDate;
-    if (upToDate) return true;
-    return `schema ${database.schema} is not at the version of this service (${[...state.pending, ...state.changed, ...state.failed].join(', ')}); run "plexus db migrate"`;
+    const problem = await migrationsProblem(database, migrationsFolder());
+    upToDate = problem === undefined;
+    return problem ?? true;
   };
 }
