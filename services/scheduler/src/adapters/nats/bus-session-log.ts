@@ -17,7 +17,10 @@ interface Progress {
 
 /** The subject of one session, read and marked. */
 export class BusSessionLog implements SessionLog {
-  constructor(private readonly bus: Pick<Bus, 'lastOnSubject' | 'readOrdered' | 'publishRaw' | 'encodeEvent'>) {}
+  constructor(
+    private readonly bus: Pick<Bus, 'lastOnSubject' | 'readOrdered' | 'publishRaw' | 'encodeEvent'>,
+    private readonly readTimeoutMs = READ_TIMEOUT_MS,
+  ) {}
 
   async mark(run: RunRow, epoch: number, vmId: string): Promise<MarkedPosition> {
     const { tenant, sessionId, sessionKey, owner, agentId } = run;
@@ -53,28 +56,28 @@ export class BusSessionLog implements SessionLog {
 
   private async readFrom(run: RunRow, subject: string, lastSeq: number): Promise<Progress> {
     let progress: Progress = { lastRunSeq: run.runSeq, ended: false };
-    let failed: unknown;
-    await timeout(
-      new Promise<void>((resolve) => {
-        const from = run.markerSeq > 0 ? { startSeq: run.markerSeq + 1 } : ('all' as const);
-        const reading = this.bus.readOrdered(
-          STREAM,
-          { filter: subject, from },
-          (message) => {
-            if (message.seq <= lastSeq) progress = step(progress, run, message);
-            if (message.seq >= lastSeq) void reading.stop().then(resolve);
-          },
-          {
-            onError: (error) => {
-              failed = error;
-              resolve();
-            },
-          },
-        );
-      }),
-      READ_TIMEOUT_MS,
+    let finish: () => void = () => undefined;
+    let fail: (error: unknown) => void = () => undefined;
+    const read = new Promise<void>((resolve, reject) => {
+      finish = resolve;
+      fail = reject;
+    });
+    const from = run.markerSeq > 0 ? { startSeq: run.markerSeq + 1 } : ('all' as const);
+    const reading = this.bus.readOrdered(
+      STREAM,
+      { filter: subject, from },
+      (message) => {
+        if (message.seq <= lastSeq) progress = step(progress, run, message);
+        if (message.seq >= lastSeq) finish();
+      },
+      { onError: (error) => fail(error) },
     );
-    if (failed !== undefined) throw failed;
+    try {
+      await timeout(read, this.readTimeoutMs, { what: 'reading of a session' });
+    } finally {
+      // A reading that was not stopped would go on at the server for as long as this process lives.
+      await reading.stop();
+    }
     return progress;
   }
 }
