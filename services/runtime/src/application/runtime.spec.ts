@@ -82,4 +82,40 @@ describe('sessions of one runtime', () => {
     expect(said().find((one) => one.session === 'bob')?.seq).toBe(1);
     expect(said().find((one) => one.session === 'alice')?.seq).toBe(5);
   });
+
+  it('make room for each other: an idle one is let go, and is back when a message comes for it', async () => {
+    const { runtime, take, said } = runtimeOf();
+    for (let i = 0; i <= 1_000; i++) take(session(`s${i}`));
+    const live = runtime.reports().map((report) => report.session_id);
+    expect([live.length, live.includes('s0'), live.includes('s1000')]).toEqual([1_000, false, true]);
+    take(message('s1000', 'r', 'the newest'), message('s0', 'r', 'the one let go'));
+    expect(await ended(2, said)).toEqual([
+      ['s1000', 'r', 'the newest'],
+      ['s0', 'r', 'the one let go'],
+    ]);
+  });
+
+  it('that have something to do are never let go: one too many is told so instead of waiting for ever', async () => {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const { runtime, take, said } = runtimeOf({
+      async *run({ message: text }) {
+        await held;
+        yield { type: 'text', text };
+      },
+    });
+    for (let i = 0; i < 1_000; i++) take(session(`s${i}`), message(`s${i}`, 'r', 'busy'));
+    take(message('late', 'before', 'x'), session('late'), message('late', 'after', 'x'));
+    expect(await ended(2, said)).toEqual([
+      ['late', 'before', 'QUEUE_FULL'],
+      ['late', 'after', 'QUEUE_FULL'],
+    ]);
+    expect(runtime.activeSessions()).toHaveLength(1_000);
+    release();
+    await ended(1_002, said);
+    take(message('late', 'again', 'now'));
+    expect((await ended(1_003, said)).at(-1)).toEqual(['late', 'again', 'now']);
+  });
 });

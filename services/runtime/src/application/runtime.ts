@@ -6,7 +6,10 @@ import { type Agent, AgentFailure } from './ports.js';
 import { RunEmitter } from './run-emitter.js';
 import { type QueuedRun, Session } from './session.js';
 
+/** Sessions at the same time; idle ones beyond it live on in the journal only. */
 const MAX_SESSIONS = 1_000;
+
+const ALL_BUSY = `This machine already has ${MAX_SESSIONS} sessions with something to do; try again later.`;
 
 /** Answers every message of a session whose kind this runtime cannot run. */
 const unsupported: Agent = {
@@ -33,7 +36,8 @@ export class Runtime {
     for (const run of [...this.state.openRuns()]) {
       if (!run.message) continue;
       // Its session was stopped, only the end is missing.
-      if (run.cancelled && !this.sessions.has(run.sessionId)) void this.emitter(run.sessionId, { ...run, message: run.message }).complete({ cancelled: true });
+      if (run.cancelled && !this.state.sessions.has(run.sessionId))
+        void this.emitter(run.sessionId, { ...run, message: run.message }).complete({ cancelled: true });
       else this.message(run, run.message);
     }
   }
@@ -93,24 +97,34 @@ export class Runtime {
       known.update(data);
       return;
     }
-    if (this.sessions.size >= MAX_SESSIONS) {
-      this.dependencies.log('warn', 'too many sessions, this one is not started', { sessionId: data.session_id, limit: MAX_SESSIONS });
+    if (this.sessions.size >= MAX_SESSIONS && !this.dropIdle()) {
+      this.dependencies.log('warn', 'too many busy sessions, this one is not started', { sessionId: data.session_id, limit: MAX_SESSIONS });
+      for (const run of this.takeEarly(data.session_id)) this.refuse(data.session_id, run, ALL_BUSY);
       return;
     }
     const agent = data.runtime_type === 'semigraph' ? this.dependencies.agent : unsupported;
     const session = new Session(data, { ...this.dependencies, agent });
     this.sessions.set(data.session_id, session);
-    const waiting = this.early.get(data.session_id) ?? [];
-    this.early.delete(data.session_id);
-    for (const run of waiting) session.enqueue(run);
+    for (const run of this.takeEarly(data.session_id)) session.enqueue(run);
+  }
+
+  /** Lets the oldest session go that has nothing to do: it holds nothing that the journal does not. False when all are busy. */
+  private dropIdle(): boolean {
+    const idle = [...this.sessions.values()].find((session) => !session.isBusy);
+    return idle !== undefined && this.sessions.delete(idle.id);
+  }
+
+  private takeEarly(sessionId: string): QueuedRun[] {
+    const waiting = this.early.get(sessionId) ?? [];
+    this.early.delete(sessionId);
+    return waiting;
   }
 
   private stopSession(sessionId: string, reason: string): void {
     const session = this.sessions.get(sessionId);
     this.sessions.delete(sessionId);
     if (session) void session.close(reason);
-    for (const run of this.early.get(sessionId) ?? []) void this.emitter(sessionId, run).complete({ cancelled: true });
-    this.early.delete(sessionId);
+    for (const run of this.takeEarly(sessionId)) void this.emitter(sessionId, run).complete({ cancelled: true });
   }
 
   private message(run: RunRecord, message: UserMessage): void {
@@ -123,14 +137,20 @@ export class Runtime {
       nextSteer: () => run.steers?.[steered++]?.text,
       cancelled: run.cancelled,
     };
+    const known = this.state.sessions.get(message.session_id);
+    if (known && !this.sessions.has(message.session_id)) this.start(known);
     const session = this.sessions.get(message.session_id);
     if (session) {
       session.enqueue(queued);
       return;
     }
+    if (known) {
+      this.refuse(message.session_id, queued, ALL_BUSY);
+      return;
+    }
     const waiting = this.early.get(message.session_id) ?? [];
     if (waiting.length >= LIMITS.queuedMessagesPerSession || this.early.size >= MAX_SESSIONS) {
-      void this.emitter(message.session_id, queued).fail('QUEUE_FULL', 'Too many messages wait for a session that was not started.');
+      this.refuse(message.session_id, queued, 'Too many messages wait for a session that was not started.');
       return;
     }
     this.early.set(message.session_id, [...waiting, queued]);
@@ -143,6 +163,11 @@ export class Runtime {
       this.sessions.get(sessionId)?.cancel(run.runId, reason);
       for (const waiting of this.early.get(sessionId) ?? []) if (waiting.runId === run.runId) waiting.cancelled = true;
     }
+  }
+
+  private refuse(sessionId: string, run: QueuedRun, sentence: string): void {
+    const emitter = this.emitter(sessionId, run);
+    void (run.cancelled ? emitter.complete({ cancelled: true }) : emitter.fail('QUEUE_FULL', sentence));
   }
 
   private emitter(sessionId: string, run: QueuedRun): RunEmitter {

@@ -157,4 +157,14 @@ describe('journal state', () => {
       true,
     ]);
   });
+
+  it('remembers a bounded number of sessions: those that were started or written to last', () => {
+    const state = folded(session('main'), session('first'));
+    for (let i = 3; i <= 10_000; i++) state.apply({ k: 'down', fseq: i, frame: session(`s${i}`) });
+    state.apply({ k: 'down', fseq: 10_001, frame: message('main', 'r1') });
+    state.apply({ k: 'down', fseq: 10_002, frame: session('last') });
+    const again = folded(...([...state.entries()] as JournalEntry[]));
+    for (const one of [state, again]) expect([one.sessions.size, one.sessions.has('main'), one.sessions.has('first')]).toEqual([10_000, true, false]);
+    expect([...again.sessions.keys()].slice(-2)).toEqual(['main', 'last']);
+  });
 });

@@ -54,6 +54,8 @@ export type CommandFrame = MeshFrameOf<'start_session'> | MeshFrameOf<'stop_sess
 /** Ended runs that are remembered, so that a repeated message does not execute them again. */
 const MAX_ENDED_RUNS = 10_000;
 const MAX_EARLIER_RUNS = 1_000;
+/** Sessions that are remembered. */
+const MAX_SESSIONS = 10_000;
 /** Further messages that one run takes. */
 const MAX_STEERS = 20;
 
@@ -87,6 +89,7 @@ export class JournalState {
   received = 0;
   /** Highest uplink frame that the mesh acked. */
   acked = 0;
+  /** The one that was started or written to last comes last. */
   readonly sessions = new Map<string, StartSessionData>();
   /** By `runKey`, as `earlier`. */
   readonly runs = new Map<string, RunRecord>();
@@ -104,7 +107,7 @@ export class JournalState {
         this.acked = entry.acked;
         return;
       case 'start':
-        this.sessions.set(entry.data.session_id, entry.data);
+        this.remember(entry.data);
         return;
       case 'run':
         this.addRun(entry.run);
@@ -129,7 +132,7 @@ export class JournalState {
   private command(frame: CommandFrame): void {
     switch (frame.type) {
       case 'start_session':
-        this.sessions.set(frame.data.session_id, frame.data);
+        this.remember(frame.data);
         return;
       case 'stop_session':
         this.sessions.delete(frame.data.session_id);
@@ -137,6 +140,8 @@ export class JournalState {
         return;
       case 'user_message': {
         const runId = runIdOf(frame);
+        const session = this.sessions.get(frame.session_id);
+        if (session) this.remember(session);
         if (frame.data.metadata.steer) this.steer(runId, frame);
         else if (!this.runs.has(runKey(frame.session_id, runId)))
           this.addRun({ runId, sessionId: frame.session_id, lastSeq: 0, ended: false, cancelled: false, message: frame });
@@ -159,6 +164,12 @@ export class JournalState {
         }
       }
     }
+  }
+
+  private remember(session: StartSessionData): void {
+    this.sessions.delete(session.session_id);
+    this.sessions.set(session.session_id, session);
+    if (this.sessions.size > MAX_SESSIONS) this.sessions.delete(this.sessions.keys().next().value as string);
   }
 
   private steer(runId: string, frame: UserMessage): void {
