@@ -48,6 +48,44 @@ describe('reading a session stream', () => {
     expect(verdicts[3]).toEqual({ kind: 'event', text: 'ab' });
   });
 
+  it('compares epochs within one VM: the marker of another VM sets the floor, and what any other VM says behind it is dropped', () => {
+    const on = (vmId: string, item: SessionStreamEvent): SessionStreamEvent => ({ ...item, vmId });
+    const marker = (vmId: string, epoch: number) => on(vmId, { epoch, event: { type: 'epoch_marker' } });
+    const { state, verdicts } = readAll([
+      on('a', chunk(1, 'a', 7)),
+      marker('b', 3),
+      on('a', chunk(2, 'late', 7)),
+      on('b', chunk(2, 'b', 3)),
+      marker('b', 2),
+      marker('b', 5),
+      on('b', chunk(3, 'late', 3)),
+      { runId: 'r', event: { type: 'execution_complete' } },
+    ]);
+    const stale = { kind: 'dropped', reason: 'stale-epoch' };
+    expect(verdicts).toMatchObject([
+      { text: 'a' },
+      { kind: 'marker', epoch: 3 },
+      stale,
+      { text: 'ab' },
+      stale,
+      { kind: 'marker', epoch: 5 },
+      stale,
+      { kind: 'end', end: { text: 'ab' } },
+    ]);
+    expect(state).toMatchObject({ epoch: 5, vmId: 'b' });
+  });
+
+  it('is not deafened by a late event of a VM that its floor does not come from', () => {
+    const { verdicts } = readAll(
+      [
+        { ...chunk(1, 'late', 7, 'old'), vmId: 'a' },
+        { ...chunk(1, 'new', 3), vmId: 'b' },
+      ],
+      emptySessionStream(3),
+    );
+    expect(verdicts[1]).toEqual({ kind: 'event', text: 'new' });
+  });
+
   it('lets the first end win and drops everything of that run behind it, a second end too', () => {
     const timeout: SessionStreamEvent = { runId: 'r', event: { type: 'execution_error', code: 'RUN_TIMEOUT', error: 'nothing for 600 s' } };
     const { verdicts } = readAll([
@@ -120,6 +158,45 @@ describe('reading a session stream', () => {
           if (step.verdict.kind === 'end') ends.set(item.runId, 1);
         }
       }),
+    );
+  });
+
+  it('property: a session that moves between VMs, in any order of epochs, is never deaf, and hears nobody but its VM', () => {
+    const move = fc.record({
+      vmId: fc.constantFrom('a', 'b', 'c'),
+      restarted: fc.boolean(),
+      late: fc.array(fc.nat(), { maxLength: 3 }),
+    });
+    fc.assert(
+      fc.property(
+        fc.nat(9),
+        fc.shuffledSubarray(Array.from({ length: 12 }, (_, index) => index + 1)),
+        fc.array(move, { maxLength: 12 }),
+        (floor, drawn, moves) => {
+          let state = emptySessionStream(floor);
+          const current = new Map<string, number>();
+          const earlier: { vmId: string; epoch: number }[] = [];
+          const take = (item: SessionStreamEvent): StreamVerdict => {
+            const step = readSessionEvent(state, item);
+            state = step.state;
+            return step.verdict;
+          };
+          for (const [index, { vmId, restarted, late }] of moves.entries()) {
+            // A VM keeps its incarnation or gets a newer one; how the epochs of two VMs compare is chance.
+            const before = current.get(vmId);
+            const epoch = before === undefined ? (drawn[index] ?? 1) : before + (restarted ? 1 : 0);
+            current.set(vmId, epoch);
+            expect(take({ vmId, epoch, event: { type: 'epoch_marker' } })).toEqual({ kind: 'marker', epoch });
+            for (const pick of late) {
+              const old = earlier[pick % Math.max(1, earlier.length)];
+              if (old === undefined || (old.vmId === vmId && old.epoch === epoch)) continue;
+              expect(take({ ...chunk(99, 'late', old.epoch, `run-${index}`), vmId: old.vmId })).toEqual({ kind: 'dropped', reason: 'stale-epoch' });
+            }
+            expect(take({ ...chunk(1, 'x', epoch, `run-${index}`), vmId })).toEqual({ kind: 'event', text: 'x' });
+            earlier.push({ vmId, epoch });
+          }
+        },
+      ),
     );
   });
 

@@ -6,7 +6,9 @@ import type { RunEvent } from './session.contracts.js';
  * Pure: the state goes in and out as plain JSON, so that a reader may keep it in memory or in its database.
  *
  * Rules, in this order:
- * 1. An `epoch_marker` raises the floor of the session; whatever carries a lower epoch behind it is dropped. Events of services carry no epoch and pass.
+ * 1. An `epoch_marker` sets the floor of the session; what carries a lower epoch behind it is dropped, and what another VM says. Epochs are compared
+ *    within one VM only: those of two VMs say nothing about each other. So the marker of another VM sets the floor up or down, one of the same VM only
+ *    raises it. Events of services carry neither VM nor epoch and pass.
  * 2. The first `execution_complete` or `execution_error` in stream order is the end of its run; every later event of that run is dropped.
  * 3. A `runSeq` that was already had is dropped; one that skips numbers passes and says so.
  */
@@ -15,6 +17,7 @@ import type { RunEvent } from './session.contracts.js';
 export interface SessionStreamEvent {
   readonly runId?: string | undefined;
   readonly runSeq?: number | undefined;
+  readonly vmId?: string | undefined;
   readonly epoch?: number | undefined;
   readonly event: RunEvent;
 }
@@ -31,7 +34,10 @@ export interface RunProgress {
 
 /** What a reader remembers of one session. */
 export interface SessionStreamState {
+  /** The floor: what carries a lower epoch is dropped. */
   readonly epoch: number;
+  /** The VM that the floor is of; absent until a marker has named one. */
+  readonly vmId?: string | undefined;
   /** The runs seen last, oldest first; at most {@link REMEMBERED_RUNS}. */
   readonly runs: readonly RunProgress[];
 }
@@ -67,9 +73,12 @@ export function emptySessionStream(epoch = 0): SessionStreamState {
 export function readSessionEvent(state: SessionStreamState, item: SessionStreamEvent): { readonly state: SessionStreamState; readonly verdict: StreamVerdict } {
   const drop = (reason: DropReason) => ({ state, verdict: { kind: 'dropped', reason } as const });
 
-  if (item.epoch !== undefined && item.epoch < state.epoch) return drop('stale-epoch');
-  const epoch = Math.max(state.epoch, item.epoch ?? 0);
-  if (item.event.type === 'epoch_marker') return { state: { ...state, epoch }, verdict: { kind: 'marker', epoch } };
+  const isMarker = item.event.type === 'epoch_marker';
+  const moves = isMarker && item.vmId !== undefined && item.vmId !== state.vmId;
+  if (!moves && isStale(state, item)) return drop('stale-epoch');
+  // An event raises the floor of its own VM alone: a late one of another VM would otherwise lock out everybody with a lower epoch.
+  const epoch = moves ? (item.epoch ?? 0) : isMarker || item.vmId === state.vmId ? Math.max(state.epoch, item.epoch ?? 0) : state.epoch;
+  if (isMarker) return { state: { ...state, epoch, ...(moves ? { vmId: item.vmId } : {}) }, verdict: { kind: 'marker', epoch } };
   if (item.runId === undefined) return { state: { ...state, epoch }, verdict: { kind: 'event', text: '' } };
 
   const known = state.runs.find((run) => run.runId === item.runId);
@@ -84,9 +93,15 @@ export function readSessionEvent(state: SessionStreamState, item: SessionStreamE
   const end = runEnd(item.event, text);
   const next: RunProgress = { runId: run.runId, lastSeq: item.runSeq ?? run.lastSeq, ended: end !== undefined, text: end === undefined ? text : '' };
   return {
-    state: { epoch, runs: [...state.runs.filter((other) => other !== known), next].slice(-REMEMBERED_RUNS) },
+    state: { ...state, epoch, runs: [...state.runs.filter((other) => other !== known), next].slice(-REMEMBERED_RUNS) },
     verdict: end === undefined ? { kind: 'event', text, ...gap } : { kind: 'end', end, ...gap },
   };
+}
+
+/** Whether it comes from an incarnation that the session has left. */
+function isStale(state: SessionStreamState, item: SessionStreamEvent): boolean {
+  if (state.vmId !== undefined && item.vmId !== undefined && item.vmId !== state.vmId) return true;
+  return item.epoch !== undefined && item.epoch < state.epoch;
 }
 
 /** The text of a run after one more of its events: chunks are joined, a `text_reset` voids what came before. */

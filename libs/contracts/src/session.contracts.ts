@@ -19,7 +19,7 @@ export const sessionEvent = defineEvent({
   version: 1,
   key: ['sessionId'],
   summary:
-    'One live event of a session. Read it with an ordered consumer; stream sequence is the Last-Event-ID. Readers drop what carries an epoch lower than the last epoch_marker and any runSeq they already had. The first end in stream order is the end of the run.',
+    'One live event of a session. Read it with an ordered consumer; stream sequence is the Last-Event-ID. Readers drop what carries an epoch lower than the last epoch_marker or comes from another VM than that, and any runSeq they already had. The first end in stream order is the end of the run.',
   data: z.object({
     sessionId: Ulid,
     sessionKey: SessionKey,

@@ -77,7 +77,7 @@ describe('runs and frames in Postgres', () => {
     for (const kib of [100, 100, 600, 100, 100]) await start({ ...run, runId: `run-${ulid()}` }, long(kib));
     const pages: number[][] = [];
     for (let after = 0; pages.length < 10; after = pages.at(-1)?.at(-1) ?? 0) {
-      const page = await connections.readOutbox({ vmId, epoch }, 1, after, 64);
+      const page = await connections.readOutbox({ vmId, epoch, tenant: 'acme' }, 1, after, 64);
       if (page === undefined || page.frames.length === 0) break;
       if (page.frames.length > 1) expect(JSON.stringify(page.frames).length).toBeLessThan(300 * 1024);
       pages.push(page.frames.map(({ fseq }) => fseq));
@@ -91,7 +91,7 @@ describe('runs and frames in Postgres', () => {
     const { vmId } = await readyVm('bob');
     const run = addressOf('bob');
     await start(run);
-    await runs.close(run.tenant, run.sessionId, run.runId, { seq: 1, epoch: undefined });
+    await runs.close(run.tenant, run.sessionId, run.runId, { seq: 1, vmId: undefined, epoch: undefined });
     expect(await stateOf(run)).toBe('ended');
     expect(await runs.cancel(run, 'reset')).toEqual({ vmId, queued: true });
     expect(await runs.cancel(run, 'reset')).toBeUndefined();
@@ -110,6 +110,18 @@ describe('runs and frames in Postgres', () => {
     expect(await new PostgresRunStore(after(pool, 'run_find', bind), events).cancel(run, 'user')).toEqual({ vmId, queued: true });
     expect(await frameTypes(vmId)).toEqual(['cancel']);
     expect(await stateOf(run)).toBe('open');
+  });
+
+  it('does not take a late end of the VM that a session has left for one of the VM that has it now, however their epochs compare', async () => {
+    const [left, now] = [await readyVm('dee'), await readyVm('eli')];
+    const run = addressOf('dee');
+    await start(run);
+    await rows('UPDATE vm_sessions SET vm_id = $2, epoch = 1, marked_epoch = 1, marker_seq = 10 WHERE session_id = $1', [run.sessionId, now.vmId]);
+    const close = (vmId: string, epoch: number) => runs.close(run.tenant, run.sessionId, run.runId, { seq: 11, vmId, epoch });
+    await close(left.vmId, left.epoch);
+    expect(await stateOf(run)).toBe('open');
+    await close(now.vmId, 1);
+    expect(await stateOf(run)).toBe('ended');
   });
 });
 

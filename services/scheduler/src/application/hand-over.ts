@@ -36,7 +36,7 @@ export class HandOver {
     const position = await this.log.mark(run, epoch, vmId);
     if (position.ended) {
       // In the stream, and not read by our consumer yet.
-      await this.runs.close(run.tenant, run.sessionId, run.runId, { seq: position.markerSeq, epoch: undefined });
+      await this.runs.close(run.tenant, run.sessionId, run.runId, { seq: position.markerSeq, vmId: undefined, epoch: undefined });
       return false;
     }
     return this.runs.handTo(run, vmId, epoch, { resume: lost > 0, lost, runSeq: position.lastRunSeq, markerSeq: position.markerSeq });

@@ -223,8 +223,13 @@ export interface RunStore {
   handTo(run: RunRow, vmId: string, epoch: number, how: HandOver): Promise<boolean>;
   /** Writes an end for a run that has none, into the outbox. False when it has one. */
   end(run: RunAddress, ending: RunEnding): Promise<boolean>;
-  /** An end was seen in the stream at `seq`, with the epoch of the VM that wrote it. */
-  close(tenant: string, sessionId: string, runId: string, at: { readonly seq: number; readonly epoch: number | undefined }): Promise<void>;
+  /** An end was seen in the stream at `seq`, with the VM that wrote it and its epoch; a service has neither. */
+  close(
+    tenant: string,
+    sessionId: string,
+    runId: string,
+    at: { readonly seq: number; readonly vmId: string | undefined; readonly epoch: number | undefined },
+  ): Promise<void>;
   /** Runs that could not get a VM in time, with the reason. */
   unavailable(limit: number): Promise<(RunAddress & { readonly reason: string })[]>;
   /** Runs that should be looked at: silent for too long, or cancelled and still not over. */

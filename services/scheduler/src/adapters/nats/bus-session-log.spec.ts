@@ -42,7 +42,10 @@ class Stream {
       readOrdered: (_stream: unknown, _selection: unknown, handler: (message: OrderedMessage) => void) => {
         this.open += 1;
         setImmediate(() => this.delivered.forEach(handler));
-        return { stop: async () => void (this.open -= 1) } as unknown as OrderedReading;
+        const stop = async (): Promise<void> => {
+          this.open -= 1;
+        };
+        return { stop } as unknown as OrderedReading;
       },
       encodeEvent: () => ({ subject: 's', headers: {}, body: new Uint8Array() }),
       publishRaw: async (_subject: string, _body: Uint8Array, { msgId }: { msgId: string }) => {
@@ -65,5 +68,21 @@ describe('the subject of a session', () => {
     await expect(new BusSessionLog(silent.bus, 20).mark(run, 6, 'vm-b')).rejects.toMatchObject({ code: 'TIMEOUT' });
     expect(silent.open).toBe(0);
     expect(silent.markers).toEqual([]);
+  });
+
+  it('compares the epochs of the run with the last marker only within one VM', async () => {
+    const said = (vmId: string, epoch: number, runSeq: number) => message(8, { runId: run.runId, runSeq, vmId, epoch, event: { type: 'thinking' } });
+    const marked = { ...run, markedEpoch: 7 };
+    expect(await new BusSessionLog(new Stream([said('vm-a', 3, 5)]).bus).mark(marked, 6, 'vm-b')).toMatchObject({ lastRunSeq: 5 });
+    expect(await new BusSessionLog(new Stream([said('vm-b', 3, 5)]).bus).mark(marked, 8, 'vm-b')).toMatchObject({ lastRunSeq: 0 });
+  });
+
+  it('marks a return to an incarnation anew, and a repeat of the same hand-over not', async () => {
+    const stream = new Stream([]);
+    const log = new BusSessionLog(stream.bus);
+    for (const markerSeq of [4, 4, 9]) await log.mark({ ...run, markerSeq }, 6, 'vm-b');
+    const [first, repeated, returned] = stream.markers;
+    expect(repeated).toBe(first);
+    expect(returned).not.toBe(first);
   });
 });

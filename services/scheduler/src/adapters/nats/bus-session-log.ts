@@ -24,7 +24,8 @@ export class BusSessionLog implements SessionLog {
 
   async mark(run: RunRow, epoch: number, vmId: string): Promise<MarkedPosition> {
     const { tenant, sessionId, sessionKey, owner, agentId } = run;
-    const id = `${vmId}:${epoch}:marker:${sessionId}`;
+    // One per change of hands: a return to the same incarnation needs a marker too, and the stream would take it for a repeat of the first.
+    const id = `${vmId}:${epoch}:marker:${sessionId}:${run.markerSeq}`;
     const data = { sessionId, sessionKey, owner, agentId, vmId, epoch, event: { type: 'epoch_marker' } };
     const marker = this.bus.encodeEvent(sessionContracts.sessionEvent, { tenant, key: [sessionId], data, id, msgId: id });
     for (let race = 1; ; race += 1) {
@@ -82,9 +83,10 @@ export class BusSessionLog implements SessionLog {
   }
 }
 
-/** Takes one message into account, as every reader of the stream does: what an older epoch says behind a marker does not count. */
+/** Takes one message into account, as every reader of the stream does: what an older epoch of the VM says behind a marker does not count. */
 function step(progress: Progress, run: RunRow, message: OrderedMessage): Progress {
   const { data } = message.json<{ data: SessionEventData }>();
-  if (data.runId !== run.runId || (data.epoch !== undefined && data.epoch < run.markedEpoch)) return progress;
+  const stale = data.vmId === run.vmId && data.epoch !== undefined && data.epoch < run.markedEpoch;
+  if (data.runId !== run.runId || stale) return progress;
   return { lastRunSeq: Math.max(progress.lastRunSeq, data.runSeq ?? 0), ended: progress.ended || runEnd(data.event) !== undefined };
 }

@@ -67,7 +67,7 @@ export class RunsController {
     const read = sessionContracts.sessionEvent.data.safeParse(data);
     // Routing reads the same stream and parks what does not fit; here it simply ends nothing.
     if (!read.success || read.data.runId === undefined || runEnd(read.data.event) === undefined) return { kind: 'done' };
-    await this.runs.close(tenant, read.data.sessionId, read.data.runId, { seq, epoch: read.data.epoch });
+    await this.runs.close(tenant, read.data.sessionId, read.data.runId, { seq, vmId: read.data.vmId, epoch: read.data.epoch });
     return { kind: 'done' };
   }
 }

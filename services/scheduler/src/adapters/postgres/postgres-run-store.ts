@@ -162,14 +162,20 @@ export class PostgresRunStore implements RunStore {
     });
   }
 
-  async close(tenant: string, sessionId: string, runId: string, end: { readonly seq: number; readonly epoch: number | undefined }): Promise<void> {
+  async close(
+    tenant: string,
+    sessionId: string,
+    runId: string,
+    end: { readonly seq: number; readonly vmId: string | undefined; readonly epoch: number | undefined },
+  ): Promise<void> {
     const rows = await this.database.query<{ vm_id: string | null }>(
       'run_close',
       `UPDATE vm_runs r SET state = 'ended', ended_at = clock_timestamp(), command = NULL, steers = '[]', bind_at = NULL, unavailable_at = NULL, check_at = NULL
         WHERE r.tenant_id = $1 AND r.session_id = $2 AND r.run_id = $3 AND r.state IN ('open', 'ending')
-          AND NOT EXISTS (SELECT 1 FROM vm_sessions s WHERE s.tenant_id = $1 AND s.session_id = $2 AND s.marked_epoch > $4::bigint AND s.marker_seq < $5)
+          AND NOT EXISTS (SELECT 1 FROM vm_sessions s WHERE s.tenant_id = $1 AND s.session_id = $2 AND s.marked_epoch > 0 AND s.marker_seq < $5
+                           AND (s.vm_id <> $6::text OR s.marked_epoch > $4::bigint))
         RETURNING r.vm_id`,
-      [tenant, sessionId, runId, end.epoch ?? null, end.seq],
+      [tenant, sessionId, runId, end.epoch ?? null, end.seq, end.vmId ?? null],
     );
     const vmId = rows[0]?.vm_id;
     if (vmId != null) await this.database.query('run_closed_activity', 'UPDATE vms SET last_activity_at = clock_timestamp() WHERE id = $1', [vmId]);
