@@ -77,6 +77,38 @@ test('what a fenced incarnation still says counts for nothing', async () => {
   expect((await messages(run)).map(({ text }) => text)).toEqual(['question', 'new']);
 });
 
+test('a session that moves to a VM with a lower epoch is heard there, and the VM that it left no more', async () => {
+  const run = await start();
+  await mesh.event(run, chunk('old '), { vmId: 'vm-a', epoch: 9, runSeq: 1 });
+  const marker = { sessionId: run.sessionId, sessionKey: run.sessionKey, owner: 'ada', vmId: 'vm-b', epoch: 4, event: { type: 'epoch_marker' } };
+  await mesh.bus.publish(sessionContracts.sessionEvent, { tenant: 'acme', key: [run.sessionId], data: marker });
+  await mesh.event(run, { type: 'execution_complete', content: 'zombie' }, { vmId: 'vm-a', epoch: 9, runSeq: 2 });
+  await mesh.event(run, { type: 'execution_complete', content: 'new' }, { vmId: 'vm-b', epoch: 4, runSeq: 2 });
+  await ended(run, 'ok');
+  expect((await messages(run)).map(({ text }) => text)).toEqual(['question', 'new']);
+  const [session] = await mesh.database.query<{ stream_epoch: number }>('spec_epoch', 'SELECT stream_epoch FROM sessions WHERE session_id = $1', [
+    run.sessionId,
+  ]);
+  expect(session?.stream_epoch).toBe(4);
+});
+
+test('ends are seen in a stream that was rebuilt and counts from the beginning again, and the position returns to it', async () => {
+  const first = await start();
+  // What a rebuilt stream looks like from here: everything in it lies before the place up to which the session was read.
+  await mesh.database.query('spec_rebuilt', 'UPDATE sessions SET stream_seq = 1000000, stream_epoch = 50 WHERE session_id = $1', [first.sessionId]);
+  await mesh.event(first, chunk('still '), { epoch: 3, runSeq: 1 });
+  const seq = await mesh.event(first, { type: 'execution_complete' }, { epoch: 3, runSeq: 2 });
+  await ended(first, 'ok');
+  const [session] = await mesh.database.query<{ stream_seq: number }>('spec_position', 'SELECT stream_seq FROM sessions WHERE session_id = $1', [
+    first.sessionId,
+  ]);
+  expect(session?.stream_seq).toBe(seq);
+  const second = await start('again', first.sessionKey);
+  await mesh.event(second, { type: 'execution_complete', content: 'here' }, { epoch: 3, runSeq: 1 });
+  await ended(second, 'ok');
+  expect((await messages(first)).map(({ text }) => text)).toEqual(['question', 'still ', 'again', 'here']);
+});
+
 test('each end releases the next waiting run, with the answers before it as history', async () => {
   const sessionKey = 'followup';
   const runs = [await start('q0', sessionKey), await start('q1', sessionKey), await start('q2', sessionKey)];

@@ -133,7 +133,7 @@ export interface SessionCatalogue {
 export interface SessionEvents {
   /**
    * Reads the run's events behind `from` up to stream sequence `upTo` (absent: up to the newest) in stream order, and says where and how the run
-   * ended, if it did.
+   * ended, if it did. A `from` that the stream has not reached, or that `upTo` does not go beyond, is of a stream that is gone: then from the beginning.
    */
   readRun(run: { tenant: string; sessionId: string; runId: string }, from: StreamPosition, upTo?: number): Promise<RunReading>;
 }

@@ -30,7 +30,7 @@ export interface RoutingMesh {
   event(
     run: { sessionId: string; sessionKey: string; runId: string },
     event: { type: string; [key: string]: unknown },
-    more?: { runSeq?: number; epoch?: number; msgId?: string },
+    more?: { runSeq?: number; vmId?: string; epoch?: number; msgId?: string },
   ): Promise<number>;
   /** Commands in the work queue, in stream order. */
   commands(): Promise<{ name: string; data: RunStart & { reason?: string } }[]>;

@@ -19,9 +19,13 @@ export class StreamSessionEvents implements SessionEvents {
   async readRun(run: { tenant: string; sessionId: string; runId: string }, from: StreamPosition, upTo = Number.POSITIVE_INFINITY): Promise<RunReading> {
     const subject = sessionContracts.sessionEvent.subject(run.tenant, run.sessionId);
     const last = await this.#bus.lastOnSubject(STREAM, subject);
-    if (!last || last.seq <= from.seq) return {};
-    const reader = new RunReader(run.runId, from.epoch, Math.min(upTo, last.seq));
-    const reading = this.#bus.readOrdered(STREAM, { filter: subject, from: { startSeq: from.seq + 1 } }, (message) => reader.read(message), {
+    if (!last) return {};
+    // A stream that was rebuilt counts from the beginning again: what lies behind the position in time then lies before it in number.
+    const rebuilt = last.seq < from.seq || upTo <= from.seq;
+    const start = rebuilt ? { seq: 0, epoch: 0 } : from;
+    if (last.seq <= start.seq) return {};
+    const reader = new RunReader(run.runId, start.epoch, Math.min(upTo, last.seq));
+    const reading = this.#bus.readOrdered(STREAM, { filter: subject, from: { startSeq: start.seq + 1 } }, (message) => reader.read(message), {
       onError: (error) => reader.fail(error),
     });
     try {

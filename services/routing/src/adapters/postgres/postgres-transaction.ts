@@ -59,7 +59,12 @@ const END_RUN = `
   WITH freed AS (UPDATE sessions SET active_run_id = NULL, updated_at = now() WHERE id = $2 AND active_run_id = $3)
   UPDATE runs SET status = $4, text = $5, error_code = $6, error_message = $7, ended_at = now(), due_at = NULL WHERE id = $1`;
 
-const MOVE_POSITION = 'UPDATE sessions SET stream_seq = GREATEST(stream_seq, $2), stream_epoch = GREATEST(stream_epoch, $3) WHERE id = $1';
+/**
+ * Back as well, because a rebuilt stream counts from the beginning again and another VM may have a lower epoch. The row is locked and only an open
+ * run gets here, so an end that comes again moves nothing; and sequence and epoch are of one place that was read, so a position that is
+ * further back than it could be costs reading and never misleads.
+ */
+const MOVE_POSITION = 'UPDATE sessions SET stream_seq = $2, stream_epoch = $3 WHERE id = $1';
 
 const POSTPONE = `
   UPDATE runs SET due_at = now() + $2::int * interval '1 millisecond' WHERE id = $1 AND status = 'started' RETURNING id`;
