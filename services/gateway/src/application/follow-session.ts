@@ -22,7 +22,7 @@ const MAX_WAITING = 5_000;
  * repeats. A reset of the session is followed into its next incarnation. Resolves with the function that ends it.
  */
 export async function followSession(
-  services: { readonly mesh: Mesh; readonly feed: SessionFeed; readonly archive: SessionArchive; readonly epochOf: (vmId: string) => number },
+  services: { readonly mesh: Mesh; readonly feed: Pick<SessionFeed, 'watch'>; readonly archive: SessionArchive; readonly epochOf: (vmId: string) => number },
   principal: Principal,
   requestedKey: string,
   lastEventId: number | undefined,
@@ -74,11 +74,14 @@ class Follower {
   /** `stored` begins with the event that the follower saw last, if that still exists; otherwise something may be missing. */
   replay(stored: readonly StoredSessionEvent[], lastEventId: number): void {
     const [first, ...rest] = stored;
-    if (first?.seq !== lastEventId || rest.length > MAX_REPLAY) {
+    if (first === undefined || first.seq !== lastEventId || rest.length > MAX_REPLAY) {
       this.lastSeq = stored.at(-1)?.seq ?? lastEventId;
       this.sink.resync();
       return;
     }
+    // The past has the epochs of its time: those that came since are raised by the markers of the replay itself.
+    this.sessionId = first.sessionId;
+    this.state = emptySessionStream(first.data.epoch ?? 0);
     this.take(first, false);
     for (const event of rest) this.take(event, true);
   }

@@ -1,0 +1,47 @@
+import type { Principal } from '@plexus/contracts';
+import type { SessionEventData } from '../domain/chat-events.js';
+import { followSession } from './follow-session.js';
+import type { Mesh, SessionStreamMessage } from './ports.js';
+
+const ME: Principal = { tenant: 'default', user: 'me', role: 'user', scopes: ['operator.read'], credentialId: 'c' };
+const SESSION = { sessionId: '01jd5a0000000000000000000a', sessionKey: 'agent:main:main', owner: 'me', agentId: 'main' };
+
+/** What a follower of the session is shown behind `lastEventId`, when this is stored and the VM's epoch is now `epoch`. */
+async function shown(stored: readonly Partial<SessionEventData>[], lastEventId: number, epoch: number): Promise<string[]> {
+  const messages: SessionStreamMessage[] = stored.map((data, index) => ({
+    seq: index + 1,
+    time: 0,
+    tenant: 'default',
+    name: 'event',
+    sessionId: SESSION.sessionId,
+    data: { ...SESSION, ...data },
+  }));
+  const seen: string[] = [];
+  const sink = { event: (id: number, type: string) => void seen.push(`${id} ${type}`), resync: () => void seen.push('resync') };
+  const mesh = { call: async () => ({ sessionKey: SESSION.sessionKey, session: SESSION }) } as unknown as Mesh;
+  const archive = { readSession: async (_tenant: string, _session: string, from: number) => messages.filter(({ seq }) => seq >= from) };
+  const feed = { watch: () => () => undefined };
+  const services = { mesh, feed, archive, epochOf: () => epoch };
+  (await followSession(services, ME, SESSION.sessionKey, lastEventId, sink, new AbortController().signal))();
+  return seen;
+}
+
+const chunk = (runSeq: number, epoch: number) => ({ vmId: 'vm-1', epoch, runId: `run-${epoch}`, runSeq, event: { type: 'text_chunk', content: 'x' } });
+const end = (runSeq: number, epoch: number) => ({ ...chunk(runSeq, epoch), event: { type: 'execution_complete' } });
+const marker = (epoch: number) => ({ vmId: 'vm-1', epoch, event: { type: 'epoch_marker' } });
+
+describe('a replay of a session', () => {
+  it('shows what an earlier incarnation said before the marker of the next one, the end of its run included', async () => {
+    const stored = [chunk(1, 4), chunk(2, 4), end(3, 4), marker(5), chunk(1, 5), end(2, 5)];
+    expect(await shown(stored, 1, 5)).toEqual(['2 text_chunk', '3 execution_complete', '5 text_chunk', '6 execution_complete']);
+  });
+
+  it('drops what the earlier incarnation said behind that marker', async () => {
+    expect(await shown([chunk(1, 4), marker(5), chunk(2, 4), chunk(1, 5)], 1, 5)).toEqual(['4 text_chunk']);
+  });
+
+  it('does so too when the last thing seen came from a service', async () => {
+    const note = { event: { type: 'message', text: 'note', messageId: 'm' } };
+    expect(await shown([note, chunk(1, 4), marker(5), chunk(2, 4)], 1, 5)).toEqual(['2 text_chunk']);
+  });
+});
