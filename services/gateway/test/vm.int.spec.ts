@@ -527,5 +527,28 @@ describe('the sockets of VMs', () => {
       ]);
       expect(again.frames.map(({ type }) => type)).toEqual(['init']);
     });
+
+    it('go on numbering behind their own run, also when something else was written into the session since', async () => {
+      const { session, vmId, client } = await plain();
+      const say = (on: VmSocketClient, content: string) =>
+        on.send({ type: 'sse_event', session_id: session.sessionId, run_id: 'run-r', data: JSON.stringify({ type: 'text_chunk', content }) });
+      for (const content of ['a', 'b']) say(client, content);
+      await waitFor(async () => (await stored(session.sessionId)).length === 2, { what: 'the events' });
+      client.close();
+      await waitFor(() => !scheduler.of(vmId).attached, { what: 'the detach' });
+      const note = { ...session, event: { type: 'message', text: 'a note', messageId: 'm' } };
+      await mesh.operator.publish(sessionContracts.sessionEvent, { tenant: 'default', key: [session.sessionId], data: note });
+      const again = await open({ user_id: 'me' });
+      again.send({ type: 'auth', token: `${vmId}/1` });
+      await again.frame('init');
+      say(again, 'c');
+      await waitFor(async () => (await stored(session.sessionId)).length === 4, { what: 'the third event of the run' });
+      expect((await stored(session.sessionId)).map(({ runId, runSeq }) => [runId, runSeq])).toEqual([
+        ['run-r', 1],
+        ['run-r', 2],
+        [undefined, undefined],
+        ['run-r', 3],
+      ]);
+    });
   });
 });

@@ -11,11 +11,11 @@ const MAX_IN_WORK = 2_000;
 
 /**
  * The direction from a runtime that does not number its frames. What it sends is handled in order, one frame after another; runs are
- * numbered here, behind the last number that the session's stream has. Events with a `seq` are acked once they are stored.
+ * numbered here, behind the last number of the run that the session's stream has. Events with a `seq` are acked once they are stored.
  */
 export class PlainUplink {
   private chain: Promise<void> = Promise.resolve();
-  private readonly numbers = new Map<string, { runId: string | undefined; runSeq: number }>();
+  private readonly numbers = new Map<string, { readonly runId: string; readonly runSeq: number }>();
   private inWork = 0;
   private paused = false;
 
@@ -75,9 +75,15 @@ export class PlainUplink {
   }
 
   private async nextNumber(sessionId: string, runId: string): Promise<number> {
-    let last = this.numbers.get(sessionId);
-    last ??= await persist(() => this.services.events.lastNumber(this.identity.tenant, sessionId), this.signal);
-    const runSeq = last?.runId === runId ? last.runSeq + 1 : 1;
+    const known = this.numbers.get(sessionId);
+    // Only the first run of the session on this connection can have begun before it.
+    const last =
+      known === undefined
+        ? await persist(() => this.services.events.lastNumber(this.identity.tenant, sessionId, runId, this.signal), this.signal)
+        : known.runId === runId
+          ? known.runSeq
+          : 0;
+    const runSeq = last + 1;
     this.numbers.set(sessionId, { runId, runSeq });
     return runSeq;
   }

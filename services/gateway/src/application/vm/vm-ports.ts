@@ -20,8 +20,8 @@ export type SessionEventInput = InputOf<typeof sessionContracts.sessionEvent>;
 export interface SessionEvents {
   /** Resolves when the stream has it. The same `msgId` within the duplicate window is stored once. */
   publish(tenant: string, data: SessionEventInput, o: { readonly msgId: string | null; readonly traceparent: string | undefined }): Promise<void>;
-  /** The run and number of the session's last stored event, for runtimes that do not number by themselves. */
-  lastNumber(tenant: string, sessionId: string): Promise<{ readonly runId: string | undefined; readonly runSeq: number } | undefined>;
+  /** The highest number that an event of the run has in the session's stream, 0 when there is none; for runtimes that do not number by themselves. */
+  lastNumber(tenant: string, sessionId: string, runId: string, signal: AbortSignal): Promise<number>;
 }
 
 /** What the parts of a VM connection share. */
