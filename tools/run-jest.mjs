@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const full = process.env.PLEXUS_TIER === 'full';
-const tier = full ? ['--testMatch', '<rootDir>/test/**/*.full.spec.ts', '--testPathIgnorePatterns', '/node_modules/', '/dist/', '--runInBand'] : [];
+const tier = full ? ['--testMatch', '<rootDir>/test/**/*.full.spec.ts', '--testPathIgnorePatterns', '/node_modules/', '/dist/'] : [];
 const result = spawnSync(
   process.execPath,
   [
