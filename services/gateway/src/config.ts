@@ -34,7 +34,7 @@ export const gatewayConfig = z.object({
     .describe('Session events read back at start, so that runs in flight are shown whole to clients that reconnect.'),
   GATEWAY_EXPIRY_GRACE_MS: whole(0, 600_000)
     .default(25_000)
-    .describe('A connection whose token has expired is closed after this; time to come back with a new one.'),
+    .describe('A connection or event stream whose token has expired is closed after this; time to come back with a new one.'),
   GATEWAY_SHUTDOWN_SPREAD_MS: whole(0, 120_000).default(0).describe('Asks clients to come back spread over this time after a restart.'),
 
   GATEWAY_VM_AUTH_MS: whole(100, 120_000).default(10_000).describe('A VM must authenticate within this (close 4008).'),

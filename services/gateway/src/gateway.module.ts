@@ -14,7 +14,7 @@ import {
   verifyTenantToken,
 } from '@plexus/service-kit';
 import { createHttpApi } from './adapters/http/http-api.js';
-import { EventStream } from './adapters/http/event-stream.js';
+import { EventStreams } from './adapters/http/event-streams.js';
 import { DirectoryTenants } from './adapters/nats/directory-tenants.js';
 import { SessionEventPublisher } from './adapters/nats/session-event-publisher.js';
 import { SessionStreamReader } from './adapters/nats/session-stream-reader.js';
@@ -34,6 +34,7 @@ import { SessionFeed } from './application/session-feed.js';
 import { VmConnections } from './application/vm/vm-connections.js';
 import type { VmCounters, VmServices } from './application/vm/vm-ports.js';
 import { gatewayConfig } from './config.js';
+import type { Credential } from './domain/caller.js';
 
 type Context = ServiceContext<ServiceConfig<typeof gatewayConfig>>;
 
@@ -111,6 +112,8 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     clientLog,
   );
 
+  const streams = new EventStreams({ maxBufferedBytes: config.GATEWAY_MAX_BUFFERED_BYTES, heartbeatMs: SSE_HEARTBEAT_MS }, metrics.streams);
+
   const vmServices: VmServices = {
     mesh: bus,
     events: new SessionEventPublisher(bus),
@@ -126,15 +129,19 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
   const liveness = new Liveness(
     clients,
     vms,
+    streams,
     inboxes,
     vmConnections,
     { tickMs: config.GATEWAY_TICK_MS, pingMs: config.GATEWAY_PING_MS, beatMs: config.GATEWAY_VM_BEAT_MS, expiryGraceMs: config.GATEWAY_EXPIRY_GRACE_MS },
     log,
   );
 
-  revocations.onRevoked(() => {
-    for (const connection of connections.all()) if (revocations.isRevoked(connection.credential)) connection.close(REVOKED, 'revoked');
-  });
+  const closeWithdrawn = () => {
+    const isWithdrawn = (credential: Credential) => authenticator.isWithdrawn(credential);
+    for (const connection of connections.all()) if (isWithdrawn(connection.credential)) connection.close(REVOKED, 'revoked');
+    streams.endWhere(isWithdrawn);
+  };
+  revocations.onRevoked(closeWithdrawn);
 
   return {
     module: GatewayModule,
@@ -154,9 +161,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
           archive: reader,
           epochOf,
           bus,
-          maxBufferedBytes: config.GATEWAY_MAX_BUFFERED_BYTES,
-          heartbeatMs: SSE_HEARTBEAT_MS,
-          streams: metrics.streams,
+          streams,
         },
         { bodyLimitBytes: config.GATEWAY_BODY_LIMIT_BYTES, logger: nestLogger(log.child({ part: 'http' })) },
         log.child({ part: 'http' }),
@@ -170,7 +175,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
         state.draining = true;
         state.serving = false;
         liveness.stop();
-        EventStream.endAll();
+        streams.endWhere(() => true);
         await Promise.all([clients.drain(signal), vms.drain(signal)]);
         await app.close();
       });

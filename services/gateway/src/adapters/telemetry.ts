@@ -3,6 +3,7 @@ import type { ServiceMetrics } from '@plexus/service-kit';
 import { extractContext, SpanKind, withSpan } from '@plexus/telemetry';
 import type { Logger } from 'pino';
 import type { Traced } from '../application/request-dispatcher.js';
+import type { EventStreamMetrics } from './http/event-streams.js';
 import type { SocketMetrics } from './ws/client-endpoint.js';
 
 /** One span per request of a client, continuing the trace that it sent along. */
@@ -18,7 +19,7 @@ export const traced: Traced = (method, traceparent, work) =>
   );
 
 /** Counts sockets and frames in the catalogued instruments. */
-export function socketMetrics({ counter, gauge }: ServiceMetrics): SocketMetrics & { readonly streams: { opened(): void; closed(): void } } {
+export function socketMetrics({ counter, gauge }: ServiceMetrics): SocketMetrics & { readonly streams: EventStreamMetrics } {
   const connections = gauge('connections');
   const closed = counter('connectionsClosed');
   const sent = counter('framesSent');

@@ -40,7 +40,12 @@ export class Authenticator {
     const { tenant, expiresAt } = found.value;
     if (!this.options.tenants.has(tenant)) return err('unknown-tenant');
     if (expiresAt !== undefined && expiresAt <= this.options.now()) return err('expired');
-    return this.options.revocations.isRevoked(found.value) ? err('revoked') : found;
+    return this.isWithdrawn(found.value) ? err('revoked') : found;
+  }
+
+  /** Whether a credential that was good once has been taken back since. Says nothing about its expiry. */
+  isWithdrawn(credential: Credential): boolean {
+    return this.options.revocations.isRevoked(credential);
   }
 
   private shared(digest: Buffer): Result<Credential, AuthenticationFailure> | undefined {

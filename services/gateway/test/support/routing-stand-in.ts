@@ -21,6 +21,8 @@ export class RoutingStandIn {
   readonly cancelled: unknown[] = [];
   /** Held calls of describe-session, to look at requests that take long. */
   describeGate: Promise<void> | undefined;
+  /** Calls of describe-session that came in. */
+  described = 0;
 
   constructor(private readonly bus: Bus) {
     const canonical = (key = 'main') => (key.startsWith('agent:') ? key : `agent:main:${key}`);
@@ -48,6 +50,7 @@ export class RoutingStandIn {
       };
     });
     bus.serve(routing.describeSession, async ({ sessionKey }, { principal }) => {
+      this.described += 1;
       await this.describeGate;
       const found = this.find(principal, canonical(sessionKey));
       return { sessionKey: canonical(sessionKey), ...(found && { session: this.summary(found) }) };

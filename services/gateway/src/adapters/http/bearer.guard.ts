@@ -2,7 +2,6 @@ import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@ne
 import { plexusError } from '@plexus/contracts';
 import type { FastifyRequest } from 'fastify';
 import type { AuthenticationFailure } from '../../application/authenticator.js';
-import { principalOf } from '../../domain/caller.js';
 import { FailureLimit } from '../../domain/failure-limit.js';
 import { rememberCaller } from './caller.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
@@ -31,7 +30,7 @@ export class BearerGuard implements CanActivate {
       if (credential.error !== 'missing') this.failures.note(request.ip, this.services.now());
       throw credential.error === 'unknown-tenant' ? plexusError('UNKNOWN_TENANT') : plexusError('UNAUTHENTICATED', { message: SENTENCES[credential.error] });
     }
-    rememberCaller(request, principalOf(credential.value, credential.value.scopes));
+    rememberCaller(request, credential.value);
     return true;
   }
 }

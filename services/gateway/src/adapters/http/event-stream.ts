@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { SessionSink } from '../../application/follow-session.js';
+import type { Credential } from '../../domain/caller.js';
 
 export interface EventStreamOptions {
   /** A reader that leaves more than this unread is cut off; it resumes with its last event id. */
@@ -7,8 +8,8 @@ export interface EventStreamOptions {
   readonly heartbeatMs: number;
 }
 
-/** Streams that are open in this process, so that a shutdown can end them. */
-const OPEN = new Set<EventStream>();
+/** A reader that does not take what is left at the end is cut off after this. */
+const FLUSH_MS = 2_000;
 
 /** One answer of type text/event-stream. What comes before {@link start} is kept and sent first. */
 export class EventStream implements SessionSink {
@@ -18,12 +19,14 @@ export class EventStream implements SessionSink {
 
   constructor(
     private readonly response: ServerResponse,
+    /** What the caller came in with; the stream lives no longer. */
+    readonly credential: Credential,
     private readonly options: EventStreamOptions,
   ) {
     response.once('close', () => this.gone.abort());
   }
 
-  /** Aborts when the client is gone. */
+  /** Aborts when the client is gone or the stream was ended. */
   get signal(): AbortSignal {
     return this.gone.signal;
   }
@@ -36,10 +39,8 @@ export class EventStream implements SessionSink {
     }
     this.signal.addEventListener('abort', () => {
       clearInterval(this.heartbeat);
-      OPEN.delete(this);
       onClosed();
     });
-    OPEN.add(this);
     this.response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache, no-transform',
@@ -62,6 +63,15 @@ export class EventStream implements SessionSink {
     this.put('event: resync\ndata: {}\n\n');
   }
 
+  /** Ends a started stream: nothing is written any more, and the client is told that this was all. */
+  end(): void {
+    if (this.signal.aborted) return;
+    this.gone.abort();
+    const cut = setTimeout(() => this.response.destroy(), FLUSH_MS);
+    this.response.once('close', () => clearTimeout(cut));
+    this.response.end();
+  }
+
   private put(text: string): void {
     if (this.pending !== undefined) this.pending.push(text);
     else this.write(text);
@@ -71,10 +81,5 @@ export class EventStream implements SessionSink {
     if (this.signal.aborted) return;
     this.response.write(text);
     if (this.response.writableLength > this.options.maxBufferedBytes) this.response.destroy();
-  }
-
-  /** Ends every open stream; browsers come back by themselves with their last event id. */
-  static endAll(): void {
-    for (const stream of [...OPEN]) stream.response.end();
   }
 }

@@ -2,6 +2,7 @@ import type { Bus } from '@plexus/bus';
 import type { Authenticator } from '../../application/authenticator.js';
 import type { MethodServices } from '../../application/methods/method-context.js';
 import type { SessionArchive } from '../../application/ports.js';
+import type { EventStreams } from './event-streams.js';
 
 /** Injection token of {@link HttpServices}. */
 export const HTTP_SERVICES = Symbol.for('plexus.gateway.http-services');
@@ -12,9 +13,5 @@ export interface HttpServices extends MethodServices {
   readonly archive: SessionArchive;
   readonly epochOf: (vmId: string) => number;
   readonly bus: Pick<Bus, 'publishRaw'>;
-  /** What one event stream may leave unread. */
-  readonly maxBufferedBytes: number;
-  readonly heartbeatMs: number;
-  /** Counts event streams. */
-  readonly streams: { opened(): void; closed(): void };
+  readonly streams: EventStreams;
 }

@@ -4,8 +4,8 @@ import { plexusError, type Principal, routingContracts as routing, SCOPES } from
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { followSession } from '../../application/follow-session.js';
-import { Caller, requireScope } from './caller.js';
-import { EventStream } from './event-stream.js';
+import type { Credential } from '../../domain/caller.js';
+import { Caller, CallerCredential, requireScope } from './caller.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, queryNumber, readInput } from './read-input.js';
 
@@ -67,12 +67,13 @@ export class SessionsController {
     return this.services.mesh.call(routing.resetSession, principal.tenant, input, { principal });
   }
 
-  /** Server-sent events of a session: what came behind `Last-Event-ID`, then what comes. Ends when the client goes. */
+  /** Server-sent events of a session: what came behind `Last-Event-ID`, then what comes. Ends when the client goes or its credential does. */
   @Get(':key/stream')
   async stream(
     @Param('key') key: string,
     @Query('last_event_id') lastInQuery: unknown,
     @Caller() principal: Principal,
+    @CallerCredential() credential: Credential,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
@@ -82,14 +83,15 @@ export class SessionsController {
     const lastEventId = asked === undefined || asked === '' ? undefined : readInput(EventId, asked);
     if (!this.services.health().ready) throw plexusError('UNAVAILABLE');
 
-    const { mesh, sessions: feed, archive, epochOf, streams, maxBufferedBytes, heartbeatMs } = this.services;
-    const stream = new EventStream(reply.raw, { maxBufferedBytes, heartbeatMs });
+    const { mesh, sessions: feed, archive, epochOf, streams, authenticator } = this.services;
+    const stream = streams.prepare(reply.raw, credential);
     const stop = await followSession({ mesh, feed, archive, epochOf }, principal, sessionKey, lastEventId, stream, stream.signal);
-    reply.hijack();
-    streams.opened();
-    stream.start(() => {
+    // Questions were asked and waited for since the guard looked.
+    if (authenticator.isWithdrawn(credential)) {
       stop();
-      streams.closed();
-    });
+      throw plexusError('UNAUTHENTICATED', { message: 'the bearer token was revoked' });
+    }
+    reply.hijack();
+    streams.start(stream, stop);
   }
 }

@@ -5,6 +5,7 @@ import { shareEvent } from '../../application/client-connection.js';
 import type { InboxFeeds } from '../../application/inbox-feeds.js';
 import type { Log } from '../../application/ports.js';
 import type { VmConnections } from '../../application/vm/vm-connections.js';
+import type { Credential } from '../../domain/caller.js';
 import type { ClientEndpoint } from './client-endpoint.js';
 import type { ClientSocket } from './client-socket.js';
 import type { VmEndpoint } from './vm-endpoint.js';
@@ -15,6 +16,11 @@ export interface LivenessOptions {
   readonly beatMs: number;
   /** A connection lives so much longer than its token. */
   readonly expiryGraceMs: number;
+}
+
+/** Event streams, as far as they outlive their credentials. */
+interface Streams {
+  endWhere(matches: (credential: Credential) => boolean): void;
 }
 
 interface Pingable {
@@ -44,6 +50,7 @@ export class Liveness {
   constructor(
     private readonly clients: ClientEndpoint,
     private readonly vms: VmEndpoint,
+    private readonly streams: Streams,
     private readonly inboxes: InboxFeeds,
     private readonly vmConnections: VmConnections,
     private readonly options: LivenessOptions,
@@ -66,6 +73,7 @@ export class Liveness {
     try {
       for (const socket of this.clients.all()) this.attendClient(socket, now);
       for (const socket of this.vms.all()) this.attend(socket, now);
+      this.streams.endWhere((credential) => this.isOver(credential));
       if (now >= this.sweepAt) {
         this.sweepAt = now + this.options.tickMs;
         void this.inboxes.sweep();
@@ -83,8 +91,7 @@ export class Liveness {
     const due = this.attend(socket, now);
     const { connection } = socket;
     if (connection === undefined) return;
-    const { expiresAt } = connection.credential;
-    if (expiresAt !== undefined && Date.now() > expiresAt + this.options.expiryGraceMs) {
+    if (this.isOver(connection.credential)) {
       socket.close(CLOSE_CODES.policy, 'the token has expired');
       return;
     }
@@ -92,6 +99,10 @@ export class Liveness {
     due.tickAt = now + this.options.tickMs;
     const head = this.inboxes.of(connection)?.head;
     connection.send(shareEvent('tick', { ts: Date.now(), ...(head === undefined ? {} : { head }) }, true));
+  }
+
+  private isOver({ expiresAt }: Credential): boolean {
+    return expiresAt !== undefined && Date.now() > expiresAt + this.options.expiryGraceMs;
   }
 
   private attend(socket: Pingable, now: number): Due {

@@ -1,0 +1,39 @@
+import type { ServerResponse } from 'node:http';
+import type { Credential } from '../../domain/caller.js';
+import { EventStream, type EventStreamOptions } from './event-stream.js';
+
+export interface EventStreamMetrics {
+  opened(): void;
+  closed(): void;
+}
+
+/** The event streams of one gateway, so that those can be ended whose caller may not read any more. */
+export class EventStreams {
+  private readonly open = new Set<EventStream>();
+
+  constructor(
+    private readonly options: EventStreamOptions,
+    private readonly metrics: EventStreamMetrics,
+  ) {}
+
+  /** A stream that is not started yet, as the answer to a request with this credential. */
+  prepare(response: ServerResponse, credential: Credential): EventStream {
+    return new EventStream(response, credential, this.options);
+  }
+
+  /** Starts a prepared stream. `onClosed` is called once, when it has ended or its client has gone. */
+  start(stream: EventStream, onClosed: () => void): void {
+    this.open.add(stream);
+    this.metrics.opened();
+    stream.start(() => {
+      this.open.delete(stream);
+      this.metrics.closed();
+      onClosed();
+    });
+  }
+
+  /** Ends every stream whose credential is one of these. The client may come back with its last event id and another credential. */
+  endWhere(matches: (credential: Credential) => boolean): void {
+    for (const stream of [...this.open]) if (matches(stream.credential)) stream.end();
+  }
+}
