@@ -142,6 +142,9 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     streams.endWhere(isWithdrawn);
   };
   revocations.onRevoked(closeWithdrawn);
+  context.tenants.onChange(({ kind }) => {
+    if (kind === 'platform') closeWithdrawn();
+  });
 
   return {
     module: GatewayModule,

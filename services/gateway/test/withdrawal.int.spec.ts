@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { BUCKETS } from '@plexus/contracts';
 import { credentialRevocationKey, userRevocationKey } from '@plexus/service-kit';
 import { waitFor } from '@plexus/testing';
@@ -79,5 +80,61 @@ describe('a credential that holds no longer', () => {
     const [short, long] = await Promise.all([follow(await mesh.jwt({ sub: 'ann' }, 2)), follow(await mesh.jwt({ sub: 'ann' }))]);
     await ended(short);
     expect(long.ended).toBe(false);
+  });
+
+  describe('in the platform configuration', () => {
+    const TOKEN = 'a-token-that-the-configuration-declares';
+    const reference = (sha256 = createHash('sha256').update(TOKEN).digest('hex')) => ({ id: 'ci', sha256, user: 'ci', scopes: ['operator.read'] });
+    type Declaration = { keys: unknown[]; tokens?: unknown[] };
+
+    async function declare(tenants: Record<string, Declaration>): Promise<void> {
+      await (await mesh.operator.kv(BUCKETS.config)).put('_', { tenants });
+    }
+    /** A socket and an event stream with this token. */
+    async function opened(token: string) {
+      await waitFor(async () => (await request(token)).status === 200, { what: 'a token that is known' });
+      const client = await RawClient.connect(gateway.ws, token);
+      clients.push(client);
+      return { client, stream: await follow(token) };
+    }
+    const everything = (): Record<string, Declaration> => ({
+      default: { keys: [mesh.state.publicKey], tokens: [reference()] },
+      other: { keys: [mesh.state.publicKey] },
+    });
+    const foreigner = () => mesh.jwt({ sub: 'ann', tenant: 'other' });
+
+    it.each<[string, (before: Record<string, Declaration>) => Record<string, Declaration>, () => Promise<string>]>([
+      ['a token was removed', (before) => ({ ...before, default: { keys: [mesh.state.publicKey] } }), async () => TOKEN],
+      [
+        'a token was exchanged under its id',
+        (before) => ({ ...before, default: { keys: [mesh.state.publicKey], tokens: [reference('0'.repeat(64))] } }),
+        async () => TOKEN,
+      ],
+      ['the key that signed it was removed', (before) => ({ ...before, other: { keys: [] } }), foreigner],
+      ['the key that signed it has another kid', (before) => ({ ...before, other: { keys: [{ ...mesh.state.publicKey, kid: 'next' }] } }), foreigner],
+      ['its tenant was removed', ({ other: _gone, ...rest }) => rest, foreigner],
+    ])('closes sockets and event streams at once when %s, and nobody else’s', async (_title, change, token) => {
+      await declare(everything());
+      const [gone, stays] = [await opened(await token()), await opened(await mesh.jwt({ sub: 'ann' }))];
+      await declare(change(everything()));
+      expect(await gone.client.end(5_000)).toEqual({ code: 4403, reason: 'revoked' });
+      await ended(gone.stream);
+      expect((await stays.client.request('health')).ok).toBe(true);
+      expect(stays.stream.ended).toBe(false);
+    });
+
+    it('closes nobody when a key or a token comes along', async () => {
+      await declare(everything());
+      const [declared, signed] = [await opened(TOKEN), await opened(await foreigner())];
+      const keys = [mesh.state.publicKey, { ...mesh.state.publicKey, kid: 'next' }];
+      const tokens = [reference(), { ...reference('1'.repeat(64)), id: 'new' }];
+      await declare({ default: { keys, tokens }, other: { keys }, third: { keys } });
+      const newcomer = await mesh.jwt({ sub: 'ann', tenant: 'third' });
+      await waitFor(async () => (await request(newcomer)).status === 200, { what: 'the new configuration' });
+      for (const { client, stream } of [declared, signed]) {
+        expect((await client.request('health')).ok).toBe(true);
+        expect(stream.ended).toBe(false);
+      }
+    });
   });
 });

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type Principal, SCOPES } from '@plexus/contracts';
 import { err, ok, type Result } from '@plexus/kernel';
-import { decodeJwt } from 'jose';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { Credential } from '../domain/caller.js';
 import { hasCode } from '../domain/client-error.js';
 import type { Revocations, Tenants } from './ports.js';
@@ -43,21 +43,40 @@ export class Authenticator {
     return this.isWithdrawn(found.value) ? err('revoked') : found;
   }
 
-  /** Whether a credential that was good once has been taken back since. Says nothing about its expiry. */
+  /**
+   * Whether a credential that was good once has been taken back since: revoked, or its tenant, declared token or signing key is gone from the
+   * platform configuration. Says nothing about its expiry.
+   */
   isWithdrawn(credential: Credential): boolean {
-    return this.options.revocations.isRevoked(credential);
+    const { tenants, revocations } = this.options;
+    return revocations.isRevoked(credential) || !tenants.has(credential.tenant) || !this.isProven(credential);
+  }
+
+  private isProven({ tenant, credentialId, proof }: Credential): boolean {
+    const { tenants } = this.options;
+    switch (proof.kind) {
+      case 'shared':
+        return true;
+      case 'declared': {
+        const grant = tenants.tokenBySha256(proof.sha256);
+        return grant?.tenant === tenant && grant.credentialId === credentialId;
+      }
+      case 'signed':
+        return proof.key !== undefined && tenants.hasSigningKey(tenant, proof.key);
+    }
   }
 
   private shared(digest: Buffer): Result<Credential, AuthenticationFailure> | undefined {
     const { shared } = this.options;
     // Digests have one length, so that the comparison takes the same time whatever was sent.
     if (shared === undefined || this.sharedDigest === undefined || !timingSafeEqual(digest, this.sharedDigest)) return undefined;
-    return ok({ tenant: shared.tenant, user: shared.user, scopes: [SCOPES.admin], credentialId: 'gateway-token', mode: 'token' });
+    return ok({ tenant: shared.tenant, user: shared.user, scopes: [SCOPES.admin], credentialId: 'gateway-token', proof: { kind: 'shared' } });
   }
 
   private declared(digest: Buffer): Result<Credential, AuthenticationFailure> | undefined {
     // Looked up by digest: what the timing of a map tells about a digest is nothing about the token.
-    const grant = this.options.tenants.tokenBySha256(digest.toString('hex'));
+    const hex = digest.toString('hex');
+    const grant = this.options.tenants.tokenBySha256(hex);
     if (grant === undefined) return undefined;
     const { tenant, credentialId, user, scopes, source, expiresAt } = grant;
     return ok({
@@ -67,7 +86,7 @@ export class Authenticator {
       credentialId,
       ...(source === undefined ? {} : { source }),
       ...(expiresAt === undefined ? {} : { expiresAt }),
-      mode: 'token',
+      proof: { kind: 'declared', sha256: hex },
     });
   }
 
@@ -75,10 +94,20 @@ export class Authenticator {
     const claimed = readClaims(bearer);
     if (claimed === undefined) return err('mismatch');
     if (!this.options.tenants.has(claimed.tenant)) return err('unknown-tenant');
+    // Looked up before anything is waited for, so that it is the key that the check finds.
+    const key = this.options.tenants.signingKey(claimed.tenant, claimed.kid);
     try {
       const { principal, expiresAt } = await this.options.verifyJwt(bearer);
       const { tenant, user, scopes, credentialId, source } = principal;
-      return ok({ tenant, user: user ?? integrator(credentialId), scopes, credentialId, ...(source === undefined ? {} : { source }), expiresAt, mode: 'jwt' });
+      return ok({
+        tenant,
+        user: user ?? integrator(credentialId),
+        scopes,
+        credentialId,
+        ...(source === undefined ? {} : { source }),
+        expiresAt,
+        proof: { kind: 'signed', key },
+      });
     } catch (error) {
       if (!hasCode(error, 'UNAUTHENTICATED')) throw error;
       return err(claimed.expiresAt !== undefined && claimed.expiresAt <= this.options.now() ? 'expired' : 'mismatch');
@@ -92,11 +121,12 @@ function integrator(credentialId: string): string {
 }
 
 /** What a JWT says of itself; proves nothing. */
-function readClaims(bearer: string): { readonly tenant: string; readonly expiresAt: number | undefined } | undefined {
+function readClaims(bearer: string): { readonly tenant: string; readonly kid: string | undefined; readonly expiresAt: number | undefined } | undefined {
   if (bearer.length > 16_384 || bearer.split('.').length !== 3) return undefined;
   try {
     const { tenant, exp } = decodeJwt(bearer);
-    return typeof tenant === 'string' && tenant !== '' ? { tenant, expiresAt: typeof exp === 'number' ? exp * 1_000 : undefined } : undefined;
+    const { kid } = decodeProtectedHeader(bearer);
+    return typeof tenant === 'string' && tenant !== '' ? { tenant, kid, expiresAt: typeof exp === 'number' ? exp * 1_000 : undefined } : undefined;
   } catch {
     // Not a JWT at all.
     return undefined;

@@ -23,6 +23,10 @@ export interface Tenants {
   has(tenant: string): boolean;
   /** Long-lived tokens of all tenants by the SHA-256 of the token, in lower-case hex. */
   tokenBySha256(digest: string): TokenGrant | undefined;
+  /** Which of the tenant's keys checks a JWT that names this `kid`, or none: a name of the key that is another's as soon as its kid or material is. */
+  signingKey(tenant: string, kid: string | undefined): string | undefined;
+  /** Whether a key that {@link signingKey} named is still one of the tenant. */
+  hasSigningKey(tenant: string, key: string): boolean;
   /** Where a conversation goes that names no agent. */
   defaultAgent(tenant: string): { readonly agentId: string; readonly mainKey: string };
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { hasScope } from '@plexus/contracts';
 import { type Credential, grantScopes, principalOf } from './caller.js';
 
-const credential = (scopes: string[]): Credential => ({ tenant: 't', user: 'u', scopes, credentialId: 'c', mode: 'jwt' });
+const credential = (scopes: string[]): Credential => ({ tenant: 't', user: 'u', scopes, credentialId: 'c', proof: { kind: 'shared' } });
 
 describe('scopes of a connection', () => {
   it('property: never exceed what the credential covers, and are only what was asked for', () => {

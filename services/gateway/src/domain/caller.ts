@@ -1,5 +1,11 @@
 import { hasScope, type Principal, SCOPES } from '@plexus/contracts';
 
+/** The shared token; a token that the platform configuration declares by its digest; a JWT by one of its tenant's keys (see `Tenants.signingKey`). */
+export type Proof =
+  | { readonly kind: 'shared' }
+  | { readonly kind: 'declared'; readonly sha256: string }
+  | { readonly kind: 'signed'; readonly key: string | undefined };
+
 /** Whom a credential proves, before anybody asked for a particular set of scopes. */
 export interface Credential {
   readonly tenant: string;
@@ -10,7 +16,8 @@ export interface Credential {
   readonly source?: string;
   /** Milliseconds since the epoch; absent: does not expire by itself. */
   readonly expiresAt?: number;
-  readonly mode: 'token' | 'jwt';
+  /** What it rests on: when that is gone, the credential holds no longer. */
+  readonly proof: Proof;
 }
 
 /** Scopes that a shared token or an admin may be granted. Other names are not ours to give. */
