@@ -97,6 +97,8 @@ describe('runs on VMs', () => {
     const second = runOf('ada', { sessionId: run.sessionId });
     await start(run);
     await start(second, { history: [{ role: 'user', text: 'earlier' }], extraSystemPrompt: 'be brief', model: 'm2', timeoutMs: 90_000 });
+    // Commands are worked on side by side: only one that is known already makes the next a repetition.
+    await waitFor(() => stateOf(second), { what: 'the second run to be known' });
     await start(second);
     const frames = await waitFor(async () => ((list) => (list.length >= 3 ? list : undefined))(await connection.frames()));
     expect(frames.map(({ fseq, frame }) => [fseq, frame.type])).toEqual([
