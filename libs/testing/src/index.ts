@@ -7,3 +7,4 @@ export { openTestPglite } from './test-pglite.js';
 export { createTestDatabase, startTestPostgres, type TestDatabase, type TestPostgres } from './test-postgres.js';
 export { type ThrowAwayFolder, throwAwayFolder } from './throw-away-folder.js';
 export { type WaitOptions, waitFor } from './wait-for.js';
+export { type SchemaShape, type SchemaShapesOptions, schemaShapes } from './schema-shapes.js';

@@ -36,6 +36,8 @@ export class GatewayStandIn {
   heartbeatMs = 10_000;
   /** Time between an event's arrival and its being durable. */
   storeDelayMs = 0;
+  /** Looked at after each stored event; may cut the connection at exactly that point. */
+  onStored: ((count: number) => void) | undefined;
   answerHeartbeats = true;
   /** Sends this to a new connection instead of `init`. */
   onGreeting: ((socket: WebSocket, greeting: Greeting) => boolean) | undefined;
@@ -212,6 +214,7 @@ export class GatewayStandIn {
         this.store(incarnation, one.fseq, one.frame);
         receiver.complete(one.fseq, performance.now());
         incarnation.durable = Math.max(incarnation.durable, receiver.durable);
+        if (socket.readyState !== socket.OPEN) return;
         socket.send(JSON.stringify({ type: 'ack', fack: receiver.takeAck() }));
       };
       if (this.storeDelayMs === 0) store();
@@ -231,5 +234,6 @@ export class GatewayStandIn {
       runSeq: frame.run_seq ?? 0,
       event: JSON.parse(frame.data) as StoredEvent['event'],
     });
+    this.onStored?.(this.stored.length);
   }
 }
