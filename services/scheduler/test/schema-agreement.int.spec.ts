@@ -1,23 +1,72 @@
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { schemaShapes } from '@plexus/testing';
+import { PrismaPg } from '@prisma/adapter-pg';
+import { createTestDatabase, type TestDatabase } from '@plexus/testing';
+import pg from 'pg';
+import { Prisma, PrismaClient } from '../gen/client.js';
+import { prismaFolder } from './support/mesh.js';
 
-/** What Prisma's schema language cannot say and the migration therefore says alone. */
-const ONLY_IN_MIGRATION = [
-  'outbox_pending_idx',
-  'vm_instances_present_key',
-  'vm_runs_check_idx',
-  'vm_runs_open_idx',
-  'vm_runs_unbound_idx',
-  'vms_due_idx',
-  'vms_live_owner_key',
-];
+const MODELS = {
+  vms: [Prisma.VmScalarFieldEnum, 'vm'],
+  vm_instances: [Prisma.VmInstanceScalarFieldEnum, 'vmInstance'],
+  vm_tickets: [Prisma.VmTicketScalarFieldEnum, 'vmTicket'],
+  vm_sessions: [Prisma.VmSessionScalarFieldEnum, 'vmSession'],
+  vm_outbox: [Prisma.VmOutboxFrameScalarFieldEnum, 'vmOutboxFrame'],
+  vm_inbox_mark: [Prisma.VmInboxMarkScalarFieldEnum, 'vmInboxMark'],
+  vm_runs: [Prisma.VmRunScalarFieldEnum, 'vmRun'],
+  vm_transitions: [Prisma.VmTransitionScalarFieldEnum, 'vmTransition'],
+  vm_dead_letters: [Prisma.VmDeadLetterScalarFieldEnum, 'vmDeadLetter'],
+  session_snapshots: [Prisma.SessionSnapshotScalarFieldEnum, 'sessionSnapshot'],
+  vm_audit: [Prisma.VmAuditScalarFieldEnum, 'vmAudit'],
+  usage: [Prisma.UsageScalarFieldEnum, 'usage'],
+  scheduler_pulse: [Prisma.SchedulerPulseScalarFieldEnum, 'schedulerPulse'],
+  outbox: [Prisma.OutboxMessageScalarFieldEnum, 'outboxMessage'],
+} as const;
 
-it('schema.prisma and the migrations describe the same tables, columns, keys and indexes', async () => {
-  const prismaFolder = path.join(path.dirname(fileURLToPath(import.meta.url)), '../prisma');
-  const { declared, migrated } = await schemaShapes({ prismaFolder, schema: 'scheduler', before: 'CREATE SEQUENCE vm_epoch_seq' });
-  expect(declared.columns.length).toBeGreaterThan(10);
-  expect(migrated.columns).toEqual(declared.columns);
-  expect(migrated.indexes.filter(({ name }) => !ONLY_IN_MIGRATION.includes(name))).toEqual(declared.indexes);
-  expect(migrated.indexes.map(({ name }) => name)).toEqual(expect.arrayContaining(ONLY_IN_MIGRATION));
+const camel = (name: string): string => name.replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
+
+describe('prisma/schema.prisma and the migrations', () => {
+  let database: TestDatabase;
+  let pool: pg.Pool;
+  let client: PrismaClient;
+
+  beforeAll(async () => {
+    database = await createTestDatabase(path.join(prismaFolder, 'migrations'), 'scheduler');
+    pool = new pg.Pool({ connectionString: database.url, max: 1, options: '-c search_path=scheduler' });
+    client = new PrismaClient({ adapter: new PrismaPg(pool, { schema: 'scheduler' }) });
+  });
+  afterAll(async () => {
+    await client.$disconnect();
+    await pool.end();
+    await database.drop();
+  });
+
+  it('name the same tables', async () => {
+    const { rows } = await pool.query<{ table_name: string }>(
+      `SELECT table_name FROM information_schema.tables WHERE table_schema = 'scheduler' AND table_name NOT LIKE '\\_%' ORDER BY 1`,
+    );
+    expect(rows.map((row) => row.table_name)).toEqual(Object.keys(MODELS).sort());
+  });
+
+  it.each(Object.entries(MODELS))('agree about %s', async (table, [fields, model]) => {
+    const { rows } = await pool.query<{ column_name: string }>(
+      `SELECT column_name FROM information_schema.columns WHERE table_schema = 'scheduler' AND table_name = $1 ORDER BY 1`,
+      [table],
+    );
+    expect(rows.map((row) => camel(row.column_name)).sort()).toEqual(Object.values(fields).sort());
+    // Reads every column with the type that the schema declares.
+    await expect((client[model] as unknown as { findFirst(): Promise<unknown> }).findFirst()).resolves.toBeNull();
+  });
+
+  it('keep the promises that only the database can keep', async () => {
+    const insert = (id: string, state: string) =>
+      pool.query(`INSERT INTO vms (id, tenant_id, subject_id, scope_key, state, next_action_at) VALUES ($1, 't', 'u', 'user', $2, now())`, [id, state]);
+    await insert('vm-1', 'terminated');
+    await insert('vm-2', 'paused');
+    await expect(insert('vm-3', 'requested')).rejects.toThrow('vms_live_owner_key');
+    await expect(insert('vm-4', 'gone')).rejects.toThrow('vms_state_check');
+    await expect(pool.query(`UPDATE vms SET next_action_at = NULL WHERE id = 'vm-2'`)).rejects.toThrow('vms_next_action_check');
+    const instance = () => pool.query(`INSERT INTO vm_instances (vm_id, provider, provider_name, phase) VALUES ('vm-2', 'local', 'x', 'creating')`);
+    await instance();
+    await expect(instance()).rejects.toThrow('vm_instances_present_key');
+  });
 });
