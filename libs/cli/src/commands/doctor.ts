@@ -67,7 +67,11 @@ function postgres(): Finding {
 async function stateFolder(options: MeshOptions): Promise<Finding> {
   const paths = statePaths(options.state);
   const credentials = path.dirname(paths.token);
-  const info = await stat(credentials).catch(() => undefined);
+  const info = await stat(credentials).catch((error: NodeJS.ErrnoException) => {
+    // Not there yet is the only failure that is fine: anything else a person should see.
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
   if (info === undefined) return { check: 'state folder', level: 'ok', found: `${paths.root} (credentials will be made at the first start)` };
   const open = (info.mode & 0o077) !== 0;
   return {
