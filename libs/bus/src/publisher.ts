@@ -13,6 +13,8 @@ import { OutgoingHeaders } from './wire-headers.js';
 const DEFAULT_TIMEOUT_MS = 5_000;
 /** A stream that elects a leader or a server that restarts answers nobody for a moment: the same publish is tried again within its deadline. */
 const BACKOFF = { baseMs: 50, capMs: 1_000 };
+/** Between two tries there is at least this much, in milliseconds. */
+const SHORTEST_PAUSE_MS = 10;
 /** One unanswered attempt of a deduplicated publish may take this long before it is repeated. */
 const ATTEMPT_TIMEOUT_MS = 2_000;
 const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
@@ -95,8 +97,10 @@ async function tryAgain(
 ): Promise<Msg> {
   let lastFailure = failure;
   for (let attempt = 0; ; attempt += 1) {
-    const waitMs = Math.max(10, fullJitter(attempt, BACKOFF));
-    if (!mayTryAgain(lastFailure, repeatable) || performance.now() + waitMs >= giveUpAt) throw lastFailure;
+    const remainingMs = giveUpAt - performance.now();
+    if (!mayTryAgain(lastFailure, repeatable) || remainingMs <= 2 * SHORTEST_PAUSE_MS) throw lastFailure;
+    // A long pause drawn near the end would give the rest of the time away: at most half of it is slept.
+    const waitMs = Math.max(SHORTEST_PAUSE_MS, Math.min(fullJitter(attempt, BACKOFF), remainingMs / 2));
     await pause(waitMs, signal);
     try {
       return await send(giveUpAt - performance.now());

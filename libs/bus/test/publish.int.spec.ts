@@ -92,7 +92,8 @@ describe('publish', () => {
   it('to a subject that no stream stores fails with NO_RESPONDERS when its time is over', async () => {
     const startedAt = performance.now();
     expect(await failure(bus.publishRaw('plexus.evt.acme.nowhere.x.v1.a', Buffer.from('{}'), { timeoutMs: 300 }))).toMatchObject({ code: 'NO_RESPONDERS' });
-    expect(performance.now() - startedAt).toBeGreaterThan(100);
+    // Ten milliseconds are left over at most twice: a shorter rest is not worth another try.
+    expect(performance.now() - startedAt).toBeGreaterThan(275);
   });
 
   it('of a foreign event goes under the given source token', async () => {

@@ -7,15 +7,16 @@ import { type RoutingMesh, startRoutingMesh } from './support/routing-mesh.js';
 let postgres: TestPostgres;
 let mesh: RoutingMesh;
 let vm: { bus: Bus; consumption: Consumption };
-const handedOut = new Map<string, number>();
+/** Messages of the work queue that handed out each run: a redelivery of the same message is none of routing's. */
+const handedOut = new Map<string, Set<number>>();
 
 /** Stands for scheduler and VM: answers every run with its message, twice, as at-least-once delivery may. */
 async function startEchoVm(url: string): Promise<typeof vm> {
   const bus = await connectTestBus(url, { service: 'scheduler' });
-  const consumption = bus.consume(CONSUMERS.schedulerRun, async ({ data, parsed }) => {
+  const consumption = bus.consume(CONSUMERS.schedulerRun, async ({ data, parsed, seq }) => {
     if (parsed?.name !== 'start') return { kind: 'done' };
     const { sessionId, sessionKey, owner, runId, message } = data as DataOf<typeof runContracts.startRun>;
-    handedOut.set(runId, (handedOut.get(runId) ?? 0) + 1);
+    handedOut.set(runId, (handedOut.get(runId) ?? new Set()).add(seq));
     const base = { sessionId, sessionKey, owner, runId, epoch: 1 };
     const say = (runSeq: number, event: { type: string; content?: string }) =>
       bus.publish(sessionContracts.sessionEvent, { tenant: 'acme', key: [sessionId], data: { ...base, runSeq, event }, id: `${sessionId}:${runId}:${runSeq}` });
@@ -72,12 +73,14 @@ async function expectEveryMessageAnsweredOnce(sessions: number, perSession: numb
   }
 }
 
+// What Postgres forgets, the stream still recognises as a repeat. A killed nats-server may have lost the receipt of a hand-out together with the memory of
+// it (the queue forgets what was acknowledged): the outbox then repeats it, at least once, and the worker recognises the run by its id.
 test.each([
-  ['Postgres', () => postgres],
-  ['nats-server', () => mesh.nats],
+  ['Postgres', () => postgres, 1],
+  ['nats-server', () => mesh.nats, 2],
 ])(
   'kill -9 and restart of %s in the middle of traffic: every acknowledged message is answered once, nothing is lost or doubled',
-  async (_what, server) => {
+  async (_what, server, mostHandOuts) => {
     const sessions = 4;
     const perSession = 12;
     await mesh.database.query('clean', 'DELETE FROM sessions');
@@ -89,7 +92,8 @@ test.each([
     await server().restart();
     await Promise.all(traffic);
     await expectEveryMessageAnsweredOnce(sessions, perSession);
-    expect(Math.max(...handedOut.values())).toBe(1);
+    expect(handedOut.size).toBe(sessions * perSession);
+    expect(Math.max(...[...handedOut.values()].map(({ size }) => size))).toBeLessThanOrEqual(mostHandOuts);
     handedOut.clear();
   },
   90_000,
