@@ -275,11 +275,11 @@ describe('a consumption', () => {
     const consumption = await consume(
       async ({ attempt }) => {
         attempts.push(attempt);
-        await new Promise((resolve) => setTimeout(resolve, 900));
+        await new Promise((resolve) => setTimeout(resolve, 2_500));
         return DONE;
       },
       { concurrency: 1, maxMessages: 2 },
-      { ackWaitMs: 400 },
+      { ackWaitMs: 1_500 },
     );
     await send(1);
     await send(2);
@@ -331,17 +331,15 @@ describe('stopping', () => {
       handled.push(`${who}${(delivery.data as { n: number }).n}`);
       return DONE;
     };
-    const first = await consume(handle('a', 100), { concurrency: 1, maxMessages: 10 });
+    // Whoever waited for the ack wait instead would outlast this test.
+    const first = await consume(handle('a', 100), { concurrency: 1, maxMessages: 10 }, { ackWaitMs: 120_000 });
     for (let n = 0; n < 5; n += 1) await send(n);
     await waitFor(() => first.stats.delivered === 5);
     const replica = await fixture.connect();
     replica.consume(consumer, handle('b', 0), QUICK);
     await waitFor(async () => (await bus.jetstream.consumerInfo(COMMANDS.name, consumer.name))?.num_waiting === 2);
-    const startedAt = performance.now();
     await first.stop();
     await waitFor(() => new Set(handled.map((entry) => entry.slice(1))).size === 5);
-    // Not after the ack wait of two seconds.
-    expect(performance.now() - startedAt).toBeLessThan(1_500);
     expect(first.stats.inFlight).toBe(0);
     expect(handled.filter((entry) => entry.startsWith('b')).length).toBeGreaterThan(0);
   });

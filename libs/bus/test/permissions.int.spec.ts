@@ -63,10 +63,9 @@ it('a service does everything it declares with the permissions that its contract
 
 it('what a credential may not publish fails with FORBIDDEN at once, not with a timeout', async () => {
   const gateway = await as('gateway');
-  const startedAt = performance.now();
-  expect(await failure(gateway.publishRaw('plexus.cmd.acme.run.start.v1.s1', Buffer.from('{}'), { timeoutMs: 5_000 }))).toMatchObject({ code: 'FORBIDDEN' });
+  // A wait for the time limit would end this test, and with another code.
+  expect(await failure(gateway.publishRaw('plexus.cmd.acme.run.start.v1.s1', Buffer.from('{}'), { timeoutMs: 120_000 }))).toMatchObject({ code: 'FORBIDDEN' });
   expect(await failure((await gateway.kv(BUCKETS.config)).put('acme', {}))).toMatchObject({ code: 'FORBIDDEN' });
-  expect(performance.now() - startedAt).toBeLessThan(2_000);
   expect(STREAMS.length).toBeGreaterThan(0);
 });
 

@@ -67,10 +67,9 @@ describe('a call', () => {
   });
 
   it('fails at once with NO_RESPONDERS when nobody serves it', async () => {
-    const startedAt = performance.now();
-    const error = await failure(bus.call(greet, 'acme', { name: 'Ada' }, { timeoutMs: 5_000 }));
+    // A wait for the time limit would end this test, and with another code.
+    const error = await failure(bus.call(greet, 'acme', { name: 'Ada' }, { timeoutMs: 120_000 }));
     expect(error).toMatchObject({ code: 'NO_RESPONDERS', retryable: true });
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 
   it('fails with TIMEOUT when the handler is too slow, and the handler sees its signal abort', async () => {

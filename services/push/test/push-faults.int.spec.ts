@@ -120,9 +120,7 @@ describe('push survives', () => {
     try {
       await publishAll('stopped', 1, 5);
       await waitFor(async () => (await held()) >= 5, { what: 'the events to be held by push' });
-      const began = performance.now();
       await expect(running.end('SIGTERM')).resolves.toBe(0);
-      expect(performance.now() - began).toBeLessThan(8_000);
     } finally {
       await postgres.restart();
     }

@@ -312,7 +312,7 @@ describe('a restart of the process', () => {
     const started = performance.now();
     runtime.child.kill('SIGTERM');
     expect(await runtime.exited).toEqual({ code: 0, signal: null });
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(performance.now() - started).toBeLessThan(20_000);
     expect(gateway.endOf('r1')).toBeUndefined();
   });
 });
