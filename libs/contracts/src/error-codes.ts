@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   INTERNAL: { status: 500, retryable: true, sentence: 'Something failed inside; the logs carry the cause under the same id.' },
   STREAM_PLAN_MISMATCH: { status: 500, retryable: false, sentence: 'Streams, consumers or buckets are missing or differ; run `plexus nats apply`.' },
   CONFIG_INVALID: { status: 500, retryable: false, sentence: 'The configuration is not valid; every violation is listed.' },
+  CONFIG_REJECTED: { status: 422, retryable: false, sentence: 'The configuration is not valid and nothing was changed; the issues name path, value and fix.' },
   VM_UNAVAILABLE: { status: 503, retryable: true, sentence: 'No VM could be had for this owner in time; the details say why.' },
   VM_FENCED: { status: 409, retryable: false, sentence: 'A newer incarnation of this VM exists; this one must stop.' },
   TICKET_INVALID: { status: 401, retryable: false, sentence: 'The ticket is wrong, spent, expired or meant for somebody else.' },

@@ -1,5 +1,6 @@
 export { type CloudEvent as CloudEventOf, CloudEvent, NotableData, Severity } from './cloud-event.js';
 export * from './common.js';
+export * as configContracts from './config.contracts.js';
 export {
   type CommandContract,
   type Contract,

@@ -40,6 +40,16 @@ function writeBucket(bucket: BucketDefinition, role: string): string {
   return bucket === BUCKETS.keys ? `$KV.${bucket.name}.${role}.>` : `$KV.${bucket.name}.>`;
 }
 
+/** Every process reports how far it is with the configuration, and takes its turn when replicas restart one after another. */
+function reloading(role: string): string[] {
+  return [
+    ...readStream(`KV_${BUCKETS.configStatus.name}`),
+    ...readStream(`KV_${BUCKETS.leases.name}`),
+    `$KV.${BUCKETS.configStatus.name}.${role}.>`,
+    `$KV.${BUCKETS.leases.name}.restart.${role}`,
+  ];
+}
+
 /** Everything that the contracts let a role do, and nothing else. */
 export function permissionsFor(role: RoleDefinition): Permissions {
   const buckets = [...new Set([...role.bucketsRead, ...role.bucketsWritten])];
@@ -58,6 +68,7 @@ export function permissionsFor(role: RoleDefinition): Permissions {
     ...role.reads.flatMap(readStream),
     ...buckets.flatMap((bucket) => readStream(`KV_${bucket.name}`)),
     ...role.bucketsWritten.map((bucket) => writeBucket(bucket, role.name)),
+    ...reloading(role.name),
     ...(role.extraPublish ?? []).map((extra) => extra.subject),
     '$JS.API.INFO',
   ];

@@ -1,3 +1,4 @@
+import * as config from './config.contracts.js';
 import type { Contract } from './define.js';
 import * as memory from './memory.contracts.js';
 import * as push from './push.contracts.js';
@@ -11,7 +12,7 @@ function isContract(value: unknown): value is Contract {
 }
 
 /** Every declared contract, in a stable order: domain, kind, name, version. */
-export const CONTRACTS: readonly Contract[] = [routing, session, run, vm, push, memory]
+export const CONTRACTS: readonly Contract[] = [routing, session, run, vm, push, memory, config]
   .flatMap((module) => Object.values(module))
   .filter(isContract)
   .sort((a, b) => contractName(a).localeCompare(contractName(b), 'en'));

@@ -1,3 +1,4 @@
+import * as config from './config.contracts.js';
 import type { Contract } from './define.js';
 import * as memory from './memory.contracts.js';
 import * as push from './push.contracts.js';
@@ -45,6 +46,16 @@ const routingRpcs = [
 const vmCallerRpcs = [vm.ensureVm, vm.getVm, vm.listVms, vm.terminateVm];
 const vmGatewayRpcs = [vm.redeemTicket, vm.verifyVmToken, vm.attachVm, vm.detachVm, vm.beatVms, vm.readOutbox, vm.ackOutbox, vm.submitVmFrame, vm.markVmInbox];
 const pushRpcs = [push.subscribe, push.unsubscribe, push.listSubscriptions, push.fetchInbox, push.markInbox, push.inboxHeads];
+const configRpcs = [
+  config.getConfig,
+  config.applyConfig,
+  config.patchConfig,
+  config.checkConfig,
+  config.diffConfig,
+  config.configHistory,
+  config.rollbackConfig,
+  config.configStatus,
+];
 const memoryRpcs = [memory.writeMemory, memory.searchMemory, memory.getMemory, memory.listMemories, memory.deleteMemory, memory.memoryStats];
 
 /** Streams that durable consumers work through: nothing else can be left undelivered. */
@@ -52,20 +63,20 @@ function consumedStreams(): string[] {
   return [...new Set(Object.values(CONSUMERS).map((one) => one.stream))];
 }
 
-const common: readonly BucketDefinition[] = [BUCKETS.config, BUCKETS.keys, BUCKETS.revocations];
+const common: readonly BucketDefinition[] = [BUCKETS.config, BUCKETS.configParts, BUCKETS.keys, BUCKETS.revocations];
 
 export const ROLES: readonly RoleDefinition[] = [
   {
     name: 'gateway',
     summary: 'Sockets and HTTP. Calls the owners of every method; may publish foreign events on behalf of authenticated HTTP callers.',
     serves: [],
-    calls: [...routingRpcs, ...vmCallerRpcs, ...vmGatewayRpcs, ...pushRpcs, ...memoryRpcs],
+    calls: [...routingRpcs, ...vmCallerRpcs, ...vmGatewayRpcs, ...pushRpcs, ...memoryRpcs, ...configRpcs],
     publishes: [session.sessionEvent, memory.writeMemoryCommand],
     listens: [vm.vmOut, push.inboxItemHint],
     consumes: [],
     reads: ['PLEXUS_EVT_SESSION'],
     bucketsRead: [...common, BUCKETS.vmEpoch],
-    bucketsWritten: [BUCKETS.keys, BUCKETS.presence, BUCKETS.nodes, BUCKETS.tickets, BUCKETS.vmConn],
+    bucketsWritten: [BUCKETS.keys, BUCKETS.presence, BUCKETS.nodes, BUCKETS.tickets, BUCKETS.vmConn, BUCKETS.configParts],
     extraPublish: [
       { subject: 'plexus.in.*.http.>', reason: 'events posted to /v1/events by authenticated callers enter under the source `http`' },
       { subject: '$JS.API.STREAM.INFO.PLEXUS_IN', reason: 'checks at its start that the stream of those events exists' },
@@ -74,14 +85,14 @@ export const ROLES: readonly RoleDefinition[] = [
   {
     name: 'routing',
     summary: 'Sessions, transcripts and runs.',
-    serves: routingRpcs,
+    serves: [...routingRpcs, ...configRpcs],
     calls: [],
-    publishes: [session.sessionEvent, session.sessionMessage, session.sessionChanged, run.startRun, run.cancelRunCommand, run.steerRun],
+    publishes: [session.sessionEvent, session.sessionMessage, session.sessionChanged, config.configChanged, run.startRun, run.cancelRunCommand, run.steerRun],
     listens: [],
     consumes: [CONSUMERS.routingSessionEnds, CONSUMERS.dlqAdvisories],
     reads: ['PLEXUS_EVT_SESSION'],
     bucketsRead: [...common, BUCKETS.vmEpoch],
-    bucketsWritten: [BUCKETS.keys, BUCKETS.leases],
+    bucketsWritten: [BUCKETS.config, BUCKETS.configParts, BUCKETS.keys, BUCKETS.leases],
     extraPublish: [
       ...consumedStreams().flatMap((stream) => [
         { subject: `$JS.API.STREAM.MSG.GET.${stream}`, reason: 'loads what a crashing worker left undelivered, to park it' },

@@ -161,7 +161,19 @@ const bucket = (name: string, rest: Partial<BucketDefinition> & { summary: strin
 });
 
 export const BUCKETS = {
-  config: bucket('PLEXUS_CONFIG', { history: 16, summary: 'Configuration: key `_` for the platform, `<tenant>` for each tenant.' }),
+  config: bucket('PLEXUS_CONFIG', {
+    history: 64,
+    maxBytes: 256 * MIB,
+    summary: 'Configuration: key `_` for the platform, `<tenant>` for each tenant. Its history is the history of the configuration.',
+  }),
+  configParts: bucket('PLEXUS_CONFIG_PARTS', {
+    maxBytes: 256 * MIB,
+    summary: 'Documents too large for one entry of PLEXUS_CONFIG, in parts: `<tenant>.<base revision>.<hash>.<n>`; uploads under `<tenant>.upload.<id>.<n>`.',
+  }),
+  configStatus: bucket('PLEXUS_CONFIG_STATUS', {
+    ttlMs: 15 * SECOND,
+    summary: 'How far each process is with the configuration: `<service>.<instance>`, renewed while it lives.',
+  }),
   keys: bucket('PLEXUS_KEYS', { ttlMs: DAY, summary: 'Public halves of the keys that sign principal tokens: `<service>.<kid>`.' }),
   revocations: bucket('PLEXUS_REVOCATIONS', {
     summary: 'Revoked users, credentials and token ids; kept until somebody deletes them, because some credentials never expire.',
