@@ -1,11 +1,12 @@
 import * as config from './config.contracts.js';
+import { CHANNEL_ADAPTERS, accountState, fromAdapter, messageReceived, sendCommandFor, sendFailed, sendSucceeded } from './channel.contracts.js';
 import type { Contract } from './define.js';
 import * as memory from './memory.contracts.js';
 import * as push from './push.contracts.js';
 import * as routing from './routing.contracts.js';
 import * as run from './run.contracts.js';
 import * as session from './session.contracts.js';
-import { BUCKETS, type BucketDefinition, CONSUMERS, type ConsumerDefinition } from './topology.js';
+import { BUCKETS, type BucketDefinition, CONSUMERS, channelConsumer, type ConsumerDefinition } from './topology.js';
 import * as vm from './vm.contracts.js';
 
 /** What one NATS role may do; the permission templates in `proto/nats` and the embedded server's users are printed from this. */
@@ -42,6 +43,25 @@ const routingRpcs = [
   routing.resolveRoute,
   routing.listAgents,
   routing.sessionForUser,
+  routing.explainRoute,
+  routing.resolveOutbound,
+  routing.shareSession,
+  routing.unshareSession,
+  routing.listGrants,
+  routing.sessionAccess,
+  routing.patchSession,
+  routing.deleteSession,
+  routing.previewSessions,
+  routing.exportSession,
+  routing.migrateSessionKeys,
+  routing.listPairings,
+  routing.approvePairing,
+  routing.rejectPairing,
+  routing.sendMessage,
+  routing.getSend,
+  routing.channelHealth,
+  routing.eraseUser,
+  routing.getErasure,
 ];
 const vmCallerRpcs = [vm.ensureVm, vm.getVm, vm.listVms, vm.terminateVm];
 const vmGatewayRpcs = [vm.redeemTicket, vm.verifyVmToken, vm.attachVm, vm.detachVm, vm.beatVms, vm.readOutbox, vm.ackOutbox, vm.submitVmFrame, vm.markVmInbox];
@@ -65,6 +85,22 @@ function consumedStreams(): string[] {
 
 const common: readonly BucketDefinition[] = [BUCKETS.config, BUCKETS.configParts, BUCKETS.keys, BUCKETS.revocations];
 
+/** The role of one channel adapter: it speaks as its own source, works on its own sends, and nothing else. */
+export function channelRole(adapter: string): RoleDefinition {
+  return {
+    name: `channel-${adapter}`,
+    summary: `Connects accounts of ${adapter}. Publishes under the source token ${adapter} only.`,
+    serves: [],
+    calls: [],
+    publishes: [messageReceived, sendSucceeded, sendFailed, accountState].map((contract) => fromAdapter(contract, adapter)),
+    listens: [],
+    consumes: [channelConsumer(adapter)],
+    reads: [],
+    bucketsRead: common,
+    bucketsWritten: [BUCKETS.keys, BUCKETS.channelSends],
+  };
+}
+
 export const ROLES: readonly RoleDefinition[] = [
   {
     name: 'gateway',
@@ -87,9 +123,23 @@ export const ROLES: readonly RoleDefinition[] = [
     summary: 'Sessions, transcripts and runs.',
     serves: [...routingRpcs, ...configRpcs],
     calls: [],
-    publishes: [session.sessionEvent, session.sessionMessage, session.sessionChanged, config.configChanged, run.startRun, run.cancelRunCommand, run.steerRun],
+    publishes: [
+      session.sessionEvent,
+      session.sessionMessage,
+      session.sessionChanged,
+      config.configChanged,
+      run.startRun,
+      run.cancelRunCommand,
+      run.steerRun,
+      ...CHANNEL_ADAPTERS.map(sendCommandFor),
+      routing.breakerOpened,
+      routing.breakerHalfOpened,
+      routing.breakerClosed,
+      routing.eraseRequested,
+      routing.userErased,
+    ],
     listens: [],
-    consumes: [CONSUMERS.routingSessionEnds, CONSUMERS.dlqAdvisories],
+    consumes: [CONSUMERS.routingSessionEnds, CONSUMERS.routingInbound, CONSUMERS.routingSendSucceeded, CONSUMERS.routingSendFailed, CONSUMERS.routingErase, CONSUMERS.routingErased, CONSUMERS.dlqAdvisories],
     reads: ['PLEXUS_EVT_SESSION'],
     bucketsRead: [...common, BUCKETS.vmEpoch],
     bucketsWritten: [BUCKETS.config, BUCKETS.configParts, BUCKETS.keys, BUCKETS.leases],
@@ -99,6 +149,7 @@ export const ROLES: readonly RoleDefinition[] = [
         { subject: `$JS.API.STREAM.MSG.DELETE.${stream}`, reason: 'removes a parked message from its work queue' },
       ]),
       { subject: 'plexus.dlq.>', reason: 'parks on behalf of the consumer that failed' },
+      { subject: '$JS.API.STREAM.PURGE.PLEXUS_EVT_SESSION', reason: 'erases the events of a person\'s sessions, subject by subject' },
     ],
   },
   {
@@ -137,4 +188,5 @@ export const ROLES: readonly RoleDefinition[] = [
     bucketsRead: common,
     bucketsWritten: [BUCKETS.keys, BUCKETS.vmEpoch, BUCKETS.leases],
   },
+  ...CHANNEL_ADAPTERS.map(channelRole),
 ];

@@ -1,50 +1,26 @@
 import { z } from 'zod';
-import { IdempotencyKey, Instant, MessageText, SessionKey, Ulid, UserId } from './common.js';
+import { IdempotencyKey, MessageText, SessionKey, Ulid } from './common.js';
 import { defineRpc } from './define.js';
+import { actingFor, RouteAnswer, RouteQuestion } from './routing-fields.js';
+import { QueueMode, RunSummary, SessionSummary, TranscriptMessage } from './routing-shapes.js';
+
+export * from './routing-delivery.contracts.js';
+export * from './routing-pairing.contracts.js';
+export * from './routing-sessions.contracts.js';
+export {
+  GrantAccess,
+  LastRoute,
+  QueueMode,
+  RunStatus,
+  RunSummary,
+  Sender,
+  SessionOrigin,
+  SessionSummary,
+  TranscriptMessage,
+} from './routing-shapes.js';
+export * from './routing-user.contracts.js';
 
 const domain = 'routing';
-
-export const RunStatus = z.enum(['queued', 'started', 'ok', 'error', 'cancelled', 'timeout']);
-export type RunStatus = z.infer<typeof RunStatus>;
-
-/** One message of a transcript, oldest first by `seq` (from 1, without gaps per session incarnation). */
-export const TranscriptMessage = z.object({
-  messageId: Ulid,
-  seq: z.number().int().min(1),
-  role: z.enum(['user', 'assistant', 'system', 'tool']),
-  text: z.string(),
-  runId: z.string().optional(),
-  label: z.string().max(100).optional(),
-  at: Instant,
-});
-export type TranscriptMessage = z.infer<typeof TranscriptMessage>;
-
-export const SessionSummary = z.object({
-  sessionKey: SessionKey,
-  sessionId: Ulid,
-  owner: UserId,
-  agentId: z.string(),
-  kind: z.string(),
-  label: z.string().optional(),
-  createdAt: Instant,
-  updatedAt: Instant,
-  messageCount: z.number().int().min(0),
-  lastMessage: TranscriptMessage.optional(),
-  activeRunId: z.string().optional(),
-});
-export type SessionSummary = z.infer<typeof SessionSummary>;
-
-export const RunSummary = z.object({
-  runId: z.string(),
-  sessionId: Ulid,
-  sessionKey: SessionKey,
-  status: RunStatus,
-  text: z.string().optional().describe('Final assistant text, once the run has ended well.'),
-  error: z.object({ code: z.string(), message: z.string() }).optional(),
-  createdAt: Instant,
-  endedAt: Instant.optional(),
-});
-export type RunSummary = z.infer<typeof RunSummary>;
 
 export const acceptMessage = defineRpc({
   domain,
@@ -59,6 +35,8 @@ export const acceptMessage = defineRpc({
     idempotencyKey: IdempotencyKey.optional().describe('Becomes the run id; absent: a new ULID.'),
     extraSystemPrompt: z.string().max(20_000).optional().describe('Needs scope operator.admin, kept with the run.'),
     timeoutMs: z.number().int().min(1_000).max(3_600_000).optional(),
+    queueMode: QueueMode.optional().describe("What a busy session does with it; absent: as the tenant's configuration says, else `collect`."),
+    ...actingFor,
   }),
   response: z.object({
     runId: z.string(),
@@ -82,6 +60,7 @@ export const getHistory = defineRpc({
     sessionKey: SessionKey,
     limit: z.number().int().min(1).max(1_000).default(200),
     before: z.number().int().min(1).optional().describe('Only messages with a lower seq.'),
+    ...actingFor,
   }),
   response: z.object({
     sessionKey: SessionKey,
@@ -105,6 +84,7 @@ export const listSessions = defineRpc({
     search: z.string().max(256).optional(),
     agentId: z.string().max(64).optional(),
     includeLastMessage: z.boolean().default(false),
+    shared: z.boolean().default(false).describe('Instead of the own ones those that others share with the caller.'),
   }),
   response: z.object({ sessions: z.array(SessionSummary), totalCount: z.number().int().min(0), hasMore: z.boolean() }),
   idempotent: true,
@@ -116,7 +96,7 @@ export const describeSession = defineRpc({
   name: 'describe-session',
   version: 1,
   summary: 'Canonicalises a session key and returns the session, if it exists.',
-  data: z.object({ sessionKey: SessionKey, agentId: z.string().max(64).optional() }),
+  data: z.object({ sessionKey: SessionKey, agentId: z.string().max(64).optional(), ...actingFor }),
   response: z.object({ sessionKey: SessionKey, session: SessionSummary.optional() }),
   idempotent: true,
   examples: [{ sessionKey: 'main' }],
@@ -161,7 +141,7 @@ export const cancelRun = defineRpc({
   version: 1,
   summary:
     'Cancels one run, or every open run of the session. A queued run ends at once; a started one is told to stop. Cancelling a finished run does nothing.',
-  data: z.object({ sessionKey: SessionKey, runId: z.string().max(256).optional(), reason: z.string().max(200).default('user') }),
+  data: z.object({ sessionKey: SessionKey, runId: z.string().max(256).optional(), reason: z.string().max(200).default('user'), ...actingFor }),
   response: z.object({ aborted: z.boolean(), runIds: z.array(z.string()) }),
   idempotent: true,
   examples: [{ sessionKey: 'agent:main:main' }],
@@ -184,17 +164,30 @@ export const resolveRoute = defineRpc({
   version: 1,
   summary: 'Says which agent and session key a message of this shape goes to, and why.',
   data: z.object({
-    channel: z.string().max(64),
-    accountId: z.string().max(128).optional(),
-    peer: z.object({ kind: z.string().max(16), id: z.string().max(256) }).optional(),
+    ...RouteQuestion,
   }),
   response: z.object({
-    agentId: z.string(),
-    sessionKey: SessionKey,
-    mainSessionKey: SessionKey,
-    matchedBy: z.string(),
-    channel: z.string(),
-    accountId: z.string(),
+    ...RouteAnswer,
+  }),
+  idempotent: true,
+  examples: [{ channel: 'telegram', peer: { kind: 'dm', id: '42' } }],
+});
+
+export const explainRoute = defineRpc({
+  domain,
+  name: 'explain',
+  version: 1,
+  summary: 'Resolves a route and says which tiers were tried, which bindings they had, and why each did or did not match.',
+  data: z.object({ ...RouteQuestion }),
+  response: z.object({
+    route: z.object({ ...RouteAnswer }),
+    tiers: z.array(
+      z.looseObject({
+        tier: z.string(),
+        matched: z.boolean(),
+        reason: z.string().describe('One sentence for people.'),
+      }),
+    ),
   }),
   idempotent: true,
   examples: [{ channel: 'telegram', peer: { kind: 'dm', id: '42' } }],

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Epoch, SessionKey, Ulid, UserId, VmId } from './common.js';
 import { defineEvent } from './define.js';
-import { TranscriptMessage } from './routing.contracts.js';
+import { TranscriptMessage } from './routing-shapes.js';
 
 const domain = 'session';
 

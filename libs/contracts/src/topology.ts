@@ -100,6 +100,18 @@ const consumer = (
   ...definition,
 });
 
+/** The consumer of one channel adapter; a work queue allows no overlapping filters, so every adapter has a command and a consumer of its own. */
+export function channelConsumer(adapter: string): ConsumerDefinition {
+  return consumer({
+    stream: 'PLEXUS_CMD_CHANNEL',
+    name: `channel-${adapter}`,
+    service: 'channel',
+    filter: `plexus.cmd.*.channel.send-${adapter}.v1.>`,
+    maxDeliver: -1,
+    summary: `The ${adapter} adapter sends. It ends every message with an outcome event; only that event's own delivery is retried.`,
+  });
+}
+
 export const CONSUMERS = {
   routingSessionEnds: consumer({
     stream: 'PLEXUS_EVT_SESSION',
@@ -126,6 +138,34 @@ export const CONSUMERS = {
     maxAckPending: 1_024,
     summary: 'Scheduler learns which runs are over, so that a new incarnation is not handed a run that has ended.',
   }),
+  routingInbound: consumer({
+    stream: 'PLEXUS_IN',
+    name: 'routing-inbound',
+    service: 'routing',
+    filter: 'plexus.in.*.*.message-received.v1.>',
+    maxDeliver: -1,
+    summary: 'Routing accepts what people write on channels.',
+  }),
+  routingSendSucceeded: consumer({
+    stream: 'PLEXUS_IN',
+    name: 'routing-send-succeeded',
+    service: 'routing',
+    filter: 'plexus.in.*.*.send-succeeded.v1.>',
+    maxDeliver: -1,
+    summary: 'Routing closes deliveries that a platform took.',
+  }),
+  routingSendFailed: consumer({
+    stream: 'PLEXUS_IN',
+    name: 'routing-send-failed',
+    service: 'routing',
+    filter: 'plexus.in.*.*.send-failed.v1.>',
+    maxDeliver: -1,
+    summary: 'Routing decides about failed deliveries: again, another account, or a dead letter.',
+  }),
+  channelWebhook: channelConsumer('webhook'),
+  channelTelegram: channelConsumer('telegram'),
+  channelSlack: channelConsumer('slack'),
+  channelUpstream: channelConsumer('upstream'),
   pushIn: consumer({
     stream: 'PLEXUS_IN',
     name: 'push-in',
@@ -141,6 +181,22 @@ export const CONSUMERS = {
     filter: 'plexus.cmd.*.memory.write.v1.>',
     maxDeliver: -1,
     summary: 'Memory stores what fire-and-forget writers sent.',
+  }),
+  routingErase: consumer({
+    stream: 'PLEXUS_EVT_USER',
+    name: 'routing-erase',
+    service: 'routing',
+    filter: 'plexus.evt.*.user.erase-requested.v1.>',
+    maxDeliver: -1,
+    summary: 'Routing erases what it keeps of a person.',
+  }),
+  routingErased: consumer({
+    stream: 'PLEXUS_EVT_USER',
+    name: 'routing-erased',
+    service: 'routing',
+    filter: 'plexus.evt.*.user.erased.v1.>',
+    maxDeliver: -1,
+    summary: 'Routing collects the receipts of an erasure.',
   }),
   dlqAdvisories: consumer({
     stream: 'PLEXUS_ADVISORIES',
@@ -183,5 +239,10 @@ export const BUCKETS = {
   tickets: bucket('PLEXUS_TICKETS', { ttlMs: 30 * SECOND, summary: 'One-time client tickets (hashes), redeemed by compare-and-set delete.' }),
   vmEpoch: bucket('PLEXUS_VM_EPOCH', { summary: 'vmId → current epoch; lets gateways reject early.' }),
   vmConn: bucket('PLEXUS_VM_CONN', { ttlMs: 45 * SECOND, summary: 'vmId → gateway, connection generation, epoch.' }),
+  channelSends: bucket('PLEXUS_CHANNEL_SENDS', {
+    ttlMs: DAY,
+    maxBytes: 256 * MIB,
+    summary: 'What channel adapters handed to their platforms, by `channel-<adapter>.<tenant>.<send>`: a repeated command is recognised by it.',
+  }),
   leases: bucket('PLEXUS_LEASES', { ttlMs: 30 * SECOND, summary: 'Leases for work that one replica at a time may do.' }),
 } as const satisfies Record<string, BucketDefinition>;
