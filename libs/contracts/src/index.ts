@@ -1,3 +1,5 @@
+export * as channelContracts from './channel.contracts.js';
+export { CHANNEL_ADAPTERS, type ChannelAdapter, fromAdapter, sendCommandFor } from './channel.contracts.js';
 export { type CloudEvent as CloudEventOf, CloudEvent, NotableData, Severity } from './cloud-event.js';
 export * from './common.js';
 export * as configContracts from './config.contracts.js';
@@ -26,7 +28,7 @@ export { integratorPermissions, type Permissions, permissionsFor } from './permi
 export { hasScope, Principal, PrincipalRole, SCOPES, TenantId } from './principal.js';
 export * as pushContracts from './push.contracts.js';
 export { CONTRACTS, contractName, findContract } from './registry.js';
-export { ROLES, type RoleDefinition } from './roles.js';
+export { channelRole, ROLES, type RoleDefinition } from './roles.js';
 export * as routingContracts from './routing.contracts.js';
 export * as runContracts from './run.contracts.js';
 export * as sessionContracts from './session.contracts.js';
@@ -56,5 +58,5 @@ export {
   SubjectError,
   type SubjectKind,
 } from './subject.js';
-export { BUCKETS, type BucketDefinition, type ConsumerDefinition, CONSUMERS, type StreamDefinition, STREAMS } from './topology.js';
+export { BUCKETS, type BucketDefinition, channelConsumer, type ConsumerDefinition, CONSUMERS, type StreamDefinition, STREAMS } from './topology.js';
 export * as vmContracts from './vm.contracts.js';

@@ -36,8 +36,8 @@ function streamInfo(contract: Contract): string[] {
 }
 
 function writeBucket(bucket: BucketDefinition, role: string): string {
-  // A service may publish only its own public keys: a stolen credential must not let it pose as another issuer.
-  return bucket === BUCKETS.keys ? `$KV.${bucket.name}.${role}.>` : `$KV.${bucket.name}.>`;
+  // A service may publish only its own public keys: a stolen credential must not let it pose as another issuer, nor hide another's sends.
+  return bucket === BUCKETS.keys || bucket === BUCKETS.channelSends ? `$KV.${bucket.name}.${role}.>` : `$KV.${bucket.name}.>`;
 }
 
 /** Every process reports how far it is with the configuration, and takes its turn when replicas restart one after another. */

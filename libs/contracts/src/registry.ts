@@ -1,4 +1,5 @@
 import * as config from './config.contracts.js';
+import * as channel from './channel.contracts.js';
 import type { Contract } from './define.js';
 import * as memory from './memory.contracts.js';
 import * as push from './push.contracts.js';
@@ -12,7 +13,7 @@ function isContract(value: unknown): value is Contract {
 }
 
 /** Every declared contract, in a stable order: domain, kind, name, version. */
-export const CONTRACTS: readonly Contract[] = [routing, session, run, vm, push, memory, config]
+export const CONTRACTS: readonly Contract[] = [routing, session, run, vm, push, memory, config, channel]
   .flatMap((module) => Object.values(module))
   .filter(isContract)
   .sort((a, b) => contractName(a).localeCompare(contractName(b), 'en'));
