@@ -1,8 +1,8 @@
 import { err, ok, type Result } from '@plexus/kernel';
 import type { z } from 'zod';
 import { type ConfigIssue, issuesOf } from './issue.js';
-import { PlatformConfig } from './platform-config.js';
-import { TenantConfig } from './tenant-config.js';
+import { PlatformConfig } from './schema/platform-config.js';
+import { TenantConfig } from './schema/tenant-config.js';
 
 /** Checks the platform document and fills its defaults. Takes parsed JSON; returns the frozen document, or every violation at once. Never throws. */
 export function parsePlatformConfig(document: unknown): Result<PlatformConfig, ConfigIssue[]> {
