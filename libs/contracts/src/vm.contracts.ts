@@ -89,6 +89,33 @@ export const terminateVm = defineRpc({
   examples: [{ vmId: 'vm-01jd2x3y4z5a6b7c8d9e0f1g2h' }],
 });
 
+/** "Bring your own runtime": everything that somebody needs to connect one as the VM of its owner. The secrets are in the answer only, once. */
+export const attachExternalVm = defineRpc({
+  domain,
+  name: 'attach-external',
+  version: 1,
+  summary:
+    'Makes the external VM of an owner key wait for a runtime that somebody else starts, and answers with its one-time ticket. A second call makes the first ticket worthless.',
+  data: z.object({
+    scope: ScopeKey.default('user'),
+    template: z.string().min(1).max(128).optional().describe('A template of the external provider; default: its own.'),
+    waitMs: z.number().int().min(0).max(30_000).default(10_000),
+  }),
+  response: z.object({
+    vmId: VmId,
+    epoch: Epoch,
+    userId: UserId.describe('`VM_USER_ID` of the runtime.'),
+    ticket: z.string(),
+    token: z.string(),
+    bootstrapSecret: z.string(),
+    ws: z.string().describe('`CONTROL_PLANE_WS` of the runtime.'),
+    expiresAt: Instant.describe('Until when the ticket may be used.'),
+  }),
+  timeoutMs: 35_000,
+  errors: ['CONFLICT', 'QUOTA_EXCEEDED', 'PROVIDER_UNAVAILABLE', 'VM_UNAVAILABLE'],
+  examples: [{ scope: 'user', waitMs: 10_000 }],
+});
+
 /** Calls below are for gateways, which act with role `service`. */
 
 export const redeemTicket = defineRpc({

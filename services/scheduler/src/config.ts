@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { providerSettings } from './adapters/provider-settings.js';
 
 const flag = (description: string) =>
   z
@@ -42,6 +43,7 @@ export const schedulerConfig = z.object({
     .regex(/^[A-Za-z0-9._:-]{1,128}$/, { error: 'must be 1..128 characters of letters, digits and . _ : -' })
     .optional()
     .describe('Marks the processes of this cluster on a machine that has several. Default: the id of the state folder.'),
+  ...providerSettings.shape,
   ALLOW_UNSANDBOXED_LOCAL: flag('1: allow the local provider, which isolates nothing, with NODE_ENV=production.'),
   PLEXUS_EMBEDDED: flag('1: part of a mesh on one machine; the VMs are stopped with the scheduler.'),
   VM_PROVISION_MS: duration(1_000, 60_000, 'Longest time until the provider says that a VM runs.'),

@@ -8,12 +8,14 @@ import {
   openSync,
   readFileSync,
   readSync,
+  readdirSync,
   renameSync,
   rmSync,
   statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { ProcessIdentity } from './process-table.js';
 
@@ -31,6 +33,7 @@ export interface InstanceRecord {
   readonly exit?: { readonly code?: number; readonly signal?: string };
 }
 
+const VM_ID = /^[a-z0-9][a-z0-9-]{0,63}$/;
 const LOG_LIMIT = 4 * 1024 * 1024;
 const TAIL_BYTES = 4 * 1024;
 
@@ -40,7 +43,7 @@ export class VmFolder {
 
   constructor(root: string, vmId: string) {
     // Ids are ours, but a path is built from them: nothing but a plain name may pass.
-    if (!/^[a-z0-9][a-z0-9-]{0,63}$/.test(vmId)) throw new TypeError(`not a VM id: ${JSON.stringify(vmId)}`);
+    if (!VM_ID.test(vmId)) throw new TypeError(`not a VM id: ${JSON.stringify(vmId)}`);
     this.path = path.join(root, vmId);
   }
 
@@ -93,24 +96,66 @@ export class VmFolder {
     truncateSync(this.logFile, 0);
   }
 
-  /** The last words of the log. */
+  /** The last words of the newest incarnation. */
   logTail(): string {
-    let file: number;
+    return readTail(this.logFile, TAIL_BYTES) ?? '';
+  }
+
+  /** The same, further back: what was cut off or belongs to the incarnation before comes from the file beside it. Undefined: nothing was ever written. */
+  logs(tailBytes: number): string | undefined {
+    const newest = readTail(this.logFile, tailBytes);
+    const missing = tailBytes - Buffer.byteLength(newest ?? '');
+    const older = missing > 1 ? readTail(`${this.logFile}.1`, missing - 1) : undefined;
+    if (newest === undefined || older === undefined) return newest ?? older;
+    return [older, newest].filter((text) => text !== '').join('\n');
+  }
+
+  /** Milliseconds since anything was written down about it, by the clock of this machine. */
+  idleMs(): number {
+    const touched = statSync(this.recordFile, { throwIfNoEntry: false }) ?? statSync(this.path, { throwIfNoEntry: false });
+    return touched === undefined ? 0 : Math.max(0, Date.now() - touched.mtimeMs);
+  }
+
+  /** Removes everything. It is out of sight at once, so that a crash in the middle leaves nothing that looks like a workspace. */
+  async remove(): Promise<void> {
+    const doomed = path.join(path.dirname(this.path), `${REMOVED}${path.basename(this.path)}-${randomBytes(4).toString('hex')}`);
     try {
-      file = openSync(this.logFile, 'r');
+      renameSync(this.path, doomed);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-      throw error;
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
-    try {
-      const { size } = fstatSync(file);
-      const bytes = Buffer.alloc(Math.min(size, TAIL_BYTES));
-      readSync(file, bytes, 0, bytes.length, size - bytes.length);
-      // NUL is no text for a database.
-      return bytes.toString('utf8').replaceAll('\0', '').trim();
-    } finally {
-      closeSync(file);
+    for (const entry of readdirSync(path.dirname(this.path))) {
+      if (entry.startsWith(REMOVED)) await rm(path.join(path.dirname(this.path), entry), { recursive: true, force: true });
     }
+  }
+}
+
+const REMOVED = '.removed-';
+
+/** Ids of the VMs that have a folder here. */
+export function vmIdsBelow(root: string): string[] {
+  return readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && VM_ID.test(entry.name))
+    .map(({ name }) => name);
+}
+
+/** The end of a file as text; undefined when there is none. */
+function readTail(name: string, bytes: number): string | undefined {
+  let file: number;
+  try {
+    file = openSync(name, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const { size } = fstatSync(file);
+    const tail = Buffer.alloc(Math.min(size, bytes));
+    readSync(file, tail, 0, tail.length, size - tail.length);
+    // NUL is no text for a database.
+    return tail.toString('utf8').replaceAll('\0', '').trim();
+  } finally {
+    closeSync(file);
   }
 }
 
