@@ -63,8 +63,38 @@ const routingRpcs = [
   routing.eraseUser,
   routing.getErasure,
 ];
-const vmCallerRpcs = [vm.ensureVm, vm.getVm, vm.listVms, vm.terminateVm];
-const vmGatewayRpcs = [vm.redeemTicket, vm.verifyVmToken, vm.attachVm, vm.detachVm, vm.beatVms, vm.readOutbox, vm.ackOutbox, vm.submitVmFrame, vm.markVmInbox];
+const vmCallerRpcs = [
+  vm.ensureVm,
+  vm.getVm,
+  vm.listVms,
+  vm.terminateVm,
+  vm.pauseVm,
+  vm.resumeVm,
+  vm.touchVm,
+  vm.drainVm,
+  vm.vmLogs,
+  vm.whyVm,
+  vm.vmHistory,
+  vm.endVmSession,
+  vm.attachExternalVm,
+  vm.listHosts,
+  vm.drainHost,
+  vm.putVmSecret,
+  vm.listVmSecrets,
+  vm.deleteVmSecret,
+];
+const vmGatewayRpcs = [
+  vm.redeemTicket,
+  vm.verifyVmToken,
+  vm.refreshVmToken,
+  vm.attachVm,
+  vm.detachVm,
+  vm.beatVms,
+  vm.readOutbox,
+  vm.ackOutbox,
+  vm.submitVmFrame,
+  vm.markVmInbox,
+];
 const pushRpcs = [push.subscribe, push.unsubscribe, push.listSubscriptions, push.fetchInbox, push.markInbox, push.inboxHeads];
 const configRpcs = [
   config.getConfig,
