@@ -220,32 +220,6 @@ export const endVmSession = defineRpc({
   examples: [{ sessionId: '01jd2x3y4z5a6b7c8d9e0f1g2h' }],
 });
 
-export const attachExternalVm = defineRpc({
-  domain,
-  name: 'attach-external',
-  version: 1,
-  summary:
-    "Bring your own runtime: ensures the owner's VM at the external provider and answers with everything a runtime needs to connect. A later call makes the earlier answer worthless.",
-  data: z.object({
-    scope: ScopeKey.default('user'),
-    template: z.string().min(1).max(128).optional(),
-    waitMs: z.number().int().min(0).max(60_000).default(10_000),
-  }),
-  response: z.object({
-    vmId: VmId,
-    epoch: Epoch,
-    userId: UserId,
-    ticket: z.string(),
-    token: z.string(),
-    bootstrapSecret: z.string(),
-    ws: z.string(),
-    expiresAt: Instant,
-  }),
-  timeoutMs: 65_000,
-  errors: ['CONFLICT', 'INVALID_REQUEST', 'QUOTA_EXCEEDED', 'PROVIDER_UNAVAILABLE', 'VM_UNAVAILABLE'],
-  examples: [{}],
-});
-
 export const VmHost = z.object({
   hostId: z.string(),
   provider: z.string(),
