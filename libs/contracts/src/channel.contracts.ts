@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Instant, SessionKey } from './common.js';
 import { type CommandContract, defineCommand, defineInbound, type InboundContract } from './define.js';
+import { buildSubject } from './subject.js';
 
 const domain = 'channel';
 
@@ -176,7 +177,7 @@ export const sendUpstream = sendCommandFor('upstream');
 export function fromAdapter<C extends InboundContract>(contract: C, adapter: string): C {
   return {
     ...contract,
-    subject: (tenant: string, ...key: string[]) => contract.subject(tenant, ...key).replace(`.${domain}.`, `.${adapter}.`),
+    subject: (tenant: string, ...key: string[]) => buildSubject({ kind: 'in', tenant, domain: adapter, name: contract.name, version: contract.version, key }),
     pattern: (tenant = '*') => `plexus.in.${tenant}.${adapter}.${contract.name}.v${contract.version}.>`,
   };
 }

@@ -6,7 +6,9 @@ import type { counter, gauge, histogram, observe } from '@plexus/telemetry';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { BaseConfig } from './config/base-config.js';
+import type { ReadinessCheck } from './health/readiness.js';
 import type { Identity } from './identity/identity.js';
+import type { Reload } from './reload/reloading.js';
 import type { TenantDirectory } from './tenants/tenant-directory.js';
 
 /** Order in which a service stops; everything registered for one phase runs at the same time. */
@@ -39,11 +41,13 @@ export interface ServiceContext<Config = BaseConfig> {
   readonly clock: Clock;
   readonly identity: Identity;
   readonly tenants: TenantDirectory;
+  /** Parts that run with the configuration, and work that a planned restart waits for. */
+  readonly reload: Reload;
   readonly metrics: ServiceMetrics;
   /** Registers work for one phase of the shutdown. A failing hook is logged and does not stop the others. */
   onShutdown(phase: ShutdownPhase, label: string, fn: (budget: ShutdownBudget) => Promise<void> | void): void;
   /** Adds a readiness check: `true`, or the reason (or `false`) why the service cannot work now. A check that throws or takes longer than 2 s counts as not ready. */
-  readiness(name: string, check: () => boolean | string | Promise<boolean | string>): void;
+  readiness(name: string, check: ReadinessCheck): void;
 }
 
 /** What must exist on the NATS side before the service starts. */

@@ -161,6 +161,13 @@ export const METRIC_CATALOGUE = define({
     help: 'Documents of PLEXUS_CONFIG seen; an invalid one leaves the last good one in force.',
     labels: { document: ['platform', 'tenant'], outcome: ['applied', 'invalid', 'deleted'] },
   },
+  configReloads: {
+    name: 'plexus_config_reloads_total',
+    kind: 'counter',
+    unit: '{reload}',
+    help: 'Passes that brought a changed configuration into force in this process.',
+    labels: { outcome: ['applied', 'unchanged', 'off', 'failed'] },
+  },
   unhandledRejections: {
     name: 'plexus_unhandled_rejections_total',
     kind: 'counter',
@@ -227,6 +234,27 @@ export const METRIC_CATALOGUE = define({
     unit: '{decision}',
     help: 'Decisions of push about one event and one user.',
     labels: { action: ['deliver', 'digest', 'suppress', 'duplicate'] },
+  },
+  channelReceived: {
+    name: 'plexus_channel_received_total',
+    kind: 'counter',
+    unit: '{message}',
+    help: 'Messages that platforms handed to channel adapters, by what became of them.',
+    labels: { adapter: 'names of channel adapters', outcome: ['stored', 'duplicate', 'error'] },
+  },
+  channelSends: {
+    name: 'plexus_channel_sends_total',
+    kind: 'counter',
+    unit: '{attempt}',
+    help: 'Attempts to hand a message to a platform. `repeated`: the result was known from before.',
+    labels: { adapter: 'names of channel adapters', outcome: ['ok', 'error', 'repeated'] },
+  },
+  channelAccounts: {
+    name: 'plexus_channel_accounts',
+    kind: 'observed-gauge',
+    unit: '{account}',
+    help: 'Configured accounts by the state of their connection.',
+    labels: { adapter: 'names of channel adapters', state: ['up', 'degraded', 'down', 'connecting'] },
   },
   memoriesWritten: {
     name: 'plexus_memories_written_total',

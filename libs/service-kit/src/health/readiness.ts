@@ -1,6 +1,8 @@
 import { type Clock, timeout } from '@plexus/kernel';
 
-export type ReadinessCheck = () => boolean | string | Promise<boolean | string>;
+/** What a check says: `true`; the reason (or `false`) why not; or both, for a part that works with something worth showing. */
+export type ReadinessAnswer = boolean | string | { readonly ok: boolean; readonly reason: string };
+export type ReadinessCheck = () => ReadinessAnswer | Promise<ReadinessAnswer>;
 
 /** One line of `/readyz`. */
 export interface CheckResult {
@@ -12,6 +14,8 @@ export interface CheckResult {
 export interface ReadinessReport {
   readonly ready: boolean;
   readonly checks: readonly CheckResult[];
+  /** Parts that do not run as configured while the rest does; absent: none. They do not make the process unready. */
+  readonly degraded?: readonly { readonly module: string; readonly reason: string }[];
 }
 
 /** A check that has not answered by then counts as not ready. */
@@ -22,12 +26,18 @@ export class Readiness {
   private readonly checks = new Map<string, ReadinessCheck>();
   private state: 'starting' | 'started' | 'draining' = 'starting';
   private latest = false;
+  private parts: () => readonly { readonly module: string; readonly reason: string }[] = () => [];
 
   constructor(private readonly clock: Clock) {}
 
   /** A second check of the same name replaces the first. */
   add(name: string, check: ReadinessCheck): void {
     this.checks.set(name, check);
+  }
+
+  /** Where to ask for parts that are degraded. */
+  degradedParts(parts: () => readonly { readonly module: string; readonly reason: string }[]): void {
+    this.parts = parts;
   }
 
   started(): void {
@@ -51,7 +61,8 @@ export class Readiness {
     const lifecycle: CheckResult = this.state === 'started' ? { name: 'lifecycle', ok: true } : { name: 'lifecycle', ok: false, reason: this.state };
     const checks = [lifecycle, ...results];
     this.latest = checks.every((check) => check.ok);
-    return { ready: this.latest, checks };
+    const degraded = this.parts();
+    return { ready: this.latest, checks, ...(degraded.length > 0 && { degraded }) };
   }
 
   private async ask(name: string, check: ReadinessCheck): Promise<CheckResult> {
@@ -61,6 +72,7 @@ export class Readiness {
         CHECK_TIMEOUT_MS,
         { clock: this.clock, what: `check ${name}` },
       );
+      if (typeof answer === 'object') return { name, ...answer };
       if (answer === true) return { name, ok: true };
       return { name, ok: false, reason: answer === false ? 'not ready' : answer };
     } catch (error) {
