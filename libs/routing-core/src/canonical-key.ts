@@ -38,22 +38,40 @@ export function canonicalKey(config: RoutingConfig, sessionKey: Loose, agentId?:
 }
 
 /**
- * The one key under which a caller's session is stored: lower case, agent id normalised, empty segments dropped. A blank key means the
- * agent's main session. Undefined for a key that starts like an agent's and names no session (`agent:ops:`).
+ * The one key under which a caller's session is stored: lower case, agent id normalised, empty segments dropped, `direct` read as `dm`
+ * (or the other way round where `session.dmKeyword` says so). A blank key means the agent's main session. Undefined for a key that starts
+ * like an agent's and names no session (`agent:ops:`). Canonicalising twice changes nothing.
  */
-export function sessionKeyFor(config: RoutingConfig, sessionKey: Loose, agentId?: Loose): string | undefined {
+export function canonicaliseKey(config: RoutingConfig, sessionKey: Loose, agentId?: Loose): string | undefined {
   const key = lowered(sessionKey) || 'main';
   if (keyShape(key) === 'malformed_agent') return undefined;
-  const canonical = canonicalKey(config, tidy(key) ?? key, agentId);
-  return isReserved(canonical) ? canonical : tidy(canonical);
+  const keyword = config.session?.dmKeyword === 'direct' ? 'direct' : 'dm';
+  const canonical = canonicalKey(config, tidy(key, keyword) ?? key, agentId);
+  return isReserved(canonical) ? canonical : tidy(canonical, keyword);
 }
 
-function tidy(key: string): string | undefined {
+function tidy(key: string, keyword: 'dm' | 'direct'): string | undefined {
   const parsed = parseAgentKey(key);
-  return parsed && `agent:${normaliseAgentId(parsed.agentId)}:${parsed.rest}`;
+  return parsed && `agent:${normaliseAgentId(parsed.agentId)}:${withDmKeyword(parsed.rest, keyword)}`;
 }
 
-/** Brings a key written by an older release into its present form, lower case. */
+/** First words behind the agent that make a key of another kind, in which `direct` is only text. */
+const OTHER_KINDS = new Set(['subagent', 'cron', 'acp', 'hook', 'voice', 'dm', 'direct']);
+/** Second words after which `direct` is part of an id. */
+const ID_FOLLOWS = new Set(['group', 'channel', 'thread', 'topic', 'dm', 'direct']);
+const isDmWord = (segment: string | undefined): boolean => segment === 'dm' || segment === 'direct';
+
+/** Writes the word for direct messages one way: `dm:x`, `<channel>:dm:x` and `<channel>:<account>:dm:x`, never inside an id. */
+function withDmKeyword(rest: string, keyword: 'dm' | 'direct'): string {
+  const segments = rest.split(':');
+  const [first = '', second = ''] = segments;
+  const at = isDmWord(first) ? 0 : OTHER_KINDS.has(first) ? -1 : isDmWord(second) ? 1 : !ID_FOLLOWS.has(second) && isDmWord(segments[2]) ? 2 : -1;
+  if (at < 0 || segments.length <= at + 1) return rest;
+  segments[at] = keyword;
+  return segments.join(':');
+}
+
+/** Brings a key written by an older release into agent form, lower case. Further spellings are left to {@link migrateKey}. */
 export function migrateStoreKey(input: { key: Loose; agentId: Loose; mainKey?: Loose; scope?: string | null | undefined }): string {
   const key = lowered(input.key);
   if (key === '' || isReserved(key)) return key;
@@ -64,4 +82,14 @@ export function migrateStoreKey(input: { key: Loose; agentId: Loose; mainKey?: L
   if (key.startsWith('group:')) return `agent:${agent}:${key.includes('@g.us') ? 'whatsapp' : UNKNOWN_PART}:${key}`;
   if (key.includes('@g.us') && !key.includes(':group:')) return `agent:${agent}:whatsapp:group:${key.replace(/^whatsapp:/, '')}`;
   return `agent:${agent}:${key}`;
+}
+
+/**
+ * The key under which a stored session of an older release, or of a gateway with other spellings, is found from now on. Undefined for a
+ * key that names no session. Migrating twice is migrating once, and the result is canonical.
+ */
+export function migrateKey(config: RoutingConfig, key: Loose, agentId?: Loose): string | undefined {
+  const agent = trimmed(agentId) === '' ? defaultAgentId(config) : normaliseAgentId(agentId);
+  const migrated = migrateStoreKey({ key, agentId: agent, mainKey: config.session?.mainKey, scope: config.session?.scope });
+  return migrated === '' ? undefined : canonicaliseKey(config, migrated, agent);
 }

@@ -8,12 +8,13 @@ export const DEFAULT_ACCOUNT_ID = 'default';
 export const DEFAULT_MAIN_KEY = 'main';
 export const UNKNOWN_PART = 'unknown';
 
-/** Text or nothing: what configuration and callers may hand in. Numbers are written out, everything else counts as absent. */
+/** Text or nothing: what configuration and callers may hand in. Finite numbers are written out, everything else counts as absent. */
 export type Loose = string | number | bigint | null | undefined;
 
-/** Trimmed text; empty when absent. */
+/** Trimmed text; empty when absent, and for whatever garbage stands where text belongs. */
 export function trimmed(value: Loose): string {
-  return value === null || value === undefined ? '' : String(value).trim();
+  if (typeof value === 'string') return value.trim();
+  return typeof value === 'bigint' || (typeof value === 'number' && Number.isFinite(value)) ? String(value) : '';
 }
 
 export function lowered(value: Loose): string {
@@ -52,6 +53,14 @@ export function normaliseMainKey(value: Loose): string {
   return lowered(value) || DEFAULT_MAIN_KEY;
 }
 
+/**
+ * Thread id as it stands in keys and envelopes, letter case kept: numbers lose their fraction, what is no finite number counts as absent.
+ */
+export function normaliseThreadId(value: Loose): string | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? String(Math.trunc(value)) : undefined;
+  return trimmed(value) || undefined;
+}
+
 /** Channel id as it stands in keys. Aliases are not resolved here. */
 export function normaliseChannel(value: Loose): string {
   return lowered(value) || UNKNOWN_PART;
@@ -60,4 +69,21 @@ export function normaliseChannel(value: Loose): string {
 /** True when a given agent id needs no cleaning apart from case. */
 export function isValidAgentId(value: Loose): boolean {
   return PLAIN_ID.test(trimmed(value));
+}
+
+const CHANNEL_ALIASES: ReadonlyMap<string, string> = new Map([
+  ['imsg', 'imessage'],
+  ['google-chat', 'googlechat'],
+  ['gchat', 'googlechat'],
+]);
+
+/** Channel id with the short names that people use resolved; empty for blank. For account lists, not for keys. */
+export function resolveChannelAlias(value: Loose): string {
+  const channel = lowered(value);
+  return CHANNEL_ALIASES.get(channel) ?? channel;
+}
+
+/** The elements of a list in a configuration; none when something else stands there. */
+export function listOf<T>(value: readonly T[] | null | undefined): readonly T[] {
+  return Array.isArray(value) ? value : [];
 }

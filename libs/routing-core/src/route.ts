@@ -1,7 +1,9 @@
-import { defaultAgentId, selectAgent } from './agents.js';
-import { DEFAULT_ACCOUNT_ID, type Loose, lowered, normaliseAccountId, trimmed, UNKNOWN_PART } from './normalise.js';
-import type { BindingEntry, PeerMatch, RoutingConfig, SessionSettings } from './routing-config.js';
-import { mainSessionKey, normalisePeerKind, peerSessionKey } from './session-key.js';
+import { agentDirectory } from './agents.js';
+import { type AgentTarget, ANY, agentTargets, type BindingProblem, type CompiledBinding, type PeerClass, peerClassOf, readBinding } from './binding.js';
+import { ChannelIndex, getOrAdd, type Place } from './binding-index.js';
+import { type Loose, listOf, lowered, normaliseAccountId, trimmed, UNKNOWN_PART } from './normalise.js';
+import type { PeerMatch, RoutingConfig } from './routing-config.js';
+import { type DmRules, dmRules, normalisedPeerKey, normalisePeerKind } from './session-key.js';
 
 export type MatchedBy =
   | 'binding.peer'
@@ -22,7 +24,7 @@ export interface RouteInput {
   readonly parentPeer?: PeerMatch | null | undefined;
   readonly guildId?: Loose;
   readonly teamId?: Loose;
-  readonly memberRoleIds?: readonly string[] | null | undefined;
+  readonly memberRoleIds?: readonly Loose[] | null | undefined;
 }
 
 export interface Route {
@@ -32,142 +34,145 @@ export interface Route {
   readonly sessionKey: string;
   readonly mainSessionKey: string;
   readonly matchedBy: MatchedBy;
+  /** Whether the place to answer to is remembered for the agent's main session or for this session alone. */
+  readonly lastRoutePolicy: 'main' | 'session';
 }
 
-interface CompiledBinding {
-  readonly agentId: Loose;
-  /** `*`: any account. */
-  readonly accountId: string;
-  /** `unusable`: a peer is named but could never match; the whole binding is then disabled. */
-  readonly peer: { readonly kind: string; readonly id: string } | 'unusable' | undefined;
-  readonly guildId: string;
-  readonly teamId: string;
-  readonly roles: readonly string[];
-}
-
-/** The bindings of one configuration revision, by channel. Compile once, resolve often. */
+/** The bindings of one configuration revision. Immutable: compile once, resolve often, from anywhere in the process. */
 export interface CompiledRoutes {
-  readonly config: RoutingConfig;
-  readonly byChannel: ReadonlyMap<string, readonly CompiledBinding[]>;
+  /** The revision that was compiled; messages pin it. Undefined where the caller counts none. */
+  readonly revision: number | undefined;
+  /** How many bindings take part. */
+  readonly bindingCount: number;
+  /** Bindings that are disabled or lead elsewhere than written, in the order of the configuration. */
+  readonly problems: readonly BindingProblem[];
+  readonly channels: ReadonlyMap<string, Pick<ChannelIndex, 'bindings' | 'byPeer' | 'byPlace' | 'byAccount' | 'byChannel'>>;
+  readonly defaultAgent: AgentTarget;
+  readonly dm: DmRules;
 }
 
-const ANY = '*';
-/** Groups and channels stand for one another; direct messages never match either. */
-const peerClass = (kind: string): string | undefined => (kind === 'dm' ? 'dm' : kind === 'group' || kind === 'channel' ? 'group' : undefined);
+const COMPILED = new WeakSet<object>();
 
-/** Prepares a configuration for {@link resolveRoute}. Bindings without a channel are skipped. */
-export function compileRoutes(config: RoutingConfig): CompiledRoutes {
-  const byChannel = new Map<string, CompiledBinding[]>();
-  for (const binding of config.bindings ?? []) {
-    const channel = lowered(binding?.match?.channel);
-    if (!binding || channel === '') continue;
-    const list = byChannel.get(channel) ?? [];
-    byChannel.set(channel, list);
-    list.push(compileBinding(binding));
+/**
+ * Prepares a configuration for {@link resolveRoute}: about 1 µs per binding once, so that a lookup costs the same with ten bindings and
+ * with ten thousand. Nothing of `config` is kept; garbage in it is skipped and listed in `problems`.
+ */
+export function compileRoutes(config: RoutingConfig, revision?: number): CompiledRoutes {
+  const agents = agentDirectory(config);
+  const target = agentTargets();
+  const channels = new Map<string, ChannelIndex>();
+  const problems: BindingProblem[] = [];
+  let bindingCount = 0;
+  for (const [index, entry] of listOf(config.bindings).entries()) {
+    const { channel, binding, problem } = readBinding(entry, index, agents, target);
+    if (problem) problems.push(problem);
+    if (!binding) continue;
+    bindingCount += 1;
+    getOrAdd(channels, channel, () => new ChannelIndex()).add(binding);
   }
-  return { config, byChannel };
+  const compiled: CompiledRoutes = Object.freeze({
+    revision,
+    bindingCount,
+    problems: Object.freeze(problems),
+    channels,
+    defaultAgent: target(agents.defaultId),
+    dm: Object.freeze(dmRules(config.session)),
+  });
+  COMPILED.add(compiled);
+  return compiled;
 }
 
-function compileBinding({ agentId, match }: BindingEntry): CompiledBinding {
-  const account = trimmed(match.accountId);
+/** A message in the form that lookups need. */
+export interface RouteQuery {
+  readonly channel: string;
+  readonly accountId: string;
+  readonly peer: QueryPeer | undefined;
+  readonly parent: QueryPeer | undefined;
+  readonly place: Place;
+}
+
+export interface QueryPeer {
+  /** Word for the key; anything that is no `dm` makes a group-like key. */
+  readonly kind: string;
+  readonly class: PeerClass | undefined;
+  /** Trimmed, letter case kept. */
+  readonly id: string;
+}
+
+const NO_ROLES: readonly string[] = [];
+
+export function readRouteInput(input: RouteInput): RouteQuery {
+  const roles = input.memberRoleIds;
   return {
-    agentId,
-    accountId: account === ANY ? ANY : account === '' ? DEFAULT_ACCOUNT_ID : normaliseAccountId(account),
-    peer: match.peer ? compilePeer(match.peer) : undefined,
-    guildId: trimmed(match.guildId),
-    teamId: trimmed(match.teamId),
-    roles: match.roles ?? [],
+    channel: lowered(input.channel),
+    accountId: normaliseAccountId(input.accountId),
+    peer: readPeer(input.peer),
+    parent: readPeer(input.parentPeer),
+    place: {
+      guildId: trimmed(input.guildId),
+      teamId: trimmed(input.teamId),
+      roles: Array.isArray(roles) && roles.length > 0 ? roles.map(trimmed) : NO_ROLES,
+    },
   };
 }
 
-function compilePeer(peer: PeerMatch): { kind: string; id: string } | 'unusable' {
-  const kind = trimmed(peer.kind) === '' ? undefined : peerClass(normalisePeerKind(peer.kind));
-  const id = trimmed(peer.id);
-  return kind === undefined || id === '' ? 'unusable' : { kind, id };
+function readPeer(peer: PeerMatch | null | undefined): QueryPeer | undefined {
+  if (peer === null || peer === undefined || typeof peer !== 'object') return undefined;
+  const kind = normalisePeerKind(peer.kind);
+  return { kind, class: peerClassOf(kind), id: trimmed(peer.id) };
 }
 
-interface Tier {
-  readonly matchedBy: MatchedBy;
-  readonly fits: (binding: CompiledBinding, input: Matchable) => boolean;
-}
+type Lookup = (index: CompiledRoutes['channels'] extends ReadonlyMap<string, infer I> ? I : never, query: RouteQuery) => CompiledBinding | undefined;
 
-interface Matchable {
-  readonly peer: { readonly kind: string | undefined; readonly id: string } | undefined;
-  readonly parent: { readonly kind: string | undefined; readonly id: string } | undefined;
-  readonly guildId: string;
-  readonly teamId: string;
-  readonly roles: ReadonlySet<string>;
-}
-
-const named = (binding: CompiledBinding) => (binding.peer === 'unusable' ? undefined : binding.peer);
-const samePeer = (binding: CompiledBinding, peer: Matchable['peer']): boolean => {
-  const wanted = named(binding);
-  return wanted !== undefined && peer !== undefined && peer.id !== '' && wanted.kind === peer.kind && wanted.id === peer.id;
-};
-const hasRole = (binding: CompiledBinding, input: Matchable): boolean => binding.roles.some((role) => input.roles.has(role));
-/** Everything beside the peer that a binding asks for must hold as well. */
-const scopeHolds = (binding: CompiledBinding, input: Matchable): boolean =>
-  (binding.guildId === '' || binding.guildId === input.guildId) &&
-  (binding.teamId === '' || binding.teamId === input.teamId) &&
-  (binding.roles.length === 0 || hasRole(binding, input));
-const noPeer = (binding: CompiledBinding): boolean => binding.peer === undefined;
-const unscoped = (binding: CompiledBinding): boolean => noPeer(binding) && binding.guildId === '' && binding.teamId === '' && binding.roles.length === 0;
+const byPeer = (peer: QueryPeer | undefined, index: Parameters<Lookup>[0], query: RouteQuery): CompiledBinding | undefined =>
+  peer?.class === undefined || peer.id === '' ? undefined : index.byPeer(query.accountId, peer.class, peer.id, query.place);
 
 /** Strongest first. Within a tier the first binding of the configuration wins. */
-const TIERS: readonly Tier[] = [
-  { matchedBy: 'binding.peer', fits: (binding, input) => samePeer(binding, input.peer) && scopeHolds(binding, input) },
-  { matchedBy: 'binding.peer.parent', fits: (binding, input) => samePeer(binding, input.parent) && scopeHolds(binding, input) },
+export const TIERS: readonly { readonly matchedBy: MatchedBy; readonly find: Lookup }[] = [
+  { matchedBy: 'binding.peer', find: (index, query) => byPeer(query.peer, index, query) },
+  { matchedBy: 'binding.peer.parent', find: (index, query) => byPeer(query.parent, index, query) },
   {
     matchedBy: 'binding.peer.wildcard',
-    fits: (binding, input) => named(binding)?.id === ANY && named(binding)?.kind === input.peer?.kind && scopeHolds(binding, input),
+    find: (index, query) => (query.peer?.class === undefined ? undefined : index.byPeer(query.accountId, query.peer.class, ANY, query.place)),
   },
-  {
-    matchedBy: 'binding.guild+roles',
-    fits: (binding, input) => noPeer(binding) && binding.guildId !== '' && binding.roles.length > 0 && scopeHolds(binding, input),
-  },
-  {
-    matchedBy: 'binding.guild',
-    fits: (binding, input) => noPeer(binding) && binding.guildId !== '' && binding.roles.length === 0 && scopeHolds(binding, input),
-  },
-  { matchedBy: 'binding.team', fits: (binding, input) => noPeer(binding) && binding.guildId === '' && binding.teamId !== '' && scopeHolds(binding, input) },
-  { matchedBy: 'binding.account', fits: (binding) => unscoped(binding) && binding.accountId !== ANY },
-  { matchedBy: 'binding.channel', fits: (binding) => unscoped(binding) && binding.accountId === ANY },
+  { matchedBy: 'binding.guild+roles', find: (index, query) => index.byPlace(query.accountId, 'guild+roles', query.place) },
+  { matchedBy: 'binding.guild', find: (index, query) => index.byPlace(query.accountId, 'guild', query.place) },
+  { matchedBy: 'binding.team', find: (index, query) => index.byPlace(query.accountId, 'team', query.place) },
+  { matchedBy: 'binding.account', find: (index, query) => index.byAccount(query.accountId) },
+  { matchedBy: 'binding.channel', find: (index) => index.byChannel() },
 ];
 
-/** Which agent and session a message goes to, and why. Pure; the same input always gives the same route. */
-export function resolveRoute(routes: CompiledRoutes, input: RouteInput): Route {
-  const channel = lowered(input.channel);
-  const accountId = normaliseAccountId(input.accountId);
-  const candidates = (routes.byChannel.get(channel) ?? []).filter((binding) => binding.accountId === ANY || binding.accountId === accountId);
-  const matchable: Matchable = {
-    peer: matchablePeer(input.peer),
-    parent: matchablePeer(input.parentPeer),
-    guildId: trimmed(input.guildId),
-    teamId: trimmed(input.teamId),
-    roles: new Set(input.memberRoleIds ?? []),
-  };
-  for (const tier of TIERS) {
-    const hit = candidates.find((binding) => tier.fits(binding, matchable));
-    if (hit) return routeTo(routes.config, selectAgent(routes.config, hit.agentId), tier.matchedBy, channel, accountId, input);
+/**
+ * Which agent and session a message goes to, and why. Pure: the same input always gives the same route, and every input gives one. Given
+ * a plain configuration it compiles it first; whoever asks more than once compiles himself.
+ */
+export function resolveRoute(routes: CompiledRoutes | RoutingConfig, input: RouteInput): Route {
+  const compiled = COMPILED.has(routes) ? (routes as CompiledRoutes) : compileRoutes(routes as RoutingConfig);
+  const query = readRouteInput(input);
+  const index = compiled.channels.get(query.channel);
+  if (index) {
+    for (const tier of TIERS) {
+      const hit = tier.find(index, query);
+      if (hit) return routeTo(compiled, hit.agent, tier.matchedBy, query);
+    }
   }
-  return routeTo(routes.config, defaultAgentId(routes.config), 'default', channel, accountId, input);
+  return routeTo(compiled, compiled.defaultAgent, 'default', query);
 }
 
-function matchablePeer(peer: PeerMatch | null | undefined): Matchable['peer'] {
-  return peer ? { kind: peerClass(normalisePeerKind(peer.kind)), id: trimmed(peer.id) } : undefined;
-}
-
-function routeTo(config: RoutingConfig, agentId: string, matchedBy: MatchedBy, channel: string, accountId: string, input: RouteInput): Route {
-  const session: SessionSettings = config.session ?? {};
-  const sessionKey = peerSessionKey({
-    agentId,
-    channel,
-    accountId,
-    peerKind: input.peer?.kind,
-    // A peer without an id is a conversation with somebody unknown; no peer at all is the main session.
-    peerId: input.peer ? trimmed(input.peer.id) || UNKNOWN_PART : undefined,
-    dmScope: session.dmScope,
-    identityLinks: session.identityLinks,
-  });
-  return { agentId, channel, accountId, sessionKey, mainSessionKey: mainSessionKey(agentId), matchedBy };
+export function routeTo(compiled: CompiledRoutes, agent: AgentTarget, matchedBy: MatchedBy, query: RouteQuery): Route {
+  const { peer, channel, accountId } = query;
+  const sessionKey = normalisedPeerKey(
+    {
+      agentPrefix: agent.prefix,
+      mainKey: agent.mainKey,
+      channel: channel === '' ? UNKNOWN_PART : channel,
+      accountId,
+      kind: peer?.kind ?? 'dm',
+      // A peer without an id is a conversation with somebody unknown; no peer at all is the main session.
+      peerId: peer ? peer.id.toLowerCase() || UNKNOWN_PART : '',
+    },
+    compiled.dm,
+  );
+  const lastRoutePolicy = sessionKey === agent.mainKey ? 'main' : 'session';
+  return { agentId: agent.agentId, channel, accountId, sessionKey, mainSessionKey: agent.mainKey, matchedBy, lastRoutePolicy };
 }
