@@ -1,3 +1,6 @@
+export { type ConfigEntry, ConfigRecord, decodeConfigEntry, encodeConfigEntry } from './config-store/config-entry.js';
+export { dropParts, loadParts, MAX_CONFIG_BYTES, storeParts } from './config-store/config-parts.js';
+export { readConfigEntry } from './config-store/read-config-entry.js';
 export { type BaseConfig, baseConfig } from './config/base-config.js';
 export type { ConfigViolation } from './config/config-violation.js';
 export { type Environment, loadConfig } from './config/load-config.js';
@@ -6,7 +9,7 @@ export type { CheckResult, ReadinessReport } from './health/readiness.js';
 export type { Identity } from './identity/identity.js';
 export { credentialRevocationKey, userRevocationKey } from './identity/revocations.js';
 export { type TenantToken, verifyTenantToken } from './identity/tenant-token.js';
-export { EXIT_CONFIGURATION, runService } from './lifecycle/run-service.js';
+export { EXIT_CONFIGURATION, EXIT_RESTART, runService } from './lifecycle/run-service.js';
 export type { ShutdownReport } from './lifecycle/shutdown-sequence.js';
 export { type RunningService, type StartOptions, startService } from './lifecycle/start-service.js';
 export { createLogger, type Logger, type LoggerOptions } from './log/create-logger.js';
@@ -24,4 +27,7 @@ export {
   type ShutdownBudget,
   type ShutdownPhase,
 } from './service-context.js';
-export type { ConfigChange, TenantDirectory } from './tenants/tenant-directory.js';
+export type { ApplyConfig, ConfigUpdate } from './reload/reload-owner.js';
+export type { Reload } from './reload/reloading.js';
+export { ReplicaReport } from './reload/status-reporter.js';
+export type { ConfigChange, ConfigSnapshot, TenantDirectory } from './tenants/tenant-directory.js';

@@ -20,6 +20,16 @@ export const baseConfig = z.object({
     .default(0)
     .describe('How long to keep serving after readiness went away, so that load balancers notice. Counts towards the hard limit.'),
   PLEXUS_STATE_DIR: z.string().min(1).optional().describe('Folder for files that this process keeps.'),
+  PLEXUS_SKIP_MODULES: z
+    .string()
+    .optional()
+    .transform((value) =>
+      value
+        ?.split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== ''),
+    )
+    .describe('Names of parts to leave out, separated by commas; they show as degraded.'),
   PLEXUS_PARENT_BOUND: z
     .enum(['0', '1'])
     .default('0')

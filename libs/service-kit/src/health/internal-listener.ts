@@ -10,9 +10,11 @@ export interface InternalListenerOptions {
   readonly readiness: Readiness;
   /** Answer of `/info`. */
   readonly info: () => Record<string, unknown>;
+  /** Answer of `/config`: how far this process is with the configuration; absent until it is known. */
+  readonly config: () => object | undefined;
 }
 
-/** The listener for probes and scrapers, apart from every client-facing port: `/livez`, `/readyz`, `/metrics`, `/info`. */
+/** The listener for probes and scrapers, apart from every client-facing port: `/livez`, `/readyz`, `/metrics`, `/info`, `/config`. */
 export interface InternalListener {
   /** `http://<host>:<port>`. */
   readonly url: string;
@@ -24,7 +26,7 @@ type Answer = { readonly status: number; readonly type?: string; readonly body: 
 const json = (status: number, value: unknown): Answer => ({ status, body: `${JSON.stringify(value)}\n` });
 
 /** Opens the listener. Rejects when the address is taken or not ours. */
-export async function openInternalListener({ host, port, readiness, info }: InternalListenerOptions): Promise<InternalListener> {
+export async function openInternalListener({ host, port, readiness, info, config }: InternalListenerOptions): Promise<InternalListener> {
   const routes: Record<string, () => Promise<Answer> | Answer> = {
     // Answers from the event loop alone: an outage of NATS or a database must not make an orchestrator restart the fleet.
     '/livez': () => json(200, { live: true }),
@@ -37,6 +39,10 @@ export async function openInternalListener({ host, port, readiness, info }: Inte
       return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: await metricsText() };
     },
     '/info': () => json(200, info()),
+    '/config': () => {
+      const report = config();
+      return report === undefined ? json(503, { error: 'starting' }) : json(200, report);
+    },
   };
 
   const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000, keepAliveTimeout: 30_000 }, (request, response) => {

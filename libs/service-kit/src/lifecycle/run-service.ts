@@ -10,6 +10,8 @@ import { type RunningService, startService } from './start-service.js';
 
 /** sysexits.h EX_CONFIG: a person has to change something first, a restart will not help. */
 export const EXIT_CONFIGURATION = 78;
+/** EX_TEMPFAIL: a planned restart. Whoever supervises the process starts it again at once and counts no failure. */
+export const EXIT_RESTART = 75;
 const EXIT_OK = 0;
 const EXIT_FAILURE = 1;
 
@@ -18,7 +20,7 @@ const rejections = counter('unhandledRejections');
 /**
  * The whole of a service's `main.ts`: reads the settings, starts the service, tells the parent process when it is ready, and ends the
  * process in order on SIGTERM, SIGINT or the death of the parent. Exit codes: 0 after a clean shutdown, 78 when settings or the
- * stream plan are wrong, 1 otherwise. A second signal ends the process at once with 1. Resolves when the service is ready.
+ * stream plan are wrong, 75 for a restart that the configuration asks for, 1 otherwise. SIGUSR1 makes it read and apply the whole configuration again. A second signal ends the process at once with 1. Resolves when the service is ready.
  */
 export async function runService<Schema extends z.ZodObject>(definition: ServiceDefinition<Schema>): Promise<void> {
   const loaded = loadConfig(definition.config);
@@ -34,7 +36,7 @@ export async function runService<Schema extends z.ZodObject>(definition: Service
   const log = createLogger({ service: definition.name, instanceId, level: config.LOG_LEVEL });
   const supervision = new ProcessSupervision(definition.name, log, config.SHUTDOWN_TIMEOUT_MS, config.PLEXUS_PARENT_BOUND);
   try {
-    const service = await startService(definition, { config, log, instanceId, signal: supervision.signal });
+    const service = await startService(definition, { config, log, instanceId, signal: supervision.signal, leave: (reason) => supervision.restart(reason) });
     supervision.started(service);
   } catch (error) {
     await supervision.failed(error);
@@ -47,6 +49,7 @@ class ProcessSupervision {
   private readonly parent: ParentLink;
   private service: RunningService | undefined;
   private stopping = false;
+  private restarting = false;
 
   constructor(
     private readonly name: string,
@@ -64,6 +67,7 @@ class ProcessSupervision {
     // The terminal sends Ctrl-C to the whole group: a bound child leaves it to its parent to decide the order.
     process.on('SIGINT', () => parentBound || this.onSignal('SIGINT'));
     process.on('SIGTERM', () => this.onSignal('SIGTERM'));
+    process.on('SIGUSR1', () => this.reload());
     this.parent = new ParentLink(parentBound, () => void this.stop('the parent process is gone'));
     if (parentBound && !this.parent.exists) log.warn('PLEXUS_PARENT_BOUND is set, but there is no IPC channel to a parent');
   }
@@ -86,6 +90,16 @@ class ProcessSupervision {
     this.log.fatal({ error, exitCode: code }, messageOf(this.name, error));
     await shutdownTelemetry();
     this.exit(code);
+  }
+
+  /** Ends the process in order so that it is started again. */
+  restart(reason: string): void {
+    this.restarting = true;
+    void this.stop(reason);
+  }
+
+  private reload(): void {
+    this.service?.reloadAll().catch((error: unknown) => this.log.error({ error }, 'the full reload failed'));
   }
 
   private onSignal(signal: string): void {
@@ -112,6 +126,7 @@ class ProcessSupervision {
   private async stopService(reason: string): Promise<void> {
     const report = await this.service?.stop(reason);
     this.log.info({ ...report }, 'stopped');
+    if (this.restarting) this.exit(EXIT_RESTART);
     this.exit(report?.clean === true ? EXIT_OK : EXIT_FAILURE);
   }
 

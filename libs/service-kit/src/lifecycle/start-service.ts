@@ -1,4 +1,4 @@
-import { type Bus, connectBus } from '@plexus/bus';
+import { type Bucket, type Bus, connectBus } from '@plexus/bus';
 import { BUCKETS } from '@plexus/contracts';
 import { AbortedError, type Clock, systemClock, timeout, ulid } from '@plexus/kernel';
 import { counter, gauge, histogram, observe, shutdownTelemetry } from '@plexus/telemetry';
@@ -11,6 +11,7 @@ import { MeshIdentity } from '../identity/mesh-identity.js';
 import { Revocations } from '../identity/revocations.js';
 import { SigningKey } from '../identity/signing-key.js';
 import { createLogger } from '../log/create-logger.js';
+import { Reloading } from '../reload/reloading.js';
 import type { ServiceConfig, ServiceContext, ServiceDefinition } from '../service-context.js';
 import { WatchedTenantDirectory } from '../tenants/watched-tenant-directory.js';
 import { readCredentials } from './read-credentials.js';
@@ -28,6 +29,8 @@ export interface StartOptions<Schema extends z.ZodObject> {
   readonly log?: Logger;
   /** Aborting it gives up a start that is under way, and undoes it. */
   readonly signal?: AbortSignal;
+  /** Ends this process in order so that it is started again; absent: a restart that the configuration asks for stays pending. */
+  readonly leave?: (reason: string) => void;
 }
 
 /** A service that is up and ready. */
@@ -37,6 +40,8 @@ export interface RunningService<Schema extends z.ZodObject = z.ZodObject> {
   readonly internalUrl: string;
   /** What `start` of the service returned. */
   readonly extra: Record<string, unknown>;
+  /** Reads and applies the whole configuration again. */
+  reloadAll(): Promise<void>;
   /** Shuts down in order; later calls get the same report. Never rejects. */
   stop(reason: string): Promise<ShutdownReport>;
 }
@@ -70,11 +75,13 @@ export async function startService<Schema extends z.ZodObject>(
   async function start(): Promise<RunningService<Schema>> {
     const startedAt = clock.monotonic();
     const info = { name, version, instanceId, pid: process.pid, node: process.version, startedAt: new Date(clock.now()).toISOString() };
+    let reloading: Reloading | undefined;
     const listener = await openInternalListener({
       host: config.INTERNAL_HOST,
       port: config.INTERNAL_PORT,
       readiness,
       info: () => ({ ...info, uptimeMs: Math.round(clock.monotonic() - startedAt) }),
+      config: () => reloading?.report(),
     });
     shutdown.add('telemetry', 'internal listener', () => listener.close());
     const stopObserving = observe('serviceReady', (report) => report(readiness.isReady ? 1 : 0));
@@ -83,7 +90,11 @@ export async function startService<Schema extends z.ZodObject>(
       return shutdownTelemetry();
     });
 
-    const mesh = await joinMesh(listener);
+    const { directory, ...mesh } = await joinMesh(listener);
+    reloading = await startReloading(mesh.bus, directory);
+    const reload = reloading;
+    shutdown.add('listeners', 'configuration', () => reload.stop());
+    readiness.degradedParts(() => reload.degraded());
     const context: ServiceContext<ServiceConfig<Schema>> = {
       name,
       version,
@@ -92,6 +103,7 @@ export async function startService<Schema extends z.ZodObject>(
       log,
       clock,
       ...mesh,
+      reload,
       metrics: { counter, gauge, histogram, observe },
       onShutdown: (phase, label, fn) => shutdown.add(phase, label, fn),
       readiness: (check, fn) => readiness.add(check, fn),
@@ -113,12 +125,34 @@ export async function startService<Schema extends z.ZodObject>(
 
     readiness.started();
     await readiness.evaluate();
+    reload.changed();
     log.info({ internalUrl: listener.url, version, startMs: Math.round(clock.monotonic() - startedAt), ...extra }, 'ready');
-    return { context, internalUrl: listener.url, extra, stop: (reason) => shutdown.run(reason) };
+    return { context, internalUrl: listener.url, extra, reloadAll: () => reload.reloadAll(), stop: (reason) => shutdown.run(reason) };
+  }
+
+  /** From here on changes of the configuration come into force through the reload. */
+  async function startReloading(bus: Bus, directory: WatchedTenantDirectory): Promise<Reloading> {
+    const [leases, status] = await Promise.all([bus.kv(BUCKETS.leases), bus.kv(BUCKETS.configStatus)]);
+    const started = new Reloading({
+      service: name,
+      instanceId,
+      tenants: directory,
+      leases,
+      status,
+      clock,
+      log: log.child({ part: 'reload' }),
+      skipModules: config.PLEXUS_SKIP_MODULES ?? [],
+      isReady: () => readiness.isReady,
+      leave: options.leave,
+    });
+    await timeout(started.start(), LOADING_TIMEOUT_MS, { clock, signal, what: 'report of the configuration' });
+    return started;
   }
 
   /** Connects, and checks that what the service needs is there before anything relies on it. */
-  async function joinMesh(listener: InternalListener): Promise<Pick<ServiceContext, 'bus' | 'identity' | 'tenants'>> {
+  async function joinMesh(
+    listener: InternalListener,
+  ): Promise<Pick<ServiceContext, 'bus' | 'identity' | 'tenants'> & { readonly directory: WatchedTenantDirectory }> {
     log.debug({ internalUrl: listener.url, nats: config.NATS_URL }, 'connecting');
     const tenants = new WatchedTenantDirectory(log.child({ part: 'configuration' }));
     let identity: MeshIdentity | undefined;
@@ -132,16 +166,17 @@ export async function startService<Schema extends z.ZodObject>(
     });
     readiness.add('nats', () => bus.isConnected() || 'not connected to NATS');
 
-    const kitBuckets = [BUCKETS.config, BUCKETS.keys, BUCKETS.revocations];
+    const kitBuckets = [BUCKETS.config, BUCKETS.configParts, BUCKETS.configStatus, BUCKETS.keys, BUCKETS.leases, BUCKETS.revocations];
     const ownBuckets = definition.needs.buckets ?? [];
     await bus.checkPlan({ ...definition.needs, buckets: [...new Set([...kitBuckets, ...ownBuckets])] });
     throwIfAborted();
 
-    const [configBucket, keyBucket, revocationBucket] = await Promise.all([bus.kv(BUCKETS.config), bus.kv(BUCKETS.keys), bus.kv(BUCKETS.revocations)]);
+    const buckets = [BUCKETS.config, BUCKETS.configParts, BUCKETS.keys, BUCKETS.revocations].map((bucket) => bus.kv(bucket));
+    const [configBucket, partsBucket, keyBucket, revocationBucket] = (await Promise.all(buckets)) as [Bucket, Bucket, Bucket, Bucket];
     const revocations = new Revocations();
     const loading = Promise.all([
       SigningKey.publish(name, instanceId, keyBucket, clock, log),
-      tenants.start(configBucket),
+      tenants.start(configBucket, partsBucket),
       revocations.start(revocationBucket),
     ]);
     const [key] = await timeout(loading, LOADING_TIMEOUT_MS, { clock, signal, what: 'reading of configuration and revocations' });
@@ -152,7 +187,7 @@ export async function startService<Schema extends z.ZodObject>(
       stopIdentity.stop();
     });
     void republishAfterReconnects(bus, key);
-    return { bus, identity, tenants };
+    return { bus, identity, tenants, directory: tenants };
 
     async function connect(busIdentity: MeshIdentity['forBus']): Promise<Bus> {
       const connecting = connectBus({
