@@ -1,0 +1,174 @@
+import { configHash } from '@plexus/agent-config';
+import type { Bucket, BucketEntry, Bus } from '@plexus/bus';
+import { BUCKETS, type configContracts, plexusError } from '@plexus/contracts';
+import { type Clock, timeout, ulid } from '@plexus/kernel';
+import {
+  type ConfigEntry,
+  type ConfigRecord,
+  decodeConfigEntry,
+  dropParts,
+  encodeConfigEntry,
+  loadParts,
+  readConfigEntry,
+  storeParts,
+} from '@plexus/service-kit';
+import type { ConfigRevisionInfo, ConfigStore, StoredConfig, WriteRecord } from '../../application/config-ports.js';
+
+const STREAM = `KV_${BUCKETS.config.name}`;
+const READ_TIMEOUT_MS = 10_000;
+/** Parts of writers that lost or died are removed after so long; a writer that is still at it is faster. */
+const ABANDONED_MS = 10 * 60_000;
+const ULID_LENGTH = 26;
+
+/** Revisions in PLEXUS_CONFIG: the bucket's own history is the history of the configuration. Large documents lie in PLEXUS_CONFIG_PARTS. */
+export class KvConfigStore implements ConfigStore {
+  constructor(
+    private readonly bus: Bus,
+    private readonly entries: Bucket,
+    private readonly parts: Bucket,
+    private readonly clock: Clock,
+  ) {}
+
+  async current(tenant: string): Promise<StoredConfig | undefined> {
+    const entry = await this.entries.get(tenant);
+    return entry === undefined ? undefined : this.toStored(entry);
+  }
+
+  async at(tenant: string, revision: number): Promise<StoredConfig | undefined> {
+    const message = await this.bus.messageAt(STREAM, revision);
+    // Revisions count over all tenants: another tenant's is none of this one's.
+    if (message === undefined || message.subject !== subjectOf(tenant) || message.raw.length === 0) return undefined;
+    return this.toStored({ value: message.raw, revision: message.seq }, new Date(message.time).toISOString());
+  }
+
+  async history(tenant: string, limit: number): Promise<ConfigRevisionInfo[]> {
+    const revisions = await this.revisions(tenant);
+    return revisions.slice(-limit).reverse();
+  }
+
+  async write(
+    tenant: string,
+    content: { readonly document: unknown; readonly text: string; readonly hash: string; readonly record: WriteRecord },
+    base: number,
+  ): Promise<number | undefined> {
+    const { document, text, hash } = content;
+    const { kind, by, credentialId, comment, changedPaths } = content.record;
+    const record: ConfigRecord = {
+      format: 1,
+      kind,
+      hash,
+      at: new Date(this.clock.now()).toISOString(),
+      by,
+      credentialId,
+      ...(comment !== undefined && { comment }),
+      changedPaths: [...changedPaths],
+      bytes: Buffer.byteLength(text),
+    };
+    const source = text === JSON.stringify(document) ? undefined : text;
+    const encoded = encodeConfigEntry({ document, source, record });
+    if (encoded.kind === 'inline') return this.put(tenant, encoded.value, base);
+    const prefix = `${tenant}.${base}.${hash}.${ulid(this.clock.now())}`;
+    const stored = await storeParts(this.parts, `${prefix}.d`, encoded.document);
+    const storedSource = encoded.source === undefined ? undefined : await storeParts(this.parts, `${prefix}.s`, encoded.source);
+    const revision = await this.put(tenant, encoded.withParts(stored, storedSource), base);
+    if (revision === undefined) for (const lost of [stored, storedSource]) if (lost !== undefined) await dropParts(this.parts, lost);
+    return revision;
+  }
+
+  async load(tenant: string, stored: configContracts.StoredText): Promise<string> {
+    if (!stored.prefix.startsWith(`${tenant}.`)) throw plexusError('TENANT_MISMATCH', { message: 'These parts belong to another tenant.' });
+    return Buffer.from(await loadParts(this.parts, stored)).toString('utf8');
+  }
+
+  /** Removes parts that no kept revision of the tenant refers to. Returns how many. */
+  async sweep(tenant: string): Promise<number> {
+    const keys = await this.parts.keys(`${tenant}.>`);
+    if (keys.length === 0) return 0;
+    const kept = new Set<string>();
+    for (const { record } of await this.records(tenant)) {
+      for (const stored of [record?.storedDocument, record?.storedSource]) if (stored !== undefined) kept.add(stored.prefix);
+    }
+    let removed = 0;
+    for (const key of keys) {
+      const prefix = key.slice(0, key.lastIndexOf('.'));
+      if (kept.has(prefix) || !this.isAbandoned(prefix)) continue;
+      if (await this.parts.delete(key)) removed += 1;
+    }
+    return removed;
+  }
+
+  private put(tenant: string, value: Uint8Array, base: number): Promise<number | undefined> {
+    return base === 0 ? this.entries.create(tenant, value) : this.entries.update(tenant, value, base);
+  }
+
+  /** The ULID in a prefix says when its writer began. */
+  private isAbandoned(prefix: string): boolean {
+    const token = prefix.split('.').find((part) => part.length === ULID_LENGTH);
+    return token === undefined || timeOfUlid(token) + ABANDONED_MS < this.clock.now();
+  }
+
+  private async toStored(entry: Pick<BucketEntry, 'value' | 'revision'>, at?: string): Promise<StoredConfig> {
+    const read = await readConfigEntry(entry.value, this.parts);
+    // Somebody put something else there by hand: it can be replaced, and counts as nothing.
+    const { document, source, record }: ConfigEntry = read.ok ? read.value : { document: {} };
+    return {
+      revision: entry.revision,
+      document,
+      hash: record?.hash ?? configHash(document),
+      text: record?.storedSource ?? (record?.storedDocument !== undefined ? record.storedDocument : (source ?? JSON.stringify(document))),
+      at: record?.at ?? at ?? new Date(this.clock.now()).toISOString(),
+      by: record?.by ?? 'unknown',
+    };
+  }
+
+  private async revisions(tenant: string): Promise<ConfigRevisionInfo[]> {
+    return (await this.records(tenant)).map(({ revision, time, bytes, record, document }) => {
+      if (record !== undefined) {
+        const { hash, at, by, credentialId, kind, comment, changedPaths } = record;
+        return { revision, hash, at, by, credentialId, kind, ...(comment !== undefined && { comment }), changedPaths, bytes: record.bytes };
+      }
+      const external = { revision, at: new Date(time).toISOString(), by: 'unknown', changedPaths: [], bytes };
+      return bytes === 0
+        ? { ...external, kind: 'deleted' as const }
+        : { ...external, kind: 'external' as const, ...(document !== undefined && { hash: configHash(document) }) };
+    });
+  }
+
+  /** Every kept revision of one tenant, oldest first, without what lies in parts. */
+  private async records(tenant: string): Promise<{ revision: number; time: number; bytes: number; record?: ConfigRecord; document?: unknown }[]> {
+    const found: Awaited<ReturnType<typeof this.records>> = [];
+    if ((await this.bus.lastOnSubject(STREAM, subjectOf(tenant))) === undefined) return found;
+    let finish: (error?: unknown) => void = () => undefined;
+    const complete = new Promise<void>((resolve, reject) => {
+      finish = (error) => (error === undefined ? resolve() : reject(error));
+    });
+    const reading = this.bus.readOrdered(
+      STREAM,
+      { filter: subjectOf(tenant), from: 'all' },
+      ({ seq, time, raw, pending }) => {
+        const decoded = raw.length === 0 ? undefined : decodeConfigEntry(raw);
+        const base = { revision: seq, time, bytes: raw.length };
+        if (decoded?.ok !== true) found.push(base);
+        else if (decoded.value.kind === 'parts') found.push({ ...base, record: decoded.value.record });
+        else found.push({ ...base, ...decoded.value.entry });
+        if (pending === 0) finish();
+      },
+      { onError: finish },
+    );
+    try {
+      await timeout(complete, READ_TIMEOUT_MS, { clock: this.clock, what: 'history of a configuration' });
+    } finally {
+      await reading.stop();
+    }
+    return found;
+  }
+}
+
+const subjectOf = (tenant: string): string => `$KV.${BUCKETS.config.name}.${tenant}`;
+
+const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/** Milliseconds since the epoch; NaN for what is no ULID. */
+function timeOfUlid(text: string): number {
+  return [...text.slice(0, 10)].reduce((time, character) => time * 32 + (CROCKFORD.includes(character) ? CROCKFORD.indexOf(character) : Number.NaN), 0);
+}
