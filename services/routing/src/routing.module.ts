@@ -18,6 +18,7 @@ import { ManageSessions } from './application/manage-sessions.js';
 import { ReadSessions } from './application/read-sessions.js';
 import { ReleaseNextRun } from './application/release-next-run.js';
 import { SweepTimeouts } from './application/sweep-timeouts.js';
+import { configurationModule } from './configuration.module.js';
 import type { routingConfig } from './config.js';
 
 @Module({ controllers: [RoutingController, SessionEndsController, AdvisoriesController] })
@@ -50,6 +51,7 @@ export async function createRouting(context: ServiceContext<ServiceConfig<typeof
 
   const module: DynamicModule = {
     module: RoutingModule,
+    imports: [await configurationModule(context as ServiceContext<never>)],
     providers: [
       { provide: RoutingSettings, useValue: new RoutingSettings((tenant) => tenants.get(tenant), config.ROUTING_RUN_TIMEOUT_MS) },
       { provide: AcceptMessage, useValue: new AcceptMessage(store, release, newId, config.ROUTING_QUEUE_LIMIT) },

@@ -4,10 +4,12 @@ import { APP_INTERCEPTOR, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { plexusError } from '@plexus/contracts';
 import { parseJson } from '@plexus/kernel';
+import { MAX_CONFIG_BYTES } from '@plexus/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../../application/ports.js';
 import { BearerGuard } from './bearer.guard.js';
 import { ChatController } from './chat.controller.js';
+import { ConfigController } from './config.controller.js';
 import { EventsController } from './events.controller.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { InboxController } from './inbox.controller.js';
@@ -18,7 +20,7 @@ import { SessionsController } from './sessions.controller.js';
 import { TracingInterceptor } from './tracing.interceptor.js';
 import { VmsController } from './vms.controller.js';
 
-const API = [ChatController, SessionsController, InboxController, MemoryController, VmsController, EventsController];
+const API = [ChatController, SessionsController, InboxController, MemoryController, VmsController, EventsController, ConfigController];
 for (const controller of API) UseGuards(BearerGuard)(controller);
 
 @Module({})
@@ -71,6 +73,11 @@ export async function createHttpApi(
       if (parsed.ok) done(null, parsed.value);
       else done(plexusError('INVALID_JSON', { message: parsed.error.message }));
     },
+  );
+  // Configurations as people write them, with comments.
+  const json5 = ['application/json5', 'text/plain'];
+  fastify.addContentTypeParser(json5, { parseAs: 'string', bodyLimit: Math.max(options.bodyLimitBytes, MAX_CONFIG_BYTES) }, (_request, body, done) =>
+    done(null, body),
   );
   app.useGlobalFilters(new ProblemFilter(log));
   return { app, server: app.getHttpServer() as Server };

@@ -12,6 +12,6 @@ export interface HttpServices extends MethodServices {
   readonly authenticator: Authenticator;
   readonly archive: SessionArchive;
   readonly epochOf: (vmId: string) => number;
-  readonly bus: Pick<Bus, 'publishRaw'>;
+  readonly bus: Pick<Bus, 'publishRaw' | 'kv'>;
   readonly streams: EventStreams;
 }
