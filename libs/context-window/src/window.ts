@@ -4,7 +4,7 @@ export const DEFAULT_WINDOW_TOKENS = 200_000;
 export const WARN_BELOW_TOKENS = 32_000;
 /** Below this nothing useful fits: refuse. */
 export const REFUSE_BELOW_TOKENS = 16_000;
-/** Room that is kept free for the answer, before it is clamped to half of the window. */
+/** Room that is kept free for the answer at least, before it is clamped to half of the window. */
 export const RESERVE_FLOOR_TOKENS = 20_000;
 const MAX_RESERVE_SHARE = 0.5;
 
@@ -13,8 +13,12 @@ export interface WindowSources {
   readonly configuredTokens?: number;
   /** What the endpoint says about the model. */
   readonly reportedTokens?: number;
+  /** What the model itself is known to take. */
+  readonly modelTokens?: number;
   /** Limit of the agent; it can only lower the window. */
   readonly agentTokens?: number;
+  /** Room wished for the answer; it can only raise the floor. */
+  readonly reserveTokens?: number;
 }
 
 export interface Window {
@@ -28,10 +32,12 @@ const known = (tokens: number | undefined): tokens is number => tokens !== undef
 
 /** The smallest known real limit, else the default; what an agent sets can only lower it. `reserveTokens` never exceeds half of it. */
 export function windowFor(sources: WindowSources = {}): Window {
-  const real = [sources.configuredTokens, sources.reportedTokens].filter(known);
+  const real = [sources.configuredTokens, sources.reportedTokens, sources.modelTokens].filter(known);
   const ofModel = real.length > 0 ? Math.min(...real) : DEFAULT_WINDOW_TOKENS;
   const tokens = Math.floor(known(sources.agentTokens) ? Math.min(ofModel, sources.agentTokens) : ofModel);
-  const reserveTokens = Math.min(RESERVE_FLOOR_TOKENS, Math.floor(tokens * MAX_RESERVE_SHARE));
+  const wished = Math.max(RESERVE_FLOOR_TOKENS, known(sources.reserveTokens) ? Math.ceil(sources.reserveTokens) : 0);
+  // Without the clamp a small window, or an odd setting, would leave a threshold of nothing: no flush, no compaction, ever.
+  const reserveTokens = Math.min(wished, Math.floor(tokens * MAX_RESERVE_SHARE));
   const verdict = tokens < REFUSE_BELOW_TOKENS ? 'too-small' : tokens < WARN_BELOW_TOKENS ? 'small' : 'ok';
   return { tokens, reserveTokens, verdict };
 }
