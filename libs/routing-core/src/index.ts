@@ -19,6 +19,7 @@ export { explainRoute, type RouteExplanation, type TierExplanation } from './exp
 export { classifyFailure, type Failure, FailoverError, isTimeoutError } from './failure.js';
 export { classifyMessage } from './failure-patterns.js';
 export { FAILURE_POLICIES, type FailurePolicy, type FailureReason, isFailureReason, statusForReason } from './failure-reason.js';
+export { planSendMirror, type SendMirror, type SendRequest } from './gateway-send.js';
 export { parseSlackTarget, type SlackTarget } from './grammars/slack.js';
 export {
   type HealthEvent,
@@ -31,6 +32,7 @@ export {
   healthSummary,
   UNKNOWN_HEALTH,
 } from './health-window.js';
+export { contextSessionKey, type GroupSession, groupSession, type InboundContext, KNOWN_CHANNELS } from './inbound-context.js';
 export { linkedIdentity } from './identity-links.js';
 export { mirrorText } from './mirror-text.js';
 export {
@@ -43,6 +45,7 @@ export {
   normaliseThreadId,
   resolveChannelAlias,
 } from './normalise.js';
+export { type NodeSender, NodeSubscriptions } from './node-subscriptions.js';
 export { type AccountStanding, type OrderOptions, orderAccounts, type RankedAccount } from './order-accounts.js';
 export { type OutboundRoute, type OutboundRouteInput, resolveOutboundRoute } from './outbound-route.js';
 export {
@@ -60,6 +63,7 @@ export {
   subagentDepth,
   threadParent,
 } from './parse-session-key.js';
+export { type HttpAnswer, offerToPlugins, type PluginHandler, type PluginRoute } from './plugin-http.js';
 export { type CompiledRoutes, compileRoutes, type MatchedBy, type Route, type RouteInput, resolveRoute } from './route.js';
 export type {
   AgentEntry,
@@ -71,6 +75,8 @@ export type {
   RoutingConfig,
   SessionSettings,
 } from './routing-config.js';
+export { SeenTracker, type SeenTrackerOptions } from './seen-tracker.js';
+export { conversationLabel, type EntryContext, type EntryOrigin, type EntryPatch, sessionEntryPatch } from './session-entry.js';
 export {
   acpSessionKey,
   cronSessionKey,
