@@ -1,5 +1,0 @@
-import { Module } from '@nestjs/common';
-
-/** Wiring only. */
-@Module({ controllers: [], providers: [] })
-export class ChannelsModule {}

@@ -1,0 +1,4 @@
+import { runChannelAdapter } from '../kit/channel-service.js';
+import { webhookAdapter } from './webhook.adapter.js';
+
+await runChannelAdapter(webhookAdapter);
