@@ -1,14 +1,20 @@
 import { Command, CommanderError } from 'commander';
+import { agentsCommand } from './commands/agents.js';
+import { bindCommand } from './commands/bind.js';
+import { configCommand } from './commands/config.js';
 import { contractsCommand } from './commands/contracts.js';
 import { dbCommand } from './commands/db.js';
 import { demoCommand } from './commands/demo.js';
 import { dlqCommand } from './commands/dlq.js';
 import { doctorCommand } from './commands/doctor.js';
 import { eventsCommand } from './commands/events.js';
+import { modelCommand } from './commands/model.js';
 import { natsCommand } from './commands/nats.js';
+import { routeCommand } from './commands/route.js';
 import { statusCommand } from './commands/status.js';
 import { tokenCommand } from './commands/token.js';
 import { traceCommand } from './commands/trace.js';
+import { vectorsCommand } from './commands/vectors.js';
 import { EXIT } from './exit-code.js';
 import type { MeshOptions } from './mesh.js';
 import { Output, type Writer } from './output.js';
@@ -33,6 +39,10 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
     .exitOverride()
     .showHelpAfterError('(--help shows how)');
   statusCommand(program, output, mesh);
+  configCommand(program, output, mesh);
+  agentsCommand(program, output, mesh);
+  bindCommand(program, output, mesh);
+  modelCommand(program, output, mesh);
   doctorCommand(program, output, mesh, environment);
   tokenCommand(program, output, mesh);
   natsCommand(program, output, mesh);
@@ -42,6 +52,8 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
   dlqCommand(program, output, mesh);
   traceCommand(program, output, mesh);
   demoCommand(program, output, mesh);
+  routeCommand(program, output, mesh);
+  vectorsCommand(program, output);
   return { program, output };
 }
 
