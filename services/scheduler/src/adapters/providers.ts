@@ -24,6 +24,7 @@ type Factory = (dependencies: ProviderDependencies) => Promise<VmProvider>;
 const FACTORIES: Readonly<Partial<Record<ConfiguredProvider, Factory>>> = {
   local: openLocal,
   external: openExternal,
+  docker: async ({ config, log }) => (await import('./docker/open-docker.js')).openDocker({ config, cluster: requireCluster(config, 'docker'), log }),
 };
 
 /** The providers that `PROVIDER` names, in its order. Throws `ConfigurationError` that says which setting is missing or forbidden. */
