@@ -20,7 +20,7 @@ function parse<S extends z.ZodType>(schema: S, document: unknown): Result<z.outp
 }
 
 /** Documents are shared by every part of a process; one that changes its copy would change everybody's. */
-function deepFreeze<T>(value: T): T {
+export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   for (const inner of Object.values(value)) deepFreeze(inner);
   return Object.freeze(value);

@@ -25,13 +25,15 @@ function knownAgents(config: unknown, report: Report): void {
     if (!Array.isArray(entries)) return;
     for (const [index, entry] of entries.entries()) {
       const agentId = fieldOf(entry, 'agentId');
-      if (typeof agentId === 'string' && !known.has(agentId)) report('unknown_agent', [...path, index, 'agentId'], `${JSON.stringify(agentId)} is not in agents.list`);
+      if (typeof agentId === 'string' && !known.has(agentId))
+        report('unknown_agent', [...path, index, 'agentId'], `${JSON.stringify(agentId)} is not in agents.list`);
     }
   };
   check(fieldOf(config, 'bindings'), ['bindings']);
   check(fieldOf(fieldOf(config, 'cron'), 'jobs'), ['cron', 'jobs']);
   const mail = fieldOf(fieldOf(fieldOf(config, 'hooks'), 'gmail'), 'agentId');
-  if (typeof mail === 'string' && mail !== '' && !known.has(mail)) report('unknown_agent', ['hooks', 'gmail', 'agentId'], `${JSON.stringify(mail)} is not in agents.list`);
+  if (typeof mail === 'string' && mail !== '' && !known.has(mail))
+    report('unknown_agent', ['hooks', 'gmail', 'agentId'], `${JSON.stringify(mail)} is not in agents.list`);
 }
 
 function knownDefaultAccounts(config: unknown, report: Report): void {

@@ -10,7 +10,13 @@ const fields = {
     default: 'collect',
   }),
   debounceMs: z.number().int().min(0).max(600_000).optional().meta({ description: 'Quiet time before gathered messages become a run.', default: 1_000 }),
-  cap: z.number().int().min(1).max(1_000).optional().meta({ description: 'Waiting messages of one session; the oldest beyond it are dropped and counted.', default: 20 }),
+  cap: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000)
+    .optional()
+    .meta({ description: 'Waiting messages of one session; the oldest beyond it are dropped and counted.', default: 20 }),
 };
 
 /** What happens to messages of a session that is busy. Each field is resolved alone. */

@@ -12,8 +12,12 @@ export const DockerConfig = z.strictObject({
   image: Text(512).optional().describe('Image to start. Absent: the image of the provider.'),
   network: Text(128).optional().meta({ description: 'Network of the container.', default: 'none' }),
   readOnlyRoot: z.boolean().optional().meta({ description: 'The root file system cannot be written.', default: true }),
-  tmpfs: Names(32).optional().meta({ description: 'Folders kept in memory.', default: ['/tmp', '/var/tmp', '/run'] }),
-  capDrop: Names(64).optional().meta({ description: 'Capabilities that are dropped.', default: ['ALL'] }),
+  tmpfs: Names(32)
+    .optional()
+    .meta({ description: 'Folders kept in memory.', default: ['/tmp', '/var/tmp', '/run'] }),
+  capDrop: Names(64)
+    .optional()
+    .meta({ description: 'Capabilities that are dropped.', default: ['ALL'] }),
   noNewPrivileges: z.boolean().optional().meta({ description: 'A process cannot gain privileges, by setuid for example.', default: true }),
   user: Text(128).optional().describe('User and group inside, `1000:1000`. Absent: as the image says.'),
   workdir: Text(4_096).optional().meta({ description: 'Working folder inside.', default: '/workspace' }),
@@ -47,7 +51,10 @@ export type PruneConfig = z.infer<typeof PruneConfig>;
 export const SandboxConfig = z.strictObject({
   mode: z.enum(['off', 'non-main', 'all']).optional().meta({ description: 'Which sessions run tools in a container.', default: 'off' }),
   scope: SandboxScope.optional().meta({ description: 'Who shares one VM.', default: 'user' }),
-  perSession: z.boolean().optional().describe('Older spelling: true is scope `session`, false is `shared`. Ignored where a scope is set, globally or for the agent.'),
+  perSession: z
+    .boolean()
+    .optional()
+    .describe('Older spelling: true is scope `session`, false is `shared`. Ignored where a scope is set, globally or for the agent.'),
   workspaceAccess: z.enum(['none', 'ro', 'rw']).optional().meta({ description: "Access to the agent's workspace from inside.", default: 'none' }),
   docker: DockerConfig.optional().describe('The container. Overrides of an agent are ignored in scope `shared`.'),
   browser: BrowserConfig.optional().describe('The browser. Overrides of an agent are ignored in scope `shared`.'),

@@ -35,7 +35,10 @@ export const PluginsConfig = z.strictObject({
     .strictObject({ memory: Text(64).optional().describe('Plugin that keeps the memory; `none`: the memory service.') })
     .optional()
     .describe('Tasks that exactly one plugin has.'),
-  load: z.strictObject({ paths: Names(100).optional().describe('Further folders with plugins.') }).optional().describe('Where plugins are found.'),
+  load: z
+    .strictObject({ paths: Names(100).optional().describe('Further folders with plugins.') })
+    .optional()
+    .describe('Where plugins are found.'),
 });
 export type PluginsConfig = z.infer<typeof PluginsConfig>;
 

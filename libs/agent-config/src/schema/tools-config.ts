@@ -31,17 +31,21 @@ export const ToolsConfig = z.strictObject({
   ...shared,
   sessions: z
     .strictObject({
-      visibility: z
-        .enum(['self', 'tree', 'agent', 'all'])
-        .optional()
-        .meta({ description: 'Which other sessions an agent may read or write: its own only, those it started, those of the same agent, all.', default: 'tree' }),
+      visibility: z.enum(['self', 'tree', 'agent', 'all']).optional().meta({
+        description: 'Which other sessions an agent may read or write: its own only, those it started, those of the same agent, all.',
+        default: 'tree',
+      }),
     })
     .optional()
     .describe('Reach of the session tools.'),
   agentToAgent: z
     .strictObject({
       enabled: z.boolean().optional().meta({ description: 'Agents may address sessions of other agents.', default: false }),
-      allow: z.array(z.union([z.literal('*'), AgentId])).max(1_000).optional().describe('Agents that take part; `*` is everyone. Empty or absent: everyone.'),
+      allow: z
+        .array(z.union([z.literal('*'), AgentId]))
+        .max(1_000)
+        .optional()
+        .describe('Agents that take part; `*` is everyone. Empty or absent: everyone.'),
     })
     .optional()
     .describe('Sessions of one agent in the hands of another.'),

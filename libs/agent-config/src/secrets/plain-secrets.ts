@@ -13,11 +13,14 @@ export interface PlainSecret {
 export function unsafeSecrets(document: unknown): PlainSecret[] {
   const found: PlainSecret[] = [];
   for (const [channel, settings] of members(member(document, 'channels'))) {
-    for (const [account, { settings: own }] of members(member(settings, 'accounts')).map(([id, value]) => [id, { settings: member(value, 'settings') }] as const)) {
+    for (const [account, { settings: own }] of members(member(settings, 'accounts')).map(
+      ([id, value]) => [id, { settings: member(value, 'settings') }] as const,
+    )) {
       search(own, ['channels', channel, 'accounts', account, 'settings'], found);
     }
   }
-  for (const [plugin, entry] of members(member(member(document, 'plugins'), 'entries'))) search(member(entry, 'config'), ['plugins', 'entries', plugin, 'config'], found);
+  for (const [plugin, entry] of members(member(member(document, 'plugins'), 'entries')))
+    search(member(entry, 'config'), ['plugins', 'entries', plugin, 'config'], found);
   search(member(document, 'env'), ['env'], found);
   return found;
 }
@@ -31,11 +34,11 @@ function search(root: unknown, at: (string | number)[], found: PlainSecret[]): v
         if (value === '' || isSecretRef(value)) continue;
         if (secret || looksSecret(value)) found.push({ path, message: 'holds a secret; write a reference to it (${NAME}, {env}, {file} or {sealed})' });
       } else if (secret && isSecretRef(value)) {
-        continue;
       } else if (typeof value === 'number' && secret) {
         found.push({ path, message: 'holds a secret; write a reference to it (${NAME}, {env}, {file} or {sealed})' });
       } else {
-        for (const [key, inner] of members(value)) below.push({ value: inner, path: [...path, Array.isArray(value) ? Number(key) : key], secret: Array.isArray(value) ? secret : isSecretName(key) });
+        for (const [key, inner] of members(value))
+          below.push({ value: inner, path: [...path, Array.isArray(value) ? Number(key) : key], secret: Array.isArray(value) ? secret : isSecretName(key) });
       }
     }
     level = below;

@@ -1,5 +1,18 @@
 // Last words of names whose value is a secret: `botToken`, `API_KEY`, `clientSecret`.
-const LAST_WORDS = new Set(['token', 'secret', 'password', 'passwd', 'passphrase', 'pwd', 'credential', 'credentials', 'authorization', 'cookie', 'apikey', 'bearer']);
+const LAST_WORDS = new Set([
+  'token',
+  'secret',
+  'password',
+  'passwd',
+  'passphrase',
+  'pwd',
+  'credential',
+  'credentials',
+  'authorization',
+  'cookie',
+  'apikey',
+  'bearer',
+]);
 const BEFORE_KEY = new Set(['api', 'access', 'secret', 'private', 'signing', 'master', 'encryption', 'auth', 'license']);
 
 /** Forms that secrets are known to have, wherever they stand. */
