@@ -1,4 +1,5 @@
 import { defaultAgentId } from './agents.js';
+import { dmWordAt } from './key-parts.js';
 import { type Loose, lowered, normaliseAgentId, normaliseMainKey, trimmed, UNKNOWN_PART } from './normalise.js';
 import { keyShape, parseAgentKey } from './parse-session-key.js';
 import type { RoutingConfig } from './routing-config.js';
@@ -55,18 +56,11 @@ function tidy(key: string, keyword: 'dm' | 'direct'): string | undefined {
   return parsed && `agent:${normaliseAgentId(parsed.agentId)}:${withDmKeyword(parsed.rest, keyword)}`;
 }
 
-/** First words behind the agent that make a key of another kind, in which `direct` is only text. */
-const OTHER_KINDS = new Set(['subagent', 'cron', 'acp', 'hook', 'voice', 'dm', 'direct']);
-/** Second words after which `direct` is part of an id. */
-const ID_FOLLOWS = new Set(['group', 'channel', 'thread', 'topic', 'dm', 'direct']);
-const isDmWord = (segment: string | undefined): boolean => segment === 'dm' || segment === 'direct';
-
 /** Writes the word for direct messages one way: `dm:x`, `<channel>:dm:x` and `<channel>:<account>:dm:x`, never inside an id. */
 function withDmKeyword(rest: string, keyword: 'dm' | 'direct'): string {
   const segments = rest.split(':');
-  const [first = '', second = ''] = segments;
-  const at = isDmWord(first) ? 0 : OTHER_KINDS.has(first) ? -1 : isDmWord(second) ? 1 : !ID_FOLLOWS.has(second) && isDmWord(segments[2]) ? 2 : -1;
-  if (at < 0 || segments.length <= at + 1) return rest;
+  const at = dmWordAt(segments);
+  if (at < 0) return rest;
   segments[at] = keyword;
   return segments.join(':');
 }

@@ -34,6 +34,7 @@ export {
 } from './health-window.js';
 export { contextSessionKey, type GroupSession, groupSession, type InboundContext, KNOWN_CHANNELS } from './inbound-context.js';
 export { linkedIdentity } from './identity-links.js';
+export { readSessionKey, type SessionKeyParts, writeSessionKey } from './key-parts.js';
 export { mirrorText } from './mirror-text.js';
 export {
   isValidAgentId,
