@@ -21,13 +21,17 @@ export class AccountRate {
   /** Waits for the turn of one call. Resolves with 0, or at once with the milliseconds that are too many to wait. */
   async turn(signal: AbortSignal): Promise<number> {
     const now = this.clock.monotonic();
-    const paused = this.pausedUntil - now;
-    if (paused > MAX_WAIT_MS) return Math.ceil(paused);
-    const startAt = Math.max(now, this.nextAt, this.pausedUntil);
+    const startAt = Math.max(now, this.nextAt);
     this.nextAt = startAt + 1_000 / this.callsPerSecond;
-    if (startAt > now) await this.clock.sleep(startAt - now, signal);
-    // A pause may have begun while we waited.
-    const still = this.pausedUntil - this.clock.monotonic();
-    return still > 0 ? Math.ceil(still) : 0;
+    let dueAt = startAt;
+    // A pause may begin, or a timer end a little early, while we wait.
+    for (;;) {
+      const paused = this.pausedUntil - this.clock.monotonic();
+      if (paused > MAX_WAIT_MS) return Math.ceil(paused);
+      dueAt = Math.max(dueAt, this.pausedUntil);
+      const waitMs = dueAt - this.clock.monotonic();
+      if (waitMs <= 0) return 0;
+      await this.clock.sleep(waitMs, signal);
+    }
   }
 }

@@ -83,10 +83,11 @@ export class Account {
     await timeout(this.settled.promise, limitMs, { clock: this.around.clock }).catch(() => {}); // still connecting: the caller looks at the state
   }
 
-  /** Closes the connection and settles when nothing of the account runs any more. */
-  async stop(): Promise<void> {
+  /** Closes the connection and settles when nothing of the account runs any more. `farewell`: why it is down from now on, said to the mesh. */
+  async stop(farewell?: string): Promise<void> {
     this.stopping.abort(new AbortedError('the account was stopped'));
     await this.life;
+    if (farewell !== undefined) this.report({ state: 'down', reason: farewell });
     await this.telling;
   }
 

@@ -37,7 +37,7 @@ export class Accounts {
     await Promise.all(
       stale.map(async ([name, account]) => {
         this.running.delete(name);
-        await account.stop();
+        await account.stop(wanted.has(name) || this.stopped ? undefined : 'not configured any more');
       }),
     );
     for (const [name, desired] of wanted) if (!this.running.has(name)) this.running.set(name, new Account(desired, this.around));

@@ -3,7 +3,6 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import type { Consumption } from '@plexus/bus';
 import { BUCKETS, channelConsumer, sendCommandFor } from '@plexus/contracts';
 import { runService, type ServiceConfig, type ServiceContext, type ServiceDefinition, type ServiceParts } from '@plexus/service-kit';
-import type { z } from 'zod';
 import type { AccountStatus } from './account.js';
 import { accountNotes } from './account-notes.js';
 import { Accounts } from './accounts.js';

@@ -51,7 +51,7 @@ export function receivedMessage({ team_id: teamId, event }: EventPayload, self: 
     ...(isReply && { threadId: event.thread_ts, replyToId: event.thread_ts }),
     ...(teamId !== undefined && { teamId }),
     sender: { id: user },
-    text: unescape(text),
+    text: unescapeSlack(text),
     ...(attachments.length > 0 && { attachments }),
     mentionsBot: kind === 'dm' || event.type === 'app_mention' || text.includes(`<@${self.userId}>`),
     receivedAt: new Date(Number(event.ts) * 1_000).toISOString(),
@@ -76,11 +76,11 @@ function attachmentOf({ id, name, mimetype, size, url_private: url }: z.output<t
 }
 
 /** Slack escapes exactly these three characters. */
-export function unescape(text: string): string {
+export function unescapeSlack(text: string): string {
   return text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
 }
 
 /** A place to write to: mentions like `<!channel>` in an answer would wake everybody, so they are text. */
-export function escape(text: string): string {
+export function escapeSlack(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -4,7 +4,7 @@ import { WebAPIHTTPError, WebAPIPlatformError, WebAPIRateLimitedError, WebAPIReq
 import type { AccountConnection, AccountPort, ChannelAdapter, DescribedError, OutgoingPart } from '../kit/channel-adapter.js';
 import { checkReachable } from '../kit/guarded-address.js';
 import type { HttpAnswer, HttpRequest } from '../kit/http-listener.js';
-import { EventPayload, escape, receivedMessage, type Self } from './event.js';
+import { EventPayload, escapeSlack, receivedMessage, type Self } from './event.js';
 import { quietLogger } from './quiet-logger.js';
 import { isSignedBySlack } from './request-signature.js';
 import { DEFAULT_API_URL, type SlackSettings, slackSettings } from './settings.js';
@@ -113,7 +113,7 @@ async function send(client: WebClient, part: OutgoingPart, unfurl: boolean): Pro
   const thread = part.threadId ?? part.replyToId;
   const { ts } = await client.chat.postMessage({
     channel: part.to,
-    text: escape(part.text),
+    text: escapeSlack(part.text),
     unfurl_links: unfurl,
     unfurl_media: unfurl,
     ...(thread !== undefined && { thread_ts: thread }),
