@@ -213,6 +213,27 @@ export const METRIC_CATALOGUE = define({
     labels: { outcome: ['ok', 'error', 'cancelled', 'timeout'] },
   },
   runSeconds: { name: 'plexus_run_seconds', kind: 'histogram', unit: 's', help: 'Time from the acceptance of a run to its end.', labels: {} },
+  channelMessages: {
+    name: 'plexus_channel_messages_total',
+    kind: 'counter',
+    unit: '{message}',
+    help: 'Messages of channels by what became of them; `not-mirrored` counts sent ones that their session does not show.',
+    labels: { outcome: ['accepted', 'duplicate', 'refused', 'not-configured', 'not-mirrored'] },
+  },
+  deliveries: {
+    name: 'plexus_deliveries_total',
+    kind: 'counter',
+    unit: '{attempt}',
+    help: 'Attempts to send to channels by outcome and classified reason; `dead` counts messages that were given up.',
+    labels: { channel: 'configured channels', outcome: ['sent', 'failed', 'dead'], reason: 'failure reasons in libs/routing-core' },
+  },
+  breakerTransitions: {
+    name: 'plexus_channel_breaker_transitions_total',
+    kind: 'counter',
+    unit: '{transition}',
+    help: 'Breakers of channel accounts that changed their state.',
+    labels: { channel: 'configured channels', change: ['opened', 'half-opened', 'closed'] },
+  },
   vms: { name: 'plexus_vms', kind: 'gauge', unit: '{vm}', help: 'VMs by state.', labels: { state: 'states of a VM in libs/contracts' } },
   vmTransitions: {
     name: 'plexus_vm_transitions_total',

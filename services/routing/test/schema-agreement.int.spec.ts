@@ -9,6 +9,7 @@ const ONLY_IN_MIGRATION = [
   'runs_due_idx',
   'runs_merged_idx',
   'runs_open_idx',
+  'sends_chat_idx',
   'sends_due_idx',
   'sessions_release_idx',
 ];

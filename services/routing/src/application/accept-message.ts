@@ -1,9 +1,12 @@
 import type { TenantConfig } from '@plexus/agent-config';
 import { plexusError } from '@plexus/contracts';
+import { admitToQueue } from '../domain/queue-policy.js';
+import { type MessageHandling, type RunRequest, requestHash } from '../domain/run-request.js';
 import { composeRunStart } from '../domain/run-start.js';
-import { type RunRequest, requestHash } from '../domain/run-request.js';
 import { findAgent, type SessionAddress } from '../domain/session-address.js';
-import { messageAppended, sessionChanged } from './outgoing.js';
+import { mergeEntry } from '../domain/session-entry.js';
+import { endCancelled } from './cancel-run.js';
+import { messageAppended, runCancel, runEnded, runSteer, sessionChanged } from './outgoing.js';
 import { isOpen, type Outgoing, type RoutingStore, type RoutingTransaction, type StoredRun, type StoredSession } from './ports.js';
 import type { ReleaseNextRun } from './release-next-run.js';
 
@@ -13,9 +16,16 @@ export interface AcceptedMessage {
   readonly status: 'accepted' | 'in_flight' | 'done';
 }
 
+/** What a caller wants answered, and how it is taken. */
+export interface NewMessage extends MessageHandling {
+  readonly request: RunRequest;
+  /** What happens above the cap: the caller hears QUEUE_FULL, or the oldest waiting message makes room and ends as QUEUE_FULL. */
+  readonly overflow: 'refuse' | 'drop-oldest';
+}
+
 /**
  * Takes one message into a session: transcript, run and what is to be published commit together, and only then is it answered.
- * A session has one run on its way; further ones wait (bounded) and follow one by one.
+ * A session has one run on its way; what becomes of further messages is decided by their queue mode.
  */
 export class AcceptMessage {
   readonly #store: RoutingStore;
@@ -34,42 +44,94 @@ export class AcceptMessage {
    * `runId` is the caller's idempotency key. Rejects with CONFLICT when it was used for another request, with QUEUE_FULL when too many
    * messages wait, with PAYLOAD_TOO_LARGE when no command could carry the message.
    */
-  async execute(config: TenantConfig, address: SessionAddress, runId: string | undefined, request: RunRequest): Promise<AcceptedMessage> {
+  async execute(config: TenantConfig, address: SessionAddress, runId: string | undefined, message: NewMessage): Promise<AcceptedMessage> {
     const id = runId ?? this.#newId();
-    const hash = requestHash(address, request);
-    const probe = { ...address, ...request, sessionId: '', runId: id };
-    composeRunStart(probe, findAgent(config, address.agentId), [], { messages: 0, bytes: 0 });
-    return this.#store.transaction(async (tx) => {
-      const { session, created } = await tx.openSession(address, this.#newId());
-      const { run: known, queued } = await tx.findRunAndQueue(address, id, session.sessionId);
-      if (known) return repeated(known, hash);
-      if (queued >= this.#queueLimit) throw plexusError('QUEUE_FULL', { details: { sessionKey: session.sessionKey, queued, limit: this.#queueLimit } });
-      const outgoing: Outgoing[] = created ? [sessionChanged(session, 'created', session.sessionId)] : [];
-      const run = await this.#admit(tx, config, session, { runId: id, hash, request, free: session.activeRunId === undefined && queued === 0 }, outgoing);
-      // Never the case as long as every end releases the next run; if it ever is, the next message sets it right.
-      if (session.activeRunId === undefined && queued > 0) {
-        const waiting = (await tx.openRuns(session.sessionId)).filter((open) => open.status === 'queued');
-        outgoing.push(...(await this.#release.execute(tx, config, session, waiting)));
-      }
-      await tx.publish(outgoing);
-      return { run, status: 'accepted' };
-    });
+    this.requireSendable(config, address, id, message.request);
+    const accepted = await this.#store.transaction((tx) => this.acceptIn(tx, config, address, id, message));
+    return accepted;
+  }
+
+  /** Throws PAYLOAD_TOO_LARGE. */
+  requireSendable(config: TenantConfig, address: SessionAddress, runId: string, request: RunRequest): void {
+    composeRunStart({ ...address, ...request, sessionId: '', runId }, findAgent(config, address.agentId), [], { messages: 0, bytes: 0 });
+  }
+
+  /** The same inside a transaction of the caller. */
+  async acceptIn(tx: RoutingTransaction, config: TenantConfig, address: SessionAddress, runId: string, message: NewMessage): Promise<AcceptedMessage> {
+    const hash = requestHash(address, message.request);
+    const { session, created } = await tx.openSession(address, this.#newId());
+    const { run: known, queued } = await tx.findRunAndQueue(address, runId, session.sessionId);
+    if (known) return repeated(known, hash);
+    const outgoing: Outgoing[] = created ? [sessionChanged(session, 'created', session.sessionId)] : [];
+    if (message.entry) await tx.setEntry(session, mergeEntry(session.entry, message.entry));
+    const run = await this.#admit(tx, config, session, queued, { ...message, runId, hash }, outgoing);
+    await tx.publish(outgoing);
+    return { run, status: 'accepted' };
   }
 
   async #admit(
     tx: RoutingTransaction,
     config: TenantConfig,
     session: StoredSession,
-    { runId, hash, request, free }: { runId: string; hash: string; request: RunRequest; free: boolean },
+    queued: number,
+    message: NewMessage & { runId: string; hash: string },
     outgoing: Outgoing[],
   ): Promise<StoredRun> {
-    const message = await tx.appendMessage(session, { messageId: this.#newId(), role: 'user', text: request.message, runId });
-    const { extraSystemPrompt, timeoutMs } = request;
-    const run = await tx.insertRun(session, { runId, requestHash: hash, messageSeq: message.seq, extraSystemPrompt, timeoutMs, started: free });
-    outgoing.push(messageAppended(session, message));
-    if (free) outgoing.push(await this.#release.compose(tx, config, run, request.message));
+    const limit = Math.min(this.#queueLimit, message.queue.cap);
+    let admission = admitToQueue(message.queue.mode, { active: session.activeRunId !== undefined, waiting: queued }, limit);
+    if (admission.kind === 'refuse') {
+      if (message.overflow === 'refuse') throw plexusError('QUEUE_FULL', { details: { sessionKey: session.sessionKey, queued, limit } });
+      outgoing.push(...(await this.#dropOldest(tx, session, queued - limit + 1)));
+      admission = { kind: 'wait' };
+    }
+    if (admission.kind === 'interrupt') outgoing.push(...(await this.#interrupt(tx, session)));
+    const run = await this.#append(tx, session, message, admission.kind === 'start', outgoing);
+    if (admission.kind === 'start') outgoing.push(await this.#release.compose(tx, config, run, message.request.message));
+    else if (admission.kind === 'steer' && session.activeRunId !== undefined) {
+      outgoing.push(runSteer(session, session.activeRunId, run.runId, message.request.message));
+    } else if (session.activeRunId === undefined) outgoing.push(...(await this.#release.execute(tx, config, session, await waitingRuns(tx, session))));
     return run;
   }
+
+  async #append(
+    tx: RoutingTransaction,
+    session: StoredSession,
+    message: NewMessage & { runId: string; hash: string },
+    started: boolean,
+    outgoing: Outgoing[],
+  ): Promise<StoredRun> {
+    const { request, runId, hash, queue, configRevision, replyRoute, sender } = message;
+    const appended = await tx.appendMessage(session, { messageId: this.#newId(), role: 'user', text: request.message, runId, sender });
+    const { extraSystemPrompt, timeoutMs } = request;
+    const draft = { runId, requestHash: hash, messageSeq: appended.seq, extraSystemPrompt, timeoutMs, started };
+    outgoing.push(messageAppended(session, appended));
+    return tx.insertRun(session, { ...draft, configRevision, queueMode: queue.mode, replyRoute });
+  }
+
+  /** What waits is dropped; what runs is told to stop, and its end hands out the new message. */
+  async #interrupt(tx: RoutingTransaction, session: StoredSession): Promise<Outgoing[]> {
+    const outgoing: Outgoing[] = [];
+    for (const run of await tx.openRuns(session.sessionId)) {
+      if (run.status === 'queued') outgoing.push(...(await endCancelled(tx, session, run, 'interrupted')));
+      else outgoing.push(runCancel(run, 'interrupted', this.#newId()));
+    }
+    return outgoing;
+  }
+
+  async #dropOldest(tx: RoutingTransaction, session: StoredSession, count: number): Promise<Outgoing[]> {
+    const error = { code: 'QUEUE_FULL', message: 'Too many messages waited in this session; the oldest made room.' };
+    const outgoing: Outgoing[] = [];
+    for (const run of (await waitingRuns(tx, session)).slice(0, count)) {
+      await tx.endRun(session, run, { status: 'error', text: '', error });
+      outgoing.push(runEnded(run, { type: 'execution_error', code: error.code, error: error.message }));
+    }
+    return outgoing;
+  }
+}
+
+/** Runs that nobody has taken along yet, oldest first. */
+export async function waitingRuns(tx: RoutingTransaction, session: StoredSession): Promise<StoredRun[]> {
+  return (await tx.openRuns(session.sessionId)).filter((run) => run.status === 'queued' && run.mergedInto === undefined);
 }
 
 function repeated(run: StoredRun, hash: string): AcceptedMessage {

@@ -1,20 +1,26 @@
 import type { TenantConfig } from '@plexus/agent-config';
 import { toTranscriptText } from '../domain/text-limits.js';
-import { messageAppended } from './outgoing.js';
-import { isOpen, type Outgoing, type RoutingStore, type RunReading, type SessionEvents, type StoredRun } from './ports.js';
+import { waitingRuns } from './accept-message.js';
+import type { AnswerChannel } from './answer-channel.js';
+import { messageAppended, runEnded } from './outgoing.js';
+import { isOpen, type Outgoing, type RoutingStore, type RoutingTransaction, type RunReading, type SessionEvents, type StoredRun, type StoredSession } from './ports.js';
 import type { ReleaseNextRun } from './release-next-run.js';
 
 /** What became of an end. */
 export type Closing = 'closed' | 'unknown-run' | 'already-closed' | 'not-an-end';
 
+type End = NonNullable<RunReading['end']>['end'];
+
 /**
  * Closes a run at its first end in stream order, whichever of its ends happens to be delivered first: the session's events are read back
- * from the stream up to the delivered one. Appends the answer once, releases the next waiting run. Every step may be repeated.
+ * from the stream up to the delivered one. Appends the answer once, sends it to the channel that the message came from, releases the next
+ * waiting run. Every step may be repeated.
  */
 export class CloseRun {
   readonly #store: RoutingStore;
   readonly #events: SessionEvents;
   readonly #release: ReleaseNextRun;
+  readonly #answers: AnswerChannel;
   readonly #configOf: (tenant: string) => TenantConfig | undefined;
   readonly #newId: () => string;
 
@@ -22,12 +28,14 @@ export class CloseRun {
     store: RoutingStore,
     events: SessionEvents,
     release: ReleaseNextRun,
+    answers: AnswerChannel,
     configOf: (tenant: string) => TenantConfig | undefined,
     newId: () => string,
   ) {
     this.#store = store;
     this.#events = events;
     this.#release = release;
+    this.#answers = answers;
     this.#configOf = configOf;
     this.#newId = newId;
   }
@@ -45,10 +53,10 @@ export class CloseRun {
   }
 
   async #close(candidate: StoredRun, { end, position }: NonNullable<RunReading['end']>): Promise<{ outcome: Closing; run: StoredRun }> {
-    return this.#store.transaction(async (tx) => {
+    const closed = await this.#store.transaction(async (tx) => {
       const session = await tx.lockSessionByRef(candidate.sessionRef);
       const run = await tx.findRun(candidate.id);
-      if (!session || !run || !isOpen(run) || session.sessionId !== run.sessionId) return { outcome: 'already-closed', run: run ?? candidate };
+      if (!session || !run || !isOpen(run) || session.sessionId !== run.sessionId) return { outcome: 'already-closed' as const, run: run ?? candidate };
       const outgoing: Outgoing[] = [];
       const text = toTranscriptText(end.text);
       // What was streamed before an error stays in the stream; in a transcript it would read like an answer.
@@ -58,12 +66,35 @@ export class CloseRun {
       }
       await tx.endRun(session, run, { ...end, text });
       await tx.movePosition(session, position);
+      if (end.status === 'ok') await this.#answers.queue(tx, run, text);
+      outgoing.push(...(await this.#endMerged(tx, session, run, { ...end, text })));
       if (session.activeRunId === undefined || session.activeRunId === run.runId) {
-        const waiting = (await tx.openRuns(session.sessionId)).filter((open) => open.status === 'queued');
-        outgoing.push(...(await this.#release.execute(tx, this.#configOf(run.tenant), session, waiting)));
+        outgoing.push(...(await this.#release.execute(tx, this.#configOf(run.tenant), session, await waitingRuns(tx, session))));
       }
       await tx.publish(outgoing);
-      return { outcome: 'closed', run: { ...run, status: end.status } };
+      return { outcome: 'closed' as const, run: { ...run, status: end.status } };
     });
+    this.#answers.hurry();
+    return closed;
+  }
+
+  /** Runs whose messages this one took along have the same answer; those who wait for one of them hear it. */
+  async #endMerged(tx: RoutingTransaction, session: StoredSession, leader: StoredRun, end: End): Promise<Outgoing[]> {
+    const merged = (await tx.openRuns(session.sessionId)).filter((run) => run.mergedInto === leader.runId);
+    const outgoing: Outgoing[] = [];
+    for (const run of merged) {
+      await tx.endRun(session, run, end);
+      outgoing.push(
+        runEnded(
+          run,
+          end.status === 'ok'
+            ? { type: 'execution_complete', content: end.text, mergedInto: leader.runId }
+            : end.status === 'cancelled'
+              ? { type: 'execution_complete', cancelled: true, reason: 'merged run cancelled', mergedInto: leader.runId }
+              : { type: 'execution_error', code: end.error?.code ?? 'INTERNAL', error: end.error?.message ?? 'The run failed.' },
+        ),
+      );
+    }
+    return outgoing;
   }
 }

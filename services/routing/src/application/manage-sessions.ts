@@ -27,6 +27,38 @@ export class ManageSessions {
     });
   }
 
+  /** Changes label or display name; null removes one. Rejects with SESSION_NOT_FOUND. */
+  async patch(owner: Owner, sessionKey: string, patch: { label?: string | null | undefined; displayName?: string | null | undefined }): Promise<StoredSession> {
+    return this.#store.transaction(async (tx) => {
+      const session = await tx.lockSession(owner, sessionKey);
+      if (!session) throw plexusError('SESSION_NOT_FOUND', { details: { sessionKey } });
+      if (patch.label !== undefined) await tx.setLabel(session, patch.label);
+      if (patch.displayName !== undefined) {
+        const { displayName: _removed, ...rest } = session.entry;
+        await tx.setEntry(session, patch.displayName === null ? rest : { ...rest, displayName: patch.displayName });
+      }
+      await tx.publish([sessionChanged(session, 'updated', this.#newId())]);
+      return (await tx.lockSession(owner, sessionKey)) ?? session;
+    });
+  }
+
+  /** Removes the session with its transcripts and runs; what still runs is told to stop. Undefined when there is none. */
+  async delete(owner: Owner, sessionKey: string): Promise<StoredSession | undefined> {
+    return this.#store.transaction(async (tx) => {
+      const session = await tx.lockSession(owner, sessionKey);
+      if (!session) return undefined;
+      const outgoing: Outgoing[] = [];
+      for (const run of await tx.openRuns(session.sessionId)) {
+        if (run.status === 'started') outgoing.push(runCancel(run, 'deleted', this.#newId()));
+        outgoing.push(...(await endCancelled(tx, session, run, 'deleted')));
+      }
+      await tx.deleteSession(session);
+      outgoing.push(sessionChanged(session, 'deleted', session.sessionId));
+      await tx.publish(outgoing);
+      return session;
+    });
+  }
+
   /**
    * Starts a new incarnation. Runs of the old one end as cancelled: what they still produce belongs to a conversation that is over.
    * Rejects with SESSION_NOT_FOUND.

@@ -48,10 +48,19 @@ export function runCancel(run: StoredRun, reason: string, id: string): Outgoing 
   };
 }
 
+/** A message for a run that is going on. Once per message. */
+export function runSteer(session: Addressed, runId: string, messageRunId: string, message: string): Outgoing {
+  const data = { ...addressOf(session), runId, message };
+  return { contract: runContracts.steerRun, tenant: session.tenant, key: [session.sessionId], id: `steer:${messageRunId}`, data };
+}
+
 /** An end that this service states itself. It carries no epoch, so no reader drops it as stale. */
 export function runEnded(
   run: StoredRun,
-  event: { type: 'execution_complete'; cancelled: true; reason: string } | { type: 'execution_error'; code: string; error: string },
+  event:
+    | { type: 'execution_complete'; cancelled: true; reason: string; mergedInto?: string }
+    | { type: 'execution_complete'; content: string; mergedInto: string }
+    | { type: 'execution_error'; code: string; error: string },
 ): Outgoing {
   return {
     contract: sessionContracts.sessionEvent,

@@ -1,5 +1,11 @@
 import type { CommandContract, EventContract, InputOf, RunEnd, routingContracts } from '@plexus/contracts';
 import type { Owner } from '../domain/caller.js';
+import type { QueueMode } from '../domain/queue-policy.js';
+import type { ReplyRoute } from '../domain/reply-route.js';
+import type { SessionEntry } from '../domain/session-entry.js';
+import type { ChannelStatements } from './channel-ports.js';
+import type { GrantStatements, SessionGrant } from './grant-ports.js';
+import type { SendStatements } from './send-ports.js';
 import type { HistoryMessage } from '../domain/run-start.js';
 import type { SessionAddress } from '../domain/session-address.js';
 
@@ -19,6 +25,7 @@ export interface StoredSession extends SessionAddress {
   readonly position: StreamPosition;
   readonly createdAt: Date;
   readonly updatedAt: Date;
+  readonly entry: SessionEntry;
 }
 
 export interface StreamPosition {
@@ -44,6 +51,12 @@ export interface StoredRun extends Owner {
   readonly error?: { readonly code: string; readonly message: string } | undefined;
   readonly createdAt: Date;
   readonly endedAt?: Date | undefined;
+  readonly configRevision: number;
+  /** The run that took this one's message along. */
+  readonly mergedInto?: string | undefined;
+  readonly queueMode: QueueMode;
+  /** Where in which channel the answer goes. */
+  readonly replyRoute?: ReplyRoute | undefined;
 }
 
 export const isOpen = (run: { readonly status: RunStatus }): boolean => run.status === 'queued' || run.status === 'started';
@@ -55,6 +68,8 @@ export interface Outgoing<C extends EventContract | CommandContract = EventContr
   readonly key: readonly string[];
   readonly data: InputOf<C>;
   readonly id: string;
+  /** The fact is no work any more but a dead letter, shown and repeated by `plexus dlq`. */
+  readonly parked?: { readonly consumer: string; readonly code: string; readonly reason: string; readonly attempts: number } | undefined;
 }
 
 export interface MessageDraft {
@@ -64,6 +79,7 @@ export interface MessageDraft {
   readonly runId?: string | undefined;
   readonly label?: string | undefined;
   readonly idempotencyKey?: string | undefined;
+  readonly sender?: routingContracts.Sender | undefined;
 }
 
 export interface RunDraft {
@@ -74,6 +90,9 @@ export interface RunDraft {
   readonly timeoutMs: number;
   /** False: it waits behind the active run. */
   readonly started: boolean;
+  readonly configRevision: number;
+  readonly queueMode: QueueMode;
+  readonly replyRoute?: ReplyRoute | undefined;
 }
 
 /** Statements of one transaction. A session that was opened or locked stays locked until its end: whoever changes a session goes through that. */
@@ -82,7 +101,15 @@ export interface RoutingTransaction {
   openSession(address: SessionAddress, sessionId: string, label?: string): Promise<{ session: StoredSession; created: boolean }>;
   lockSession(owner: Owner, sessionKey: string): Promise<StoredSession | undefined>;
   lockSessionByRef(ref: number): Promise<StoredSession | undefined>;
-  setLabel(session: StoredSession, label: string): Promise<void>;
+  /** Null removes the label. */
+  setLabel(session: StoredSession, label: string | null): Promise<void>;
+  setEntry(session: StoredSession, entry: SessionEntry): Promise<void>;
+  /** Has the waiting messages of the session handed out at that time; undefined: no time is set any more. */
+  setRelease(session: StoredSession, at: number | undefined): Promise<void>;
+  /** One session whose time of release has come, locked; others take the next one. */
+  claimRelease(): Promise<StoredSession | undefined>;
+  /** Removes the session with everything that hangs on it. */
+  deleteSession(session: StoredSession): Promise<void>;
   /** Gives the session a new incarnation with an empty transcript. */
   renewSession(session: StoredSession, sessionId: string): Promise<StoredSession>;
   /** The run of that id, if there is one, and how many runs of the session are waiting. */
@@ -99,12 +126,17 @@ export interface RoutingTransaction {
   insertRun(session: StoredSession, draft: RunDraft): Promise<StoredRun>;
   /** Marks a waiting run as handed out and as the session's active one. */
   startRun(session: StoredSession, run: StoredRun): Promise<void>;
+  /** Has waiting runs end together with the one that took their messages along. */
+  mergeRuns(leader: StoredRun, merged: readonly StoredRun[]): Promise<void>;
   /** Closes an open run; the session's active run is cleared if it was this one. */
   endRun(session: StoredSession, run: StoredRun, end: RunEnd): Promise<void>;
   movePosition(session: StoredSession, position: StreamPosition): Promise<void>;
   /** Has a timed-out run looked at again in `delayMs`; false when it is no longer started. */
   postpone(id: number, delayMs: number): Promise<boolean>;
   publish(outgoing: readonly Outgoing[]): Promise<void>;
+  readonly channels: ChannelStatements;
+  readonly sends: SendStatements;
+  readonly grants: GrantStatements;
 }
 
 export interface RoutingStore {
@@ -115,18 +147,39 @@ export interface RoutingStore {
   findRunInSession(tenant: string, sessionId: string, runId: string): Promise<{ run: StoredRun; position?: StreamPosition | undefined } | undefined>;
   /** Messages below `before`, the newest first come, oldest first returned; stops early above `maxBytes`. */
   messages(sessionId: string, page: { before?: number | undefined; limit: number; maxBytes: number }): Promise<TranscriptMessage[]>;
+  /** Messages behind `after`, oldest first; stops early above `maxBytes`, though never before the first. */
+  messagesAfter(sessionId: string, page: { after: number; limit: number; maxBytes: number }): Promise<TranscriptMessage[]>;
   /** Takes started runs that are due, for `leaseMs`; two replicas never get the same. */
   claimDueRuns(limit: number, leaseMs: number): Promise<StoredRun[]>;
   /** Sets when a started run is looked at next: at that time of the stream's clock plus its timeout. */
   noteActivity(id: number, lastEventAt: Date): Promise<void>;
+  /** What a user was granted on a session. */
+  findGrant(session: StoredSession, grantee: string): Promise<SessionGrant | undefined>;
+  /** A running run says that it took a message along which waits. */
+  confirmSteer(tenant: string, sessionId: string, runId: string): Promise<void>;
+}
+
+export interface ListedSession {
+  readonly session: StoredSession;
+  readonly lastMessage?: TranscriptMessage | undefined;
+  /** With shared ones. */
+  readonly access?: 'read' | 'write' | undefined;
 }
 
 /** Lists sessions; ordinary reading, nothing here is hot. */
 export interface SessionCatalogue {
   list(
     owner: Owner,
-    query: { limit: number; offset: number; search?: string | undefined; agentId?: string | undefined; includeLastMessage: boolean },
-  ): Promise<{ sessions: { session: StoredSession; lastMessage?: TranscriptMessage | undefined }[]; total: number }>;
+    query: {
+      limit: number;
+      offset: number;
+      search?: string | undefined;
+      agentId?: string | undefined;
+      includeLastMessage: boolean;
+      /** Sessions of others that the owner holds a grant on, instead of its own. */
+      shared: boolean;
+    },
+  ): Promise<{ sessions: ListedSession[]; total: number }>;
 }
 
 /** Reads a session's events back from the stream. */

@@ -1,29 +1,25 @@
 import type { TenantConfig } from '@plexus/agent-config';
-import type { ResponseOf, routingContracts } from '@plexus/contracts';
-import {
-  compileRoutes,
-  type CompiledRoutes,
-  defaultAgentId,
-  isKnownAgent,
-  normaliseAgentId,
-  type Route,
-  type RouteInput,
-  resolveRoute,
-} from '@plexus/routing-core';
+import { plexusError, type ResponseOf, type routingContracts } from '@plexus/contracts';
+import { toStorableText } from '@plexus/kernel';
+import { defaultAgentId, isKnownAgent, normaliseAgentId } from '@plexus/routing-core';
 import type { Owner } from '../domain/caller.js';
 import { newestThatFit } from '../domain/run-start.js';
+import { transcriptText } from '../domain/transcript-text.js';
 import type { RoutingStore, SessionCatalogue, StoredRun, StoredSession, TranscriptMessage } from './ports.js';
 
 /** What one answer may weigh; an answer must fit into one NATS message. */
 const MAX_PAGE_BYTES = 700 * 1024;
 
+/** Escaping may double what a text weighs; one message alone always fits. */
+const EXPORT_PAGE_BYTES = 256 * 1024;
+
+type Previews = ResponseOf<typeof routingContracts.previewSessions>['previews'];
 type History = ResponseOf<typeof routingContracts.getHistory>;
 
 /** Everything that only looks. */
 export class ReadSessions {
   readonly #store: RoutingStore;
   readonly #catalogue: SessionCatalogue;
-  readonly #routes = new WeakMap<TenantConfig, CompiledRoutes>();
 
   constructor(store: RoutingStore, catalogue: SessionCatalogue) {
     this.#store = store;
@@ -37,7 +33,7 @@ export class ReadSessions {
     const found = await this.#store.messages(session.sessionId, { ...page, maxBytes: MAX_PAGE_BYTES });
     const messages = newestThatFit(found, { messages: page.limit, bytes: MAX_PAGE_BYTES });
     const oldest = messages[0]?.seq ?? page.before ?? 1;
-    return { sessionKey, sessionId: session.sessionId, messages, hasMore: oldest > 1, totalMessages: session.messageCount };
+    return { sessionKey, sessionId: session.sessionId, messages, hasMore: messages.length > 0 && oldest > 1, totalMessages: session.messageCount };
   }
 
   async describe(owner: Owner, sessionKey: string): Promise<routingContracts.SessionSummary | undefined> {
@@ -47,10 +43,31 @@ export class ReadSessions {
     return summariseSession(session, lastMessage);
   }
 
+  /** The newest messages of several sessions, each cut to a preview. */
+  async preview(owner: Owner, sessionKeys: readonly string[], cut: { limit: number; maxChars: number }): Promise<Previews> {
+    const previews: Previews = [];
+    for (const sessionKey of sessionKeys) {
+      const { sessionId, messages } = await this.history(owner, sessionKey, { limit: cut.limit });
+      const short = messages.map((message) => ({ ...message, text: preview(message.text, cut.maxChars) }));
+      previews.push({ sessionKey, status: sessionId === undefined ? 'missing' : short.length === 0 ? 'empty' : 'ok', messages: short });
+    }
+    return previews;
+  }
+
+  /** One page of a transcript as text, oldest first; `next` while there may be more. Rejects with SESSION_NOT_FOUND. */
+  async exported(owner: Owner, sessionKey: string, page: { after: number; limit: number; format: 'jsonl' | 'markdown' }): Promise<ResponseOf<typeof routingContracts.exportSession>> {
+    const session = await this.#store.findSession(owner, sessionKey);
+    if (!session) throw plexusError('SESSION_NOT_FOUND', { details: { sessionKey } });
+    const messages = await this.#store.messagesAfter(session.sessionId, { after: page.after, limit: page.limit, maxBytes: EXPORT_PAGE_BYTES });
+    const last = messages.at(-1)?.seq ?? page.after;
+    const more = messages.length > 0 && last < session.messageCount;
+    return { sessionKey, sessionId: session.sessionId, text: transcriptText(messages, page.format), ...(more ? { next: last } : {}) };
+  }
+
   async list(owner: Owner, query: Parameters<SessionCatalogue['list']>[1]): Promise<ResponseOf<typeof routingContracts.listSessions>> {
     const { sessions, total } = await this.#catalogue.list(owner, query);
     return {
-      sessions: sessions.map(({ session, lastMessage }) => summariseSession(session, lastMessage)),
+      sessions: sessions.map(({ session, lastMessage, access }) => ({ ...summariseSession(session, lastMessage), ...(access === undefined ? {} : { access }) })),
       totalCount: total,
       hasMore: query.offset + sessions.length < total,
     };
@@ -60,13 +77,6 @@ export class ReadSessions {
   async run(owner: Owner, runId: string, sessionKey?: string): Promise<routingContracts.RunSummary | undefined> {
     const run = await this.#store.findRun(owner, runId);
     return run && (sessionKey === undefined || run.sessionKey === sessionKey) ? summariseRun(run) : undefined;
-  }
-
-  /** Routes are compiled once per revision of a tenant's configuration. */
-  resolve(config: TenantConfig, input: RouteInput): Route {
-    const routes = this.#routes.get(config) ?? compileRoutes(config);
-    this.#routes.set(config, routes);
-    return resolveRoute(routes, input);
   }
 
   agents(config: TenantConfig): ResponseOf<typeof routingContracts.listAgents> {
@@ -93,7 +103,12 @@ export function summariseSession(session: StoredSession, lastMessage?: Transcrip
     messageCount: session.messageCount,
     ...(lastMessage === undefined ? {} : { lastMessage }),
     ...(session.activeRunId === undefined ? {} : { activeRunId: session.activeRunId }),
+    ...session.entry,
   };
+}
+
+function preview(text: string, maxChars: number): string {
+  return text.length > maxChars ? `${toStorableText(text.slice(0, maxChars - 1))}…` : text;
 }
 
 export function summariseRun(run: StoredRun): routingContracts.RunSummary {
@@ -106,5 +121,7 @@ export function summariseRun(run: StoredRun): routingContracts.RunSummary {
     ...(run.error === undefined ? {} : { error: run.error }),
     createdAt: run.createdAt.toISOString(),
     ...(run.endedAt === undefined ? {} : { endedAt: run.endedAt.toISOString() }),
+    ...(run.configRevision === 0 ? {} : { configRevision: run.configRevision }),
+    ...(run.mergedInto === undefined ? {} : { mergedInto: run.mergedInto }),
   };
 }

@@ -1,35 +1,57 @@
 import type { TenantConfig } from '@plexus/agent-config';
-import { PlexusError } from '@plexus/kernel';
+import { type Clock, PlexusError } from '@plexus/kernel';
+import { gather, joinMessages, releaseAt, type Waiting } from '../domain/queue-policy.js';
+import { queueSettings } from '../domain/queue-settings.js';
+import { sameReplyPlace } from '../domain/reply-route.js';
 import { composeRunStart, type HistoryLimits } from '../domain/run-start.js';
 import { findAgent } from '../domain/session-address.js';
+import { jsonBytes } from '../domain/text-limits.js';
 import { runEnded, runStart } from './outgoing.js';
 import type { Outgoing, RoutingTransaction, StoredRun, StoredSession } from './ports.js';
 
+/** What messages that are gathered may weigh together; a single one may weigh more. */
+const MAX_GATHERED_BYTES = 256 * 1024;
+
+interface WaitingRun extends Waiting {
+  readonly run: StoredRun;
+  readonly text: string;
+}
+
 /**
- * Hands out the oldest waiting run of a session that is free; with the session locked, so that there is never more than one on its way.
- * A run that can no longer be composed (the agent's prompt has grown too large meanwhile) ends there and the next one gets its turn.
+ * Hands out the waiting messages of a session that is free; with the session locked, so that there is never more than one run on its way. Messages
+ * that are collected become one run once it has been quiet for a while; the others follow one by one. A run that can no longer be composed
+ * (the agent's prompt has grown too large meanwhile) ends there and the next one gets its turn.
  */
 export class ReleaseNextRun {
   readonly #limits: HistoryLimits;
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #wakeAt: (at: number) => void;
 
-  constructor(limits: HistoryLimits) {
+  /** `wakeAt` is told when a session is to be looked at again; its time is stored as well, so a hint that is lost costs only time. */
+  constructor(limits: HistoryLimits, clock: Pick<Clock, 'now'>, wakeAt: (at: number) => void) {
     this.#limits = limits;
+    this.#clock = clock;
+    this.#wakeAt = wakeAt;
   }
 
-  /** Starts the next run of `waiting` (oldest first) and returns what is to be published. */
+  /** Starts the next run of `waiting` (oldest first), unless it is to wait for more messages, and returns what is to be published. */
   async execute(tx: RoutingTransaction, config: TenantConfig | undefined, session: StoredSession, waiting: readonly StoredRun[]): Promise<Outgoing[]> {
+    const runs = await Promise.all(waiting.map((run) => describe(tx, run)));
+    const debounceMs = config === undefined ? 0 : queueSettings(config, { channel: waiting[0]?.replyRoute?.channel, agentId: session.agentId }).debounceMs;
+    const due = releaseAt(runs, debounceMs);
+    if (due > this.#clock.now()) {
+      await tx.setRelease(session, due);
+      this.#wakeAt(due);
+      return [];
+    }
+    await tx.setRelease(session, undefined);
     const outgoing: Outgoing[] = [];
-    for (const run of waiting) {
-      try {
-        const start = await this.compose(tx, config, run, await tx.messageText(run.sessionId, run.messageSeq));
-        await tx.startRun(session, run);
-        return [...outgoing, start];
-      } catch (error) {
-        if (!PlexusError.isPlexusError(error) || error.code !== 'PAYLOAD_TOO_LARGE') throw error;
-        const failure = { code: error.code, message: error.message };
-        await tx.endRun(session, run, { status: 'error', text: '', error: failure });
-        outgoing.push(runEnded(run, { type: 'execution_error', code: failure.code, error: failure.message }));
-      }
+    for (let rest = runs; rest.length > 0; ) {
+      const gathered = gather(rest, MAX_GATHERED_BYTES);
+      const { started, facts } = await this.#start(tx, config, session, gathered);
+      outgoing.push(...facts);
+      if (started) break;
+      rest = rest.slice(gathered.length);
     }
     return outgoing;
   }
@@ -39,4 +61,36 @@ export class ReleaseNextRun {
     const history = await tx.history(run.sessionId, run.messageSeq, this.#limits);
     return runStart(run, composeRunStart({ ...run, message }, config && findAgent(config, run.agentId), history, this.#limits));
   }
+
+  async #start(
+    tx: RoutingTransaction,
+    config: TenantConfig | undefined,
+    session: StoredSession,
+    gathered: readonly WaitingRun[],
+  ): Promise<{ started: boolean; facts: Outgoing[] }> {
+    const [leader, ...merged] = gathered.map(({ run }) => run);
+    if (!leader) return { started: false, facts: [] };
+    try {
+      const start = await this.compose(tx, config, leader, joinMessages(gathered.map(({ text }) => text)));
+      await tx.startRun(session, leader);
+      await tx.mergeRuns(leader, merged);
+      return { started: true, facts: [start] };
+    } catch (error) {
+      if (!PlexusError.isPlexusError(error) || error.code !== 'PAYLOAD_TOO_LARGE') throw error;
+      const facts: Outgoing[] = [];
+      for (const run of [leader, ...merged]) {
+        await tx.endRun(session, run, { status: 'error', text: '', error: { code: error.code, message: error.message } });
+        facts.push(runEnded(run, { type: 'execution_error', code: error.code, error: error.message }));
+      }
+      return { started: false, facts };
+    }
+  }
+}
+
+async function describe(tx: RoutingTransaction, run: StoredRun): Promise<WaitingRun> {
+  const text = await tx.messageText(run.sessionId, run.messageSeq);
+  const gatherKey = JSON.stringify([sameReplyPlace(run.replyRoute), run.extraSystemPrompt ?? '', run.timeoutMs]);
+  // A message that was meant to steer and that nobody took along is answered like one that was collected.
+  const mode = run.queueMode === 'steer' ? 'collect' : run.queueMode;
+  return { run, text, mode, gatherKey, at: run.createdAt.getTime(), bytes: jsonBytes(text) };
 }

@@ -75,7 +75,7 @@ export async function startRoutingMesh(replicas = 1, settings: Partial<z.input<t
   );
   const running: RunningService<typeof routingConfig>[] = [];
   const addReplica: RoutingMesh['addReplica'] = async (more = {}) => {
-    const own = routingConfig.parse({ DATABASE_URL: target.url, ROUTING_SWEEP_INTERVAL_MS: 100, ...settings, ...more });
+    const own = routingConfig.parse({ DATABASE_URL: target.url, ROUTING_SWEEP_INTERVAL_MS: 100, ROUTING_SEND_INTERVAL_MS: 100, ...settings, ...more });
     const replica = await startService(routingService, {
       config: {
         ...BASE,

@@ -8,7 +8,9 @@ import { AcceptMessage } from '../../application/accept-message.js';
 import { CancelRun } from '../../application/cancel-run.js';
 import { ManageSessions } from '../../application/manage-sessions.js';
 import { ReadSessions, summariseRun, summariseSession } from '../../application/read-sessions.js';
+import { SessionAccess } from '../../application/session-access.js';
 import { type Owner, ownerOf, requireScope } from '../../domain/caller.js';
+import { queueSettings } from '../../domain/queue-settings.js';
 import { addressSession, storedKey } from '../../domain/session-address.js';
 import { requireStorable } from '../../domain/text-limits.js';
 import { RoutingSettings } from './routing-settings.js';
@@ -22,18 +24,28 @@ export class RoutingController {
     private readonly cancelRun: CancelRun,
     private readonly sessions: ManageSessions,
     private readonly reading: ReadSessions,
+    private readonly access: SessionAccess,
   ) {}
 
   @Rpc(contracts.acceptMessage)
   async onAcceptMessage(@Payload() data: DataOf<typeof contracts.acceptMessage>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.acceptMessage>> {
-    const { config, owner } = this.#writer(context);
+    requireScope(context.principal, SCOPES.write);
+    const { tenant, principal } = context;
+    const snapshot = this.settings.snapshotOf(tenant);
+    const { config, revision } = snapshot;
     const { message, idempotencyKey, extraSystemPrompt, timeoutMs = this.settings.runTimeoutMs } = data;
-    if (extraSystemPrompt !== undefined) requireScope(context.principal, SCOPES.admin);
+    if (extraSystemPrompt !== undefined) requireScope(principal, SCOPES.admin);
     for (const [field, text] of Object.entries({ message, extraSystemPrompt, idempotencyKey })) if (text !== undefined) requireStorable(text, field);
-    const { run, status } = await this.acceptMessage.execute(config, addressSession(config, owner, data), idempotencyKey, {
-      message,
-      extraSystemPrompt,
-      timeoutMs,
+    const owner = await this.#reached(context, data, 'write');
+    const address = addressSession(config, owner, data);
+    const { mode } = queueSettings(config, { agentId: address.agentId });
+    const guest = principal.user === owner.owner ? undefined : principal.user;
+    const { run, status } = await this.acceptMessage.execute(config, address, idempotencyKey, {
+      request: { message, extraSystemPrompt, timeoutMs },
+      queue: { mode: data.queueMode ?? mode, cap: Number.POSITIVE_INFINITY },
+      overflow: 'refuse',
+      configRevision: revision,
+      ...(guest === undefined ? {} : { sender: { id: guest } }),
     });
     const { runId, sessionId, sessionKey, agentId } = run;
     return { runId, sessionId, sessionKey, agentId, status, ...(status === 'done' ? { run: summariseRun(run) } : {}) };
@@ -41,8 +53,9 @@ export class RoutingController {
 
   @Rpc(contracts.getHistory)
   async onHistory(@Payload() data: DataOf<typeof contracts.getHistory>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.getHistory>> {
-    const { config, owner } = this.#reader(context);
-    return this.reading.history(owner, storedKey(config, data), data);
+    requireScope(context.principal, SCOPES.read);
+    const config = this.settings.configOf(context.tenant);
+    return this.reading.history(await this.#reached(context, data, 'read'), storedKey(config, data), data);
   }
 
   @Rpc(contracts.listSessions)
@@ -54,9 +67,9 @@ export class RoutingController {
 
   @Rpc(contracts.describeSession)
   async onDescribe(@Payload() data: DataOf<typeof contracts.describeSession>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.describeSession>> {
-    const { config, owner } = this.#reader(context);
-    const sessionKey = storedKey(config, data);
-    const session = await this.reading.describe(owner, sessionKey);
+    requireScope(context.principal, SCOPES.read);
+    const sessionKey = storedKey(this.settings.configOf(context.tenant), data);
+    const session = await this.reading.describe(await this.#reached(context, data, 'read'), sessionKey);
     return { sessionKey, ...(session === undefined ? {} : { session }) };
   }
 
@@ -90,7 +103,9 @@ export class RoutingController {
 
   @Rpc(contracts.cancelRun)
   async onCancel(@Payload() data: DataOf<typeof contracts.cancelRun>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.cancelRun>> {
-    const { config, owner } = this.#writer(context);
+    requireScope(context.principal, SCOPES.write);
+    const config = this.settings.configOf(context.tenant);
+    const owner = await this.#reached(context, data, 'write');
     const runIds = await this.cancelRun.execute(owner, storedKey(config, data), { runId: data.runId, reason: data.reason });
     return { aborted: runIds.length > 0, runIds };
   }
@@ -103,18 +118,6 @@ export class RoutingController {
     return run === undefined ? {} : { run };
   }
 
-  @Rpc(contracts.resolveRoute)
-  async onResolve(@Payload() data: DataOf<typeof contracts.resolveRoute>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.resolveRoute>> {
-    requireScope(context.principal, SCOPES.read);
-    return this.reading.resolve(this.settings.configOf(context.tenant), data);
-  }
-
-  @Rpc(contracts.listAgents)
-  async onListAgents(@Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.listAgents>> {
-    requireScope(context.principal, SCOPES.read);
-    return this.reading.agents(this.settings.configOf(context.tenant));
-  }
-
   @Rpc(contracts.sessionForUser)
   async onSessionForUser(
     @Payload() data: DataOf<typeof contracts.sessionForUser>,
@@ -123,6 +126,12 @@ export class RoutingController {
     const { config, owner } = this.#reader(context);
     const { sessionKey, agentId } = addressSession(config, owner, data);
     return { sessionKey, agentId };
+  }
+
+  /** Whose session the caller speaks of, if it may. */
+  #reached({ tenant, principal }: RpcContext, data: { sessionKey?: string | undefined; agentId?: string | undefined; owner?: string | undefined; actingSessionKey?: string | undefined }, need: 'read' | 'write'): Promise<Owner> {
+    const snapshot = this.settings.snapshotOf(tenant);
+    return this.access.ownerFor(snapshot, tenant, principal, { ...data, sessionKey: storedKey(snapshot.config, data) }, need);
   }
 
   #reader({ tenant, principal }: RpcContext): { config: TenantConfig; owner: Owner } {

@@ -1,7 +1,9 @@
 import { type Database, isUniqueViolation } from '@plexus/database';
+import type { SessionGrant } from '../../application/grant-ports.js';
 import type { RoutingStore, RoutingTransaction, StoredRun, StoredSession, StreamPosition, TranscriptMessage } from '../../application/ports.js';
 import type { Owner } from '../../domain/caller.js';
 import { type EncodeOutgoing, PostgresTransaction } from './postgres-transaction.js';
+import { type GrantRow, toGrant } from './postgres-grants.js';
 import { type MessageRow, messageColumns, type RunRow, runColumns, type SessionRow, sessionColumns, toMessage, toRun, toSession } from './rows.js';
 
 const RUN_IN_SESSION = `
@@ -15,12 +17,23 @@ const MESSAGES = `
       FROM messages WHERE messages.session_id = $1 AND messages.seq < $2 ORDER BY messages.seq DESC LIMIT $3) AS page
    WHERE page.bytes_after < $4 ORDER BY page.seq`;
 
+const MESSAGES_AFTER = `
+  SELECT page.* FROM (
+    SELECT ${messageColumns()}, sum(octet_length(messages.text)) OVER (ORDER BY messages.seq) - octet_length(messages.text) AS bytes_before
+      FROM messages WHERE messages.session_id = $1 AND messages.seq > $2 ORDER BY messages.seq LIMIT $3) AS page
+   WHERE page.bytes_before < $4 ORDER BY page.seq`;
+
 const CLAIM_DUE_RUNS = `
   UPDATE runs SET due_at = now() + $2::int * interval '1 millisecond'
    WHERE id IN (SELECT id FROM runs WHERE status = 'started' AND due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
   RETURNING ${runColumns()}`;
 
 const NOTE_ACTIVITY = `UPDATE runs SET due_at = $2::timestamptz + timeout_ms * interval '1 millisecond' WHERE id = $1 AND status = 'started'`;
+
+const CONFIRM_STEER = `
+  UPDATE runs SET merged_into = sessions.active_run_id FROM sessions
+   WHERE runs.tenant = $1 AND runs.session_id = $2 AND runs.run_id = $3 AND runs.status = 'queued' AND runs.queue_mode = 'steer'
+     AND sessions.id = runs.session_ref AND sessions.session_id = $2 AND sessions.active_run_id IS NOT NULL`;
 
 const MAX_SEQ = 2_147_483_647;
 
@@ -67,12 +80,27 @@ export class PostgresStore implements RoutingStore {
     return (await this.#database.query<MessageRow>('routing_messages', MESSAGES, [sessionId, before, page.limit, page.maxBytes])).map(toMessage);
   }
 
+  async messagesAfter(sessionId: string, page: { after: number; limit: number; maxBytes: number }): Promise<TranscriptMessage[]> {
+    const values = [sessionId, Math.min(page.after, MAX_SEQ), page.limit, page.maxBytes];
+    return (await this.#database.query<MessageRow>('routing_messages_after', MESSAGES_AFTER, values)).map(toMessage);
+  }
+
   async claimDueRuns(limit: number, leaseMs: number): Promise<StoredRun[]> {
     return (await this.#database.query<RunRow>('routing_claim_due_runs', CLAIM_DUE_RUNS, [limit, leaseMs])).map(toRun);
   }
 
   async noteActivity(id: number, lastEventAt: Date): Promise<void> {
     await this.#database.query('routing_note_activity', NOTE_ACTIVITY, [id, lastEventAt]);
+  }
+
+  async findGrant(session: StoredSession, grantee: string): Promise<SessionGrant | undefined> {
+    const text = 'SELECT grantee, access, granted_by, granted_at FROM session_grants WHERE session_ref = $1 AND grantee = $2';
+    const [row] = await this.#database.query<GrantRow>('routing_grant', text, [session.ref, grantee]);
+    return row && toGrant(row);
+  }
+
+  async confirmSteer(tenant: string, sessionId: string, runId: string): Promise<void> {
+    await this.#database.query('routing_confirm_steer', CONFIRM_STEER, [tenant, sessionId, runId]);
   }
 
   /**

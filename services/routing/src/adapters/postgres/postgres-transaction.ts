@@ -10,9 +10,16 @@ import type {
   StreamPosition,
   TranscriptMessage,
 } from '../../application/ports.js';
+import type { ChannelStatements } from '../../application/channel-ports.js';
+import type { GrantStatements } from '../../application/grant-ports.js';
+import type { SendStatements } from '../../application/send-ports.js';
 import type { Owner } from '../../domain/caller.js';
 import type { HistoryMessage } from '../../domain/run-start.js';
 import type { SessionAddress } from '../../domain/session-address.js';
+import type { SessionEntry } from '../../domain/session-entry.js';
+import { PostgresChannels } from './postgres-channels.js';
+import { PostgresGrants } from './postgres-grants.js';
+import { PostgresSends } from './postgres-sends.js';
 import { type RunRow, runColumns, type SessionRow, sessionColumns, toRun, toSession } from './rows.js';
 
 /** Turns a fact into the bytes that leave the outbox. */
@@ -24,17 +31,17 @@ const OPEN_SESSION = `
   RETURNING ${sessionColumns()}`;
 
 const RENEW_SESSION = `
-  UPDATE sessions SET session_id = $2, message_count = 0, active_run_id = NULL, stream_seq = 0, stream_epoch = 0, updated_at = now()
+  UPDATE sessions SET session_id = $2, message_count = 0, active_run_id = NULL, stream_seq = 0, stream_epoch = 0, release_at = NULL, updated_at = GREATEST(updated_at, now())
    WHERE id = $1 RETURNING ${sessionColumns()}`;
 
 const FIND_RUN_AND_QUEUE = `
-  SELECT (SELECT count(*) FROM runs AS waiting WHERE waiting.session_id = $4 AND waiting.status = 'queued')::int AS queued, ${runColumns('run')}
+  SELECT (SELECT count(*) FROM runs AS waiting WHERE waiting.session_id = $4 AND waiting.status = 'queued' AND waiting.merged_into IS NULL)::int AS queued, ${runColumns('run')}
     FROM (SELECT 1) AS one LEFT JOIN runs AS run ON run.tenant = $1 AND run.owner = $2 AND run.run_id = $3`;
 
 const APPEND_MESSAGE = `
-  WITH counted AS (UPDATE sessions SET message_count = message_count + 1, updated_at = now() WHERE id = $1 RETURNING id, session_id, message_count)
-  INSERT INTO messages (session_id, seq, message_id, session_ref, role, text, run_id, label, idempotency_key)
-  SELECT session_id, message_count, $2, id, $3, $4, $5, $6, $7 FROM counted RETURNING seq, at`;
+  WITH counted AS (UPDATE sessions SET message_count = message_count + 1, updated_at = GREATEST(updated_at, now()) WHERE id = $1 RETURNING id, session_id, message_count)
+  INSERT INTO messages (session_id, seq, message_id, session_ref, role, text, run_id, label, idempotency_key, sender)
+  SELECT session_id, message_count, $2, id, $3, $4, $5, $6, $7, $8::jsonb FROM counted RETURNING seq, at`;
 
 const HISTORY = `
   SELECT recent.role, recent.text FROM (
@@ -46,8 +53,9 @@ const HISTORY = `
 
 const INSERT_RUN = `
   WITH activated AS (UPDATE sessions SET active_run_id = $4 WHERE id = $5 AND $11 = 'started')
-  INSERT INTO runs (tenant, owner, session_key, run_id, session_ref, session_id, agent_id, request_hash, message_seq, extra_system_prompt, status, timeout_ms, started_at, due_at)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+  INSERT INTO runs (tenant, owner, session_key, run_id, session_ref, session_id, agent_id, request_hash, message_seq, extra_system_prompt, status, timeout_ms,
+                    config_revision, queue_mode, reply_route, started_at, due_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::jsonb,
           CASE WHEN $11 = 'started' THEN now() END, CASE WHEN $11 = 'started' THEN now() + $12::int * interval '1 millisecond' END)
   RETURNING ${runColumns()}`;
 
@@ -55,8 +63,13 @@ const START_RUN = `
   WITH activated AS (UPDATE sessions SET active_run_id = $3 WHERE id = $2)
   UPDATE runs SET status = 'started', started_at = now(), due_at = now() + timeout_ms * interval '1 millisecond' WHERE id = $1`;
 
+const MERGE_RUNS = `UPDATE runs SET merged_into = $2 WHERE id = ANY ($1) AND status = 'queued'`;
+
+const CLAIM_RELEASE = `
+  SELECT ${sessionColumns()} FROM sessions WHERE release_at <= now() ORDER BY release_at LIMIT 1 FOR UPDATE SKIP LOCKED`;
+
 const END_RUN = `
-  WITH freed AS (UPDATE sessions SET active_run_id = NULL, updated_at = now() WHERE id = $2 AND active_run_id = $3)
+  WITH freed AS (UPDATE sessions SET active_run_id = NULL, updated_at = GREATEST(updated_at, now()) WHERE id = $2 AND active_run_id = $3)
   UPDATE runs SET status = $4, text = $5, error_code = $6, error_message = $7, ended_at = now(), due_at = NULL WHERE id = $1`;
 
 /**
@@ -73,10 +86,16 @@ const POSTPONE = `
 export class PostgresTransaction implements RoutingTransaction {
   readonly #tx: Tx;
   readonly #encode: EncodeOutgoing;
+  readonly channels: ChannelStatements;
+  readonly sends: SendStatements;
+  readonly grants: GrantStatements;
 
   constructor(tx: Tx, encode: EncodeOutgoing) {
     this.#tx = tx;
     this.#encode = encode;
+    this.channels = new PostgresChannels(tx);
+    this.sends = new PostgresSends(tx);
+    this.grants = new PostgresGrants(tx);
   }
 
   async openSession(address: SessionAddress, sessionId: string, label?: string): Promise<{ session: StoredSession; created: boolean }> {
@@ -97,8 +116,30 @@ export class PostgresTransaction implements RoutingTransaction {
     return row && toSession(row);
   }
 
-  async setLabel(session: StoredSession, label: string): Promise<void> {
-    await this.#tx.query('routing_label_session', 'UPDATE sessions SET label = $2, updated_at = now() WHERE id = $1', [session.ref, label]);
+  async setLabel(session: StoredSession, label: string | null): Promise<void> {
+    await this.#tx.query('routing_label_session', 'UPDATE sessions SET label = $2, updated_at = GREATEST(updated_at, now()) WHERE id = $1', [
+      session.ref,
+      label,
+    ]);
+  }
+
+  async setEntry(session: StoredSession, entry: SessionEntry): Promise<void> {
+    const text = 'UPDATE sessions SET entry = $2::jsonb, updated_at = GREATEST(updated_at, now()) WHERE id = $1';
+    await this.#tx.query('routing_session_entry', text, [session.ref, JSON.stringify(entry)]);
+  }
+
+  async setRelease(session: StoredSession, at: number | undefined): Promise<void> {
+    const text = 'UPDATE sessions SET release_at = $2::timestamptz WHERE id = $1 AND release_at IS DISTINCT FROM $2::timestamptz';
+    await this.#tx.query('routing_session_release', text, [session.ref, at === undefined ? null : new Date(at)]);
+  }
+
+  async claimRelease(): Promise<StoredSession | undefined> {
+    const [row] = await this.#tx.query<SessionRow>('routing_claim_release', CLAIM_RELEASE, []);
+    return row && toSession(row);
+  }
+
+  async deleteSession(session: StoredSession): Promise<void> {
+    await this.#tx.query('routing_delete_session', 'DELETE FROM sessions WHERE id = $1', [session.ref]);
   }
 
   async renewSession(session: StoredSession, sessionId: string): Promise<StoredSession> {
@@ -133,10 +174,10 @@ export class PostgresTransaction implements RoutingTransaction {
   }
 
   async appendMessage(session: StoredSession, draft: MessageDraft): Promise<TranscriptMessage> {
-    const { messageId, role, text, runId, label, idempotencyKey } = draft;
-    const values = [session.ref, messageId, role, text, runId ?? null, label ?? null, idempotencyKey ?? null];
+    const { messageId, role, text, runId, label, idempotencyKey, sender } = draft;
+    const values = [session.ref, messageId, role, text, runId ?? null, label ?? null, idempotencyKey ?? null, sender ? JSON.stringify(sender) : null];
     const { seq, at } = only(await this.#tx.query<{ seq: number; at: Date }>('routing_append_message', APPEND_MESSAGE, values));
-    const optional = { ...(runId === undefined ? {} : { runId }), ...(label === undefined ? {} : { label }) };
+    const optional = { ...(runId === undefined ? {} : { runId }), ...(label === undefined ? {} : { label }), ...(sender === undefined ? {} : { sender }) };
     return { messageId, seq, role, text, ...optional, at: at.toISOString() };
   }
 
@@ -146,14 +187,20 @@ export class PostgresTransaction implements RoutingTransaction {
 
   async insertRun(session: StoredSession, draft: RunDraft): Promise<StoredRun> {
     const { tenant, owner, sessionKey, ref, sessionId, agentId } = session;
-    const { runId, requestHash, messageSeq, extraSystemPrompt, timeoutMs, started } = draft;
+    const { runId, requestHash, messageSeq, extraSystemPrompt, timeoutMs, started, configRevision, queueMode, replyRoute } = draft;
     const address = [tenant, owner, sessionKey, runId, ref, sessionId, agentId];
     const values = [...address, requestHash, messageSeq, extraSystemPrompt ?? null, started ? 'started' : 'queued', timeoutMs];
-    return toRun(only(await this.#tx.query<RunRow>('routing_insert_run', INSERT_RUN, values)));
+    const routing = [configRevision, queueMode, replyRoute === undefined ? null : JSON.stringify(replyRoute)];
+    return toRun(only(await this.#tx.query<RunRow>('routing_insert_run', INSERT_RUN, [...values, ...routing])));
   }
 
   async startRun(session: StoredSession, run: StoredRun): Promise<void> {
     await this.#tx.query('routing_start_run', START_RUN, [run.id, session.ref, run.runId]);
+  }
+
+  async mergeRuns(leader: StoredRun, merged: readonly StoredRun[]): Promise<void> {
+    if (merged.length === 0) return;
+    await this.#tx.query('routing_merge_runs', MERGE_RUNS, [merged.map((run) => run.id), leader.runId]);
   }
 
   async endRun(session: StoredSession, run: StoredRun, end: RunEnd): Promise<void> {

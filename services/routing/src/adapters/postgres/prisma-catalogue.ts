@@ -3,8 +3,9 @@ import { isConnectionFailure } from '@plexus/database';
 import { toStorableText } from '@plexus/kernel';
 import type { Pool } from 'pg';
 import type { Prisma, PrismaClient } from '../../../gen/client.js';
-import type { Role, SessionCatalogue, StoredSession, TranscriptMessage } from '../../application/ports.js';
+import type { ListedSession, Role, SessionCatalogue, StoredSession, TranscriptMessage } from '../../application/ports.js';
 import type { Owner } from '../../domain/caller.js';
+import type { SessionEntry } from '../../domain/session-entry.js';
 
 /** What Prisma calls a database that cannot be reached, that closes the connection, or that has no connection left in time. */
 const UNREACHABLE = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037']);
@@ -26,23 +27,22 @@ export class PrismaCatalogue implements SessionCatalogue {
     this.#schema = schema;
   }
 
-  async list(
-    { tenant, owner }: Owner,
-    query: ListQuery,
-  ): Promise<{ sessions: { session: StoredSession; lastMessage?: TranscriptMessage | undefined }[]; total: number }> {
+  async list({ tenant, owner }: Owner, query: ListQuery): Promise<{ sessions: ListedSession[]; total: number }> {
     const where: Prisma.SessionWhereInput = {
       tenant,
-      owner,
+      ...(query.shared ? { grants: { some: { grantee: owner, tenant } } } : { owner }),
       ...(query.agentId === undefined ? {} : { agentId: query.agentId }),
       ...(query.search === undefined
         ? {}
         : { OR: [{ sessionKey: { contains: query.search, mode: 'insensitive' } }, { label: { contains: query.search, mode: 'insensitive' } }] }),
     };
     return this.#run(async (client) => {
-      const page = { where, orderBy: [{ updatedAt: 'desc' as const }, { id: 'desc' as const }], skip: query.offset, take: query.limit };
+      const order = [{ updatedAt: 'desc' as const }, { id: 'desc' as const }];
+      const grants = { where: { grantee: query.shared ? owner : '' } };
+      const page = { where, orderBy: order, skip: query.offset, take: query.limit, include: { grants } };
       const [rows, total] = await Promise.all([client.session.findMany(page), client.session.count({ where })]);
       const newest = query.includeLastMessage ? await newestMessages(client, rows) : new Map<string, TranscriptMessage>();
-      return { sessions: rows.map((row) => ({ session: toSession(row), lastMessage: newest.get(row.sessionId) })), total };
+      return { sessions: rows.map((row) => ({ session: toSession(row), lastMessage: newest.get(row.sessionId), access: accessOf(row.grants[0]) })), total };
     });
   }
 
@@ -93,6 +93,11 @@ function toPreview(row: MessageRow): TranscriptMessage {
   };
 }
 
+/** Written by this service alone and checked by the table. */
+function accessOf(grant: { access: string } | undefined): 'read' | 'write' | undefined {
+  return grant === undefined ? undefined : (grant.access as 'read' | 'write');
+}
+
 function toSession(row: SessionRow): StoredSession {
   const { tenant, owner, sessionKey, sessionId, agentId, kind, messageCount, createdAt, updatedAt } = row;
   return {
@@ -101,5 +106,6 @@ function toSession(row: SessionRow): StoredSession {
     label: row.label ?? undefined,
     activeRunId: row.activeRunId ?? undefined,
     position: { seq: Number(row.streamSeq), epoch: Number(row.streamEpoch) },
+    entry: row.entry as SessionEntry,
   };
 }

@@ -1,3 +1,6 @@
+import type { ReplyRoute } from '../../domain/reply-route.js';
+import type { QueueMode } from '../../domain/queue-policy.js';
+import type { SessionEntry } from '../../domain/session-entry.js';
 import type { Role, RunStatus, StoredRun, StoredSession, TranscriptMessage } from '../../application/ports.js';
 
 /** Columns of `sessions` as the statements return them. */
@@ -16,6 +19,7 @@ export interface SessionRow {
   stream_epoch: number;
   created_at: Date;
   updated_at: Date;
+  entry: SessionEntry;
 }
 
 export interface RunRow {
@@ -37,6 +41,10 @@ export interface RunRow {
   error_message: string | null;
   created_at: Date;
   ended_at: Date | null;
+  config_revision: number;
+  merged_into: string | null;
+  queue_mode: QueueMode;
+  reply_route: ReplyRoute | null;
 }
 
 export interface MessageRow {
@@ -47,6 +55,7 @@ export interface MessageRow {
   run_id: string | null;
   label: string | null;
   at: Date;
+  sender: TranscriptMessage['sender'] | null;
 }
 
 const columns = (names: string, table: string): string =>
@@ -55,10 +64,10 @@ const columns = (names: string, table: string): string =>
     .map((name) => `${table}.${name}`)
     .join(', ');
 
-const SESSION = 'id tenant owner session_key session_id agent_id kind label message_count active_run_id stream_seq stream_epoch created_at updated_at';
+const SESSION = 'id tenant owner session_key session_id agent_id kind label message_count active_run_id stream_seq stream_epoch created_at updated_at entry';
 const RUN =
-  'id tenant owner run_id session_ref session_id session_key agent_id status request_hash message_seq extra_system_prompt timeout_ms text error_code error_message created_at ended_at';
-const MESSAGE = 'message_id seq role text run_id label at';
+  'id tenant owner run_id session_ref session_id session_key agent_id status request_hash message_seq extra_system_prompt timeout_ms text error_code error_message created_at ended_at config_revision merged_into queue_mode reply_route';
+const MESSAGE = 'message_id seq role text run_id label at sender';
 
 export const sessionColumns = (table = 'sessions'): string => columns(SESSION, table);
 export const runColumns = (table = 'runs'): string => columns(RUN, table);
@@ -79,6 +88,7 @@ export function toSession(row: SessionRow): StoredSession {
     position: { seq: row.stream_seq, epoch: row.stream_epoch },
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    entry: row.entry,
   };
 }
 
@@ -101,6 +111,10 @@ export function toRun(row: RunRow): StoredRun {
     error: row.error_code === null ? undefined : { code: row.error_code, message: row.error_message ?? row.error_code },
     createdAt: row.created_at,
     endedAt: row.ended_at ?? undefined,
+    configRevision: row.config_revision,
+    mergedInto: row.merged_into ?? undefined,
+    queueMode: row.queue_mode,
+    replyRoute: row.reply_route ?? undefined,
   };
 }
 
@@ -112,6 +126,7 @@ export function toMessage(row: MessageRow): TranscriptMessage {
     text: row.text,
     ...(row.run_id === null ? {} : { runId: row.run_id }),
     ...(row.label === null ? {} : { label: row.label }),
+    ...(row.sender === null ? {} : { sender: row.sender }),
     at: row.at.toISOString(),
   };
 }

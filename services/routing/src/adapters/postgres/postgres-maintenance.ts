@@ -1,0 +1,130 @@
+import { type Database, isUniqueViolation } from '@plexus/database';
+import type { ChannelIdentity, ErasureRecord, MaintenanceStore, StoredKey } from '../../application/maintenance-ports.js';
+
+const RENAME = `
+  WITH renamed AS (UPDATE sessions SET session_key = $2 WHERE id = $1 RETURNING id, tenant, owner),
+       runs_renamed AS (UPDATE runs SET session_key = $2 WHERE session_ref = $1)
+  SELECT id FROM renamed`;
+
+const ERASURE = 'erasure_id, tenant, user_id, requested_by, requested_at, expected';
+
+const NOTE_RECEIPT = `
+  INSERT INTO erasure_receipts (erasure_id, service, counts, problem) VALUES ($1, $2, $3::jsonb, $4)
+  ON CONFLICT (erasure_id, service) DO UPDATE SET counts = EXCLUDED.counts, problem = EXCLUDED.problem, at = now()`;
+
+const INCARNATIONS = `
+  SELECT session_id FROM sessions WHERE tenant = $1 AND owner = $2
+  UNION SELECT runs.session_id FROM runs JOIN sessions ON sessions.id = runs.session_ref WHERE sessions.tenant = $1 AND sessions.owner = $2
+  UNION SELECT messages.session_id FROM messages JOIN sessions ON sessions.id = messages.session_ref WHERE sessions.tenant = $1 AND sessions.owner = $2`;
+
+/** Each statement removes one kind of thing of a person; `$3` are the ids of its channels as `[{channel?, id}]`. */
+const OF_PERSON = `(SELECT item->>'id' AS id, item->>'channel' AS channel FROM jsonb_array_elements($3::jsonb) AS item)`;
+const IS_PERSON = (column: string, channel: string) =>
+  `EXISTS (SELECT 1 FROM ${OF_PERSON} AS person WHERE person.id = ${column} AND COALESCE(person.channel, ${channel}) = ${channel})`;
+
+const ERASE: readonly (readonly [string, string])[] = [
+  ['sessions', 'DELETE FROM sessions WHERE tenant = $1 AND owner = $2 AND $3::jsonb IS NOT NULL'],
+  ['runs', 'DELETE FROM runs WHERE tenant = $1 AND owner = $2 AND $3::jsonb IS NOT NULL'],
+  ['sends', 'DELETE FROM sends WHERE tenant = $1 AND owner = $2 AND $3::jsonb IS NOT NULL'],
+  ['grants', 'DELETE FROM session_grants WHERE tenant = $1 AND (grantee = $2 OR granted_by = $2) AND $3::jsonb IS NOT NULL'],
+  ['inbound', `DELETE FROM inbound_messages WHERE tenant = $1 AND $2::text IS NOT NULL AND ${IS_PERSON('sender_id', 'source')}`],
+  ['pairings', `DELETE FROM pairing_requests WHERE tenant = $1 AND $2::text IS NOT NULL AND ${IS_PERSON('sender_id', 'pairing_requests.channel')}`],
+  ['admissions', `DELETE FROM channel_admissions WHERE tenant = $1 AND $2::text IS NOT NULL AND ${IS_PERSON('sender_id', 'channel_admissions.channel')}`],
+];
+
+const PRUNE: readonly (readonly [string, string])[] = [
+  [
+    'messages',
+    `DELETE FROM messages USING sessions WHERE sessions.id = messages.session_ref AND sessions.tenant = $1 AND $2::int > 0 AND messages.at < now() - $2::int * interval '1 day'`,
+  ],
+  [
+    'runs',
+    `DELETE FROM runs USING sessions WHERE sessions.id = runs.session_ref AND sessions.tenant = $1 AND $2::int > 0 AND runs.ended_at < now() - $2::int * interval '1 day'`,
+  ],
+  ['sends', `DELETE FROM sends WHERE tenant = $1 AND $3::int > 0 AND created_at < now() - $3::int * interval '1 day' AND status IN ('sent', 'failed')`],
+  ['inbound', `DELETE FROM inbound_messages WHERE tenant = $1 AND at < now() - $4::int * interval '1 day'`],
+  ['pairings', `DELETE FROM pairing_requests WHERE tenant = $1 AND expires_at < now()`],
+];
+
+interface ErasureRow {
+  erasure_id: string;
+  tenant: string;
+  user_id: string;
+  requested_by: string;
+  requested_at: Date;
+  expected: string[];
+}
+
+export class PostgresMaintenance implements MaintenanceStore {
+  constructor(private readonly database: Database) {}
+
+  async storedKeys(tenant: string, { after, limit }: { after: number; limit: number }): Promise<StoredKey[]> {
+    const text = 'SELECT id, owner, agent_id, session_key FROM sessions WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3';
+    type Row = { id: number; owner: string; agent_id: string; session_key: string };
+    const rows = await this.database.query<Row>('routing_stored_keys', text, [tenant, after, limit]);
+    return rows.map((row) => ({ ref: row.id, owner: row.owner, agentId: row.agent_id, sessionKey: row.session_key }));
+  }
+
+  async renameKey(ref: number, to: string): Promise<'renamed' | 'taken' | 'gone'> {
+    try {
+      return (await this.database.query('routing_rename_key', RENAME, [ref, to])).length === 1 ? 'renamed' : 'gone';
+    } catch (error) {
+      if (isUniqueViolation(error, 'sessions_tenant_owner_session_key_key')) return 'taken';
+      throw error;
+    }
+  }
+
+  async createErasure({ erasureId, tenant, user, requestedBy, expected }: Omit<ErasureRecord, 'requestedAt' | 'receipts'>): Promise<void> {
+    const text = 'INSERT INTO erasures (erasure_id, tenant, user_id, requested_by, expected) VALUES ($1, $2, $3, $4, $5::jsonb)';
+    await this.database.query('routing_create_erasure', text, [erasureId, tenant, user, requestedBy, JSON.stringify(expected)]);
+  }
+
+  async findErasure(tenant: string, erasureId: string): Promise<ErasureRecord | undefined> {
+    const [row] = await this.database.query<ErasureRow>('routing_erasure', `SELECT ${ERASURE} FROM erasures WHERE tenant = $1 AND erasure_id = $2`, [
+      tenant,
+      erasureId,
+    ]);
+    if (!row) return undefined;
+    type Receipt = { service: string; counts: Record<string, number>; problem: string | null; at: Date };
+    const text = 'SELECT service, counts, problem, at FROM erasure_receipts WHERE erasure_id = $1 ORDER BY at, service';
+    const receipts = await this.database.query<Receipt>('routing_receipts', text, [erasureId]);
+    const { tenant: of, user_id: user, requested_by: requestedBy, requested_at: requestedAt, expected } = row;
+    return {
+      ...{ erasureId, tenant: of, user, requestedBy, requestedAt, expected },
+      receipts: receipts.map(({ service, counts, problem, at }) => ({ service, counts, at, problem: problem ?? undefined })),
+    };
+  }
+
+  async noteReceipt(
+    erasureId: string,
+    { service, counts, problem }: { service: string; counts: Record<string, number>; problem?: string | undefined },
+  ): Promise<void> {
+    await this.database.query('routing_note_receipt', NOTE_RECEIPT, [erasureId, service, JSON.stringify(counts), problem ?? null]);
+  }
+
+  async incarnations(tenant: string, owner: string): Promise<string[]> {
+    return (await this.database.query<{ session_id: string }>('routing_incarnations', INCARNATIONS, [tenant, owner])).map((row) => row.session_id);
+  }
+
+  async eraseOwner(tenant: string, owner: string, identities: readonly ChannelIdentity[], sessionIds: readonly string[]): Promise<Record<string, number>> {
+    return this.database.transaction(async (tx) => {
+      const counts: Record<string, number> = {};
+      for (const [kind, text] of ERASE)
+        counts[kind] = (await tx.query(`routing_erase_${kind}`, `${text} RETURNING 1 AS one`, [tenant, owner, JSON.stringify(identities)])).length;
+      const published = `DELETE FROM outbox WHERE published_at IS NOT NULL AND split_part(subject, '.', 7) = ANY ($1) RETURNING 1 AS one`;
+      await tx.query('routing_erase_outbox', published, [sessionIds]);
+      return counts;
+    });
+  }
+
+  async prune(tenant: string, days: { transcripts: number; deliveries: number; inbound: number }): Promise<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    for (const [kind, text] of PRUNE) {
+      const counted = `WITH removed AS (${text} RETURNING 1) SELECT count(*)::int AS count FROM removed WHERE $1::text IS NOT NULL AND $2::int >= 0 AND $3::int >= 0 AND $4::int >= 0`;
+      const values = [tenant, days.transcripts, days.deliveries, days.inbound];
+      const [row] = await this.database.query<{ count: number }>(`routing_prune_${kind}`, counted, values);
+      counts[kind] = row?.count ?? 0;
+    }
+    return counts;
+  }
+}

@@ -1,0 +1,14 @@
+import type { RoutingStore } from './ports.js';
+
+const STEER_ID = /^steer:(.{1,256})$/s;
+
+/** A running run took a further message along: that one is answered with it, and is not asked again afterwards. */
+export class ConfirmSteer {
+  constructor(private readonly store: Pick<RoutingStore, 'confirmSteer'>) {}
+
+  /** `messageId`: id of the command as the runtime repeats it, `steer:<run id of the message>`; anything else is of nobody. */
+  async execute(tenant: string, sessionId: string, messageId: unknown): Promise<void> {
+    const runId = typeof messageId === 'string' ? STEER_ID.exec(messageId)?.[1] : undefined;
+    if (runId !== undefined) await this.store.confirmSteer(tenant, sessionId, runId);
+  }
+}

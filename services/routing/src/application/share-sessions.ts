@@ -1,0 +1,39 @@
+import { plexusError, type routingContracts } from '@plexus/contracts';
+import type { Owner } from '../domain/caller.js';
+import type { SessionGrant } from './grant-ports.js';
+import type { RoutingStore, RoutingTransaction, StoredSession } from './ports.js';
+
+/** People with whom one session may be shared. */
+const MAX_GRANTS = 100;
+
+/** Gives, takes back and lists grants; only the owner does. */
+export class ShareSessions {
+  constructor(private readonly store: RoutingStore) {}
+
+  /** Rejects with SESSION_NOT_FOUND, QUOTA_EXCEEDED, and INVALID_REQUEST for the owner itself. */
+  async share(owner: Owner, sessionKey: string, grantee: string, access: routingContracts.GrantAccess): Promise<SessionGrant> {
+    if (grantee === owner.owner) throw plexusError('INVALID_REQUEST', { message: 'A session need not be shared with its owner.', details: { grantee } });
+    return this.store.transaction(async (tx) => {
+      const session = await requireSession(tx, owner, sessionKey);
+      const grants = await tx.grants.list(session);
+      if (grants.length >= MAX_GRANTS && !grants.some((grant) => grant.grantee === grantee)) {
+        throw plexusError('QUOTA_EXCEEDED', { message: `A session can be shared with ${MAX_GRANTS} people.`, details: { sessionKey } });
+      }
+      return tx.grants.put(session, { grantee, access, grantedBy: owner.owner });
+    });
+  }
+
+  async unshare(owner: Owner, sessionKey: string, grantee: string): Promise<boolean> {
+    return this.store.transaction(async (tx) => tx.grants.remove(await requireSession(tx, owner, sessionKey), grantee));
+  }
+
+  async list(owner: Owner, sessionKey: string): Promise<SessionGrant[]> {
+    return this.store.transaction(async (tx) => tx.grants.list(await requireSession(tx, owner, sessionKey)));
+  }
+}
+
+async function requireSession(tx: RoutingTransaction, owner: Owner, sessionKey: string): Promise<StoredSession> {
+  const session = await tx.lockSession(owner, sessionKey);
+  if (!session) throw plexusError('SESSION_NOT_FOUND', { details: { sessionKey } });
+  return session;
+}
