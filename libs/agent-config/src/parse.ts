@@ -20,8 +20,12 @@ function parse<S extends z.ZodType>(schema: S, document: unknown): Result<z.outp
 }
 
 /** Documents are shared by every part of a process; one that changes its copy would change everybody's. */
-export function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  for (const inner of Object.values(value)) deepFreeze(inner);
-  return Object.freeze(value);
+export function deepFreeze<T>(document: T): T {
+  const pending: unknown[] = [document];
+  for (let value = pending.pop(); value !== undefined || pending.length > 0; value = pending.pop()) {
+    if (typeof value !== 'object' || value === null || Object.isFrozen(value)) continue;
+    pending.push(...Object.values(value));
+    Object.freeze(value);
+  }
+  return document;
 }

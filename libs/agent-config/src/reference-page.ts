@@ -1,6 +1,5 @@
 import { alternatives, type SchemaNode, tenantSchema } from './validate/schema-tree.js';
 import { RELOAD_RULES } from './reload/reload-rules.js';
-import { ruleFor } from './reload/plan-reload.js';
 import { TOOL_GROUPS, TOOL_PROFILES } from './resolve/tool-names.js';
 
 interface Row {
@@ -12,7 +11,8 @@ interface Row {
 
 /** The reference of a tenant's document in Markdown, printed from its schema and the reload rules. */
 export function referencePage(): string {
-  const sections = Object.entries(tenantSchema().properties ?? {}).map(([name, node]) => section(name, node));
+  const printed = new Map<string, string>();
+  const sections = Object.entries(tenantSchema().properties ?? {}).map(([name, node]) => section(name, node, printed));
   return `${[HEAD, ...sections, reloadSection(), toolSection()].join('\n\n')}\n`;
 }
 
@@ -25,31 +25,39 @@ key is an error. In paths, \`<id>\` stands for a key of your choice and \`[]\` f
 reference to a variable: it is stored as it is and resolved by the service that needs the value; \`$\${NAME}\` is the text itself.
 Secrets are written as references only: \`\${NAME}\`, \`{ env: "NAME" }\`, \`{ file: "/path" }\` or \`{ sealed: "…" }\`.`;
 
-function section(name: string, node: SchemaNode): string {
-  const rows = rowsOf(name, node);
-  const table = rows.map(({ path, type, fallback, text }) => `| \`${path}\` | ${cell(type)} | ${cell(fallback)} | ${cell(text)} |`);
+/** `printed` holds the parts that have tables already, with their paths. */
+function section(name: string, node: SchemaNode, printed: Map<string, string>): string {
+  const rows = rowsOf(name, node, printed);
+  // What the heading says of an object needs no row of its own.
+  const told = rows.length > 1 && !('default' in node) ? rows.slice(1) : rows;
+  const table = told.map(({ path, type, fallback, text }) => `| \`${path}\` | ${cell(type)} | ${cell(fallback)} | ${cell(text)} |`);
   return [`## ${name}`, node.description ?? '', ['| setting | value | default | meaning |', '|---|---|---|---|', ...table].join('\n')]
     .filter((part) => part !== '')
     .join('\n\n');
 }
 
-function rowsOf(path: string, node: SchemaNode): Row[] {
+function rowsOf(path: string, node: SchemaNode, printed: Map<string, string>): Row[] {
   const own: Row = { path, type: typeOf(node), fallback: 'default' in node ? `\`${JSON.stringify(node.default)}\`` : '', text: node.description ?? '' };
-  return [own, ...childrenOf(path, node)];
+  const shape = JSON.stringify([node.properties, node.additionalProperties, node.items]);
+  const earlier = printed.get(shape);
+  if (earlier !== undefined) return [{ ...own, text: `${own.text} Settings as in \`${earlier}\`.`.trim() }];
+  const children = childrenOf(path, node, printed);
+  if (children.length > 2) printed.set(shape, path);
+  return [own, ...children];
 }
 
-function childrenOf(path: string, node: SchemaNode): Row[] {
+function childrenOf(path: string, node: SchemaNode, printed: Map<string, string>): Row[] {
   if (isSecret(node)) return [];
   return alternatives(node).flatMap((one) => [
-    ...Object.entries(one.properties ?? {}).flatMap(([key, inner]) => rowsOf(`${path}.${key}`, inner)),
-    ...(typeof one.additionalProperties === 'object' ? nested(`${path}.<id>`, one.additionalProperties) : []),
-    ...(one.items === undefined ? [] : nested(`${path}[]`, one.items)),
+    ...Object.entries(one.properties ?? {}).flatMap(([key, inner]) => rowsOf(`${path}.${key}`, inner, printed)),
+    ...(typeof one.additionalProperties === 'object' ? nested(`${path}.<id>`, one.additionalProperties, printed) : []),
+    ...(one.items === undefined ? [] : nested(`${path}[]`, one.items, printed)),
   ]);
 }
 
 /** What stands in a list or under a free key has a line of its own only when there is something to say about it. */
-function nested(path: string, node: SchemaNode): Row[] {
-  return node.description === undefined ? childrenOf(path, node) : rowsOf(path, node);
+function nested(path: string, node: SchemaNode, printed: Map<string, string>): Row[] {
+  return node.description === undefined ? childrenOf(path, node, printed) : rowsOf(path, node, printed);
 }
 
 function isSecret(node: SchemaNode): boolean {
@@ -79,7 +87,7 @@ function range({ minimum, maximum, exclusiveMinimum }: SchemaNode): string {
 }
 
 function reloadSection(): string {
-  const rows = RELOAD_RULES.filter(({ prefix }) => ruleFor(prefix) !== undefined).map(
+  const rows = RELOAD_RULES.map(
     ({ prefix, kind, owners, actions, why }) => `| \`${prefix}\` | ${kind} | ${owners.join(', ')} | ${actions.join(', ')} | ${cell(why)} |`,
   );
   const intro = 'The rule with the longest prefix decides. A path without a rule means a restart of the service that meets it.';

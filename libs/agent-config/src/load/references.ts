@@ -36,7 +36,7 @@ export function brokenReferences(document: unknown): ConfigIssue[] {
       .trim()
       .toUpperCase()
       .replaceAll(/[^A-Z0-9_]+/g, '_');
-    const fix = NAME.test(better) ? `write \${${better}}` : 'name a variable: ${NAME}';
+    const fix = NAME.test(better) ? `write \${${better}}` : `name a variable: \${NAME}`;
     issues.push({ path, code: 'bad_reference', message: 'names no variable: [A-Z_][A-Z0-9_]*', value: text.slice(0, 80), fix });
   });
   return issues;

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { unsafeSecrets } from '../secrets/plain-secrets.js';
+import { plainSecrets } from '../secrets/plain-secrets.js';
 import { fieldOf } from './unique.js';
 
 type Path = (string | number)[];
@@ -9,7 +9,7 @@ export function crossChecks(config: unknown, context: z.core.$RefinementCtx): vo
   const report = (code: string, path: Path, message: string) => context.addIssue({ code: 'custom', params: { code }, path, message });
   knownAgents(config, report);
   knownDefaultAccounts(config, report);
-  for (const { path, message } of unsafeSecrets(config)) report('plain_secret', path, message);
+  for (const { path, message } of plainSecrets(config)) report('plain_secret', path, message);
 }
 
 type Report = (code: string, path: Path, message: string) => void;

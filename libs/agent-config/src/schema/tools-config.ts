@@ -10,7 +10,7 @@ const filter = {
 };
 
 const layer = {
-  profile: Profile.optional().meta({ description: 'Base set of tools. `full` has no limits.', default: 'full' }),
+  profile: Profile.optional().describe('Base set of tools. `full` has no limits.'),
   ...filter,
   alsoAllow: ToolNames.optional().describe('Added to what profile and allow list permit; the way to add tools of plugins.'),
 };
@@ -29,6 +29,7 @@ export type AgentToolsConfig = z.infer<typeof AgentToolsConfig>;
 
 export const ToolsConfig = z.strictObject({
   ...shared,
+  profile: Profile.optional().meta({ description: 'Base set of tools. `full` has no limits.', default: 'full' }),
   sessions: z
     .strictObject({
       visibility: z.enum(['self', 'tree', 'agent', 'all']).optional().meta({

@@ -1,7 +1,23 @@
-import { isSecretRef } from './secret-ref.js';
 import { isSecretName, looksSecret } from './secret-names.js';
+import { isSecretRef } from './secret-ref.js';
 
 const MAX_DEPTH = 64;
+const MESSAGE = `holds a secret; write a reference to it (\${NAME}, {env}, {file} or {sealed})`;
+/** Parts of the document whose names are free, so that no schema of ours says what is a secret. `*` stands for any key or index. */
+const FREE_PARTS = [
+  'env',
+  'channels.*.accounts.*.settings',
+  'plugins.entries.*.config',
+  'agents.defaults.sandbox.docker.env',
+  'agents.list.*.sandbox.docker.env',
+].map((pattern) => pattern.split('.'));
+
+type Path = readonly (string | number)[];
+
+interface Place {
+  readonly value: unknown;
+  readonly path: Path;
+}
 
 /** A place where a secret itself stands instead of a reference to it. */
 export interface PlainSecret {
@@ -9,46 +25,41 @@ export interface PlainSecret {
   readonly message: string;
 }
 
-/** Secrets written into parts of the document that have no schema of ours: settings of channels and plugins, and variables. Expects any shape. */
-export function unsafeSecrets(document: unknown): PlainSecret[] {
-  const found: PlainSecret[] = [];
-  for (const [channel, settings] of members(member(document, 'channels'))) {
-    for (const [account, { settings: own }] of members(member(settings, 'accounts')).map(
-      ([id, value]) => [id, { settings: member(value, 'settings') }] as const,
-    )) {
-      search(own, ['channels', channel, 'accounts', account, 'settings'], found);
-    }
-  }
-  for (const [plugin, entry] of members(member(member(document, 'plugins'), 'entries')))
-    search(member(entry, 'config'), ['plugins', 'entries', plugin, 'config'], found);
-  search(member(document, 'env'), ['env'], found);
-  return found;
+/** Secrets, judged by name or form, that were written into free parts of the document. Expects any shape. */
+export function plainSecrets(document: unknown): PlainSecret[] {
+  return FREE_PARTS.flatMap((pattern) => placesOf(document, pattern))
+    .flatMap((place) => search(place))
+    .map((path) => ({ path: [...path], message: MESSAGE }));
 }
 
-function search(root: unknown, at: (string | number)[], found: PlainSecret[]): void {
-  let level = [{ value: root, path: at, secret: false }];
+function placesOf(document: unknown, pattern: readonly string[]): Place[] {
+  let places: Place[] = [{ value: document, path: [] }];
+  for (const segment of pattern) places = places.flatMap((place) => members(place).filter(({ path }) => segment === '*' || path.at(-1) === segment));
+  return places;
+}
+
+function search(root: Place): Path[] {
+  const found: Path[] = [];
+  let level = [{ ...root, secret: false }];
   for (let depth = 0; level.length > 0 && depth < MAX_DEPTH; depth++) {
     const below: typeof level = [];
     for (const { value, path, secret } of level) {
-      if (typeof value === 'string') {
-        if (value === '' || isSecretRef(value)) continue;
-        if (secret || looksSecret(value)) found.push({ path, message: 'holds a secret; write a reference to it (${NAME}, {env}, {file} or {sealed})' });
-      } else if (secret && isSecretRef(value)) {
-      } else if (typeof value === 'number' && secret) {
-        found.push({ path, message: 'holds a secret; write a reference to it (${NAME}, {env}, {file} or {sealed})' });
-      } else {
-        for (const [key, inner] of members(value))
-          below.push({ value: inner, path: [...path, Array.isArray(value) ? Number(key) : key], secret: Array.isArray(value) ? secret : isSecretName(key) });
-      }
+      if (isPlain(value, secret)) found.push(path);
+      if (typeof value !== 'object' || value === null || (secret && isSecretRef(value))) continue;
+      for (const member of members({ value, path }))
+        below.push({ ...member, secret: Array.isArray(value) ? secret : isSecretName(String(member.path.at(-1))) });
     }
     level = below;
   }
+  return found;
 }
 
-function members(value: unknown): [string, unknown][] {
-  return typeof value === 'object' && value !== null ? Object.entries(value) : [];
+function isPlain(value: unknown, secret: boolean): boolean {
+  if (typeof value === 'number') return secret;
+  return typeof value === 'string' && value !== '' && !isSecretRef(value) && (secret || looksSecret(value));
 }
 
-function member(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
+function members({ value, path }: Place): Place[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).map(([key, inner]) => ({ value: inner, path: [...path, Array.isArray(value) ? Number(key) : key] }));
 }

@@ -17,7 +17,7 @@ export const SecretRef = z.union(
     z.strictObject({ file: z.string().min(1).max(4_096).describe('Absolute path; one trailing line break is not part of the secret.') }),
     z.strictObject({ sealed: z.string().min(1).max(16_384).describe('Output of `sealSecret`.') }),
   ],
-  { error: 'must be a reference (${NAME}, {env}, {file} or {sealed}); the secret itself does not belong into the configuration' },
+  { error: `must be a reference (\${NAME}, {env}, {file} or {sealed}); the secret itself does not belong into the configuration` },
 );
 export type SecretRef = z.infer<typeof SecretRef>;
 

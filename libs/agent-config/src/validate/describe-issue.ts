@@ -51,7 +51,7 @@ const CUSTOM_FIXES: Readonly<Record<string, string>> = {
   two_defaults: 'leave `default` with one agent',
   unknown_agent: 'add the agent to agents.list, or name one that is there',
   unknown_account: 'name an account that is there',
-  plain_secret: 'write ${NAME} and set the variable, or seal the secret',
+  plain_secret: `write \${NAME} and set the variable, or seal the secret`,
 };
 
 function customFix(issue: { readonly params?: Record<string, unknown> | undefined; readonly message: string }): string {
