@@ -5,7 +5,7 @@ import { type BindingEntry, compileRoutes, explainRoute, mainSessionKey, type Ro
 const RUNS = { numRuns: 1_500 };
 const pick = <T>(...values: T[]) => fc.constantFrom(...values);
 const kind = pick('dm', 'direct', ' DM ', 'group', 'channel', 'Channel', 'odd', '', undefined);
-const peer = fc.record({ kind, id: pick('1', '2', ' 1 ', 'A', 'a', '*', '', 3, undefined) }, { requiredKeys: [] });
+const peer = fc.record({ kind, id: pick<string | number | undefined>('1', '2', ' 1 ', 'A', 'a', '*', '', 3, undefined) }, { requiredKeys: [] });
 const account = pick(undefined, '', 'default', 'biz', ' BIZ ', 'Biz Team', '*');
 const guildId = pick(undefined, '', 'g1', ' g1 ', 'g2');
 const teamId = pick(undefined, '', 't1', 't2');

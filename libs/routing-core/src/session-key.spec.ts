@@ -174,13 +174,12 @@ const id = fc
 const agentId = fc.constantFrom('main', 'ops', 'a-b');
 const account = fc.constantFrom('default', 'biz', 'a-1');
 const channelId = fc.constantFrom('slack', 'telegram', 'msteams', 'nextcloud-talk');
-const optional = { requiredKeys: ['kind', 'agentId', 'peerId'] as const };
 
 test('writing the parts of a key and reading them again gives the parts', () => {
   const parts: fc.Arbitrary<SessionKeyParts> = fc.oneof(
     fc.record({ kind: fc.constantFrom('global' as const, 'unknown' as const) }),
     fc.record({ kind: fc.constant('main' as const), agentId, mainKey: id, threadId: id }, { requiredKeys: ['kind', 'agentId', 'mainKey'] }),
-    fc.record({ kind: fc.constant('dm' as const), agentId, peerId: id, threadId: id }, optional),
+    fc.record({ kind: fc.constant('dm' as const), agentId, peerId: id, threadId: id }, { requiredKeys: ['kind', 'agentId', 'peerId'] }),
     fc.record(
       { kind: fc.constant('dm' as const), agentId, channel: channelId, peerId: id, threadId: id },
       { requiredKeys: ['kind', 'agentId', 'channel', 'peerId'] },
