@@ -6,6 +6,8 @@ import { PostgresAdmissionStore } from '../postgres/postgres-admission-store.js'
 import type { ExternalIncarnations } from './external-provider.js';
 
 const PROVIDER = 'external';
+/** A ticket was used and its runtime is not attached yet: nobody else is let in for so long. */
+const CONNECTING_MS = 30_000;
 
 /** Rows are the only truth about runtimes that are not ours. Only the reconciler writes them; this reads, and takes tickets away. */
 export class PostgresExternalIncarnations implements ExternalIncarnations, Pick<ExternalVms, 'find'> {
@@ -75,9 +77,11 @@ export class ExternalAdmissionStore extends PostgresAdmissionStore {
         `INSERT INTO vm_tickets (hash, vm_id, epoch, expires_at)
          SELECT $1, v.id, $3, clock_timestamp() + $4 * interval '1 millisecond' FROM vms v JOIN vm_instances i ON i.vm_id = v.id AND i.epoch = $3
           WHERE v.id = $2 AND v.current_epoch = $3 AND v.desired_state = 'running' AND v.state IN ('provisioning', 'booting')
-            AND i.provider = $5 AND i.phase IN ('creating', 'running') AND i.attached_at IS NULL FOR UPDATE OF v
+            AND i.provider = $5 AND i.phase IN ('creating', 'running') AND i.attached_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM vm_tickets t WHERE t.vm_id = v.id AND t.epoch = $3 AND t.used_at > clock_timestamp() - $6 * interval '1 millisecond')
+            FOR UPDATE OF v
          RETURNING hash`,
-        [Buffer.from(hash), vmId, epoch, ttlMs, PROVIDER],
+        [Buffer.from(hash), vmId, epoch, ttlMs, PROVIDER, CONNECTING_MS],
       );
       if (rows.length === 0) return false;
       await tx.query('external_ticket_supersede', 'DELETE FROM vm_tickets WHERE vm_id = $1 AND used_at IS NULL AND hash <> $2', [vmId, Buffer.from(hash)]);
