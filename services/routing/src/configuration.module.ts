@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { isSecretName, isSecretRef } from '@plexus/agent-config';
+import { redactValue } from '@plexus/agent-config';
 import { BUCKETS } from '@plexus/contracts';
 import type { ServiceContext } from '@plexus/service-kit';
 import { agentConfigRules } from './adapters/agent-config-rules.js';
@@ -17,18 +17,20 @@ class ConfigurationModule {}
 export async function configurationModule({ bus, clock, log, onShutdown }: ServiceContext<never>): Promise<DynamicModule> {
   const [entries, parts, reports] = await Promise.all([bus.kv(BUCKETS.config), bus.kv(BUCKETS.configParts), bus.kv(BUCKETS.configStatus)]);
   const store = new KvConfigStore(bus, entries, parts, clock);
-  const configLog = log.child({ part: 'configuration' });
-  const announcer = new ConfigAnnouncer(bus, configLog, async (tenant) => {
-    const removed = await store.sweep(tenant);
-    if (removed > 0) configLog.info({ tenant, removed }, 'parts of revisions that are no longer kept were removed');
-  });
+  const announcer = new ConfigAnnouncer(bus, log.child({ part: 'configuration' }));
   onShutdown('consumers', 'announcements of configuration changes', () => announcer.stop());
   return {
     module: ConfigurationModule,
     providers: [
       { provide: KvConfigStore, useValue: store },
-      { provide: ReadConfig, useValue: new ReadConfig(store, agentConfigRules, { isSecretName, isReference: isSecretRef }) },
-      { provide: WriteConfig, useValue: new WriteConfig(store, agentConfigRules, announcer.announce) },
+      { provide: ReadConfig, useValue: new ReadConfig(store, agentConfigRules, redactValue) },
+      {
+        provide: WriteConfig,
+        useValue: new WriteConfig(store, agentConfigRules, (tenant, ...change) => {
+          announcer.announce(tenant, ...change);
+          store.tidyUp(tenant);
+        }),
+      },
       { provide: ConfigReplicas, useValue: new ConfigReplicas(reports) },
     ],
   };

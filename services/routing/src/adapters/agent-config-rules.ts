@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { bindingConflicts, configHash, diffPaths, loadConfigFile, mergePatch, parseTenantConfig } from '@plexus/agent-config';
+import { bindingConflicts, configHash, diffPaths, loadConfigFile, mergePatch, validateTenantConfig } from '@plexus/agent-config';
 import type { ConfigRules } from '../application/config-ports.js';
 
 /** Texts that come over the mesh have no folder: the name only shows in messages. */
@@ -17,9 +17,9 @@ export const agentConfigRules: ConfigRules = {
     return loaded.ok ? { ok: true, value: loaded.value.document } : { ok: false, error: loaded.error.map((issue) => ({ ...issue })) };
   },
   validate(document) {
-    const parsed = parseTenantConfig(document);
-    if (!parsed.ok) return { issues: parsed.error.map((issue) => ({ ...issue })), warnings: [], conflicts: [] };
-    return { issues: [], warnings: [], conflicts: bindingConflicts(parsed.value).map((conflict) => ({ ...conflict, indexes: [...conflict.indexes] })) };
+    const { config, issues, warnings } = validateTenantConfig(document);
+    const conflicts = config === undefined ? [] : bindingConflicts(config).map((conflict) => ({ ...conflict, indexes: [...conflict.indexes] }));
+    return { issues: issues.map((issue) => ({ ...issue })), warnings: warnings.map((warning) => ({ ...warning })), conflicts };
   },
   patch: (document, patch) => mergePatch(document, patch),
   hash: configHash,

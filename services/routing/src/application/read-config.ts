@@ -1,5 +1,5 @@
 import { type configContracts, plexusError } from '@plexus/contracts';
-import { type ConfigDifference, differencesOf, type SecretRules } from '../domain/config-difference.js';
+import { type ConfigDifference, differencesOf, type PrintValue } from '../domain/config-difference.js';
 import type { ConfigRevisionInfo, ConfigRules, ConfigStore, StoredConfig } from './config-ports.js';
 
 /** A document that somebody thinks of writing. */
@@ -21,12 +21,12 @@ const MAX_PATHS = 500;
 export class ReadConfig {
   readonly #store: ConfigStore;
   readonly #rules: ConfigRules;
-  readonly #secrets: SecretRules;
+  readonly #print: PrintValue;
 
-  constructor(store: ConfigStore, rules: ConfigRules, secrets: SecretRules) {
+  constructor(store: ConfigStore, rules: ConfigRules, print: PrintValue) {
     this.#store = store;
     this.#rules = rules;
-    this.#secrets = secrets;
+    this.#print = print;
   }
 
   /** A revision, the newest by default; undefined when the tenant configured nothing. Rejects with NOT_FOUND for a revision that is not kept. */
@@ -81,6 +81,6 @@ export class ReadConfig {
   }
 
   #differences(before: StoredConfig | undefined, after: unknown): ConfigDifference[] {
-    return differencesOf(before?.document ?? {}, after, this.#secrets).slice(0, MAX_PATHS);
+    return differencesOf(before?.document ?? {}, after, this.#print).slice(0, MAX_PATHS);
   }
 }

@@ -5,43 +5,30 @@ export interface ConfigDifference {
   readonly after?: unknown;
 }
 
-/** Whether a setting of this name holds a secret, and whether a value is only a reference to one. */
-export interface SecretRules {
-  isSecretName(name: string): boolean;
-  isReference(value: unknown): boolean;
-}
+/** A value as people may see it: secrets replaced, references kept. */
+export type PrintValue = (value: unknown, path: readonly string[]) => unknown;
 
 const ROOT = '<root>';
-const HIDDEN = '[redacted]';
 
-/** Compares two documents over their plain objects; arrays and changes of type are one difference at their path. Same paths as the reload plan sees. */
-export function differencesOf(before: unknown, after: unknown, rules: SecretRules): ConfigDifference[] {
+/** Compares two documents over their plain objects; arrays and changes of kind are one difference at their path. The same paths as the reload plan sees. */
+export function differencesOf(before: unknown, after: unknown, print: PrintValue): ConfigDifference[] {
   const found: ConfigDifference[] = [];
-  compare([], before, after, rules, found);
+  compare([], before, after, print, found);
   return found;
 }
 
-function compare(path: readonly string[], before: unknown, after: unknown, rules: SecretRules, found: ConfigDifference[]): void {
+function compare(path: readonly string[], before: unknown, after: unknown, print: PrintValue, found: ConfigDifference[]): void {
   if (isPlainObject(before) && isPlainObject(after)) {
     const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
-    for (const name of names) compare([...path, name], before[name], after[name], rules, found);
+    for (const name of names) compare([...path, name], own(before, name), own(after, name), print, found);
     return;
   }
   if (same(before, after)) return;
-  const print = (value: unknown) => printable(value, path.at(-1) ?? '', rules);
   found.push({
     path: path.join('.') || ROOT,
-    ...(before !== undefined && { before: print(before) }),
-    ...(after !== undefined && { after: print(after) }),
+    ...(before !== undefined && { before: print(before, path) }),
+    ...(after !== undefined && { after: print(after, path) }),
   });
-}
-
-/** A value as people may see it: secrets that stand there themselves are replaced, references stay. */
-export function printable(value: unknown, name: string, rules: SecretRules): unknown {
-  if (rules.isReference(value)) return value;
-  if (Array.isArray(value)) return value.map((item) => printable(item, name, rules));
-  if (isPlainObject(value)) return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, printable(inner, key, rules)]));
-  return typeof value === 'string' && value !== '' && rules.isSecretName(name) ? HIDDEN : value;
 }
 
 function same(a: unknown, b: unknown): boolean {
@@ -50,6 +37,10 @@ function same(a: unknown, b: unknown): boolean {
   if (!isPlainObject(a) || !isPlainObject(b)) return false;
   const names = Object.keys(a);
   return names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && same(a[name], b[name]));
+}
+
+function own(object: Record<string, unknown>, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

@@ -32,6 +32,8 @@ export interface RoutingMesh {
     event: { type: string; [key: string]: unknown },
     more?: { runSeq?: number; vmId?: string; epoch?: number; msgId?: string },
   ): Promise<number>;
+  /** Puts the configuration of a tenant into force on every replica. */
+  configure(document: Record<string, unknown>, tenant?: string): Promise<void>;
   /** Commands in the work queue, in stream order. */
   commands(): Promise<{ name: string; data: RunStart & { reason?: string } }[]>;
   /** Events of a session in stream order, by contract name. */
@@ -84,6 +86,7 @@ export async function startRoutingMesh(replicas = 1, settings: Partial<z.input<t
         INTERNAL_PORT: 0,
         PROPAGATION_DELAY_MS: 0,
         PLEXUS_PARENT_BOUND: false,
+        PLEXUS_SKIP_MODULES: [],
         NATS_URL: nats.url,
         ...own,
       },
@@ -128,6 +131,11 @@ export async function startRoutingMesh(replicas = 1, settings: Partial<z.input<t
       const data = { sessionId: run.sessionId, sessionKey: run.sessionKey, owner: 'ada', runId: run.runId, ...more, event };
       const ack = await bus.publish(sessionContracts.sessionEvent, { tenant: 'acme', key: [run.sessionId], data, ...(msgId === undefined ? {} : { msgId }) });
       return ack.seq;
+    },
+    configure: async (document, tenant = 'acme') => {
+      const revision = await config.put(tenant, document);
+      const current = () => running.every((replica) => replica.context.tenants.revisionOf(tenant) >= revision);
+      await waitFor(current, { what: `revision ${revision} of ${tenant}` });
     },
     commands: readQueue,
     events: (name, sessionId) => readAll('PLEXUS_EVT_SESSION', `plexus.evt.*.session.${name}.v1.${sessionId ?? '>'}`),

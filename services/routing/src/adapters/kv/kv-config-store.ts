@@ -18,10 +18,13 @@ const STREAM = `KV_${BUCKETS.config.name}`;
 const READ_TIMEOUT_MS = 10_000;
 /** Parts of writers that lost or died are removed after so long; a writer that is still at it is faster. */
 const ABANDONED_MS = 10 * 60_000;
+const SWEEP_EVERY_MS = 60_000;
 const ULID_LENGTH = 26;
 
 /** Revisions in PLEXUS_CONFIG: the bucket's own history is the history of the configuration. Large documents lie in PLEXUS_CONFIG_PARTS. */
 export class KvConfigStore implements ConfigStore {
+  private readonly nextSweep = new Map<string, number>();
+
   constructor(
     private readonly bus: Bus,
     private readonly entries: Bucket,
@@ -78,6 +81,16 @@ export class KvConfigStore implements ConfigStore {
   async load(tenant: string, stored: configContracts.StoredText): Promise<string> {
     if (!stored.prefix.startsWith(`${tenant}.`)) throw plexusError('TENANT_MISMATCH', { message: 'These parts belong to another tenant.' });
     return Buffer.from(await loadParts(this.parts, stored)).toString('utf8');
+  }
+
+  /** {@link sweep}, at most once a minute for each tenant, behind whoever wrote. */
+  tidyUp(tenant: string): void {
+    const now = this.clock.monotonic();
+    if (now < (this.nextSweep.get(tenant) ?? 0)) return;
+    this.nextSweep.set(tenant, now + SWEEP_EVERY_MS);
+    this.sweep(tenant).catch((err: unknown) =>
+      this.bus.log.warn({ err, tenant }, 'parts that are no longer needed could not be removed; tried again after the next write'),
+    );
   }
 
   /** Removes parts that no kept revision of the tenant refers to. Returns how many. */

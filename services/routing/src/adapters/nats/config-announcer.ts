@@ -16,8 +16,6 @@ export class ConfigAnnouncer {
   constructor(
     private readonly bus: Bus,
     private readonly log: Logger,
-    /** Called behind each write. */
-    private readonly tidyUp: (tenant: string) => Promise<void>,
   ) {}
 
   readonly announce: AnnounceConfig = (tenant, revision, hash, { kind, by, credentialId, comment, changedPaths }) => {
@@ -32,8 +30,8 @@ export class ConfigAnnouncer {
       signal: this.stopping.signal,
       isRetryable: () => true,
     })
-      .then(() => this.tidyUp(tenant))
-      .catch((err: unknown) => this.log.warn({ err, tenant, revision }, 'a change of the configuration could not be announced, or parts not be tidied up'))
+      .then(() => void 0)
+      .catch((err: unknown) => this.log.warn({ err, tenant, revision }, 'a change of the configuration could not be announced; the history has it'))
       .finally(() => this.pending.delete(said));
     this.pending.add(said);
   };
