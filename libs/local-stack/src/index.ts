@@ -9,6 +9,8 @@ export { type PostgresOptions, type PostgresServer, startPostgres } from './post
 export { endProcess, findByEnvironment, identify, isRunning, type ProcessIdentity, signalProcess, waitUntilGone } from './process-identity.js';
 export { repositoryRoot } from './repository.js';
 export { StartError, type StartErrorCode } from './start-error.js';
+export { ConfigFile, type ConfigFileOptions } from './config-file.js';
+export { type ConfigTarget, GatewayConfigTarget } from './config-target.js';
 export { type MeshRecord, readMeshRecord } from './mesh-record.js';
 export { clearState, DEMO_INTEGRATOR, OPERATOR_ROLE, type PreparedState, prepareState } from './state.js';
 export { type StatePaths, statePaths } from './state-paths.js';

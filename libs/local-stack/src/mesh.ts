@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { type FollowedConfig, followConfigFile } from './follow-config-file.js';
 import { pathToFileURL } from 'node:url';
 import { type Environment, environment } from './config.js';
 import { type HeldLock, tryLock } from './file-lock.js';
@@ -38,6 +39,8 @@ export interface MeshOptions {
   readonly env?: Environment;
   /** Start only these services. */
   readonly only?: readonly ServiceName[];
+  /** Configuration file of tenant `default` to follow. Default: `plexus.json5` in the state folder, there or not. */
+  readonly configFile?: string;
   /** Forget the state first. */
   readonly fresh?: boolean;
   readonly progress?: Progress;
@@ -103,6 +106,7 @@ class Launch {
   private readonly processes: MeshProcesses;
   private lock: HeldLock | undefined;
   private orphans: OrphanWatch | undefined;
+  private following: FollowedConfig | undefined;
   private state: PreparedState | undefined;
   private addresses: MeshAddresses | undefined;
   private stopping: Promise<void> | undefined;
@@ -142,7 +146,25 @@ class Launch {
     await this.all(names.map((name) => this.startService(name, this.addresses as MeshAddresses)));
     this.mesh = this.describe(state, this.addresses);
     this.writeRecord();
+    if (names.includes('gateway') && names.includes('routing')) await this.followConfig(state, this.mesh);
     return this.mesh;
+  }
+
+  /** What stands in the configuration file comes into force now, and whenever it changes. */
+  private async followConfig(state: PreparedState, mesh: Mesh): Promise<void> {
+    const { configFile } = this.options;
+    const file = path.resolve(configFile ?? this.paths.configFile);
+    if (configFile !== undefined && !existsSync(file))
+      throw new StartError('SETTING_INVALID', `There is no configuration file ${file}.`, 'Create it, or leave out --config.');
+    this.following = await followConfigFile({
+      file,
+      digestFile: this.paths.configFileDigest,
+      gateway: mesh.gateway.http,
+      token: state.token,
+      natsUrl: mesh.nats,
+      seedFile: this.env.NATS_URL ? this.env.NATS_NKEY_SEED_FILE : this.paths.nkeySeed(OPERATOR_ROLE),
+      note: (line) => this.progress.note(line),
+    });
   }
 
   private takeLock(): void {
@@ -347,6 +369,7 @@ class Launch {
   /** Sockets first, then those who work, then what they work on. What does not go by itself is killed, within one budget for everything. */
   private async stopInOrder(): Promise<void> {
     this.processes.seal();
+    await this.following?.stop();
     const deadline = performance.now() + STOP_BUDGET_MS;
     const halt = (name: MeshProcess, graceMs: number): Promise<void> =>
       this.processes.stop(name, Math.max(100, Math.min(graceMs, deadline - performance.now())));

@@ -8,11 +8,12 @@ import { StartError } from './start-error.js';
 import { statePaths } from './state-paths.js';
 import { type Screen, TerminalProgress } from './terminal-progress.js';
 
-const HELP = `npm start -- [--json] [--fresh] [--state <folder>]
+const HELP = `npm start -- [--json] [--fresh] [--state <folder>] [--config <file>]
 
   --json            print one JSON line on stdout when everything is ready; the rest goes to stderr
   --fresh           forget the state folder's data and credentials first
   --state <folder>  state folder (default: PLEXUS_STATE_DIR, else .plexus)
+  --config <file>   configuration (JSON5) to follow (default: plexus.json5 in the state folder, when it is there)
 
 PLEXUS_GATEWAY_PORT (default 18789, 0 = any free port), PLEXUS_TOKEN (default: minted at the first start),
 NATS_URL, DATABASE_URL, MEMORY_DATABASE_URL (use servers of yours), PLEXUS_MODEL_BASE_URL, PLEXUS_MODEL, PLEXUS_MODEL_API_KEY (else agents echo)
@@ -33,11 +34,17 @@ const SAME_KEY_PRESS_MS = 1_500;
  * 1 when the start failed (the reason is on stderr), 2 for wrong arguments.
  */
 export async function startCommand(args: readonly string[], env: Environment, io: StartCommandIo): Promise<number> {
-  let options: { json?: boolean; fresh?: boolean; state?: string; help?: boolean };
+  let options: { json?: boolean; fresh?: boolean; state?: string; config?: string; help?: boolean };
   try {
     options = parseArgs({
       args: [...args],
-      options: { json: { type: 'boolean' }, fresh: { type: 'boolean' }, state: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        json: { type: 'boolean' },
+        fresh: { type: 'boolean' },
+        state: { type: 'string' },
+        config: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
     }).values;
   } catch (error) {
     io.stderr.write(`${(error as Error).message}\n\n${HELP}`);
@@ -62,6 +69,7 @@ export async function startCommand(args: readonly string[], env: Environment, io
       env,
       stateDir: options.state === undefined ? stateDirFrom(env) : path.resolve(options.state),
       fresh: options.fresh === true,
+      ...(options.config === undefined ? {} : { configFile: path.resolve(options.config) }),
       progress,
       signal: interrupt.signal,
     });

@@ -17,6 +17,10 @@ export interface StatePaths {
   readonly integratorUrl: string;
   readonly integratorPassword: string;
   readonly clusterId: string;
+  /** The configuration of tenant `default` as a file, when somebody puts one there. */
+  readonly configFile: string;
+  /** Hash of what was last brought from a configuration file into the mesh. */
+  readonly configFileDigest: string;
   readonly lock: string;
   readonly meshRecord: string;
   readonly processes: string;
@@ -45,6 +49,8 @@ export function statePaths(stateDir: string): StatePaths {
     integratorUrl: path.join(credentials, 'demo.url'),
     integratorPassword: path.join(credentials, 'demo.password'),
     clusterId: path.join(root, 'cluster-id'),
+    configFile: path.join(root, 'plexus.json5'),
+    configFileDigest: path.join(root, 'config-file.sha256'),
     lock: path.join(root, 'lock'),
     meshRecord: path.join(root, 'mesh.json'),
     processes: path.join(root, 'processes.json'),

@@ -63,7 +63,7 @@ export function clearState(stateDir: string): void {
   const credentials = [paths.token, paths.signingKey, paths.masterKey, paths.vmTokenSecret, paths.integratorUrl, paths.integratorPassword];
   const seeds = [...ROLES.map(({ name }) => name), OPERATOR_ROLE, DEMO_INTEGRATOR.source].map(paths.nkeySeed);
   const data = [paths.nats, paths.postgres, paths.memory, paths.vms, paths.traces, paths.logs];
-  for (const entry of [...credentials, ...seeds, ...data, paths.clusterId, paths.meshRecord, paths.processes, paths.ports]) {
+  for (const entry of [...credentials, ...seeds, ...data, paths.clusterId, paths.configFileDigest, paths.meshRecord, paths.processes, paths.ports]) {
     rmSync(entry, { recursive: true, force: true });
   }
 }

@@ -32,6 +32,10 @@ export type Change =
 const BACKOFF = { baseMs: 250, capMs: 5_000 } as const;
 /** A life this long proves that the start works: the next failure begins with the shortest pause again. */
 const STABLE_MS = 20_000;
+/** A service that ends with this wants to be started again at once, for example because its configuration asks for it: no failure. */
+const PLANNED_EXIT_CODE = 75;
+/** Unless it wants it all the time. */
+const SHORTEST_PLANNED_MS = 1_000;
 
 /** Keeps one process running: starts it again with growing pauses whenever it ends, until stopped. */
 export class Supervised {
@@ -106,7 +110,13 @@ export class Supervised {
         const exit = await life.ended;
         this.life = undefined;
         if (this.abort.signal.aborted) return;
-        if (performance.now() - bornAt >= STABLE_MS) this.failures = 0;
+        const livedMs = performance.now() - bornAt;
+        if (livedMs >= STABLE_MS) this.failures = 0;
+        if (exit.code === PLANNED_EXIT_CODE && livedMs >= SHORTEST_PLANNED_MS) {
+          this.options.onChange({ kind: 'ended', name: this.name, reason: 'restarts as its configuration asks', retryInMs: 0 });
+          life = await this.next();
+          continue;
+        }
         await this.pause('ended', exit.signal === null ? `ended with code ${exit.code}` : `was ended by ${exit.signal}`);
       }
       life = await this.next();

@@ -49,6 +49,22 @@ describe('a supervised service', () => {
     expect(isRunning(second.identity)).toBe(false);
   });
 
+  it('that ends because it wants a restart is started again at once, without counting as a failure', async () => {
+    const planned = `${WELL_BEHAVED}process.on('SIGUSR2', () => process.exit(75));`;
+    const { supervised, changes } = supervise(service(planned).begin);
+    let life = await supervised.start();
+    for (let round = 0; round < 2; round += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 1_100));
+      life.signal('SIGUSR2');
+      life = await supervised.nextLife(10_000, life);
+    }
+    expect(changes.filter(({ kind }) => kind === 'ended')).toEqual([expect.objectContaining({ retryInMs: 0 }), expect.objectContaining({ retryInMs: 0 })]);
+    life.signal('SIGKILL');
+    await supervised.nextLife(10_000, life);
+    expect(changes.findLast(({ kind }) => kind === 'ended')).toMatchObject({ retryInMs: 10 });
+    await supervised.stop(2_000);
+  }, 40_000);
+
   it('that keeps failing is tried with growing, bounded pauses, and a stop ends the trying', async () => {
     const { begin } = service('process.exit(3)');
     const good = service(WELL_BEHAVED);

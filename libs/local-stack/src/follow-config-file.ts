@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { BUCKETS } from '@plexus/contracts';
+import { ConfigFile } from './config-file.js';
+import { GatewayConfigTarget } from './config-target.js';
+import { readPrivate, writePrivate } from './private-file.js';
+import { DEMO_INTEGRATOR } from './state.js';
+
+export interface FollowConfigOptions {
+  readonly file: string;
+  /** Where the hash of what was last brought to the mesh is kept. */
+  readonly digestFile: string;
+  /** HTTP address of the gateway, and a token of somebody who may write the configuration. */
+  readonly gateway: string;
+  readonly token: string;
+  readonly natsUrl: string;
+  readonly seedFile: string | undefined;
+  readonly note: (line: string) => void;
+}
+
+export interface FollowedConfig {
+  stop(): Promise<void>;
+}
+
+/** Keeps a configuration file and the mesh's configuration of tenant `default` the same, from both sides. */
+export async function followConfigFile(options: FollowConfigOptions): Promise<FollowedConfig> {
+  const { file, digestFile, note } = options;
+  const config = new ConfigFile({
+    file,
+    target: new GatewayConfigTarget(options.gateway, options.token, `file ${path.basename(file)}`),
+    note,
+    memory: { read: () => readPrivate(digestFile), write: (digest) => writePrivate(digestFile, digest) },
+  });
+  const { connectBus } = await import('@plexus/bus');
+  const bus = await connectBus({
+    service: 'launcher',
+    servers: options.natsUrl,
+    credentials: options.seedFile === undefined ? undefined : { nkeySeed: readFileSync(options.seedFile, 'utf8').trim() },
+    connectTimeoutMs: 10_000,
+    log: SILENT,
+  });
+  await config.start();
+  const bucket = await bus.kv(BUCKETS.config);
+  const watching = bucket.watch(DEMO_INTEGRATOR.tenant, async () => {
+    try {
+      await config.writeBack();
+    } catch (error) {
+      note(`what the mesh changed could not be written to ${file}: ${(error as Error).message}`);
+    }
+  });
+  await watching.ready;
+  return {
+    stop: async () => {
+      await config.stop();
+      await bus.close();
+    },
+  };
+}
+
+const ignore = (): void => undefined;
+/** The services log what the mesh does; the launcher's own line to NATS comes and goes with it. */
+const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
