@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { bindingConflicts, loadConfigFile, parseTenantConfig } from '@plexus/agent-config';
+import { bindingConflicts, loadConfigFile, validateTenantConfig } from '@plexus/agent-config';
 import type { Command } from 'commander';
 import { ConfigClient, type CurrentConfig, invalid, parseDocument, type Problem, problemLine, type Written } from '../config-client.js';
 import { setAt, unsetAt, valueAt } from '../config-edits.js';
@@ -39,9 +39,8 @@ function readDocument(file: string): string {
 function checkOffline(file: string): Checked {
   const loaded = loadConfigFile(file);
   if (!loaded.ok) return { valid: false, issues: loaded.error, warnings: [], conflicts: [] };
-  const parsed = parseTenantConfig(loaded.value.document);
-  if (!parsed.ok) return { valid: false, issues: parsed.error, warnings: [], conflicts: [] };
-  return { valid: true, issues: [], warnings: [], conflicts: bindingConflicts(parsed.value) };
+  const { config, issues, warnings } = validateTenantConfig(loaded.value.document);
+  return { valid: issues.length === 0, issues, warnings, conflicts: config === undefined ? [] : bindingConflicts(config) };
 }
 
 function reportChecked(output: Output, checked: Checked): void {

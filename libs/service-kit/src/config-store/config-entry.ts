@@ -35,7 +35,7 @@ export interface ConfigEntry {
   readonly record?: ConfigRecord;
 }
 
-const Envelope = z.object({ $plexus: ConfigRecord, document: z.unknown(), source: z.string().optional() });
+const Envelope = z.object({ $plexus: ConfigRecord, document: z.unknown().optional(), source: z.string().optional() });
 
 /** An entry as bytes; or, when it is large, what to store in parts first. */
 export type EncodedEntry =
