@@ -17,6 +17,6 @@ export const localSettings = z.object({
   LOCAL_NICE: whole(0, 19, 'Scheduling priority of VMs: 0 like everybody, 19 last.'),
   LOCAL_MAX_OPEN_FILES: whole(64, 1_048_576, 'Open files of each process of a VM (prlimit).'),
   LOCAL_MAX_FILE_MIB: whole(1, 1_048_576, 'Largest file that a process of a VM may write (prlimit).'),
-  LOCAL_MAX_DATA_MIB: whole(128, 1_048_576, 'Private writable memory of each process of a VM (prlimit), not of all together.'),
+  LOCAL_MAX_DATA_MIB: whole(768, 1_048_576, 'Private writable address space of each process of a VM (prlimit), not of all together. Node alone reserves 600.'),
 });
 export type LocalSettings = z.output<typeof localSettings>;
