@@ -3,6 +3,7 @@ import path from 'node:path';
 import { permissionsFor, ROLES } from '@plexus/contracts';
 import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node';
 import pg from 'pg';
+import { waitFor } from '../../testing/src/wait-for.js';
 import { findByEnvironment, identify, prepareState, startGuarded, startNatsServer, startPostgres, statePaths } from '../src/index.js';
 import { readPrivate } from '../src/private-file.js';
 import { findWorkingIn } from '../src/process-identity.js';
@@ -164,8 +165,12 @@ describe('a guarded process', () => {
       stopSignal: 'SIGTERM',
       onOutput: () => {},
     });
-    expect(findByEnvironment('PLEXUS_TEST_MARKER', marker).map(({ pid }) => pid)).toContain(guarded.identity.pid);
-    await guarded.stop(200);
+    try {
+      // A child shows its own environment only once it has become the program.
+      await waitFor(() => findByEnvironment('PLEXUS_TEST_MARKER', marker).some(({ pid }) => pid === guarded.identity.pid));
+    } finally {
+      await guarded.stop(200);
+    }
     expect(identify(guarded.identity.pid)).toBeUndefined();
   });
 
