@@ -48,7 +48,12 @@ export class ChannelMesh {
       return { name, credential: { nkey: pair.getPublicKey() }, ...(permissions && { permissions }) };
     };
     const nats = await startTestNats({ users: [user('operator'), ...[...ROLES, ...roles].map((role) => user(role.name, permissionsFor(role)))] });
-    const operator = await connectBus({ service: 'operator', servers: nats.url, credentials: { nkeySeed: seeds.get('operator') as string }, allowAnonymous: true });
+    const operator = await connectBus({
+      service: 'operator',
+      servers: nats.url,
+      credentials: { nkeySeed: seeds.get('operator') as string },
+      allowAnonymous: true,
+    });
     await applyStreams(operator, { maxBytesCap: 16 * 1024 * 1024 });
     if (roles.length > 0) await applyStreams(operator, { need: { consumers: roles.flatMap(({ consumes }) => consumes) } });
     await (await operator.kv(BUCKETS.config)).put('_', { tenants: { acme: {}, other: {} } });
@@ -101,7 +106,9 @@ export class ChannelMesh {
   /** Waits for the n-th event (from 1) of that name that fits. */
   async event(name: string, fits: (event: ChannelEvent) => boolean = () => true, n = 1): Promise<ChannelEvent> {
     const matching = () => this.events.filter((event) => event.name === name && fits(event));
-    return waitFor(() => matching()[n - 1], { what: `${name} no. ${n}; seen: ${JSON.stringify(this.events.slice(-10).map((each) => [each.name, each.data]))}` });
+    return waitFor(() => matching()[n - 1], {
+      what: `${name} no. ${n}; seen: ${JSON.stringify(this.events.slice(-10).map((each) => [each.name, each.data]))}`,
+    });
   }
 
   outcome(sendId: string, attempt = 1): Promise<ChannelEvent> {
