@@ -19,6 +19,8 @@ export interface ExternalIncarnations {
   isAdmitted(key: IncarnationKey): Promise<boolean>;
   /** Makes every ticket of it worthless that was not used yet. */
   revoke(key: IncarnationKey): Promise<void>;
+  /** A fencing number above all that were given out, and below all that will be. */
+  nextEpoch(): Promise<number>;
   list(): Promise<readonly (IncarnationKey & { readonly ageMs: number })[]>;
   highestEpoch(): Promise<number>;
 }
@@ -79,8 +81,8 @@ export class ExternalProvider implements VmProvider {
     const { incarnations, epochs } = this.options;
     await incarnations.revoke(key);
     if (await incarnations.isAdmitted(key)) return { phase: 'unknown', text: 'its record still admits it' };
-    // Gateways refuse early and close its socket at the next beat. Epochs come from one sequence: the successor's is higher than this.
-    await epochs.raise(key.vmId, key.epoch + 1);
+    // Gateways refuse early, and close its socket at the next beat.
+    await epochs.raise(key.vmId, await incarnations.nextEpoch());
     return { phase: 'absent' };
   }
 

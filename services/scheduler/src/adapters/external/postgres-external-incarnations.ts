@@ -32,6 +32,12 @@ export class PostgresExternalIncarnations implements ExternalIncarnations, Pick<
     await this.database.query('external_revoke', 'DELETE FROM vm_tickets WHERE vm_id = $1 AND epoch = $2 AND used_at IS NULL', [vmId, epoch]);
   }
 
+  async nextEpoch(): Promise<number> {
+    const [row] = await this.database.query<{ epoch: number }>('external_fence', `SELECT nextval('vm_epoch_seq') AS epoch`);
+    if (row === undefined) throw new TypeError('a sequence gave no number');
+    return row.epoch;
+  }
+
   async list(): Promise<readonly (IncarnationKey & { readonly ageMs: number })[]> {
     const rows = await this.database.query<{ vm_id: string; epoch: number; age_ms: number }>(
       'external_list',
