@@ -1,10 +1,11 @@
-import { diffPaths, planReload, RELOAD_RULES, type ReloadOwner as RuleOwner, reloadSettings } from '@plexus/agent-config';
+import { planReload, RELOAD_RULES, type ReloadOwner as RuleOwner, reloadSettings } from '@plexus/agent-config';
 import type { configContracts } from '@plexus/contracts';
 import type { Clock, Timer } from '@plexus/kernel';
 import { counter } from '@plexus/telemetry';
 import type { Logger } from 'pino';
 import type { ConfigSnapshot } from '../tenants/tenant-directory.js';
 import type { WatchedTenantDirectory } from '../tenants/watched-tenant-directory.js';
+import { changedPaths } from './changed-paths.js';
 import { type ApplyConfig, covers, ReloadOwner } from './reload-owner.js';
 
 /** Bookkeeping of people and tools: writing it must not cause anything, or whoever writes it after a restart restarts for ever. */
@@ -193,7 +194,7 @@ export class ConfigReload {
   private async pass(tenant: string): Promise<void> {
     const { tenants, log } = this.options;
     const desired = tenants.desiredOf(tenant);
-    const changed = this.relevant(diffPaths(tenants.inForceOf(tenant).config, desired.config));
+    const changed = this.relevant(changedPaths(tenants.inForceOf(tenant).config, desired.config));
     const mode = this.modeOf(tenant);
     if (mode === 'off') {
       this.stateOf(tenant).pendingRestart = changed;
@@ -213,7 +214,7 @@ export class ConfigReload {
   /** Compares with what this process started with, not with the last pass: what needs a restart stays pending until there was one, or it is taken back. */
   private judgeRestart(tenant: string, desired: ConfigSnapshot): void {
     const state = this.stateOf(tenant);
-    const sinceStart = this.relevant(diffPaths(state.baseline.config, desired.config));
+    const sinceStart = this.relevant(changedPaths(state.baseline.config, desired.config));
     // A path that no rule knows restarts whoever plans; what concerns other services alone restarts none but them.
     const service = this.options.service as RuleOwner;
     const plan = planReload(sinceStart, RELOAD_RULES, service);

@@ -1,7 +1,8 @@
-import { diffPaths, type TenantConfig } from '@plexus/agent-config';
+import type { TenantConfig } from '@plexus/agent-config';
 import { type Clock, fullJitter, timeout, type Timer } from '@plexus/kernel';
 import type { Logger } from 'pino';
 import type { ConfigSnapshot } from '../tenants/tenant-directory.js';
+import { changedPaths } from './changed-paths.js';
 
 /** What an owner is asked to bring into force. */
 export interface ConfigUpdate {
@@ -68,7 +69,7 @@ export class ReloadOwner {
     const state = this.tenants.get(tenant) ?? { applied: undefined };
     this.tenants.set(tenant, state);
     const before = state.applied?.config;
-    const paths = before === undefined ? [] : diffPaths(before, desired.config).filter((path) => this.owns(path));
+    const paths = before === undefined ? [] : changedPaths(before, desired.config).filter((path) => this.owns(path));
     if (before !== undefined && paths.length === 0 && !force) {
       state.applied = desired;
       this.clear(state);
