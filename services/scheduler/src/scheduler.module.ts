@@ -1,13 +1,12 @@
-import path from 'node:path';
+import os from 'node:os';
 import { type DynamicModule, Module } from '@nestjs/common';
-import { vmContracts } from '@plexus/contracts';
+import { plexusError, vmContracts } from '@plexus/contracts';
 import { createPool, migrationsFolderOf, OutboxRelay, requireMigrations } from '@plexus/database';
 import { ConfigurationError, ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
 import { counter, gauge, histogram } from '@plexus/telemetry';
 import { JoseVmTokens } from './adapters/jose-vm-tokens.js';
-import { LocalProvider } from './adapters/local/local-provider.js';
-import { hostIdOf } from './adapters/local/vm-folder.js';
+import { externalVms } from './adapters/external/external-vms.js';
 import { BusEvents } from './adapters/nats/bus-events.js';
 import { BusHints } from './adapters/nats/bus-hints.js';
 import { BusSessionLog } from './adapters/nats/bus-session-log.js';
@@ -15,27 +14,39 @@ import { ConnectionsController } from './adapters/nats/connections.controller.js
 import { KvEpochCache } from './adapters/nats/kv-epoch-cache.js';
 import { RunsController } from './adapters/nats/runs.controller.js';
 import { VmsController } from './adapters/nats/vms.controller.js';
+import { PostgresEpochSequence } from './adapters/postgres/epoch-sequence.js';
+import { PostgresHosts } from './adapters/postgres/host-rows.js';
+import type { MakeVmParts } from './adapters/postgres/make-vm.js';
 import { PostgresAdmissionStore } from './adapters/postgres/postgres-admission-store.js';
 import { PostgresConnectionStore } from './adapters/postgres/postgres-connection-store.js';
 import { PostgresInboxStore } from './adapters/postgres/postgres-inbox-store.js';
+import { PostgresJobs } from './adapters/postgres/postgres-jobs.js';
 import { PostgresOwnerStore } from './adapters/postgres/postgres-owner-store.js';
 import { PostgresRunStore } from './adapters/postgres/postgres-run-store.js';
+import { declareTemplates } from './adapters/postgres/postgres-templates.js';
 import { PostgresVmStore } from './adapters/postgres/postgres-vm-store.js';
 import { PrismaVmCatalogue } from './adapters/postgres/prisma-vm-catalogue.js';
+import { openProviders } from './adapters/providers.js';
+import { limitsOf, sandboxes } from './adapters/sandbox-settings.js';
 import { Admission } from './application/admission.js';
+import { AttachExternal } from './application/attach-external.js';
 import { ChangeSignal } from './application/change-signal.js';
 import { Connections } from './application/connections.js';
 import { EnsureVm } from './application/ensure-vm.js';
+import { guardEpochs } from './application/epoch-guard.js';
 import { HandOver } from './application/hand-over.js';
 import { ManageVms } from './application/manage-vms.js';
+import type { OwnerKey } from './application/ports.js';
+import type { ProviderRegistry } from './application/provider-port.js';
 import { Reconciler } from './application/reconciler.js';
 import { RunCommands } from './application/run-commands.js';
 import { RunWatch } from './application/run-watch.js';
 import { ScanLoop } from './application/scan-loop.js';
-import { runtimeEnvironment, type schedulerConfig } from './config.js';
+import type { schedulerConfig } from './config.js';
 import { fencingProblem, LOCAL_POLICY, type VmPolicy } from './domain/policy.js';
 import { loadVmSecrets } from './secrets.js';
-import { RUN_STORE } from './tokens.js';
+import { loadTemplates } from './templates.js';
+import { HINTS, RUN_STORE, SANDBOXES } from './tokens.js';
 
 @Module({ controllers: [VmsController, ConnectionsController, RunsController] })
 class SchedulerModule {}
@@ -45,12 +56,20 @@ type Config = ServiceConfig<typeof schedulerConfig>;
 const transitions = counter('vmTransitions');
 const vmsByState = gauge('vms');
 const ensureSeconds = histogram('vmEnsureSeconds');
+const provisionFailures = counter('vmProvisionFailures');
+const fencedMessages = counter('vmFencedMessages');
+const orphansReaped = counter('vmOrphansReaped');
+const poolReady = gauge('vmPoolReady');
+const poolDesired = gauge('vmPoolDesired');
+const poolHits = counter('vmPoolHits');
+const quotaDenied = counter('vmQuotaDenied');
+const leaseAge = gauge('vmLeaseAge');
 
-/** Wires the scheduler: stores on one pool, the local provider, the loop that moves VMs, and the outbox relay beside it. */
+/** Wires the scheduler: stores on one pool, the providers, the loop that moves VMs, and the outbox relay beside it. */
 export async function createScheduler(context: ServiceContext<Config>): Promise<ServiceParts> {
-  const { config, log, bus, clock } = context;
+  const { config, log, bus, clock, tenants } = context;
   const policy = policyOf(config);
-  const root = vmRootOf(config);
+  const declared = loadTemplates(config.VM_TEMPLATES_FILE, config.PROVIDER);
   const secrets = loadVmSecrets(config);
   if (secrets.isEphemeral) log.warn('no VM_TOKEN_SECRET: VM tokens are signed with a secret of this process only; VMs that outlive it cannot reconnect');
 
@@ -66,88 +85,135 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
     await catalogue.close();
     await database.close();
   });
+  const epochs = new KvEpochCache(bus);
+  // Providers are opened first: what they refuse is said before anything is connected to.
+  const providers = await openProviders({ config, database, epochs, log });
+  context.onShutdown('consumers', 'providers', () => providers.close());
   await requireMigrations(database, migrationsFolderOf(import.meta.url));
   context.readiness('database', () => database.ping().then(() => true));
+  const { floor, raised } = await guardEpochs(providers, epochs, new PostgresEpochSequence(database));
+  if (raised) log.warn({ floor }, 'the database gave out epochs that are in use elsewhere (was it restored?): it goes on above them');
+  await declareTemplates(database, declared);
 
   const replica = context.instanceId;
-  const hostId = hostIdOf(root);
   const newVmId = (): string => `vm-${ulid()}`;
   const changes = new ChangeSignal();
   const noticed = (vmId: string): void => {
     changes.notify(vmId);
     loop.kick();
   };
-  const onTransition = (from: string, to: string): void => transitions.add(1, { from, to });
+  const onTransition = (from: string, to: string, cause: string): void => transitions.add(1, { from, to, cause });
   const hints = new BusHints(bus, noticed, log);
   const events = new BusEvents(bus);
-  const provider = new LocalProvider({
-    root,
-    runtimeEntry: config.RUNTIME_ENTRY,
-    cluster: config.PLEXUS_CLUSTER ?? hostId,
-    controlPlaneUrl: config.CONTROL_PLANE_WS,
-    environment: runtimeEnvironment(config),
-    log,
-  });
-  const store = new PostgresVmStore({ database, events, replica, hostId, provider: provider.name, policy });
-  const owners = new PostgresOwnerStore(database);
-  const runs = new PostgresRunStore(database, events);
+  const making: MakeVmParts = {
+    events,
+    replica,
+    quota: (tenant) => tenants.platform().tenants[tenant]?.limits.vms ?? config.VM_MAX_PER_TENANT,
+    defaultProvider: providers.default.name,
+    limitsOf: (tenant, agentId) => limitsOf(tenants.get(tenant), agentId),
+  };
+  const store = new PostgresVmStore({ database, events, replica, hostIds: providers.all.map(({ hostId }) => hostId), policy });
+  const owners = new PostgresOwnerStore(database, making, policy.idleMs);
+  const runs = new PostgresRunStore(database, events, making);
+  const hosts = new PostgresHosts(database);
   const sessionLog = new BusSessionLog(bus);
-  // Every VM token must outlive its incarnation, which may pass its maximum life while a run goes on.
-  const tokens = new JoseVmTokens(secrets.current, policy.maxLifeMs * 2, secrets.previous);
+  const tokens = new JoseVmTokens(secrets.current, secrets.previous);
   const admission = new Admission(new PostgresAdmissionStore(database, replica), tokens, {
     ticketTtlMs: policy.provisionMs + policy.bootMs,
+    tokenTtlMs: config.VM_TOKEN_TTL_MS,
     rootSecret: secrets.current,
     modelApiKey: config.PLEXUS_MODEL_API_KEY,
   });
   const connections = new Connections(new PostgresConnectionStore(database, events, replica, policy.leaseMs), new PostgresInboxStore(database, events), hints, {
     leaseMs: policy.leaseMs,
     model: { baseUrl: config.PLEXUS_MODEL_BASE_URL, model: config.PLEXUS_MODEL },
+    admission,
     onTransition,
+    onFenced: () => fencedMessages.add(1),
   });
   const reconciler = new Reconciler({
     store,
-    provider,
+    providers,
     admission,
     handOver: new HandOver(runs, sessionLog, hints),
-    epochs: new KvEpochCache(bus),
+    epochs,
     hints,
     policy,
     replica,
     clock,
     log,
     random: Math.random,
+    strategy: config.VM_PLACEMENT,
     onTransition,
+    onStartFailed: (provider, reason) => provisionFailures.add(1, { provider, reason }),
   });
+  const beatHosts = hostBeats(hosts, providers, replica, config.VM_HOST_CAPACITY);
   const loop = new ScanLoop({
     store,
-    provider,
+    providers,
     reconciler,
+    jobs: new PostgresJobs(database, replica, providers.default.name),
     runs: new RunWatch(runs, sessionLog, newVmId),
+    hints,
+    newVmId,
+    beatHosts,
+    workspaceRetentionMs: config.VM_WORKSPACE_RETENTION_MS,
     clock,
     log,
     isConnected: () => bus.isConnected(),
-    onCounts: (counts) => {
+    onCounts: (counts, oldestBeatMs) => {
       for (const state of vmContracts.VmState.options) vmsByState.record(counts.get(state) ?? 0, { state });
+      leaseAge.record(oldestBeatMs / 1_000);
     },
+    onPools: ({ ready, desired }) => {
+      poolReady.record(ready);
+      poolDesired.record(desired);
+    },
+    onReaped: (reason) => orphansReaped.add(1, { reason }),
   });
   const relay = new OutboxRelay({ database, publish: (subject, body, options) => bus.publishRaw(subject, body, options), log });
-  const ensureVm = new EnsureVm(owners, changes, hints, clock, newVmId, (path_, seconds) => ensureSeconds.record(seconds, { path: path_ }));
+  const ensureVm = new EnsureVm(owners, changes, hints, clock, newVmId, {
+    ready: (path, seconds) => ensureSeconds.record(seconds, { path }),
+    quotaDenied: () => quotaDenied.add(1),
+    claimed: () => {
+      poolHits.add(1);
+      loop.refillPools();
+    },
+  });
+  const attaching = new AttachExternal(
+    externalVms({
+      database,
+      tokens,
+      rootSecret: secrets.current,
+      attachMs: config.EXTERNAL_ATTACH_MS,
+      tokenTtlMs: policy.maxLifeMs * 2,
+      ensure: (owner, template) => ensureExternal(ensureVm, declared, providers, owner, template),
+    }),
+    changes,
+    clock,
+    { ws: config.CONTROL_PLANE_WS, attachMs: config.EXTERNAL_ATTACH_MS },
+  );
 
   const module: DynamicModule = {
     module: SchedulerModule,
     providers: [
       { provide: EnsureVm, useValue: ensureVm },
-      { provide: ManageVms, useValue: new ManageVms(catalogue, owners, hints) },
+      { provide: ManageVms, useValue: new ManageVms(catalogue, owners, store, providers, hints, policy) },
+      { provide: AttachExternal, useValue: attaching },
+      { provide: PostgresHosts, useValue: hosts },
       { provide: Admission, useValue: admission },
       { provide: Connections, useValue: connections },
       { provide: RunCommands, useValue: new RunCommands(runs, hints, newVmId) },
       { provide: RUN_STORE, useValue: runs },
+      { provide: HINTS, useValue: hints },
+      { provide: SANDBOXES, useValue: sandboxes((tenant) => tenants.get(tenant)) },
     ],
   };
   return {
     module,
     start: async () => {
       relay.start();
+      await beatHosts();
       const listening = bus.listenLive(vmContracts.vmWake, {}, (_data, { key: [vmId] }) => {
         if (vmId !== undefined) noticed(vmId);
       });
@@ -169,6 +235,8 @@ function policyOf(config: Config): VmPolicy {
     bootMs: config.VM_BOOT_MS,
     leaseMs: config.VM_LEASE_MS,
     suspectMs: config.VM_SUSPECT_MS,
+    drainMs: config.VM_DRAIN_MS,
+    pauseMs: config.VM_PAUSE_MS,
     idleMs: config.VM_IDLE_MS,
     retentionMs: config.VM_RETENTION_MS,
     maxLifeMs: config.VM_MAX_LIFE_MS,
@@ -178,13 +246,33 @@ function policyOf(config: Config): VmPolicy {
   return policy;
 }
 
-/** Where the local provider keeps its VMs; refuses where it must not be used. */
-function vmRootOf(config: Config): string {
-  if (config.NODE_ENV === 'production' && !config.ALLOW_UNSANDBOXED_LOCAL) {
-    throw new ConfigurationError(
-      'the local provider runs VMs as plain processes of this machine, without any isolation: production refuses it unless ALLOW_UNSANDBOXED_LOCAL=1',
-    );
+/** Says for each host of this process that it can act there, and how busy the machine is. */
+function hostBeats(hosts: PostgresHosts, providers: ProviderRegistry, holder: string, capacity: number | undefined): () => Promise<void> {
+  const cores = os.availableParallelism();
+  return async () => {
+    for (const { name, kind, hostId, capabilities } of providers.all) {
+      const isMachine = kind === 'local' || kind === 'docker';
+      const used = isMachine ? Math.min(1, (os.loadavg()[0] ?? 0) / cores) : 0;
+      await hosts.beat({ hostId, provider: name, capacity, cores, used, isolation: capabilities.isolation, labels: {}, portable: !isMachine, holder });
+    }
+  };
+}
+
+/** The VM that somebody else's runtime will be: of the named template, or of the one that belongs to the external provider. */
+async function ensureExternal(
+  ensureVm: EnsureVm,
+  { templates }: ReturnType<typeof loadTemplates>,
+  providers: ProviderRegistry,
+  owner: OwnerKey,
+  name: string | undefined,
+): Promise<{ readonly vmId: string }> {
+  const isExternal = (provider: string | undefined): boolean => (provider === undefined ? providers.default.kind : provider) === 'external';
+  const template = templates.find((candidate) => (name === undefined ? isExternal(candidate.provider) : candidate.name === name));
+  if (template === undefined || !isExternal(template.provider)) {
+    throw plexusError('INVALID_REQUEST', {
+      message: name === undefined ? 'No template of the external provider is declared.' : `${JSON.stringify(name)} is no template of the external provider.`,
+    });
   }
-  if (config.PLEXUS_STATE_DIR === undefined) throw new ConfigurationError('PLEXUS_STATE_DIR is not set: the local provider keeps workspaces there');
-  return path.resolve(config.PLEXUS_STATE_DIR, 'vms');
+  const wish = { template: template.name, source: 'attach' };
+  return ensureVm.execute({ owner, wish, wait: 'none', waitMs: 0, signal: AbortSignal.timeout(10_000) });
 }

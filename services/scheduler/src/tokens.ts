@@ -1,2 +1,10 @@
 /** Injection tokens of ports. */
 export const RUN_STORE = Symbol('scheduler.run-store');
+export const HINTS = Symbol('scheduler.hints');
+export const SANDBOXES = Symbol('scheduler.sandboxes');
+
+/** What the tenant's configuration says about the VM of an agent. */
+export type Sandboxes = (
+  tenant: string,
+  wish: { readonly scope: string; readonly agentId?: string | undefined; readonly sessionId?: string | undefined },
+) => { readonly scope: string; readonly idleMs?: number; readonly retentionMs?: number };

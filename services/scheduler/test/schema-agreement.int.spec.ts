@@ -18,6 +18,14 @@ const MODELS = {
   session_snapshots: [Prisma.SessionSnapshotScalarFieldEnum, 'sessionSnapshot'],
   vm_audit: [Prisma.VmAuditScalarFieldEnum, 'vmAudit'],
   usage: [Prisma.UsageScalarFieldEnum, 'usage'],
+  vm_templates: [Prisma.VmTemplateScalarFieldEnum, 'vmTemplate'],
+  tenant_quota: [Prisma.TenantQuotaScalarFieldEnum, 'tenantQuota'],
+  hosts: [Prisma.HostScalarFieldEnum, 'host'],
+  warm_pools: [Prisma.WarmPoolScalarFieldEnum, 'warmPool'],
+  vm_activity: [Prisma.VmActivityScalarFieldEnum, 'vmActivity'],
+  provider_breakers: [Prisma.ProviderBreakerScalarFieldEnum, 'providerBreaker'],
+  scheduler_jobs: [Prisma.SchedulerJobScalarFieldEnum, 'schedulerJob'],
+  provider_secrets: [Prisma.ProviderSecretScalarFieldEnum, 'providerSecret'],
   scheduler_pulse: [Prisma.SchedulerPulseScalarFieldEnum, 'schedulerPulse'],
   outbox: [Prisma.OutboxMessageScalarFieldEnum, 'outboxMessage'],
 } as const;
@@ -62,7 +70,7 @@ describe('prisma/schema.prisma and the migrations', () => {
       pool.query(`INSERT INTO vms (id, tenant_id, subject_id, scope_key, state, next_action_at) VALUES ($1, 't', 'u', 'user', $2, now())`, [id, state]);
     await insert('vm-1', 'terminated');
     await insert('vm-2', 'paused');
-    await expect(insert('vm-3', 'requested')).rejects.toThrow('vms_live_owner_key');
+    await expect(insert('vm-3', 'requested')).rejects.toThrow('vms_live_owner');
     await expect(insert('vm-4', 'gone')).rejects.toThrow('vms_state_check');
     await expect(pool.query(`UPDATE vms SET next_action_at = NULL WHERE id = 'vm-2'`)).rejects.toThrow('vms_next_action_check');
     const instance = () => pool.query(`INSERT INTO vm_instances (vm_id, provider, provider_name, phase) VALUES ('vm-2', 'local', 'x', 'creating')`);

@@ -9,8 +9,12 @@ const ONLY_IN_MIGRATION = [
   'vm_runs_check_idx',
   'vm_runs_open_idx',
   'vm_runs_unbound_idx',
+  'vm_templates_current_key',
   'vms_due_idx',
-  'vms_live_owner_key',
+  'vms_live_owner',
+  'vms_pool_idx',
+  'vms_quota_idx',
+  'vms_workspace_idx',
 ];
 
 it('schema.prisma and the migrations describe the same tables, columns, keys and indexes', async () => {

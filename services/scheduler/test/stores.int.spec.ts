@@ -16,6 +16,7 @@ const events: Events = {
   memoryWrite: unexpected,
   runEnded: ({ sessionId, runId }) => ({ subject: `end.${sessionId}`, msgId: `${sessionId}:${runId}:end`, body: new Uint8Array() }),
 };
+const making = { events, replica: 'spec', quota: () => undefined, defaultProvider: 'local', limitsOf: () => ({}) };
 const command = (message: string, history: { role: string; text: string }[] = []) => ({ message, history, timeoutMs: 600_000 });
 
 describe('runs and frames in Postgres', () => {
@@ -62,7 +63,7 @@ describe('runs and frames in Postgres', () => {
   beforeAll(async () => {
     database = await createTestDatabase(path.join(prismaFolder, 'migrations'), 'scheduler');
     pool = createPool({ url: database.url, schema: 'scheduler', applicationName: 'spec', max: 3 });
-    runs = new PostgresRunStore(pool, events);
+    runs = new PostgresRunStore(pool, events, making);
     connections = new PostgresConnectionStore(pool, events, 'spec', 30_000);
   });
   afterAll(async () => {
@@ -107,7 +108,7 @@ describe('runs and frames in Postgres', () => {
     );
     const { vmId, epoch } = await readyVm('cyd');
     const bind = () => rows('UPDATE vm_runs SET vm_id = $2, handed_epoch = $3 WHERE run_id = $1', [run.runId, vmId, epoch]);
-    expect(await new PostgresRunStore(after(pool, 'run_find', bind), events).cancel(run, 'user')).toEqual({ vmId, queued: true });
+    expect(await new PostgresRunStore(after(pool, 'run_find', bind), events, making).cancel(run, 'user')).toEqual({ vmId, queued: true });
     expect(await frameTypes(vmId)).toEqual(['cancel']);
     expect(await stateOf(run)).toBe('open');
   });

@@ -261,7 +261,7 @@ describe('the life of VMs on real processes', () => {
     await reading.stop();
     expect(seen).toEqual(['requested>provisioning', 'provisioning>booting', 'booting>ready', 'ready>stopping', 'stopping>terminated']);
     const metrics = await (await fetch(`${await scheduler.ready()}/metrics`)).text();
-    expect(metrics).toMatch(/plexus_vm_transitions_total\{from="booting",to="ready"\} [1-9]/);
+    expect(metrics).toMatch(/plexus_vm_transitions_total\{from="booting",to="ready",cause="attached"\} [1-9]/);
     expect(metrics).toMatch(/plexus_vms\{state="ready"\} \d/);
   });
 

@@ -19,24 +19,20 @@ export class JoseVmTokens implements VmTokens {
   private readonly keys: ReadonlyMap<string, Uint8Array>;
   private readonly currentId: string;
 
-  constructor(
-    secret: string,
-    private readonly ttlMs: number,
-    previous?: string,
-  ) {
+  constructor(secret: string, previous?: string) {
     this.currentId = keyIdOf(secret);
     const secrets = previous === undefined ? [secret] : [secret, previous];
     this.keys = new Map(secrets.map((value) => [keyIdOf(value), new TextEncoder().encode(value)]));
   }
 
-  mint(claims: VmClaims): Promise<string> {
+  mint(claims: VmClaims, ttlMs: number): Promise<string> {
     const { vmId, epoch, tenant, userId, orgId } = claims;
     return new SignJWT({ vm_id: vmId, epoch, tenant, user_id: userId, org_id: orgId })
       .setProtectedHeader({ alg: 'HS256', kid: this.currentId })
       .setAudience(AUDIENCE)
       .setJti(ulid())
       .setIssuedAt()
-      .setExpirationTime(new Date(Date.now() + this.ttlMs))
+      .setExpirationTime(new Date(Date.now() + ttlMs))
       .sign(this.keys.get(this.currentId) as Uint8Array);
   }
 

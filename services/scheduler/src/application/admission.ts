@@ -1,7 +1,7 @@
 import { createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { plexusError } from '@plexus/contracts';
 import { isStorableText } from '@plexus/kernel';
-import type { AdmissionStore, Bootstrap, IncarnationKey } from './ports.js';
+import type { AdmissionStore, Bootstrap, IncarnationKey, OwnerKey, WireKey } from './ports.js';
 
 /** Claims of a VM token. */
 export interface VmClaims extends IncarnationKey {
@@ -12,12 +12,15 @@ export interface VmClaims extends IncarnationKey {
 
 /** Signs and checks VM tokens. */
 export interface VmTokens {
-  mint(claims: VmClaims): Promise<string>;
+  /** `ttlMs`: how long it is good, unless its incarnation ends before. */
+  mint(claims: VmClaims, ttlMs: number): Promise<string>;
   /** Undefined for whatever is not a valid token of ours: forged, expired, for somebody else. */
   verify(token: string): Promise<VmClaims | undefined>;
 }
 
 const SECRET_BYTES = 32;
+/** User of a VM that waits in a pool. */
+export const WARM_USER = '_warm';
 
 /** Who may open the socket of a VM: secrets for a new incarnation, and their verification. */
 export class Admission {
@@ -30,6 +33,8 @@ export class Admission {
       /** Key material for bootstrap secrets. */
       readonly rootSecret: string;
       readonly modelApiKey: string | undefined;
+      /** Tokens of runtimes that renew them. */
+      readonly tokenTtlMs: number;
     },
   ) {}
 
@@ -41,10 +46,27 @@ export class Admission {
     if (!(await this.store.issueTicket(key, hashOf(ticket), this.options.ticketTtlMs))) return undefined;
     return {
       ticket,
-      token: await this.tokens.mint({ ...key, tenant: owner.tenant, userId: owner.subject, orgId: owner.tenant }),
+      token: await this.token(key, owner),
       bootstrapSecret: this.bootstrapSecret(key),
       ...(this.options.modelApiKey === undefined ? {} : { modelApiKey: this.options.modelApiKey }),
     };
+  }
+
+  /** A token for an incarnation of this owner. */
+  token(key: IncarnationKey, owner: OwnerKey): Promise<string> {
+    return this.tokens.mint({ vmId: key.vmId, epoch: key.epoch, tenant: owner.tenant, userId: owner.subject, orgId: owner.tenant }, this.options.tokenTtlMs);
+  }
+
+  /** How often a runtime that renews its token should: two answers may be lost. */
+  get refreshAfterMs(): number {
+    return Math.floor(this.options.tokenTtlMs / 3);
+  }
+
+  /** A new token for whoever holds the socket. Rejects with VM_FENCED when that is, or has become, somebody else. */
+  async refresh(key: WireKey, connGen: number): Promise<{ readonly token: string; readonly refreshAfterMs: number }> {
+    const owner = await this.store.holder(key, connGen);
+    if (owner === undefined) throw plexusError('VM_FENCED');
+    return { token: await this.token(key, owner), refreshAfterMs: this.refreshAfterMs };
   }
 
   /** Key material that an incarnation and this service share. Derived, so that it is stored nowhere. */
@@ -66,9 +88,12 @@ export class Admission {
     const claims = await this.tokens.verify(token);
     if (claims === undefined || claims.userId !== userId || (tenant !== undefined && claims.tenant !== tenant)) throw plexusError('UNAUTHENTICATED');
     const current = await this.store.current(claims);
-    if (current === undefined || current.owner.tenant !== claims.tenant || current.owner.subject !== claims.userId) throw plexusError('UNAUTHENTICATED');
+    if (current === undefined || current.owner.tenant !== claims.tenant) throw plexusError('UNAUTHENTICATED');
+    // A VM that came from a pool says who it was until it has read whose it is.
+    const isOwner = current.owner.subject === claims.userId || (current.wasWarm && claims.userId === WARM_USER);
+    if (!isOwner) throw plexusError('UNAUTHENTICATED');
     if (!current.live) throw plexusError('VM_FENCED', { details: { currentEpoch: current.currentEpoch } });
-    return claims;
+    return { ...claims, userId: current.owner.subject, orgId: current.owner.tenant };
   }
 }
 

@@ -1,4 +1,5 @@
 import { plexusError } from '@plexus/contracts';
+import type { Admission } from './admission.js';
 import type { Beat, BeatAnswer, ConnectionStore, FrameBatch, Hints, InboxStore, WireKey } from './ports.js';
 
 /** Where runtimes find a model: the public half, without keys. */
@@ -14,6 +15,7 @@ export interface AttachAnswer {
   readonly serverRecvSeq: number;
   readonly serverSentSeq: number;
   readonly init: Record<string, unknown>;
+  readonly tokenRefreshMs?: number;
 }
 
 /** A third of the lease: two beats may be lost. */
@@ -25,20 +27,30 @@ export class Connections {
     private readonly store: ConnectionStore,
     private readonly inbox: InboxStore,
     private readonly hints: Hints,
-    private readonly options: { readonly leaseMs: number; readonly model: ModelSettings; readonly onTransition: (from: string, to: string) => void },
+    private readonly options: {
+      readonly leaseMs: number;
+      readonly model: ModelSettings;
+      readonly onTransition: (from: string, to: string, cause: string) => void;
+      readonly admission: Pick<Admission, 'token' | 'refreshAfterMs'>;
+      readonly onFenced: () => void;
+    },
   ) {}
 
   /** Rejects with VM_FENCED when the incarnation is not, or no longer, the one that may work. */
-  async attach(key: WireKey, connection: { readonly gateway: string; readonly recvSeq: number }): Promise<AttachAnswer> {
+  async attach(key: WireKey, connection: { readonly gateway: string; readonly recvSeq: number; readonly protocol: 1 | 2 }): Promise<AttachAnswer> {
     const result = await this.store.attach(key, connection);
     if (result.kind === 'unknown') throw plexusError('NOT_FOUND', { message: 'There is no such VM.' });
-    if (result.kind === 'fenced') throw fenced(result.currentEpoch);
+    if (result.kind === 'fenced') {
+      this.options.onFenced();
+      throw fenced(result.currentEpoch);
+    }
     const { attachment } = result;
-    for (const { from, to } of attachment.moves) this.options.onTransition(from, to);
+    for (const { from, to, cause } of attachment.moves) this.options.onTransition(from, to, cause);
     if (attachment.moves.length > 0) this.hints.wake(attachment.owner.tenant, key.vmId);
     const { leaseMs } = this.options;
     return {
       connGen: attachment.connGen,
+      ...(connection.protocol === 2 ? { tokenRefreshMs: this.options.admission.refreshAfterMs } : {}),
       leaseMs,
       heartbeatMs: Math.floor(leaseMs / BEATS_PER_LEASE),
       serverRecvSeq: attachment.serverRecvSeq,
@@ -73,7 +85,18 @@ export class Connections {
   async read(key: WireKey, connGen: number, after: number, limit: number): Promise<FrameBatch> {
     const batch = await this.store.readOutbox(key, connGen, after, limit);
     if (batch === undefined) throw fenced(undefined);
-    return batch;
+    if (!batch.frames.some(({ frame }) => frame.type === 'bind')) return batch;
+    // Its token is made as it leaves: no database holds one.
+    const frames = await Promise.all(
+      batch.frames.map(async ({ fseq, frame }) => ({ fseq, frame: frame.type === 'bind' ? await this.bind(key, frame) : frame })),
+    );
+    return { ...batch, frames };
+  }
+
+  private async bind(key: WireKey, frame: FrameBatch['frames'][number]['frame']): Promise<FrameBatch['frames'][number]['frame']> {
+    const data = frame.data as { readonly user_id: string; readonly org_id: string };
+    const token = await this.options.admission.token(key, { tenant: data.org_id, subject: data.user_id, scope: '' });
+    return { ...frame, data: { ...data, token } };
   }
 
   ack(key: WireKey, upTo: number): Promise<void> {
@@ -82,7 +105,10 @@ export class Connections {
 
   async submit(key: WireKey, fseq: number, frame: { readonly type: string }): Promise<{ recvSeq: number; duplicate: boolean }> {
     const result = await this.inbox.applyFrame(key, fseq, frame);
-    if (result.kind === 'fenced') throw fenced(undefined);
+    if (result.kind === 'fenced') {
+      this.options.onFenced();
+      throw fenced(undefined);
+    }
     if (result.queued) this.hints.out(result.tenant, key.vmId);
     return { recvSeq: result.recvSeq, duplicate: result.duplicate };
   }

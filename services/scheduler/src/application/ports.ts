@@ -1,4 +1,6 @@
 import type { RunEnding } from '../domain/run-ending.js';
+import type { HostView, PlacementRequest } from '../domain/placement.js';
+import type { VmPolicy } from '../domain/policy.js';
 import type { Decision, InstanceView, Move, Observation, VmView } from '../domain/vm.js';
 import type { VmState } from '../domain/vm-state.js';
 
@@ -26,6 +28,7 @@ export interface Bootstrap {
 
 export interface CreateSpec extends IncarnationKey {
   readonly userId: string;
+  readonly tenant?: string;
   /**
    * Mints the secrets of this incarnation; called only when a process is really about to be started. Undefined: the claim on this VM
    * is over, nothing may be started.
@@ -59,8 +62,34 @@ export interface VmSnapshot {
   readonly claimOwner: string | undefined;
   /** Open runs that the current incarnation has not been handed. */
   readonly pendingHandOvers: number;
+  /** Limits of this VM that differ from those of the service: its template's, its agent's. */
+  readonly limits: Partial<Pick<VmPolicy, 'idleMs' | 'retentionMs' | 'maxLifeMs'>>;
+  readonly provider: string | undefined;
+  readonly hostId: string | undefined;
+  readonly template: TemplateRow | undefined;
+  readonly excludedHosts: readonly string[];
+  readonly allowEmptyWorkspace: boolean;
   /** Database clock. */
   readonly now: number;
+}
+
+/** What an incarnation is made from. */
+export interface TemplateRow {
+  readonly id: string;
+  readonly name: string;
+  readonly hash: string;
+  /** Undefined: the default provider. */
+  readonly provider: string | undefined;
+  readonly isolationMin: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly spec: Readonly<Record<string, unknown>>;
+}
+
+/** Where the next incarnation of a VM is made, noted with the intent. */
+export interface Site {
+  readonly provider: string;
+  readonly hostId: string;
+  readonly name: string;
 }
 
 /** The VM rows, as the reconciler uses them. */
@@ -72,7 +101,11 @@ export interface VmStore {
    * Writes a decision if the row is still as `snapshot` shows it and still claimed by this replica; false otherwise. Renews the claim, or gives
    * it up when nothing remains to be done now.
    */
-  commit(snapshot: VmSnapshot, decision: Decision, outcome: { readonly ref?: ProviderRef | undefined; readonly release: boolean }): Promise<boolean>;
+  commit(
+    snapshot: VmSnapshot,
+    decision: Decision,
+    outcome: { readonly ref?: ProviderRef | undefined; readonly release: boolean; readonly site?: Site },
+  ): Promise<boolean>;
   /** Claims one row, due or not, and whoever had it: the holder loses its next compare-and-set. False: the row is over. */
   seize(vmId: string): Promise<boolean>;
   /** Gives the claim up; the row is due when it is due. */
@@ -83,14 +116,20 @@ export interface VmStore {
   retryLater(vmId: string, afterMs: number): Promise<void>;
   /** Makes a row due now. */
   wake(vmId: string): Promise<void>;
-  /** Incarnations of this host that are not gone. */
-  present(): Promise<IncarnationKey[]>;
+  /** Incarnations of a provider on a host that are not gone. */
+  present(provider: string, hostId: string): Promise<IncarnationKey[]>;
+  /** Hosts of a provider, with what is on them. */
+  hosts(provider: string): Promise<readonly HostView[]>;
   /** Notes that database and mesh were seen; after a gap every lease is extended by one full grace. True when it was. */
   pulse(): Promise<boolean>;
   /** Deletes what is only kept for a while. */
   prune(): Promise<void>;
   countByState(): Promise<ReadonlyMap<VmState, number>>;
+  /** Age of the oldest heartbeat of VMs that are ready, in milliseconds. */
+  oldestBeatMs(): Promise<number>;
 }
+
+export type { HostView, PlacementRequest };
 
 /** How long a replica may work on a VM before another takes over; every provider call is shorter. */
 export const CLAIM_MS = 10_000;
@@ -104,21 +143,58 @@ export type EnsureStep =
       readonly state: VmState;
       readonly created: boolean;
       readonly resumed: boolean;
+      /** It came from a warm pool. */
+      readonly warm?: boolean;
+      readonly staleTemplate?: boolean;
       readonly reason?: string;
     }
   /** The last one is being ended for good; a new one can be made when it is gone. */
   | { readonly kind: 'ending'; readonly vmId: string; readonly epoch: number; readonly state: VmState }
   /** The last one failed a moment ago. */
   | { readonly kind: 'cooling'; readonly vmId: string; readonly epoch: number; readonly reason: string }
+  /** The tenant, or this user, has as many as it may have. */
+  | { readonly kind: 'quota'; readonly limit: number; readonly live: number; readonly what: 'tenant' | 'user' | 'starting' }
+  /** Starts of this template fail everywhere at the moment. */
+  | { readonly kind: 'broken'; readonly provider: string; readonly retryAfterMs: number }
+  /** No such template, or none that may be used. */
+  | { readonly kind: 'no-template'; readonly name: string }
   /** Somebody else was faster; look again. */
   | { readonly kind: 'contended' };
 
-export interface OwnerStore {
-  /** Finds, resumes or creates, in one step. `newId` is used only when a row is created. */
-  ensure(key: OwnerKey, newId: string): Promise<EnsureStep>;
-  /** Desired state terminated, for a VM of this owner (or of the tenant, when `subject` is undefined). False: there is none. */
-  terminate(vmId: string, tenant: string, subject: string | undefined): Promise<boolean>;
+/** How a VM is wanted, beside whose it is. */
+export interface VmWish {
+  /** Name; undefined: the default. */
+  readonly template?: string | undefined;
+  /** Undefined: that of the template or the service. */
+  readonly idleMs?: number | undefined;
+  readonly retentionMs?: number | undefined;
+  readonly allowEmptyWorkspace?: boolean | undefined;
+  /** Who asks, for the activity list. */
+  readonly source?: string | undefined;
 }
+
+export type DesiredChange = 'pause' | 'resume' | 'terminate' | 'touch' | 'drain' | 'cancel-drain';
+
+export interface OwnerStore {
+  /** Finds, resumes, claims or creates, in one step. `newId` is used only when a row is created. */
+  ensure(key: OwnerKey, newId: string, wish?: VmWish): Promise<EnsureStep>;
+  /** Writes what somebody wants, for a VM of this owner (or of the tenant, when `subject` is undefined). */
+  change(
+    vmId: string,
+    who: { readonly tenant: string; readonly subject: string | undefined },
+    change: DesiredChange,
+    source: string,
+  ): Promise<'changed' | 'same' | 'unknown' | 'over'>;
+  /** The session is over: its VM forgets it, a VM of its own is terminated. Returns the VM that was. */
+  endSession(
+    key: { readonly tenant: string; readonly subject: string | undefined },
+    sessionId: string,
+    reason: string,
+  ): Promise<{ readonly terminated?: string; readonly queued?: string }>;
+}
+
+/** How many VMs a tenant may have; undefined: no limit. */
+export type VmQuota = (tenant: string) => number | undefined;
 
 /** Lossy signals between replicas and gateways. Never needed for correctness. */
 export interface Hints {
@@ -314,6 +390,10 @@ export interface AdmissionStore {
     clientNonce: string | undefined,
   ): Promise<(IncarnationKey & { readonly tenant: string }) | undefined>;
   /** The owner of an incarnation that is current and alive; otherwise what is. */
-  current(key: IncarnationKey): Promise<{ readonly live: boolean; readonly currentEpoch: number; readonly owner: OwnerKey } | undefined>;
+  current(
+    key: IncarnationKey,
+  ): Promise<{ readonly live: boolean; readonly currentEpoch: number; readonly owner: OwnerKey; readonly wasWarm: boolean } | undefined>;
   owner(vmId: string): Promise<OwnerKey | undefined>;
+  /** The owner of the incarnation whose socket has this connection generation; undefined: it is not, or no longer, that. */
+  holder(key: WireKey, connGen: number): Promise<OwnerKey | undefined>;
 }

@@ -1,11 +1,13 @@
 import type { Clock } from '@plexus/kernel';
 import { decide, park } from '../domain/decide.js';
 import type { VmPolicy } from '../domain/policy.js';
-import type { Effect, Observation } from '../domain/vm.js';
+import { place } from '../domain/placement.js';
+import type { Effect, Observation, Placement } from '../domain/vm.js';
 import { takesWork } from '../domain/vm-state.js';
-import type { Admission } from './admission.js';
+import { type Admission, WARM_USER } from './admission.js';
 import type { HandOver } from './hand-over.js';
-import type { EpochCache, Hints, IncarnationKey, Provider, ProviderRef, VmSnapshot, VmStore } from './ports.js';
+import type { EpochCache, Hints, IncarnationKey, ProviderRef, Site, VmSnapshot, VmStore } from './ports.js';
+import { ISOLATION_LEVELS, type Isolation, ProviderError, type ProviderRegistry, type VmProvider } from './provider-port.js';
 
 /** While the host is being stopped nobody waits for politeness. */
 export const PARK_GRACE_MS = 1_000;
@@ -18,7 +20,7 @@ export interface ReconcilerLog {
 
 export interface ReconcilerParts {
   readonly store: VmStore;
-  readonly provider: Provider;
+  readonly providers: ProviderRegistry;
   readonly admission: Pick<Admission, 'issue'>;
   readonly handOver: Pick<HandOver, 'execute'>;
   readonly epochs: EpochCache;
@@ -28,7 +30,9 @@ export interface ReconcilerParts {
   readonly clock: Clock;
   readonly log: ReconcilerLog;
   readonly random: () => number;
-  readonly onTransition: (from: string, to: string) => void;
+  readonly strategy: 'spread' | 'pack';
+  readonly onTransition: (from: string, to: string, cause: string) => void;
+  readonly onStartFailed: (provider: string, reason: string) => void;
 }
 
 /** Steps of one VM under one claim; more are taken under the next. */
@@ -44,14 +48,14 @@ export class Reconciler {
   /** Stops an incarnation of this host in order, without starting another: its row says what happens at the next start. */
   async park(vmId: string): Promise<void> {
     this.closing = true;
-    const { store, policy, random } = this.parts;
+    const { store, random } = this.parts;
     // The claim may still be that of a predecessor that was killed a moment ago; nobody else acts on this host.
     if (!(await store.seize(vmId))) return;
     const snapshot = await store.load(vmId);
     if (snapshot?.instance !== undefined && snapshot.vm.state !== 'stopping') {
       const reason = { code: 'HOST_STOPPED', text: 'Its host was stopped; it starts again on demand.' };
-      const decision = park({ ...snapshot, observed: undefined, policy, random: random() }, reason);
-      if (await store.commit(snapshot, decision, { release: false })) this.announce(snapshot, 'stopping');
+      const decision = park({ ...snapshot, observed: undefined, policy: this.policyOf(snapshot), random: random() }, reason);
+      if (await store.commit(snapshot, decision, { release: false })) this.announce(snapshot, 'stopping', reason.code);
     }
     await this.reconcile(vmId);
   }
@@ -70,22 +74,26 @@ export class Reconciler {
   }
 
   private async steps(vmId: string): Promise<void> {
-    const { store, policy, replica, random } = this.parts;
+    const { store, replica, random } = this.parts;
     let observed: (Observation & { readonly ref?: ProviderRef }) | undefined;
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const snapshot = await store.load(vmId);
       if (snapshot === undefined || snapshot.claimOwner !== replica) return;
-      const decision = decide({ ...snapshot, observed, policy, random: random() });
+      const placement = await this.placementOf(snapshot);
+      const decision = decide({ ...snapshot, observed, placement, policy: this.policyOf(snapshot), random: random() });
       if (this.closing && decision.effect.kind === 'create') return store.release(vmId);
-      const idle = decision.effect.kind === 'none' && (decision.nextActionAt === null || decision.nextActionAt > snapshot.now);
+      const idle = isCommitted(decision.effect) && (decision.nextActionAt === null || decision.nextActionAt > snapshot.now);
       // The last thing under the claim is the hand-over: it may fail, and then the VM must be looked at again soon.
       const state = decision.patch.state ?? snapshot.vm.state;
       const handsOver = idle && snapshot.pendingHandOvers > 0 && takesWork(state);
-      if (!(await store.commit(snapshot, decision, { ref: observed?.ref, release: idle && !handsOver }))) {
+      const site = decision.instance?.kind === 'create' ? { site: this.siteOf(snapshot) } : {};
+      if (!(await store.commit(snapshot, decision, { ref: observed?.ref, release: idle && !handsOver, ...site }))) {
         observed = undefined; // somebody else has moved it: look again
         continue;
       }
-      if (decision.patch.state !== undefined) this.announce(snapshot, decision.patch.state);
+      if (decision.patch.state !== undefined) this.announce(snapshot, decision.patch.state, decision.cause ?? 'reconcile');
+      if (decision.effect.kind === 'sendDrain') this.parts.hints.out(snapshot.owner.tenant, vmId);
+      if (decision.patch.excludeHost === true) this.parts.onStartFailed(snapshot.provider ?? 'unknown', decision.patch.reason?.code ?? 'unknown');
       if (handsOver) await this.handOver(snapshot);
       if (idle) return;
       observed = await this.perform(snapshot, decision.effect);
@@ -93,9 +101,9 @@ export class Reconciler {
     await store.retryLater(vmId, 0);
   }
 
-  private announce(snapshot: VmSnapshot, to: string): void {
+  private announce(snapshot: VmSnapshot, to: string, cause: string): void {
     const { vm, owner } = snapshot;
-    this.parts.onTransition(vm.state, to);
+    this.parts.onTransition(vm.state, to, cause);
     this.parts.log.info({ vmId: vm.id, from: vm.state, to, epoch: vm.epoch }, 'VM moved');
     this.parts.hints.wake(owner.tenant, vm.id);
   }
@@ -108,14 +116,16 @@ export class Reconciler {
 
   /** Does what was decided and says what is there afterwards. */
   private async perform(snapshot: VmSnapshot, effect: Effect): Promise<(Observation & { readonly ref?: ProviderRef }) | undefined> {
-    const { provider } = this.parts;
+    if (isCommitted(effect)) return undefined;
+    const provider = this.providerOf(snapshot);
     const key = await this.incarnation(snapshot, effect);
     if (key === undefined) return undefined;
     switch (effect.kind) {
       case 'none':
+      case 'sendDrain':
         return undefined;
       case 'create':
-        return this.create(key, snapshot.owner.subject);
+        return this.create(provider, key, snapshot);
       case 'observe':
         return provider.observe(key);
       case 'destroy':
@@ -130,16 +140,91 @@ export class Reconciler {
     return epoch === undefined ? undefined : { vmId: snapshot.vm.id, epoch };
   }
 
-  private async create(key: IncarnationKey, userId: string): Promise<(Observation & { readonly ref?: ProviderRef }) | undefined> {
-    const { provider, admission, epochs, log } = this.parts;
+  private async create(provider: VmProvider, key: IncarnationKey, snapshot: VmSnapshot): Promise<(Observation & { readonly ref?: ProviderRef }) | undefined> {
+    const { admission, epochs, log } = this.parts;
+    const { owner, vm, template } = snapshot;
     // Gateways turn predecessors away early; whoever reads the database turns them away in any case.
     await epochs.raise(key.vmId, key.epoch).catch((error: unknown) => log.warn({ ...key, err: error }, 'the epoch could not be announced'));
     try {
-      return await provider.create({ ...key, userId, bootstrap: () => admission.issue(key) });
+      return await provider.create({
+        ...key,
+        userId: vm.poolId === undefined ? owner.subject : WARM_USER,
+        tenant: owner.tenant,
+        template: { ...template?.spec, maxLifeMs: this.policyOf(snapshot).maxLifeMs, ...(template === undefined ? {} : { hash: template.hash }) },
+        bootstrap: () => admission.issue(key),
+      });
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
       log.warn({ ...key, err: error }, 'an incarnation could not be started');
-      return { phase: 'exited', text };
+      return refusal(error);
     }
+  }
+
+  private providerOf(snapshot: VmSnapshot): VmProvider {
+    return this.parts.providers.get(snapshot.provider ?? snapshot.template?.provider);
+  }
+
+  /** Limits of the VM itself before those of its provider before those of the service. */
+  private policyOf(snapshot: VmSnapshot): VmPolicy {
+    const { providers, policy } = this.parts;
+    const name = snapshot.provider ?? snapshot.template?.provider ?? providers.default.name;
+    const provider = providers.has(name) ? providers.get(name) : undefined;
+    return { ...policy, ...(provider === undefined || provider.kind === 'local' ? {} : provider.deadlines), ...snapshot.limits };
+  }
+
+  /** Where the next incarnation could be started; asked only when one is to be. */
+  private async placementOf(snapshot: VmSnapshot): Promise<Placement | undefined> {
+    const { vm, instance, template } = snapshot;
+    if (vm.state !== 'requested' || instance !== undefined || vm.desired !== 'running') return undefined;
+    const { providers, store, strategy, random } = this.parts;
+    const provider = snapshot.provider ?? template?.provider ?? providers.default.name;
+    const request = {
+      provider,
+      isolationMin: ISOLATION_LEVELS.indexOf((template?.isolationMin ?? 'none') as Isolation),
+      labels: template?.labels ?? {},
+      home: vm.epoch === 0 ? undefined : snapshot.hostId,
+      allowEmptyWorkspace: snapshot.allowEmptyWorkspace,
+      excluded: snapshot.excludedHosts,
+      strategy,
+    };
+    const result = place(request, await store.hosts(provider), random);
+    if (result.kind === 'nowhere') return result;
+    const isOurs = providers.has(provider) && providers.get(provider).hostId === result.hostId;
+    return isOurs ? { kind: 'here' } : { kind: 'elsewhere', hostId: result.hostId };
+  }
+
+  private siteOf(snapshot: VmSnapshot): Site {
+    const { name, hostId } = this.providerOf(snapshot);
+    return { provider: name, hostId, name: `plexus-${snapshot.vm.id}` };
+  }
+}
+
+/** Nothing is left to do once it is committed. */
+function isCommitted(effect: Effect): boolean {
+  return effect.kind === 'none' || effect.kind === 'sendDrain';
+}
+
+/** What a rejected start means: `unavailable` is asked again, everything else is over. */
+function refusal(error: unknown): Observation {
+  const text = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof ProviderError)) return { phase: 'exited', text };
+  switch (error.code) {
+    case 'INVALID_SPEC':
+      return { phase: 'exited', failure: 'permanent', reasonCode: error.code, text };
+    case 'CAPACITY':
+      return { phase: 'exited', failure: 'capacity', reasonCode: error.code, text };
+    case 'QUOTA':
+      return { phase: 'exited', failure: 'quota', reasonCode: error.code, text };
+    case 'UNAVAILABLE':
+      return {
+        phase: 'unknown',
+        failure: 'unavailable',
+        reasonCode: 'PROVIDER_UNAVAILABLE',
+        text,
+        ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+      };
+    case 'IDENTITY_MISMATCH':
+      return { phase: 'unknown', reasonCode: error.code, text };
+    case 'START_FAILED':
+      return { phase: 'exited', text };
   }
 }

@@ -1,19 +1,31 @@
 import type { Clock } from '@plexus/kernel';
-import type { IncarnationKey, Provider, VmStore } from './ports.js';
+import { type JobStore, POOLS_JOB, type PoolStore, PRUNE_JOB, type WorkspaceStore } from './jobs.js';
+import type { Hints, IncarnationKey, VmStore } from './ports.js';
+import type { ProviderRegistry, VmProvider } from './provider-port.js';
 import { PARK_GRACE_MS, type Reconciler, type ReconcilerLog } from './reconciler.js';
 import type { RunWatch } from './run-watch.js';
 import { sweepOrphans } from './sweep-orphans.js';
 
 export interface ScanLoopParts {
   readonly store: VmStore;
-  readonly provider: Provider;
+  readonly providers: ProviderRegistry;
+  readonly jobs: JobStore & PoolStore & WorkspaceStore;
+  readonly hints: Pick<Hints, 'wake'>;
+  readonly newVmId: () => string;
+  /** Says that this process can act on its hosts. */
+  readonly beatHosts: () => Promise<void>;
+  /** A terminated VM's workspace is kept for so long. */
+  readonly workspaceRetentionMs: number;
   readonly reconciler: Pick<Reconciler, 'reconcile' | 'park'>;
   readonly runs: Pick<RunWatch, 'tick'>;
   readonly clock: Clock;
   readonly log: ReconcilerLog;
   /** False while the mesh cannot be reached: then missing heartbeats say nothing, and nothing could be handed over. */
   readonly isConnected: () => boolean;
-  readonly onCounts: (counts: ReadonlyMap<string, number>) => void;
+  /** `oldestBeatMs`: age of the oldest heartbeat among VMs that are ready. */
+  readonly onCounts: (counts: ReadonlyMap<string, number>, oldestBeatMs: number) => void;
+  readonly onPools: (sizes: { readonly ready: number; readonly desired: number }) => void;
+  readonly onReaped: (reason: 'no-record' | 'refused') => void;
 }
 
 /** Correctness path: hints only make it faster. */
@@ -45,10 +57,17 @@ export class ScanLoop {
       chore('pulse', 2_000, async () => {
         if (await store.pulse()) parts.log.warn({}, 'database or mesh had been out of sight: every lease got one full grace period');
       }),
-      chore('watch', 5_000, async () => parts.provider.watch(await store.present(), (key) => this.onGone(key))),
-      chore('counts', 5_000, async () => parts.onCounts(await store.countByState())),
-      chore('sweep', 30_000, () => sweepOrphans(parts.provider, store, parts.log)),
-      chore('prune', 600_000, () => store.prune()),
+      chore('hosts', 5_000, () => parts.beatHosts()),
+      chore('watch', 5_000, () =>
+        this.forEachProvider(async (provider) => provider.watch(await store.present(provider.name, provider.hostId), (key) => this.onGone(key))),
+      ),
+      chore('counts', 5_000, async () => parts.onCounts(await store.countByState(), await store.oldestBeatMs())),
+      chore('pools', 5_000, () => this.fillPools()),
+      chore('sweep', 30_000, () => this.forEachProvider((provider) => this.sweep(provider))),
+      chore('workspaces', 60_000, () => this.forEachProvider((provider) => this.removeWorkspaces(provider))),
+      chore('prune', 600_000, async () => {
+        if ((await parts.jobs.acquire(PRUNE_JOB, 600_000)) !== undefined) await store.prune();
+      }),
     ];
   }
 
@@ -62,13 +81,19 @@ export class ScanLoop {
     this.wakeUp?.();
   }
 
+  /** A member of a warm pool was taken: its successor is made now, not with the next turn. */
+  refillPools(): void {
+    for (const chore of this.chores) if (chore.name === 'pools') chore.lastAt = Number.NEGATIVE_INFINITY;
+    this.kick();
+  }
+
   /** Takes nothing new and waits for what is being done; then gives its claims back, so that others need not wait for them. */
   async stop(): Promise<void> {
     this.stopping.abort();
     this.wakeUp?.();
     await this.running;
     await Promise.race([Promise.all(this.inFlight), this.parts.clock.sleep(STOP_TIMEOUT_MS)]);
-    this.parts.provider.watch([], () => {});
+    for (const provider of this.parts.providers.all) provider.watch([], () => {});
     await this.parts.store.releaseAll();
   }
 
@@ -77,11 +102,52 @@ export class ScanLoop {
    * otherwise is put right by the next start.
    */
   async parkAll(): Promise<void> {
-    const { store, provider, reconciler, log } = this.parts;
-    const rows = store.present().then((present) => Promise.all(present.map(({ vmId }) => reconciler.park(vmId))));
-    const processes = provider.list().then((running) => Promise.all(running.map((key) => provider.destroy(key, { force: false, graceMs: PARK_GRACE_MS }))));
-    for (const outcome of await Promise.allSettled([rows, processes])) {
+    const { store, providers, reconciler, log } = this.parts;
+    // Only VMs of this machine end with it.
+    const work = providers.all
+      .filter(({ kind }) => kind === 'local')
+      .flatMap((provider) => [
+        store.present(provider.name, provider.hostId).then((present) => Promise.all(present.map(({ vmId }) => reconciler.park(vmId)))),
+        provider.list().then((running) => Promise.all(running.map((key) => provider.destroy(key, { force: false, graceMs: PARK_GRACE_MS })))),
+      ]);
+    for (const outcome of await Promise.allSettled<unknown>(work)) {
       if (outcome.status === 'rejected') log.error({ err: outcome.reason }, 'VMs could not be stopped in order');
+    }
+  }
+
+  private async forEachProvider(work: (provider: VmProvider) => Promise<unknown>): Promise<void> {
+    for (const provider of this.parts.providers.all) await work(provider);
+  }
+
+  private async fillPools(): Promise<void> {
+    const { jobs, hints, newVmId, onPools } = this.parts;
+    const token = await jobs.acquire(POOLS_JOB, 15_000);
+    if (token === undefined) return;
+    const { touched, ...sizes } = await jobs.fill(token, newVmId);
+    for (const { tenant, vmId } of touched) hints.wake(tenant, vmId);
+    onPools(sizes);
+  }
+
+  /** A list that cannot be had, or a database that does not answer, skips the sweep of this provider and nothing else. */
+  private async sweep(provider: VmProvider): Promise<void> {
+    const { jobs, store, log, onReaped } = this.parts;
+    if ((await jobs.acquire(`sweep:${provider.name}:${provider.hostId}`, 60_000)) === undefined) return;
+    try {
+      await sweepOrphans(provider, store, log, onReaped);
+    } catch (error) {
+      log.warn({ provider: provider.name, err: error }, 'a sweep was skipped');
+    }
+  }
+
+  private async removeWorkspaces(provider: VmProvider): Promise<void> {
+    const { jobs, log, workspaceRetentionMs } = this.parts;
+    for (const vmId of await jobs.expired(provider.name, provider.hostId, workspaceRetentionMs, 50)) {
+      try {
+        await provider.removeWorkspace(vmId);
+        await jobs.removed(vmId);
+      } catch (error) {
+        log.warn({ vmId, err: error }, 'the workspace of a VM that is over could not be removed; trying again');
+      }
     }
   }
 

@@ -1,4 +1,5 @@
-import type { IncarnationKey, Provider, VmStore } from './ports.js';
+import type { IncarnationKey, VmStore } from './ports.js';
+import type { VmProvider } from './provider-port.js';
 import type { ReconcilerLog } from './reconciler.js';
 
 /** Younger ones may belong to a start whose commit is still on its way. */
@@ -10,17 +11,24 @@ const KILL_SHARE = 0.2;
  * Ends what runs here without a row that says so. Rejects, and thereby does nothing, when either list cannot be had; refuses when far
  * more would have to be ended than faults can explain, because then the record is wrong and not the processes.
  */
-export async function sweepOrphans(provider: Provider, store: Pick<VmStore, 'present'>, log: ReconcilerLog): Promise<void> {
+export async function sweepOrphans(
+  provider: Pick<VmProvider, 'name' | 'hostId' | 'list' | 'destroy'>,
+  store: Pick<VmStore, 'present'>,
+  log: ReconcilerLog,
+  onReaped: (reason: 'no-record' | 'refused') => void,
+): Promise<void> {
   const running = await provider.list();
-  const known = new Set((await store.present()).map(nameOf));
+  const known = new Set((await store.present(provider.name, provider.hostId)).map(nameOf));
   const orphans = running.filter((incarnation) => incarnation.ageMs >= MIN_AGE_MS && !known.has(nameOf(incarnation)));
   if (orphans.length > Math.max(MIN_KILLS, running.length * KILL_SHARE)) {
-    log.error({ orphans: orphans.length, running: running.length }, 'too many VM processes without a record: none was ended; is this the right database?');
+    log.error({ orphans: orphans.length, running: running.length }, 'too many VMs without a record: none was ended; is this the right database?');
+    onReaped('refused');
     return;
   }
-  for (const { vmId, epoch } of orphans) {
-    log.warn({ vmId, epoch }, 'ending a VM process that no record knows');
-    await provider.destroy({ vmId, epoch }, { force: true });
+  for (const { vmId, epoch, ref } of orphans) {
+    log.warn({ vmId, epoch }, 'ending a VM that no record knows');
+    await provider.destroy({ vmId, epoch }, { force: true, ...(ref === undefined ? {} : { ref }) });
+    onReaped('no-record');
   }
 }
 

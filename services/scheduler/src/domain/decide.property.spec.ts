@@ -56,6 +56,10 @@ class World {
         reason: undefined,
         lastActivityAt: this.now,
         openRuns: 0,
+        activeRuns: 0,
+        poolId: undefined,
+        drainReason: undefined,
+        snapshotsPending: 0,
         nextActionAt: this.now,
         rowVersion: 1,
       });

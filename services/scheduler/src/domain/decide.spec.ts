@@ -21,6 +21,10 @@ function vm(rest: Partial<VmView>): VmView {
     reason: undefined,
     lastActivityAt: NOW - 1_000,
     openRuns: 0,
+    activeRuns: rest.openRuns ?? 0,
+    poolId: undefined,
+    drainReason: undefined,
+    snapshotsPending: 0,
     ...rest,
   };
 }
@@ -128,7 +132,7 @@ describe('decide', () => {
 
   it('stops an idle VM, but never one with a run or a caller', () => {
     const idle = { lastActivityAt: NOW - 31 * 60_000, stateSince: NOW - 31 * 60_000 };
-    expect(decide(situation(idle)).patch).toMatchObject({ state: 'stopping', stopTarget: 'paused', reason: { code: 'IDLE' } });
+    expect(decide(situation(idle)).patch).toMatchObject({ state: 'pausing', stopTarget: 'paused', reason: { code: 'IDLE' } });
     expect(decide(situation({ ...idle, openRuns: 1 })).patch).toEqual({});
     expect(decide(situation({ ...idle, generation: 2 })).patch).toEqual({});
   });
@@ -164,5 +168,94 @@ describe('the fencing arithmetic', () => {
 
   it('refuses numbers with which a successor could run beside the tools of its predecessor', () => {
     expect(fencingProblem({ leaseMs: 20_000, suspectMs: 30_000 })).toMatch(/must exceed 55000 ms/);
+  });
+
+  describe('pausing and draining', () => {
+    it('asks for snapshots when somebody pauses it, and lets runs finish first', () => {
+      expect(decide(situation({ desired: 'paused' }))).toMatchObject({ patch: { state: 'pausing' }, effect: { kind: 'sendDrain', snapshot: true } });
+      expect(decide(situation({ desired: 'paused', openRuns: 1 }))).toMatchObject({
+        patch: { state: 'draining' },
+        effect: { kind: 'sendDrain', snapshot: false },
+      });
+      const draining = { state: 'draining', desired: 'paused', stopTarget: 'paused', deadlineAt: NOW + 1_000 } as const;
+      expect(decide(situation({ ...draining, openRuns: 1 })).patch).toEqual({});
+      expect(decide(situation(draining)).patch).toMatchObject({ state: 'pausing' });
+    });
+
+    it('waits for the snapshots, and says so when it goes without them', () => {
+      const pausing = { state: 'pausing', stopTarget: 'paused', snapshotsPending: 1, deadlineAt: NOW + 1_000 } as const;
+      expect(decide(situation(pausing)).patch).toEqual({});
+      expect(decide(situation({ ...pausing, snapshotsPending: 0 })).patch).toMatchObject({ state: 'stopping', stopTarget: 'paused' });
+      expect(decide(situation({ ...pausing, deadlineAt: NOW })).patch).toMatchObject({ state: 'stopping', pauseDegraded: true });
+    });
+
+    it('remembers a pause that came before it was ready, and never starts a VM only to pause it', () => {
+      expect(decide(situation({ state: 'booting', desired: 'paused', deadlineAt: NOW + 1 })).patch).toEqual({});
+      expect(decide(situation({ state: 'requested', desired: 'paused' }, { instance: undefined })).patch).toMatchObject({
+        state: 'stopping',
+        stopTarget: 'paused',
+      });
+      expect(decide(situation({ state: 'backoff', desired: 'paused', deadlineAt: NOW + 9_000 }, { instance: undefined })).patch).toMatchObject({
+        state: 'requested',
+      });
+    });
+
+    it('finishes a pause although somebody wants it again meanwhile, and starts it right after', () => {
+      expect(decide(situation({ state: 'pausing', stopTarget: 'paused', snapshotsPending: 1, deadlineAt: NOW + 1_000, generation: 2 })).patch).toEqual({});
+      expect(decide(situation({ state: 'stopping', stopTarget: 'paused', generation: 2 }, { observed: GONE })).patch).toMatchObject({ state: 'requested' });
+    });
+
+    it('drains at the wish of somebody, moves the runs at the deadline, and comes back when the wish is taken back', () => {
+      expect(decide(situation({ drainReason: 'host', openRuns: 1 })).patch).toMatchObject({ state: 'draining', deadlineAt: NOW + LOCAL_POLICY.drainMs });
+      const draining = { state: 'draining', stopTarget: 'paused', openRuns: 1, drainReason: 'host' } as const;
+      expect(decide(situation({ ...draining, deadlineAt: NOW })).patch).toMatchObject({ state: 'stopping' });
+      expect(decide(situation({ ...draining, state: 'stopping' }, { observed: GONE })).patch).toMatchObject({ state: 'requested', drainReason: null });
+      expect(decide(situation({ ...draining, drainReason: undefined, deadlineAt: NOW + 1 })).patch).toMatchObject({ state: 'ready' });
+    });
+
+    it('lets a run go on for a while beyond the maximum life, and then drains it', () => {
+      const old = (ms: number) => ({ instance: instance({ startedAt: NOW - LOCAL_POLICY.maxLifeMs - ms }) });
+      expect(decide(situation({ openRuns: 1 }, old(1_000))).patch).toEqual({});
+      expect(decide(situation({ openRuns: 1 }, old(LOCAL_POLICY.lifeGraceMs + 1))).patch).toMatchObject({ state: 'draining', drainReason: 'max-life' });
+    });
+  });
+
+  describe('starts that are refused', () => {
+    const provisioning = { state: 'provisioning', attempt: 1, deadlineAt: NOW + 60_000 } as const;
+    const refused = (observed: Observation) => decide(situation(provisioning, { instance: instance({ phase: 'creating' }), observed }));
+
+    it('fails at once what can never work', () => {
+      expect(refused({ phase: 'exited', failure: 'permanent', reasonCode: 'INVALID_SPEC', text: 'no such image' }).patch).toMatchObject({
+        state: 'stopping',
+        stopTarget: 'failed',
+        reason: { code: 'INVALID_SPEC', text: 'no such image' },
+      });
+    });
+
+    it('goes elsewhere when a host is full, and that is no attempt', () => {
+      expect(refused({ phase: 'exited', failure: 'capacity', text: 'full' }).patch).toMatchObject({ stopTarget: 'requested', attempt: 0, excludeHost: true });
+    });
+
+    it('waits as long as a provider asks for', () => {
+      expect(refused({ phase: 'unknown', failure: 'unavailable', retryAfterMs: 2_000 })).toMatchObject({ patch: {}, nextActionAt: NOW + 2_000 });
+    });
+
+    it('waits for a place without counting it as an attempt', () => {
+      const nowhere = { kind: 'nowhere', code: 'WORKSPACE_HOST_DOWN', text: 'its host is down' } as const;
+      const waiting = decide(situation({ state: 'requested' }, { instance: undefined, placement: nowhere }));
+      expect(waiting.patch).toMatchObject({ state: 'backoff', reason: { code: 'WORKSPACE_HOST_DOWN' } });
+      expect(waiting.patch.attempt).toBeUndefined();
+    });
+  });
+
+  describe('members of a warm pool', () => {
+    const warm = { state: 'warm', poolId: 'p' } as const;
+    it('wait, go when they are too old, and never come back once their lease ran out', () => {
+      expect(decide(situation(warm)).patch).toEqual({});
+      expect(decide(situation({ ...warm, stateSince: NOW - LOCAL_POLICY.maxLifeMs })).patch).toMatchObject({ state: 'stopping', stopTarget: 'terminated' });
+      expect(decide(situation(warm, { instance: instance({ leaseUntil: NOW }) })).patch).toMatchObject({ state: 'suspect' });
+      expect(decide(situation({ ...warm, state: 'suspect', deadlineAt: NOW + 9_000 })).patch).toMatchObject({ state: 'stopping', stopTarget: 'terminated' });
+      expect(decide(situation(warm, { observed: GONE })).patch).toMatchObject({ state: 'stopping', stopTarget: 'terminated' });
+    });
   });
 });

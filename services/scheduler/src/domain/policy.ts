@@ -1,5 +1,7 @@
 /** Time limits of the life of a VM, in milliseconds. */
 export interface VmPolicy {
+  /** Longest stay in `requested`. */
+  readonly requestedMs: number;
   readonly provisionMs: number;
   readonly bootMs: number;
   readonly leaseMs: number;
@@ -19,10 +21,15 @@ export interface VmPolicy {
   readonly maxAttempts: number;
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;
+  /** A node that cannot be reached is waited for this long beyond `stopMs` before its VM is ended by force. */
+  readonly unreachableMs: number;
+  /** An incarnation that still has runs this long after its maximum life is drained. */
+  readonly lifeGraceMs: number;
 }
 
 /** Defaults for the local provider. */
 export const LOCAL_POLICY: VmPolicy = {
+  requestedMs: 30_000,
   provisionMs: 60_000,
   bootMs: 30_000,
   leaseMs: 30_000,
@@ -37,6 +44,8 @@ export const LOCAL_POLICY: VmPolicy = {
   maxAttempts: 6,
   backoffBaseMs: 1_000,
   backoffCapMs: 30_000,
+  unreachableMs: 5 * 60_000,
+  lifeGraceMs: 5 * 60_000,
 };
 
 /** A runtime that hears nothing kills its tools this long after it sent the last acknowledged beat (vm-protocol). */

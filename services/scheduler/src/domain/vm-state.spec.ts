@@ -42,15 +42,6 @@ describe('the states of a VM', () => {
         at = next;
       }
     }
-    expect(STATES.filter((state) => admissionPath(state) === undefined)).toEqual([
-      'requested',
-      'pausing',
-      'paused',
-      'backoff',
-      'stopping',
-      'failed',
-      'terminated',
-      'warm',
-    ]);
+    expect(STATES.filter((state) => admissionPath(state) === undefined)).toEqual(['requested', 'paused', 'backoff', 'stopping', 'failed', 'terminated']);
   });
 });

@@ -50,10 +50,17 @@ export function isTerminal(state: VmState): boolean {
   return VM_EDGES[state].length === 0;
 }
 
-/** States in which an incarnation exists that has, or will get, a socket: work may be queued for it. */
-export const LIVE_STATES: readonly VmState[] = ['provisioning', 'booting', 'ready', 'suspect', 'draining'];
+/** States in which an incarnation exists that has, or will get, a socket. */
+export const LIVE_STATES: readonly VmState[] = ['provisioning', 'booting', 'warm', 'ready', 'suspect', 'draining', 'pausing'];
 
-/** True when work queued for the current epoch will be read by somebody, unless that incarnation dies first. */
+const WORKING_STATES: readonly VmState[] = ['provisioning', 'booting', 'ready', 'suspect'];
+
+/** True when new work queued for the current epoch will be read by somebody, unless that incarnation dies first. */
 export function takesWork(state: VmState): boolean {
-  return LIVE_STATES.includes(state);
+  return WORKING_STATES.includes(state);
+}
+
+/** True while runs that the incarnation has may be steered and cancelled. */
+export function hearsCommands(state: VmState): boolean {
+  return takesWork(state) || state === 'draining' || state === 'pausing';
 }

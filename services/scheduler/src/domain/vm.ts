@@ -25,8 +25,16 @@ export interface VmView {
   readonly stopTarget: StopTarget | undefined;
   readonly reason: Reason | undefined;
   readonly lastActivityAt: number;
-  /** Runs that were handed to this VM and have no end yet. */
+  /** Runs that were given to this VM and have no end yet. */
   readonly openRuns: number;
+  /** Those of them that the current incarnation works on. */
+  readonly activeRuns: number;
+  /** Set: a member of this pool, without an owner. */
+  readonly poolId: string | undefined;
+  /** Somebody wants it out of use: `host`, `operator`, `template`, `max-life`. */
+  readonly drainReason: string | undefined;
+  /** Sessions whose snapshot was asked for and has not come. */
+  readonly snapshotsPending: number;
 }
 
 export type InstancePhase = 'creating' | 'running' | 'stopping' | 'gone';
@@ -49,7 +57,20 @@ export interface Observation {
   readonly signal?: string;
   /** Last words of the log, or why it could not be started. */
   readonly text?: string;
+  /** Stable code of the provider for `text`. */
+  readonly reasonCode?: string;
+  /** What a start that was refused says about the next: never, not on this host, not now, or nothing. */
+  readonly failure?: 'permanent' | 'capacity' | 'quota' | 'unavailable';
+  /** With `unavailable`: when the provider wants to be asked again. */
+  readonly retryAfterMs?: number;
 }
+
+/** Where an incarnation may be started. */
+export type Placement =
+  | { readonly kind: 'here' }
+  /** Another replica is the one that can start it. */
+  | { readonly kind: 'elsewhere'; readonly hostId: string }
+  | { readonly kind: 'nowhere'; readonly code: string; readonly text: string };
 
 /** What the database should change. An absent field stays as it is; `null` clears. */
 export interface VmPatch {
@@ -61,6 +82,11 @@ export interface VmPatch {
   readonly deadlineAt?: number | null;
   readonly stopTarget?: StopTarget | null;
   readonly reason?: Reason | null;
+  readonly drainReason?: string | null;
+  readonly pauseDegraded?: boolean;
+  readonly hostId?: string;
+  /** The host has just shown that it cannot start this VM: others come first. */
+  readonly excludeHost?: boolean;
 }
 
 /** The same for the incarnation. `create` makes a new row with the next epoch, which becomes the VM's current one. */
@@ -72,6 +98,8 @@ export type Effect =
   | { readonly kind: 'none' }
   | { readonly kind: 'create' }
   | { readonly kind: 'observe' }
+  /** Tells the runtime to take no new runs, and with `snapshot` to send one of each session. Queued with the commit, so it is never lost. */
+  | { readonly kind: 'sendDrain'; readonly graceMs: number; readonly snapshot: boolean }
   | { readonly kind: 'destroy'; readonly force: boolean };
 
 export interface Decision {

@@ -28,6 +28,18 @@ export function gatewayTenant({ tenant, principal }: RpcContext): string | undef
   return tenant === NO_TENANT ? undefined : tenant;
 }
 
+/** Hosts belong to the platform, not to a tenant: its operators may see them, and services without a user. */
+export function operatorOf({ principal }: RpcContext): void {
+  const isService = principal.role === 'service' && principal.user === undefined;
+  if (!isService && !hasScope(principal.scopes, SCOPES.admin)) throw plexusError('MISSING_SCOPE', { details: { scope: SCOPES.admin } });
+  if (!isService && principal.role !== 'operator' && principal.role !== 'user') throw plexusError('FORBIDDEN');
+}
+
+/** Who asks, for the activity list of a VM. */
+export function sourceOf({ principal }: RpcContext): string {
+  return principal.user === undefined ? principal.role : `${principal.role} ${principal.user}`;
+}
+
 /** Services of the mesh act for the user they name; everybody else needs the scope, and a VM may not steer VMs at all. */
 function requireScope(principal: Principal, wanted: string): void {
   if (principal.role === 'vm') throw plexusError('FORBIDDEN', { message: 'A VM may not ask for VMs.' });

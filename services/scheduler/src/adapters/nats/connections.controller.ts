@@ -7,7 +7,7 @@ import { Admission } from '../../application/admission.js';
 import { Connections } from '../../application/connections.js';
 import { gatewayTenant } from './caller.js';
 
-const { redeemTicket, verifyVmToken, attachVm, detachVm, beatVms, readOutbox, ackOutbox, submitVmFrame, markVmInbox } = vmContracts;
+const { redeemTicket, verifyVmToken, refreshVmToken, attachVm, detachVm, beatVms, readOutbox, ackOutbox, submitVmFrame, markVmInbox } = vmContracts;
 
 /** What gateways ask for the sockets of VMs that they hold. */
 @Controller()
@@ -26,6 +26,11 @@ export class ConnectionsController {
   async verify(@Payload() { token, userId }: DataOf<typeof verifyVmToken>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof verifyVmToken>> {
     const { vmId, epoch, tenant, userId: owner, orgId } = await this.admission.verify(token, gatewayTenant(context), userId);
     return { vmId, epoch, tenant, owner, orgId };
+  }
+
+  @Rpc(refreshVmToken)
+  refresh(@Payload() { vmId, epoch, connGen }: DataOf<typeof refreshVmToken>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof refreshVmToken>> {
+    return this.admission.refresh({ vmId, epoch, tenant: gatewayTenant(context) }, connGen);
   }
 
   @Rpc(attachVm)

@@ -16,22 +16,36 @@ export interface OwnerRow {
   readonly current_epoch: number;
   readonly reason_code: string | null;
   readonly reason_text: string | null;
+  readonly drain_reason: string | null;
 }
 
-const COLUMNS = 'id, state, desired_state, stop_target, generation, observed_generation, current_epoch, reason_code, reason_text';
+/** What a join looks at beside that. */
+export interface LiveRow extends OwnerRow {
+  /** It runs with an older version of its template. */
+  readonly is_stale: boolean;
+  /** Used within the last minutes, or right now. */
+  readonly in_use: boolean;
+}
+
+const COLUMNS = 'id, state, desired_state, stop_target, generation, observed_generation, current_epoch, reason_code, reason_text, drain_reason';
+const OWNED = 'pool_id IS NULL';
+/** A VM that was used this lately is not replaced because its template changed. */
+const HOT_MS = 300_000;
+const LIVE_COLUMNS = `${COLUMNS}, coalesce(template_hash <> (SELECT c.spec_hash FROM vm_templates c JOIN vm_templates t ON t.name = c.name WHERE t.id = vms.template_id AND c.is_current), false) AS is_stale,
+  (last_activity_at > clock_timestamp() - interval '${HOT_MS} milliseconds' OR EXISTS (SELECT 1 FROM vm_runs r WHERE r.vm_id = vms.id AND r.state = 'open')) AS in_use`;
 const OF_OWNER = 'tenant_id = $1 AND subject_id = $2 AND scope_key = $3';
 
 const keyOf = (key: OwnerKey): string[] => [key.tenant, key.subject, key.scope];
 
 /** The one live row of an owner key. */
-export async function findLive(db: Queryable, key: OwnerKey): Promise<OwnerRow | undefined> {
-  const rows = await db.query<OwnerRow>('owner_live', `SELECT ${COLUMNS} FROM vms WHERE ${OF_OWNER} AND ${LIVE}`, keyOf(key));
+export async function findLive(db: Queryable, key: OwnerKey): Promise<LiveRow | undefined> {
+  const rows = await db.query<LiveRow>('owner_live', `SELECT ${LIVE_COLUMNS} FROM vms WHERE ${OF_OWNER} AND ${LIVE} AND ${OWNED}`, keyOf(key));
   return rows[0];
 }
 
 /** The same, locked until the transaction ends: everything that queues work for a VM goes through here, one after the other. */
 export async function lockLive(tx: Tx, key: OwnerKey): Promise<OwnerRow | undefined> {
-  const rows = await tx.query<OwnerRow>('owner_live_lock', `SELECT ${COLUMNS} FROM vms WHERE ${OF_OWNER} AND ${LIVE} FOR UPDATE`, keyOf(key));
+  const rows = await tx.query<OwnerRow>('owner_live_lock', `SELECT ${COLUMNS} FROM vms WHERE ${OF_OWNER} AND ${LIVE} AND ${OWNED} FOR UPDATE`, keyOf(key));
   return rows[0];
 }
 
@@ -46,30 +60,33 @@ export async function findCooling(db: Queryable, key: OwnerKey): Promise<(OwnerR
   return rows[0];
 }
 
-/** Makes the row unless somebody else was faster; the partial unique index decides. */
-export async function insertVm(db: Queryable, key: OwnerKey, id: string): Promise<OwnerRow | undefined> {
-  const rows = await db.query<OwnerRow>(
-    'owner_insert',
-    `INSERT INTO vms (id, tenant_id, subject_id, scope_key, state, next_action_at) VALUES ($4, $1, $2, $3, 'requested', clock_timestamp())
-     ON CONFLICT (tenant_id, subject_id, scope_key) WHERE ${LIVE} DO NOTHING RETURNING ${COLUMNS}`,
-    [...keyOf(key), id],
-  );
-  return rows[0];
-}
-
 /** True while nobody has asked for this VM since it was stopped, or began to be: only then a new wish must be written down. */
 export function needsWish(row: OwnerRow): boolean {
-  const stopped = row.state === 'paused' || (row.state === 'stopping' && (row.stop_target ?? 'paused') === 'paused');
+  const stopped =
+    row.state === 'paused' || row.state === 'pausing' || row.state === 'draining' || (row.state === 'stopping' && (row.stop_target ?? 'paused') === 'paused');
   return row.desired_state === 'paused' || (stopped && row.generation <= row.observed_generation);
 }
 
 /** Writes a new wish, once however many ask at the same time. False: somebody else just did. */
-export async function writeWish(db: Queryable, row: OwnerRow): Promise<boolean> {
+export async function writeWish(db: Queryable, row: OwnerRow, allowEmptyWorkspace = false): Promise<boolean> {
   const rows = await db.query(
     'owner_wish',
     `UPDATE vms SET generation = generation + 1, desired_state = 'running', next_action_at = clock_timestamp(), last_activity_at = clock_timestamp(),
-            row_version = row_version + 1
+            allow_empty_workspace = allow_empty_workspace OR $3, row_version = row_version + 1
       WHERE id = $1 AND generation = $2 AND desired_state <> 'terminated' AND ${LIVE} RETURNING id`,
+    [row.id, row.generation, allowEmptyWorkspace],
+  );
+  return rows.length === 1;
+}
+
+/** Moves a VM to the current version of its template: one that is up is drained first, and made anew because somebody wants it. */
+export async function refreshTemplate(db: Queryable, row: OwnerRow): Promise<boolean> {
+  const rows = await db.query(
+    'owner_template',
+    `UPDATE vms v SET template_id = c.id, template_hash = c.spec_hash, generation = generation + 1, next_action_at = clock_timestamp(),
+            drain_reason = CASE WHEN v.state = 'ready' THEN 'template' ELSE v.drain_reason END, row_version = row_version + 1
+       FROM vm_templates t JOIN vm_templates c ON c.name = t.name AND c.is_current
+      WHERE v.id = $1 AND v.generation = $2 AND t.id = v.template_id AND v.state IN ('ready', 'paused', 'requested', 'backoff') RETURNING v.id`,
     [row.id, row.generation],
   );
   return rows.length === 1;

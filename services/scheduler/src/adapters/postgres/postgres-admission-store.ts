@@ -1,5 +1,5 @@
 import type { Database } from '@plexus/database';
-import type { AdmissionStore, IncarnationKey, OwnerKey } from '../../application/ports.js';
+import type { AdmissionStore, IncarnationKey, OwnerKey, WireKey } from '../../application/ports.js';
 import { LIVE_STATES, type VmState } from '../../domain/vm-state.js';
 import { ownerOf } from './vm-rows.js';
 
@@ -65,21 +65,34 @@ export class PostgresAdmissionStore implements AdmissionStore {
     );
   }
 
-  async current(key: IncarnationKey): Promise<{ readonly live: boolean; readonly currentEpoch: number; readonly owner: OwnerKey } | undefined> {
-    const [row] = await this.database.query<OwnerColumns & { state: VmState; current_epoch: number; present: boolean }>(
+  async current(
+    key: IncarnationKey,
+  ): Promise<{ readonly live: boolean; readonly currentEpoch: number; readonly owner: OwnerKey; readonly wasWarm: boolean } | undefined> {
+    const [row] = await this.database.query<OwnerColumns & { state: VmState; current_epoch: number; present: boolean; was_warm: boolean }>(
       'admission_current',
       `SELECT v.tenant_id, v.subject_id, v.scope_key, v.state, v.current_epoch,
-              EXISTS (SELECT 1 FROM vm_instances i WHERE i.vm_id = v.id AND i.epoch = $2 AND i.phase IN ('creating', 'running')) AS present
+              EXISTS (SELECT 1 FROM vm_instances i WHERE i.vm_id = v.id AND i.epoch = $2 AND i.phase IN ('creating', 'running')) AS present,
+              EXISTS (SELECT 1 FROM vm_instances i WHERE i.vm_id = v.id AND i.epoch = $2 AND i.was_warm) AS was_warm
          FROM vms v WHERE v.id = $1`,
       [key.vmId, key.epoch],
     );
     if (row === undefined) return undefined;
     const live = row.present && row.current_epoch === key.epoch && LIVE_STATES.includes(row.state);
-    return { live, currentEpoch: row.current_epoch, owner: ownerOf(row) };
+    return { live, currentEpoch: row.current_epoch, owner: ownerOf(row), wasWarm: row.was_warm };
   }
 
   async owner(vmId: string): Promise<OwnerKey | undefined> {
     const [row] = await this.database.query<OwnerColumns>('admission_owner', 'SELECT tenant_id, subject_id, scope_key FROM vms WHERE id = $1', [vmId]);
+    return row && ownerOf(row);
+  }
+
+  async holder(key: WireKey, connGen: number): Promise<OwnerKey | undefined> {
+    const [row] = await this.database.query<OwnerColumns>(
+      'admission_holder',
+      `SELECT v.tenant_id, v.subject_id, v.scope_key FROM vms v JOIN vm_instances i ON i.vm_id = v.id AND i.epoch = v.current_epoch
+        WHERE v.id = $1 AND v.current_epoch = $2 AND i.conn_gen = $3 AND i.phase = 'running' AND ($4::text IS NULL OR v.tenant_id = $4)`,
+      [key.vmId, key.epoch, connGen, key.tenant ?? null],
+    );
     return row && ownerOf(row);
   }
 }

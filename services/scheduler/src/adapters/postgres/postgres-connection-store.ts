@@ -5,6 +5,8 @@ import { admissionPath } from '../../domain/admit.js';
 import { LEASE_BATCH_MS } from '../../domain/policy.js';
 import type { InstancePhase, Move } from '../../domain/vm.js';
 import { assertEdge, type VmState } from '../../domain/vm-state.js';
+import { noteSuccess } from './breaker-rows.js';
+import { noteHostSuccess } from './host-rows.js';
 import { ownerOf, recordMoves } from './vm-rows.js';
 
 /** Frames of one reply together, unless the first alone is larger: a reply is one message of the mesh, and those have a limit (1 MiB). */
@@ -18,6 +20,10 @@ interface AttachRow {
   readonly current_epoch: number;
   readonly row_version: number;
   readonly phase: InstancePhase | null;
+  readonly pool_id: string | null;
+  readonly provider: string | null;
+  readonly host_id: string | null;
+  readonly template_hash: string | null;
 }
 
 interface BeatRow {
@@ -42,13 +48,14 @@ export class PostgresConnectionStore implements ConnectionStore {
     return this.database.transaction(async (tx) => {
       const [vm] = await tx.query<AttachRow>(
         'attach_lock',
-        `SELECT v.tenant_id, v.subject_id, v.scope_key, v.state, v.current_epoch, v.row_version,
+        `SELECT v.tenant_id, v.subject_id, v.scope_key, v.state, v.current_epoch, v.row_version, v.pool_id, v.provider, v.host_id, v.template_hash,
                 (SELECT i.phase FROM vm_instances i WHERE i.vm_id = v.id AND i.epoch = $2) AS phase
            FROM vms v WHERE v.id = $1 AND ($3::text IS NULL OR v.tenant_id = $3) FOR UPDATE`,
         [key.vmId, key.epoch, key.tenant ?? null],
       );
       if (vm === undefined) return { kind: 'unknown' };
-      const path = vm.current_epoch === key.epoch && (vm.phase === 'creating' || vm.phase === 'running') ? admissionPath(vm.state) : undefined;
+      const path =
+        vm.current_epoch === key.epoch && (vm.phase === 'creating' || vm.phase === 'running') ? admissionPath(vm.state, vm.pool_id !== null) : undefined;
       if (path === undefined) return { kind: 'fenced', currentEpoch: vm.current_epoch };
       const moves = await this.admit(tx, key, vm, path);
       return { kind: 'attached', attachment: await this.connect(tx, key, vm, connection, moves) };
@@ -66,13 +73,17 @@ export class PostgresConnectionStore implements ConnectionStore {
     if (moves.length === 0) return moves;
     await tx.query(
       'attach_vm',
-      `UPDATE vms SET state = $2, state_since = clock_timestamp(), observed_generation = generation, attempt = 0, deadline_at = NULL, reason_code = NULL, reason_text = NULL,
+      `UPDATE vms SET state = $2, state_since = clock_timestamp(), observed_generation = generation, attempt = 0, deadline_at = NULL, reason_code = NULL, reason_text = NULL, excluded_hosts = '[]',
               next_action_at = clock_timestamp() + $3 * interval '1 millisecond', last_activity_at = clock_timestamp(), row_version = row_version + $4
         WHERE id = $1`,
       [key.vmId, from, this.leaseMs, moves.length],
     );
     const owner = ownerOf(vm);
     await recordMoves(tx, this.events, { id: key.vmId, owner, epoch: key.epoch, rowVersion: vm.row_version + 1, replica: this.replica }, moves);
+    if (vm.state === 'provisioning' || vm.state === 'booting') {
+      if (vm.provider !== null) await noteSuccess(tx, vm.provider, vm.template_hash ?? '');
+      if (vm.host_id !== null) await noteHostSuccess(tx, vm.host_id);
+    }
     await tx.query('attach_runs', `UPDATE vm_runs SET unavailable_at = NULL WHERE vm_id = $1 AND handed_epoch = $2 AND state = 'open'`, [key.vmId, key.epoch]);
     return moves;
   }
@@ -127,7 +138,7 @@ export class PostgresConnectionStore implements ConnectionStore {
       // One write per VM and batch interval at most, in the order of ids, so that two gateways never wait for each other in a ring.
       `WITH b AS (SELECT * FROM unnest($1::text[], $2::bigint[], $3::int[]) AS t (vm_id, epoch, conn_gen)),
             known AS (SELECT b.vm_id, v.current_epoch, v.desired_state, v.state, i.conn_gen, i.sent_seq, i.lease_until,
-                             coalesce(v.current_epoch = b.epoch AND i.conn_gen = b.conn_gen AND i.phase = 'running' AND v.state IN ('ready', 'suspect', 'draining'), false) AS ok,
+                             coalesce(v.current_epoch = b.epoch AND i.conn_gen = b.conn_gen AND i.phase = 'running' AND v.state IN ('ready', 'warm', 'suspect', 'draining', 'pausing'), false) AS ok,
                              v.id, i.epoch
                         FROM b LEFT JOIN vms v ON v.id = b.vm_id AND ($4::text IS NULL OR v.tenant_id = $4)
                                LEFT JOIN vm_instances i ON i.vm_id = v.id AND i.epoch = b.epoch),

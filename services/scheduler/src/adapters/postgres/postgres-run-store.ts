@@ -3,7 +3,9 @@ import type { Events } from '../../application/events.js';
 import type { HandOver, RunAddress, RunCommand, RunRow, RunStore, Steer, Touched } from '../../application/ports.js';
 import { CANCEL_ESCALATION_MS, type RunEnding, UNAVAILABLE_AFTER_MS } from '../../domain/run-ending.js';
 import { storableJson } from '../../domain/storable-json.js';
-import { takesWork, type VmState } from '../../domain/vm-state.js';
+import { hearsCommands, takesWork, type VmState } from '../../domain/vm-state.js';
+import { noteActivity } from './activity.js';
+import type { MakeVmParts } from './make-vm.js';
 import { framesOfCancel, framesOfSteer, queueFrames } from './outbox-frames.js';
 import { bindRun, queueRun } from './run-binding.js';
 import { findPendingHandOvers, findRun, lockRun, lockUnbound, type RunState, runKey } from './run-rows.js';
@@ -16,6 +18,7 @@ export class PostgresRunStore implements RunStore {
   constructor(
     private readonly database: Database,
     private readonly events: Events,
+    private readonly parts: MakeVmParts,
   ) {}
 
   start(address: RunAddress, scopeKey: string, command: RunCommand, traceparent: string | undefined, newVmId: string): Promise<Touched> {
@@ -29,7 +32,7 @@ export class PostgresRunStore implements RunStore {
       );
       if (inserted === undefined) return this.startAgain(tx, address);
       const run = await findRun(tx, address);
-      return run === undefined ? undefined : bindRun(tx, run, newVmId);
+      return run === undefined ? undefined : bindRun(tx, run, newVmId, this.parts);
     });
   }
 
@@ -111,7 +114,7 @@ export class PostgresRunStore implements RunStore {
     const run = await lockRun(tx, address);
     if (run === undefined) return undefined;
     const vm = run.vmId === undefined ? undefined : run.vmId === seen.vmId ? locked : await this.lockVm(tx, run.vmId);
-    const worksOnIt = vm !== undefined && run.vmId === vm.id && takesWork(vm.state) && run.handedEpoch === vm.current_epoch;
+    const worksOnIt = vm !== undefined && run.vmId === vm.id && hearsCommands(vm.state) && run.handedEpoch === vm.current_epoch;
     return { run, vmId: vm?.id ?? '', epoch: vm?.current_epoch ?? 0, worksOnIt };
   }
 
@@ -129,7 +132,7 @@ export class PostgresRunStore implements RunStore {
     while (bound < BIND_BATCH) {
       const found = await this.database.transaction(async (tx) => {
         const run = await lockUnbound(tx);
-        if (run !== undefined) await bindRun(tx, run, newVmId());
+        if (run !== undefined) await bindRun(tx, run, newVmId(), this.parts);
         return run !== undefined;
       });
       if (!found) break;
@@ -178,7 +181,14 @@ export class PostgresRunStore implements RunStore {
       [tenant, sessionId, runId, end.epoch ?? null, end.seq, end.vmId ?? null],
     );
     const vmId = rows[0]?.vm_id;
-    if (vmId != null) await this.database.query('run_closed_activity', 'UPDATE vms SET last_activity_at = clock_timestamp() WHERE id = $1', [vmId]);
+    if (vmId != null)
+      await this.database.query(
+        'run_closed_activity',
+        `UPDATE vms SET last_activity_at = clock_timestamp(),
+              next_action_at = CASE WHEN state = 'draining' THEN least(next_action_at, clock_timestamp()) ELSE next_action_at END WHERE id = $1`,
+        [vmId],
+      );
+    if (vmId != null) await noteActivity(this.database, vmId, 'run-ended', `run ${runId}`);
   }
 
   async unavailable(limit: number): Promise<(RunAddress & { readonly reason: string })[]> {

@@ -1,10 +1,14 @@
 import type { Database, Tx } from '@plexus/database';
 import type { Events } from '../../application/events.js';
-import { CLAIM_MS, type IncarnationKey, type ProviderRef, type VmSnapshot, type VmStore } from '../../application/ports.js';
+import { CLAIM_MS, type HostView, type IncarnationKey, type ProviderRef, type Site, type VmSnapshot, type VmStore } from '../../application/ports.js';
+import { ISOLATION_LEVELS } from '../../application/provider-port.js';
 import type { VmPolicy } from '../../domain/policy.js';
 import { UNAVAILABLE_AFTER_MS } from '../../domain/run-ending.js';
 import type { Decision } from '../../domain/vm.js';
 import type { VmState } from '../../domain/vm-state.js';
+import { noteFailure } from './breaker-rows.js';
+import { findHosts, HOST_ACTS, noteHostFailure } from './host-rows.js';
+import { queueFrames } from './outbox-frames.js';
 import { PRUNE_STATEMENTS } from './prune.js';
 import { endRunsOf, LIVE, recordMoves, SNAPSHOT_SQL, type SnapshotRow, toSnapshot } from './vm-rows.js';
 
@@ -16,9 +20,8 @@ export interface VmStoreOptions {
   readonly events: Events;
   /** This process; holder of claims. */
   readonly replica: string;
-  /** Where this process can act. */
-  readonly hostId: string;
-  readonly provider: string;
+  /** Where this process can act: hosts of its providers. */
+  readonly hostIds: readonly string[];
   readonly policy: Pick<VmPolicy, 'leaseMs'>;
 }
 
@@ -32,10 +35,10 @@ export class PostgresVmStore implements VmStore {
       `UPDATE vms SET claim_owner = $1, claim_until = clock_timestamp() + $4 * interval '1 millisecond'
         WHERE id IN (SELECT id FROM vms
                       WHERE ${LIVE} AND next_action_at <= clock_timestamp() AND (claim_until IS NULL OR claim_until < clock_timestamp())
-                        AND (host_id IS NULL OR host_id = $2)
+                        AND (host_id IS NULL OR host_id = ANY ($2) OR (state IN ('requested', 'paused', 'backoff') AND NOT ${HOST_ACTS('vms.host_id')}))
                       ORDER BY next_action_at LIMIT $3 FOR UPDATE SKIP LOCKED)
         RETURNING id`,
-      [this.options.replica, this.options.hostId, limit, CLAIM_MS],
+      [this.options.replica, this.options.hostIds, limit, CLAIM_MS],
     );
     return rows.map((row) => row.id);
   }
@@ -45,16 +48,30 @@ export class PostgresVmStore implements VmStore {
     return row && toSnapshot(row);
   }
 
-  async commit(snapshot: VmSnapshot, decision: Decision, outcome: { readonly ref?: ProviderRef | undefined; readonly release: boolean }): Promise<boolean> {
+  hosts(provider: string): Promise<readonly HostView[]> {
+    return findHosts(this.options.database, provider, (level) => (ISOLATION_LEVELS as readonly string[]).indexOf(level));
+  }
+
+  async commit(
+    snapshot: VmSnapshot,
+    decision: Decision,
+    outcome: { readonly ref?: ProviderRef | undefined; readonly release: boolean; readonly site?: Site },
+  ): Promise<boolean> {
     const unchanged = Object.keys(decision.patch).length === 0 && decision.instance === undefined && outcome.ref === undefined;
     if (unchanged) return this.reschedule(snapshot, decision, outcome.release);
     return this.options.database.transaction(async (tx) => {
       const rowVersion = await this.writeVm(tx, snapshot, decision, outcome.release);
       if (rowVersion === undefined) return false;
-      const epoch = decision.instance?.kind === 'create' ? await this.createInstance(tx, snapshot.vm.id) : snapshot.vm.epoch;
+      if (decision.instance?.kind === 'create' && outcome.site === undefined) throw new TypeError('an incarnation needs a site');
+      const epoch = decision.instance?.kind === 'create' ? await this.createInstance(tx, snapshot, outcome.site as Site) : snapshot.vm.epoch;
       await this.writeInstance(tx, snapshot, decision, outcome.ref);
       const to = decision.patch.state;
       if (to !== undefined) await this.afterMove(tx, snapshot, to, decision, epoch, rowVersion);
+      if (decision.effect.kind === 'sendDrain') {
+        const { graceMs, snapshot: wantsSnapshot } = decision.effect;
+        const body = { type: 'drain', data: { grace_ms: graceMs, ...(wantsSnapshot ? { snapshot: true } : {}) } };
+        await queueFrames(tx, snapshot.vm.id, epoch, [{ type: 'drain', sessionId: null, runId: null, body }]);
+      }
       return true;
     });
   }
@@ -79,6 +96,8 @@ export class PostgresVmStore implements VmStore {
       'vm_commit',
       `UPDATE vms SET state = $6, state_since = CASE WHEN state <> $6 THEN clock_timestamp() ELSE state_since END, observed_generation = $7, attempt = $8,
               crashes = $9, deadline_at = $10, stop_target = $11, reason_code = $12, reason_text = $13, next_action_at = $14,
+              drain_reason = $15, pause_degraded = coalesce($16, pause_degraded), host_id = coalesce($17, host_id),
+              excluded_hosts = CASE WHEN $18 AND host_id IS NOT NULL AND NOT excluded_hosts ? host_id THEN excluded_hosts || to_jsonb(host_id) ELSE excluded_hosts END,
               row_version = row_version + 1, ${CLAIM_AFTER(5, 4)}
         WHERE id = $1 AND row_version = $2 AND current_epoch = $3 AND claim_owner = $4 RETURNING row_version`,
       [
@@ -96,20 +115,27 @@ export class PostgresVmStore implements VmStore {
         reason?.code ?? null,
         reason?.text ?? null,
         at(nextActionAt),
+        patch.drainReason === undefined ? (vm.drainReason ?? null) : patch.drainReason,
+        patch.pauseDegraded ?? null,
+        patch.hostId ?? null,
+        patch.excludeHost === true,
       ],
     );
     return row?.row_version;
   }
 
-  private async createInstance(tx: Tx, vmId: string): Promise<number> {
-    const { provider, hostId } = this.options;
+  private async createInstance(tx: Tx, { vm, owner }: VmSnapshot, site: Site): Promise<number> {
     const [row] = await tx.query<{ epoch: number }>(
       'vm_instance_create',
-      `INSERT INTO vm_instances (vm_id, provider, provider_name, phase, host_id) VALUES ($1, $2, $3, 'creating', $4) RETURNING epoch`,
-      [vmId, provider, `plexus-${vmId}`, hostId],
+      `INSERT INTO vm_instances (vm_id, provider, provider_name, phase, host_id, was_warm) VALUES ($1, $2, $3, 'creating', $4, $5) RETURNING epoch`,
+      [vm.id, site.provider, site.name, site.hostId, vm.poolId !== undefined],
     );
     const epoch = (row as { epoch: number }).epoch;
-    await tx.query('vm_instance_current', 'UPDATE vms SET current_epoch = $2, host_id = $3 WHERE id = $1', [vmId, epoch, hostId]);
+    await tx.query(
+      'vm_instance_current',
+      `UPDATE vms SET current_epoch = $2, host_id = $3, provider = $4, workspace_ref = $3 || '/' || id WHERE id = $1 AND tenant_id = $5`,
+      [vm.id, epoch, site.hostId, site.provider, owner.tenant],
+    );
     return epoch;
   }
 
@@ -145,6 +171,11 @@ export class PostgresVmStore implements VmStore {
         `UPDATE vm_runs SET unavailable_at = coalesce(unavailable_at, clock_timestamp() + $2 * interval '1 millisecond') WHERE vm_id = $1 AND state = 'open'`,
         [vm.id, UNAVAILABLE_AFTER_MS],
       );
+    }
+    if (to === 'stopping' && decision.patch.excludeHost === true && decision.patch.stopTarget !== 'requested') {
+      if (snapshot.provider !== undefined)
+        await noteFailure(tx, snapshot.provider, snapshot.template?.hash ?? '', `${owner.tenant}/${owner.subject}/${vm.poolId ?? ''}`);
+      if (snapshot.hostId !== undefined) await noteHostFailure(tx, snapshot.hostId);
     }
     if (to === 'failed') await endRunsOf(tx, events, vm.id, { kind: 'error', code: 'VM_UNAVAILABLE', text: vm.reason?.text ?? 'The VM could not be started.' });
     if (to === 'terminated') await endRunsOf(tx, events, vm.id, { kind: 'error', code: 'VM_LOST', text: vm.reason?.text ?? 'The VM was ended.' });
@@ -183,11 +214,11 @@ export class PostgresVmStore implements VmStore {
     await this.options.database.query('vm_wake', `UPDATE vms SET next_action_at = least(next_action_at, clock_timestamp()) WHERE id = $1 AND ${LIVE}`, [vmId]);
   }
 
-  async present(): Promise<IncarnationKey[]> {
+  async present(provider: string, hostId: string): Promise<IncarnationKey[]> {
     const rows = await this.options.database.query<{ vm_id: string; epoch: number }>(
       'vm_present',
-      `SELECT vm_id, epoch FROM vm_instances WHERE phase <> 'gone' AND host_id = $1`,
-      [this.options.hostId],
+      `SELECT vm_id, epoch FROM vm_instances WHERE phase <> 'gone' AND host_id = $1 AND provider = $2`,
+      [hostId, provider],
     );
     return rows.map((row) => ({ vmId: row.vm_id, epoch: row.epoch }));
   }
@@ -219,6 +250,15 @@ export class PostgresVmStore implements VmStore {
 
   async prune(): Promise<void> {
     for (const [name, sql] of PRUNE_STATEMENTS) await this.options.database.query(name, sql);
+  }
+
+  async oldestBeatMs(): Promise<number> {
+    const [row] = await this.options.database.query<{ age: number | null }>(
+      'vm_oldest_beat',
+      `SELECT (extract(epoch FROM clock_timestamp() - min(i.lease_until)) * 1000)::float8 AS age FROM vm_instances i JOIN vms v ON v.id = i.vm_id AND v.current_epoch = i.epoch
+        WHERE i.phase = 'running' AND v.state = 'ready'`,
+    );
+    return row?.age == null ? 0 : Math.max(0, row.age + this.options.policy.leaseMs);
   }
 
   async countByState(): Promise<ReadonlyMap<VmState, number>> {

@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import type { Prisma, PrismaClient } from '../../../gen/client.js';
 import type { Visibility, VmCatalogue } from '../../application/manage-vms.js';
 
-const WITH_INSTANCE = { instances: { where: { phase: { not: 'gone' } }, take: 1 } } satisfies Prisma.VmInclude;
+const WITH_INSTANCE = { instances: { where: { phase: { not: 'gone' } }, take: 1 }, template: { select: { name: true } } } satisfies Prisma.VmInclude;
 type VmRow = Prisma.VmGetPayload<{ include: typeof WITH_INSTANCE }>;
 
 /** Lists through the Prisma client, on the pool of the service. Loaded at the first use: a replica that nobody asks never needs its memory. */
@@ -29,6 +29,27 @@ export class PrismaVmCatalogue implements VmCatalogue {
       include: WITH_INSTANCE,
     });
     return rows.map(summaryOf);
+  }
+
+  async history(vmId: string, limit: number): ReturnType<VmCatalogue['history']> {
+    const rows = await (await this.open()).vmTransition.findMany({ where: { vmId }, orderBy: { id: 'desc' }, take: limit });
+    return rows.map((row) => ({
+      from: row.fromState as vmContracts.VmState,
+      to: row.toState as vmContracts.VmState,
+      cause: row.cause,
+      epoch: Number(row.epoch),
+      at: row.at.toISOString(),
+      replica: row.replica,
+    }));
+  }
+
+  async activity(vmId: string): ReturnType<VmCatalogue['activity']> {
+    const rows = await (await this.open()).vmActivity.findMany({ where: { vmId }, orderBy: { id: 'desc' }, take: 50 });
+    return rows.map(({ kind, source, at }) => ({ kind, source, at: at.toISOString() }));
+  }
+
+  async openRuns(vmId: string): Promise<{ readonly runId: string; readonly sessionKey: string }[]> {
+    return (await this.open()).vmRun.findMany({ where: { vmId, state: 'open' }, select: { runId: true, sessionKey: true }, take: 50 });
   }
 
   async close(): Promise<void> {
@@ -66,5 +87,11 @@ function summaryOf(row: VmRow): vmContracts.VmSummary {
     createdAt: row.createdAt.toISOString(),
     ...(row.reasonCode === null ? {} : { reason: { code: row.reasonCode, text: row.reasonText ?? '' } }),
     ...(typeof ref?.pid === 'number' ? { pid: ref.pid } : {}),
+    ...(row.provider === null ? {} : { provider: row.provider }),
+    ...(row.hostId === null ? {} : { host: row.hostId }),
+    ...(row.template === null || row.template.name === 'default' ? {} : { template: row.template.name }),
+    ...(row.poolId === null ? {} : { pool: row.poolId }),
+    lastActivityAt: row.lastActivityAt.toISOString(),
+    ...(row.pauseDegraded ? { pauseDegraded: true } : {}),
   };
 }

@@ -24,5 +24,12 @@ export const PRUNE_STATEMENTS: readonly (readonly [name: string, sql: string])[]
   ],
   ['prune_transitions', remove('vm_transitions', 'id', `at < now() - interval '30 days'`)],
   ['prune_audit', remove('vm_audit', 'id', `at < now() - interval '90 days'`)],
-  ['prune_vms', remove('vms', 'id', `state IN ('failed', 'terminated') AND state_since < now() - interval '30 days'`)],
+  [
+    'prune_vms',
+    remove(
+      'vms',
+      'id',
+      `state IN ('failed', 'terminated') AND state_since < now() - interval '30 days' AND (workspace_removed_at IS NOT NULL OR host_id IS NULL)`,
+    ),
+  ],
 ];

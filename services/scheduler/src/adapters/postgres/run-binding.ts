@@ -3,25 +3,29 @@ import type { HandOver, OwnerKey, RunRow, Touched } from '../../application/port
 import { UNAVAILABLE_AFTER_MS } from '../../domain/run-ending.js';
 import { takesWork } from '../../domain/vm-state.js';
 import { framesOf, queueFrames } from './outbox-frames.js';
-import { findCooling, insertVm, lockLive, needsWish, type OwnerRow, writeWish } from './owner-rows.js';
+import { noteActivity } from './activity.js';
+import { type MakeVmParts, makeVm } from './make-vm.js';
+import { findCooling, lockLive, needsWish, type OwnerRow, writeWish } from './owner-rows.js';
 import { runKey } from './run-rows.js';
 
 /** How soon a run whose VM is just being ended for good looks for the next one. */
 const ENDING_RETRY_MS = 500;
+const QUOTA_RETRY_MS = 2_000;
 
 /**
  * Gives an open run its VM: finds, resumes or creates the row, wakes it, and queues the frames at once when the incarnation is there and
  * needs no marker. Otherwise the reconciler hands the run over as soon as there is an incarnation.
  */
-export async function bindRun(tx: Tx, run: RunRow, newVmId: string): Promise<Touched> {
+export async function bindRun(tx: Tx, run: RunRow, newVmId: string, parts: MakeVmParts): Promise<Touched> {
   const key = ownerKeyOf(run);
-  const vm = (await lockLive(tx, key)) ?? (await makeVm(tx, run, key, newVmId));
+  const vm = (await lockLive(tx, key)) ?? (await makeFor(tx, run, key, newVmId, parts));
   if (vm === undefined) return undefined;
   if (vm.desired_state === 'terminated') {
     await postpone(tx, run, ENDING_RETRY_MS);
     return undefined;
   }
   if (needsWish(vm)) await writeWish(tx, vm);
+  await noteActivity(tx, vm.id, 'run', `run ${run.runId} of ${run.sessionKey}`);
   await tx.query('run_bind', 'UPDATE vm_runs SET vm_id = $4, bind_at = NULL WHERE tenant_id = $1 AND session_id = $2 AND run_id = $3', [...runKey(run), vm.id]);
   // A new row version: whoever is deciding about this VM right now must see the run.
   await tx.query(
@@ -34,16 +38,18 @@ export async function bindRun(tx: Tx, run: RunRow, newVmId: string): Promise<Tou
   return { vmId: vm.id, queued };
 }
 
-async function makeVm(tx: Tx, run: RunRow, key: OwnerKey, newVmId: string): Promise<OwnerRow | undefined> {
+async function makeFor(tx: Tx, run: RunRow, key: OwnerKey, newVmId: string, parts: MakeVmParts): Promise<OwnerRow | undefined> {
   const cooling = await findCooling(tx, key);
   if (cooling !== undefined) {
     await postpone(tx, run, cooling.remaining_ms);
     return undefined;
   }
-  const made = (await insertVm(tx, key, newVmId)) ?? (await lockLive(tx, key));
-  // Made and gone again in between: look once more soon.
-  if (made === undefined) await postpone(tx, run, ENDING_RETRY_MS);
-  return made;
+  const made = await makeVm(tx, key, newVmId, { source: `run ${run.runId}`, ...parts.limitsOf(run.tenant, run.agentId) }, parts);
+  if (made.kind === 'made') return made.row;
+  const found = made.kind === 'contended' ? await lockLive(tx, key) : undefined;
+  // No room, or made and gone again in between: look once more soon. A run that finds none in time ends with VM_UNAVAILABLE.
+  if (found === undefined) await postpone(tx, run, made.kind === 'broken' ? made.retryAfterMs : made.kind === 'quota' ? QUOTA_RETRY_MS : ENDING_RETRY_MS);
+  return found;
 }
 
 async function postpone(tx: Tx, run: RunRow, ms: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { appendOutbox, type Tx } from '@plexus/database';
 import type { Events } from '../../application/events.js';
-import type { OwnerKey, RunAddress, VmSnapshot } from '../../application/ports.js';
+import type { OwnerKey, RunAddress, TemplateRow, VmSnapshot } from '../../application/ports.js';
 import type { RunEnding } from '../../domain/run-ending.js';
 import type { InstancePhase, Move } from '../../domain/vm.js';
 import type { DesiredState, StopTarget, VmState } from '../../domain/vm-state.js';
@@ -8,15 +8,25 @@ import type { DesiredState, StopTarget, VmState } from '../../domain/vm-state.js
 /** States that hold the owner key. As text, because the partial indexes only serve a query that spells their condition out. */
 export const LIVE = `state NOT IN ('failed', 'terminated')`;
 
-/** One VM with its present incarnation and the counts that decisions need. A run that is being cancelled keeps no VM alive. */
+/**
+ * One VM with its present incarnation and the counts that decisions need. A run that is being cancelled keeps no VM alive; a snapshot is only waited
+ * for where the runtime has shown that it sends some.
+ */
 export const SNAPSHOT_SQL = `
   SELECT v.id, v.tenant_id, v.subject_id, v.scope_key, v.state, v.state_since, v.desired_state, v.generation, v.observed_generation,
          v.current_epoch, v.attempt, v.crashes, v.deadline_at, v.stop_target, v.reason_code, v.reason_text, v.last_activity_at,
-         v.row_version, v.claim_owner, i.epoch AS instance_epoch, i.phase, i.started_at, i.attached_at, i.lease_until,
+         v.row_version, v.claim_owner, v.pool_id, v.drain_reason, v.provider, v.host_id, v.excluded_hosts, v.allow_empty_workspace,
+         coalesce(v.idle_ms, t.idle_ms) AS idle_ms, v.retention_ms, coalesce(v.max_life_ms, t.max_life_ms) AS max_life_ms,
+         t.id AS template_id, t.name AS template_name, t.spec_hash, t.provider AS template_provider, t.isolation_min, t.labels, t.spec, i.epoch AS instance_epoch, i.phase, i.started_at, i.attached_at, i.lease_until,
          clock_timestamp() AS now,
          (SELECT count(*) FROM vm_runs r WHERE r.vm_id = v.id AND r.state = 'open' AND r.cancel_reason IS NULL) AS open_runs,
-         (SELECT count(*) FROM vm_runs r WHERE r.vm_id = v.id AND r.state = 'open' AND r.handed_epoch IS DISTINCT FROM v.current_epoch) AS pending_hand_overs
-    FROM vms v LEFT JOIN vm_instances i ON i.vm_id = v.id AND i.phase <> 'gone'
+         (SELECT count(*) FROM vm_runs r WHERE r.vm_id = v.id AND r.state = 'open' AND r.cancel_reason IS NULL AND r.handed_epoch = v.current_epoch) AS active_runs,
+         (SELECT count(*) FROM vm_runs r WHERE r.vm_id = v.id AND r.state = 'open' AND r.handed_epoch IS DISTINCT FROM v.current_epoch) AS pending_hand_overs,
+         CASE WHEN v.state <> 'pausing' THEN 0 ELSE (SELECT count(*) FROM vm_sessions s WHERE s.vm_id = v.id AND s.epoch = v.current_epoch
+           AND EXISTS (SELECT 1 FROM session_snapshots p WHERE p.tenant_id = s.tenant_id AND p.session_id = s.session_id AND p.epoch = v.current_epoch)
+           AND NOT EXISTS (SELECT 1 FROM session_snapshots p WHERE p.tenant_id = s.tenant_id AND p.session_id = s.session_id AND p.epoch = v.current_epoch
+                            AND p.at >= v.state_since)) END AS snapshots_pending
+    FROM vms v LEFT JOIN vm_instances i ON i.vm_id = v.id AND i.phase <> 'gone' LEFT JOIN vm_templates t ON t.id = v.template_id
    WHERE v.id = $1`;
 
 export interface SnapshotRow {
@@ -47,6 +57,24 @@ export interface SnapshotRow {
   readonly now: Date;
   readonly open_runs: number;
   readonly pending_hand_overs: number;
+  readonly active_runs: number;
+  readonly snapshots_pending: number;
+  readonly pool_id: string | null;
+  readonly drain_reason: string | null;
+  readonly provider: string | null;
+  readonly host_id: string | null;
+  readonly excluded_hosts: readonly string[];
+  readonly allow_empty_workspace: boolean;
+  readonly idle_ms: number | null;
+  readonly retention_ms: number | null;
+  readonly max_life_ms: number | null;
+  readonly template_id: string | null;
+  readonly template_name: string | null;
+  readonly spec_hash: string | null;
+  readonly template_provider: string | null;
+  readonly isolation_min: string | null;
+  readonly labels: Readonly<Record<string, string>> | null;
+  readonly spec: Readonly<Record<string, unknown>> | null;
 }
 
 export function toSnapshot(row: SnapshotRow): VmSnapshot {
@@ -66,6 +94,10 @@ export function toSnapshot(row: SnapshotRow): VmSnapshot {
       reason: row.reason_code === null ? undefined : { code: row.reason_code, text: row.reason_text ?? '' },
       lastActivityAt: row.last_activity_at.getTime(),
       openRuns: row.open_runs,
+      activeRuns: row.active_runs,
+      poolId: row.pool_id ?? undefined,
+      drainReason: row.drain_reason ?? undefined,
+      snapshotsPending: row.snapshots_pending,
     },
     owner: ownerOf(row),
     instance:
@@ -81,7 +113,30 @@ export function toSnapshot(row: SnapshotRow): VmSnapshot {
     rowVersion: row.row_version,
     claimOwner: row.claim_owner ?? undefined,
     pendingHandOvers: row.pending_hand_overs,
+    limits: {
+      ...(row.idle_ms === null ? {} : { idleMs: row.idle_ms }),
+      ...(row.retention_ms === null ? {} : { retentionMs: row.retention_ms }),
+      ...(row.max_life_ms === null ? {} : { maxLifeMs: row.max_life_ms }),
+    },
+    provider: row.provider ?? undefined,
+    hostId: row.host_id ?? undefined,
+    template: templateOf(row),
+    excludedHosts: row.excluded_hosts,
+    allowEmptyWorkspace: row.allow_empty_workspace,
     now: row.now.getTime(),
+  };
+}
+
+function templateOf(row: SnapshotRow): TemplateRow | undefined {
+  if (row.template_id === null || row.template_name === null) return undefined;
+  return {
+    id: row.template_id,
+    name: row.template_name,
+    hash: row.spec_hash ?? '',
+    provider: row.template_provider ?? undefined,
+    isolationMin: row.isolation_min ?? 'none',
+    labels: row.labels ?? {},
+    spec: row.spec ?? {},
   };
 }
 

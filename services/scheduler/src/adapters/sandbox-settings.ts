@@ -1,0 +1,36 @@
+import { ownerKeyOf, resolveSandbox, type TenantConfig } from '@plexus/agent-config';
+import { plexusError } from '@plexus/contracts';
+import type { Sandboxes } from '../tokens.js';
+
+/** What `0` means in a configuration: never. Ten years, because a database column needs a number. */
+const NEVER_MS = 10 * 365 * 24 * 3_600_000;
+
+export interface SandboxLimits {
+  readonly idleMs?: number;
+  readonly retentionMs?: number;
+}
+
+/** Idle time and retention that the configuration names for an agent; what it does not name is left to the template and the service. */
+export function limitsOf(config: TenantConfig | undefined, agentId: string | undefined): SandboxLimits {
+  if (config === undefined || agentId === undefined) return {};
+  const { scope, prune } = resolveSandbox(config, agentId);
+  const own = scope === 'shared' ? undefined : config.agents.list.find(({ id }) => id === agentId)?.sandbox?.prune;
+  const global = config.agents.defaults?.sandbox?.prune;
+  const named = (key: 'idleMs' | 'maxAgeMs'): boolean => own?.[key] !== undefined || global?.[key] !== undefined;
+  return {
+    ...(named('idleMs') ? { idleMs: prune.idleMs || NEVER_MS } : {}),
+    ...(named('maxAgeMs') ? { retentionMs: prune.maxAgeMs || NEVER_MS } : {}),
+  };
+}
+
+/** Scope and limits of an agent's VM, from the tenant's configuration. Without an agent the caller's scope stands. */
+export function sandboxes(configOf: (tenant: string) => TenantConfig | undefined): Sandboxes {
+  return (tenant, { scope, agentId, sessionId }) => {
+    const config = configOf(tenant);
+    if (config === undefined || agentId === undefined) return { scope };
+    const wanted = resolveSandbox(config, agentId).scope;
+    if (wanted === 'session' && sessionId === undefined)
+      throw plexusError('INVALID_REQUEST', { message: `The agent ${JSON.stringify(agentId)} has one VM per session: name the session.` });
+    return { scope: ownerKeyOf(wanted, { agentId, sessionId: sessionId ?? '' }), ...limitsOf(config, agentId) };
+  };
+}
