@@ -123,31 +123,52 @@ export class AccountIndex {
   }
 }
 
+/** The bindings that one account of a channel is subject to: its own and those for every account. */
+export class AccountBindings {
+  constructor(
+    private readonly own: AccountIndex | undefined,
+    private readonly any: AccountIndex | undefined,
+  ) {}
+
+  /** `id` `*` finds the wildcards of the class. */
+  byPeer(peerClass: PeerClass, id: string, place: Place): CompiledBinding | undefined {
+    return earlier(this.own?.byPeer(peerClass, id, place), this.any?.byPeer(peerClass, id, place));
+  }
+
+  byPlace(shape: 'guild+roles' | 'guild' | 'team', place: Place): CompiledBinding | undefined {
+    return earlier(this.own?.byPlace(shape, place), this.any?.byPlace(shape, place));
+  }
+
+  byAccount(): CompiledBinding | undefined {
+    return this.own?.unscoped;
+  }
+
+  byChannel(): CompiledBinding | undefined {
+    return this.any?.unscoped;
+  }
+}
+
 /** All bindings of one channel. */
 export class ChannelIndex {
   readonly bindings: CompiledBinding[] = [];
-  private readonly accounts = new Map<string, AccountIndex>();
-  private readonly anyAccount = new AccountIndex();
+  private readonly indexes = new Map<string, AccountIndex>();
+  private readonly accounts = new Map<string, AccountBindings>();
+  private others = new AccountBindings(undefined, undefined);
 
   /** Only while compiling, in the order of the configuration. */
   add(binding: CompiledBinding): void {
     this.bindings.push(binding);
-    (binding.accountId === ANY ? this.anyAccount : getOrAdd(this.accounts, binding.accountId, () => new AccountIndex())).add(binding);
+    getOrAdd(this.indexes, binding.accountId, () => new AccountIndex()).add(binding);
   }
 
-  byPeer(accountId: string, peerClass: PeerClass, id: string, place: Place): CompiledBinding | undefined {
-    return earlier(this.accounts.get(accountId)?.byPeer(peerClass, id, place), this.anyAccount.byPeer(peerClass, id, place));
+  /** Ends compiling: from here on the index does not change. */
+  seal(): void {
+    const any = this.indexes.get(ANY);
+    for (const [accountId, own] of this.indexes) if (accountId !== ANY) this.accounts.set(accountId, new AccountBindings(own, any));
+    this.others = new AccountBindings(undefined, any);
   }
 
-  byPlace(accountId: string, shape: 'guild+roles' | 'guild' | 'team', place: Place): CompiledBinding | undefined {
-    return earlier(this.accounts.get(accountId)?.byPlace(shape, place), this.anyAccount.byPlace(shape, place));
-  }
-
-  byAccount(accountId: string): CompiledBinding | undefined {
-    return this.accounts.get(accountId)?.unscoped;
-  }
-
-  byChannel(): CompiledBinding | undefined {
-    return this.anyAccount.unscoped;
+  of(accountId: string): AccountBindings {
+    return this.accounts.get(accountId) ?? this.others;
   }
 }

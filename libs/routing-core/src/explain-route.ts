@@ -26,6 +26,7 @@ export interface RouteExplanation {
 export function explainRoute(compiled: CompiledRoutes, input: RouteInput): RouteExplanation {
   const query = readRouteInput(input);
   const index = compiled.channels.get(query.channel);
+  const bindings = index?.of(query.accountId);
   const candidates = (index?.bindings ?? []).filter((binding) => binding.accountId === '*' || binding.accountId === query.accountId);
   const tiers: TierExplanation[] = [];
   let hit: { binding: CompiledBinding; matchedBy: MatchedBy } | undefined;
@@ -34,7 +35,7 @@ export function explainRoute(compiled: CompiledRoutes, input: RouteInput): Route
       tiers.push({ tier: matchedBy, tried: false, matched: false, reason: `${hit.matchedBy} decided before` });
       continue;
     }
-    const binding = index && find(index, query);
+    const binding = bindings && find(bindings, query);
     if (binding) hit = { binding, matchedBy };
     const reason = binding ? describe(binding) : whyNot(matchedBy, query, candidates, index?.bindings.length ?? 0);
     tiers.push({ tier: matchedBy, tried: true, matched: binding !== undefined, reason, ...(binding ? { binding: binding.index } : {}) });

@@ -1,4 +1,5 @@
-/** A key part as it stands already, apart from case. */
+/** A key part as it stands already, and one that only its case is wrong with. */
+const NORMAL_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 const PLAIN_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/i;
 const MAX_ID_LENGTH = 64;
 const PROTOTYPE_NAMES = new Set(['__proto__', 'constructor', 'prototype']);
@@ -13,8 +14,15 @@ export type Loose = string | number | bigint | null | undefined;
 
 /** Trimmed text; empty when absent, and for whatever garbage stands where text belongs. */
 export function trimmed(value: Loose): string {
-  if (typeof value === 'string') return value.trim();
+  if (typeof value === 'string') return hasOuterBlanks(value) ? value.trim() : value;
   return typeof value === 'bigint' || (typeof value === 'number' && Number.isFinite(value)) ? String(value) : '';
+}
+
+/** Whether trimming could change a text. Nearly all texts begin and end in plain ASCII, and this is cheaper than trimming them. */
+function hasOuterBlanks(text: string): boolean {
+  const first = text.charCodeAt(0);
+  const last = text.charCodeAt(text.length - 1);
+  return !(first > 32 && first < 127 && last > 32 && last < 127);
 }
 
 export function lowered(value: Loose): string {
@@ -27,6 +35,7 @@ export function lowered(value: Loose): string {
 function cleanId(value: Loose, fallback: string): string {
   const text = trimmed(value);
   if (text === '') return fallback;
+  if (NORMAL_ID.test(text)) return text;
   if (PLAIN_ID.test(text)) return text.toLowerCase();
   const cleaned = text
     .toLowerCase()
@@ -44,6 +53,7 @@ export function normaliseAgentId(value: Loose): string {
 
 /** Account id as it stands in session keys and in comparisons; `default` when nothing is left and for names of `Object.prototype`. */
 export function normaliseAccountId(value: Loose): string {
+  if (value === undefined || value === DEFAULT_ACCOUNT_ID) return DEFAULT_ACCOUNT_ID;
   const id = cleanId(value, DEFAULT_ACCOUNT_ID);
   return PROTOTYPE_NAMES.has(id) ? DEFAULT_ACCOUNT_ID : id;
 }

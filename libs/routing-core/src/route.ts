@@ -1,6 +1,6 @@
 import { agentDirectory } from './agents.js';
 import { type AgentTarget, ANY, agentTargets, type BindingProblem, type CompiledBinding, type PeerClass, peerClassOf, readBinding } from './binding.js';
-import { ChannelIndex, getOrAdd, type Place } from './binding-index.js';
+import { type AccountBindings, ChannelIndex, getOrAdd, type Place } from './binding-index.js';
 import { type Loose, listOf, lowered, normaliseAccountId, trimmed, UNKNOWN_PART } from './normalise.js';
 import type { PeerMatch, RoutingConfig } from './routing-config.js';
 import { type DmRules, dmRules, normalisedPeerKey, normalisePeerKind } from './session-key.js';
@@ -46,7 +46,7 @@ export interface CompiledRoutes {
   readonly bindingCount: number;
   /** Bindings that are disabled or lead elsewhere than written, in the order of the configuration. */
   readonly problems: readonly BindingProblem[];
-  readonly channels: ReadonlyMap<string, Pick<ChannelIndex, 'bindings' | 'byPeer' | 'byPlace' | 'byAccount' | 'byChannel'>>;
+  readonly channels: ReadonlyMap<string, Pick<ChannelIndex, 'bindings' | 'of'>>;
   readonly defaultAgent: AgentTarget;
   readonly dm: DmRules;
 }
@@ -70,6 +70,7 @@ export function compileRoutes(config: RoutingConfig, revision?: number): Compile
     bindingCount += 1;
     getOrAdd(channels, channel, () => new ChannelIndex()).add(binding);
   }
+  for (const channel of channels.values()) channel.seal();
   const compiled: CompiledRoutes = Object.freeze({
     revision,
     bindingCount,
@@ -122,25 +123,25 @@ function readPeer(peer: PeerMatch | null | undefined): QueryPeer | undefined {
   return { kind, class: peerClassOf(kind), id: trimmed(peer.id) };
 }
 
-type Lookup = (index: CompiledRoutes['channels'] extends ReadonlyMap<string, infer I> ? I : never, query: RouteQuery) => CompiledBinding | undefined;
-
-const byPeer = (peer: QueryPeer | undefined, index: Parameters<Lookup>[0], query: RouteQuery): CompiledBinding | undefined =>
-  peer?.class === undefined || peer.id === '' ? undefined : index.byPeer(query.accountId, peer.class, peer.id, query.place);
-
 /** Strongest first. Within a tier the first binding of the configuration wins. */
-export const TIERS: readonly { readonly matchedBy: MatchedBy; readonly find: Lookup }[] = [
-  { matchedBy: 'binding.peer', find: (index, query) => byPeer(query.peer, index, query) },
-  { matchedBy: 'binding.peer.parent', find: (index, query) => byPeer(query.parent, index, query) },
-  {
-    matchedBy: 'binding.peer.wildcard',
-    find: (index, query) => (query.peer?.class === undefined ? undefined : index.byPeer(query.accountId, query.peer.class, ANY, query.place)),
-  },
-  { matchedBy: 'binding.guild+roles', find: (index, query) => index.byPlace(query.accountId, 'guild+roles', query.place) },
-  { matchedBy: 'binding.guild', find: (index, query) => index.byPlace(query.accountId, 'guild', query.place) },
-  { matchedBy: 'binding.team', find: (index, query) => index.byPlace(query.accountId, 'team', query.place) },
-  { matchedBy: 'binding.account', find: (index, query) => index.byAccount(query.accountId) },
-  { matchedBy: 'binding.channel', find: (index) => index.byChannel() },
-];
+export const TIERS: readonly { readonly matchedBy: MatchedBy; readonly find: (bindings: AccountBindings, query: RouteQuery) => CompiledBinding | undefined }[] =
+  [
+    { matchedBy: 'binding.peer', find: (bindings, query) => byPeer(bindings, query.peer, query.place) },
+    { matchedBy: 'binding.peer.parent', find: (bindings, query) => byPeer(bindings, query.parent, query.place) },
+    {
+      matchedBy: 'binding.peer.wildcard',
+      find: (bindings, { peer, place }) => (peer?.class === undefined ? undefined : bindings.byPeer(peer.class, ANY, place)),
+    },
+    { matchedBy: 'binding.guild+roles', find: (bindings, { place }) => bindings.byPlace('guild+roles', place) },
+    { matchedBy: 'binding.guild', find: (bindings, { place }) => bindings.byPlace('guild', place) },
+    { matchedBy: 'binding.team', find: (bindings, { place }) => bindings.byPlace('team', place) },
+    { matchedBy: 'binding.account', find: (bindings) => bindings.byAccount() },
+    { matchedBy: 'binding.channel', find: (bindings) => bindings.byChannel() },
+  ];
+
+function byPeer(bindings: AccountBindings, peer: QueryPeer | undefined, place: Place): CompiledBinding | undefined {
+  return peer?.class === undefined || peer.id === '' ? undefined : bindings.byPeer(peer.class, peer.id, place);
+}
 
 /**
  * Which agent and session a message goes to, and why. Pure: the same input always gives the same route, and every input gives one. Given
@@ -149,10 +150,10 @@ export const TIERS: readonly { readonly matchedBy: MatchedBy; readonly find: Loo
 export function resolveRoute(routes: CompiledRoutes | RoutingConfig, input: RouteInput): Route {
   const compiled = COMPILED.has(routes) ? (routes as CompiledRoutes) : compileRoutes(routes as RoutingConfig);
   const query = readRouteInput(input);
-  const index = compiled.channels.get(query.channel);
-  if (index) {
+  const bindings = compiled.channels.get(query.channel)?.of(query.accountId);
+  if (bindings) {
     for (const tier of TIERS) {
-      const hit = tier.find(index, query);
+      const hit = tier.find(bindings, query);
       if (hit) return routeTo(compiled, hit.agent, tier.matchedBy, query);
     }
   }

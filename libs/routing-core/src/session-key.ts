@@ -12,6 +12,7 @@ export function mainSessionKey(agentId: Loose, mainKey?: Loose): string {
 
 /** Reads a peer kind in any spelling; absent means a direct message, an unknown word is kept for group-like keys. */
 export function normalisePeerKind(kind: Loose): string {
+  if (kind === 'dm' || kind === 'group' || kind === 'channel') return kind;
   const text = lowered(kind);
   return text === '' || text === 'direct' ? 'dm' : text;
 }
