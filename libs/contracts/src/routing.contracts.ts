@@ -35,7 +35,7 @@ export const acceptMessage = defineRpc({
     idempotencyKey: IdempotencyKey.optional().describe('Becomes the run id; absent: a new ULID.'),
     extraSystemPrompt: z.string().max(20_000).optional().describe('Needs scope operator.admin, kept with the run.'),
     timeoutMs: z.number().int().min(1_000).max(3_600_000).optional(),
-    queueMode: QueueMode.optional().describe("What a busy session does with it; absent: as the tenant's configuration says, else `collect`."),
+    queueMode: QueueMode.optional().describe("What a busy session does with it; absent: as the tenant's configuration says, else `followup`."),
     ...actingFor,
   }),
   response: z.object({

@@ -52,15 +52,7 @@ const sends = counter('deliveries');
 const breakers = counter('breakerTransitions');
 
 @Module({
-  controllers: [
-    RoutingController,
-    RoutesController,
-    SessionCareController,
-    ChannelsController,
-    ErasureController,
-    SessionEndsController,
-    AdvisoriesController,
-  ],
+  controllers: [RoutingController, RoutesController, SessionCareController, ChannelsController, ErasureController, SessionEndsController, AdvisoriesController],
 })
 class RoutingModule {}
 

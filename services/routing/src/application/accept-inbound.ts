@@ -53,7 +53,9 @@ export class AcceptInbound {
       const { chat, sender } = message;
       const admission = admit(account, { channel: source, chatKind: chat.kind, chatId: chat.id, senderId: sender.id, username: sender.username, decision });
       const taken =
-        admission.kind === 'admit' ? await this.#take(tx, tenant, snapshot, source, message) : await this.#refuse(tx, tenant, snapshot, source, message, admission);
+        admission.kind === 'admit'
+          ? await this.#take(tx, tenant, snapshot, source, message)
+          : await this.#refuse(tx, tenant, snapshot, source, message, admission);
       await tx.channels.settleInbound(claim, taken.kind === 'refused' ? taken.reason : taken.kind, taken.kind === 'accepted' ? taken.runId : undefined);
       return taken;
     });

@@ -36,7 +36,10 @@ export interface ChannelStatements {
    * Opens a request under `code`, or counts the message on the open one (`fresh` false: its code stands). `full`: so many requests of the account are
    * open that no further one is.
    */
-  openPairing(request: Omit<PairingRequest, 'messages' | 'createdAt' | 'expiresAt'>, limits: { ttlMs: number; open: number }): Promise<'fresh' | 'known' | 'full'>;
+  openPairing(
+    request: Omit<PairingRequest, 'messages' | 'createdAt' | 'expiresAt'>,
+    limits: { ttlMs: number; open: number },
+  ): Promise<'fresh' | 'known' | 'full'>;
   /** The open request of a code, locked. */
   findPairing(tenant: string, code: string, channel?: string): Promise<PairingRequest | undefined>;
   closePairing(request: PairingRequest): Promise<void>;

@@ -3,7 +3,16 @@ import { toTranscriptText } from '../domain/text-limits.js';
 import { waitingRuns } from './accept-message.js';
 import type { AnswerChannel } from './answer-channel.js';
 import { messageAppended, runEnded } from './outgoing.js';
-import { isOpen, type Outgoing, type RoutingStore, type RoutingTransaction, type RunReading, type SessionEvents, type StoredRun, type StoredSession } from './ports.js';
+import {
+  isOpen,
+  type Outgoing,
+  type RoutingStore,
+  type RoutingTransaction,
+  type RunReading,
+  type SessionEvents,
+  type StoredRun,
+  type StoredSession,
+} from './ports.js';
 import type { ReleaseNextRun } from './release-next-run.js';
 
 /** What became of an end. */

@@ -16,7 +16,12 @@ export class ManagePairings {
   }
 
   /** Rejects with NOT_FOUND for a code that is none (any more), and with RATE_LIMITED for a caller that tried too many of those. */
-  async decide(tenant: string, caller: string, typed: { code: string; channel?: string | undefined }, decision: 'approved' | 'rejected'): Promise<PairingRequest> {
+  async decide(
+    tenant: string,
+    caller: string,
+    typed: { code: string; channel?: string | undefined },
+    decision: 'approved' | 'rejected',
+  ): Promise<PairingRequest> {
     const request = await this.store.transaction(async (tx) => {
       if ((await tx.channels.failuresOf(tenant, caller)) >= MAX_FAILURES) {
         throw plexusError('RATE_LIMITED', { message: 'Too many wrong pairing codes; wait a quarter of an hour.', details: { retryAfterMs: WINDOW_MS } });

@@ -16,7 +16,9 @@ export function sendCommand(send: StoredSend, { attempt, accountId, deadlineAt }
     data: {
       ...{ sendId, attempt, account: accountId, to, text },
       ...(attachments.length === 0 ? {} : { attachments: [...attachments] }),
-      ...(Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)) as Partial<InputOf<ReturnType<typeof channelContracts.sendCommandFor>>>),
+      ...(Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)) as Partial<
+        InputOf<ReturnType<typeof channelContracts.sendCommandFor>>
+      >),
     },
   };
 }

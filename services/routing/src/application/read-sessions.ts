@@ -55,7 +55,11 @@ export class ReadSessions {
   }
 
   /** One page of a transcript as text, oldest first; `next` while there may be more. Rejects with SESSION_NOT_FOUND. */
-  async exported(owner: Owner, sessionKey: string, page: { after: number; limit: number; format: 'jsonl' | 'markdown' }): Promise<ResponseOf<typeof routingContracts.exportSession>> {
+  async exported(
+    owner: Owner,
+    sessionKey: string,
+    page: { after: number; limit: number; format: 'jsonl' | 'markdown' },
+  ): Promise<ResponseOf<typeof routingContracts.exportSession>> {
     const session = await this.#store.findSession(owner, sessionKey);
     if (!session) throw plexusError('SESSION_NOT_FOUND', { details: { sessionKey } });
     const messages = await this.#store.messagesAfter(session.sessionId, { after: page.after, limit: page.limit, maxBytes: EXPORT_PAGE_BYTES });
@@ -67,7 +71,10 @@ export class ReadSessions {
   async list(owner: Owner, query: Parameters<SessionCatalogue['list']>[1]): Promise<ResponseOf<typeof routingContracts.listSessions>> {
     const { sessions, total } = await this.#catalogue.list(owner, query);
     return {
-      sessions: sessions.map(({ session, lastMessage, access }) => ({ ...summariseSession(session, lastMessage), ...(access === undefined ? {} : { access }) })),
+      sessions: sessions.map(({ session, lastMessage, access }) => ({
+        ...summariseSession(session, lastMessage),
+        ...(access === undefined ? {} : { access }),
+      })),
       totalCount: total,
       hasMore: query.offset + sessions.length < total,
     };

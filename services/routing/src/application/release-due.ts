@@ -17,7 +17,8 @@ export class ReleaseDue {
       const session = await tx.claimRelease();
       if (!session) return false;
       await tx.setRelease(session, undefined);
-      if (session.activeRunId === undefined) await tx.publish(await this.release.execute(tx, this.configOf(session.tenant), session, await waitingRuns(tx, session)));
+      if (session.activeRunId === undefined)
+        await tx.publish(await this.release.execute(tx, this.configOf(session.tenant), session, await waitingRuns(tx, session)));
       return true;
     });
   }

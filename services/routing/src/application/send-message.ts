@@ -104,7 +104,10 @@ export class SendMessage {
   ): Promise<{ send: StoredSend; created: boolean }> {
     const requestHash = hashOf(wanted);
     const chatKind = route.peer.kind === 'dm' || route.peer.kind === 'group' ? route.peer.kind : 'channel';
-    const optional = { ...(route.threadId === undefined ? {} : { threadId: route.threadId }), ...(wanted.replyToId === undefined ? {} : { replyToId: wanted.replyToId }) };
+    const optional = {
+      ...(route.threadId === undefined ? {} : { threadId: route.threadId }),
+      ...(wanted.replyToId === undefined ? {} : { replyToId: wanted.replyToId }),
+    };
     const stored = await this.store.transaction((tx) =>
       tx.sends.insert({
         ...{ tenant, owner, requestHash, mirror, sendId: this.ids.newId(), idempotencyKey: `rpc:${wanted.idempotencyKey}`, origin: 'rpc' as const },
@@ -130,7 +133,13 @@ function hashOf({ idempotencyKey: _key, dryRun: _dryRun, deadlineMs: _deadline, 
   return createHash('sha256').update(stableStringify(message)).digest('hex');
 }
 
-function autoThread({ to, currentChannelId, currentThreadId, replyToMode, hasReplied }: Pick<Wanted, 'to' | 'currentChannelId' | 'currentThreadId' | 'replyToMode' | 'hasReplied'>): string | undefined {
+function autoThread({
+  to,
+  currentChannelId,
+  currentThreadId,
+  replyToMode,
+  hasReplied,
+}: Pick<Wanted, 'to' | 'currentChannelId' | 'currentThreadId' | 'replyToMode' | 'hasReplied'>): string | undefined {
   return slackAutoThread(to, { currentChannelId, currentThreadTs: currentThreadId, replyToMode, hasReplied });
 }
 

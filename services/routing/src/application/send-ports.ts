@@ -75,7 +75,11 @@ export interface SendStatements {
   /** Notes an attempt as under way until `dueInMs` from now. */
   openAttempt(send: StoredSend, attempt: { number: number; accountId: string; probe: boolean; dueInMs: number }): Promise<void>;
   /** Notes the outcome of an attempt; undefined when there is none that is still open. */
-  settleAttempt(send: StoredSend, attempt: number, outcome: { ok: boolean; reason?: string | undefined; error?: string | undefined }): Promise<StoredAttempt | undefined>;
+  settleAttempt(
+    send: StoredSend,
+    attempt: number,
+    outcome: { ok: boolean; reason?: string | undefined; error?: string | undefined },
+  ): Promise<StoredAttempt | undefined>;
   /** The send waits for so long. */
   wait(send: StoredSend, dueInMs: number, tried: readonly string[]): Promise<void>;
   end(

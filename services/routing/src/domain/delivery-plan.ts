@@ -21,9 +21,7 @@ export interface Failure {
 
 export type NextStep =
   /** Try one of the other accounts at once. */
-  | { readonly kind: 'other-account' }
-  | { readonly kind: 'wait'; readonly delayMs: number }
-  | { readonly kind: 'give-up' };
+  { readonly kind: 'other-account' } | { readonly kind: 'wait'; readonly delayMs: number } | { readonly kind: 'give-up' };
 
 export interface Situation {
   /** Attempts made, the failed one included. */

@@ -46,5 +46,9 @@ function isAddress(route: LastRoute): boolean {
 
 /** The fields that say something. */
 function telling<T extends object>(fields: T): Partial<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => typeof value !== 'string' || value.trim() !== '').filter(([, value]) => value != null)) as Partial<T>;
+  return Object.fromEntries(
+    Object.entries(fields)
+      .filter(([, value]) => typeof value !== 'string' || value.trim() !== '')
+      .filter(([, value]) => value != null),
+  ) as Partial<T>;
 }

@@ -46,7 +46,8 @@ export class ChannelsController {
     if (parsed === undefined || data.account !== key[0]) return { kind: 'park', code: 'INVALID_EVENT', reason: 'account differs from the key of the subject' };
     const outcome = await this.#parkBad(() => this.acceptInbound.execute(tenant, parsed.domain, data));
     if (outcome.kind === 'park') return outcome;
-    if (outcome.kind === 'not-configured' && attempt < CONFIG_GRACE_ATTEMPTS) return { kind: 'retry', afterMs: CONFIG_GRACE_MS, reason: 'not configured (yet)' };
+    if (outcome.kind === 'not-configured' && attempt < CONFIG_GRACE_ATTEMPTS)
+      return { kind: 'retry', afterMs: CONFIG_GRACE_MS, reason: 'not configured (yet)' };
     inbound.add(1, { outcome: outcome.kind });
     if (outcome.kind === 'not-configured') {
       return { kind: 'park', code: 'CHANNEL_NOT_CONFIGURED', reason: `${parsed.domain} is not configured for the account ${data.account}` };
@@ -64,7 +65,8 @@ export class ChannelsController {
     try {
       await this.mirrors.show(outcome);
     } catch (error) {
-      if (attempt < MIRROR_ATTEMPTS) return { kind: 'retry', afterMs: 1_000 * attempt, reason: `sent, but not shown in its session: ${(error as Error).message}` };
+      if (attempt < MIRROR_ATTEMPTS)
+        return { kind: 'retry', afterMs: 1_000 * attempt, reason: `sent, but not shown in its session: ${(error as Error).message}` };
       inbound.add(1, { outcome: 'not-mirrored' });
     }
     return { kind: 'done' };

@@ -10,7 +10,7 @@ import { ManageSessions } from '../../application/manage-sessions.js';
 import { ReadSessions, summariseRun, summariseSession } from '../../application/read-sessions.js';
 import { SessionAccess } from '../../application/session-access.js';
 import { type Owner, ownerOf, requireScope } from '../../domain/caller.js';
-import { queueSettings } from '../../domain/queue-settings.js';
+import { clientQueueMode } from '../../domain/queue-settings.js';
 import { addressSession, storedKey } from '../../domain/session-address.js';
 import { requireStorable } from '../../domain/text-limits.js';
 import { RoutingSettings } from './routing-settings.js';
@@ -38,11 +38,10 @@ export class RoutingController {
     for (const [field, text] of Object.entries({ message, extraSystemPrompt, idempotencyKey })) if (text !== undefined) requireStorable(text, field);
     const owner = await this.#reached(context, data, 'write');
     const address = addressSession(config, owner, data);
-    const { mode } = queueSettings(config, { agentId: address.agentId });
     const guest = principal.user === owner.owner ? undefined : principal.user;
     const { run, status } = await this.acceptMessage.execute(config, address, idempotencyKey, {
       request: { message, extraSystemPrompt, timeoutMs },
-      queue: { mode: data.queueMode ?? mode, cap: Number.POSITIVE_INFINITY },
+      queue: { mode: data.queueMode ?? clientQueueMode(config, address.agentId), cap: Number.POSITIVE_INFINITY },
       overflow: 'refuse',
       configRevision: revision,
       ...(guest === undefined ? {} : { sender: { id: guest } }),
@@ -129,7 +128,11 @@ export class RoutingController {
   }
 
   /** Whose session the caller speaks of, if it may. */
-  #reached({ tenant, principal }: RpcContext, data: { sessionKey?: string | undefined; agentId?: string | undefined; owner?: string | undefined; actingSessionKey?: string | undefined }, need: 'read' | 'write'): Promise<Owner> {
+  #reached(
+    { tenant, principal }: RpcContext,
+    data: { sessionKey?: string | undefined; agentId?: string | undefined; owner?: string | undefined; actingSessionKey?: string | undefined },
+    need: 'read' | 'write',
+  ): Promise<Owner> {
     const snapshot = this.settings.snapshotOf(tenant);
     return this.access.ownerFor(snapshot, tenant, principal, { ...data, sessionKey: storedKey(snapshot.config, data) }, need);
   }

@@ -51,7 +51,8 @@ export class SessionCareController {
     requireScope(context.principal, SCOPES.read);
     const { tenant, principal } = context;
     const { access, owner, sessionKey, session } = await this.access.accessOf(this.settings.snapshotOf(tenant), tenant, principal, data);
-    const sessionId = access === 'owner' ? (await this.reading.describe({ tenant, owner }, sessionKey))?.sessionId : access === 'none' ? undefined : session?.sessionId;
+    const sessionId =
+      access === 'owner' ? (await this.reading.describe({ tenant, owner }, sessionKey))?.sessionId : access === 'none' ? undefined : session?.sessionId;
     return { access, owner, sessionKey, ...(sessionId === undefined ? {} : { sessionId }) };
   }
 
