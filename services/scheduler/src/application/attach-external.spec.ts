@@ -8,7 +8,12 @@ const SECRETS = { ticket: 't', token: 'k', bootstrapSecret: 's', modelApiKey: 's
 function fixture(steps: readonly (WaitingVm | undefined)[], issue: ExternalVms['issue'] = async () => SECRETS) {
   const clock = new FakeClock();
   let at = 0;
-  const vms: ExternalVms = { ensure: async () => ({ vmId: 'vm-1' }), find: async () => steps[Math.min(at, steps.length - 1)], issue };
+  let ensured = 0;
+  const ensure = async (): Promise<{ vmId: string }> => {
+    ensured += 1;
+    return { vmId: `vm-${ensured}` };
+  };
+  const vms: ExternalVms = { ensure, find: async () => steps[Math.min(at, steps.length - 1)], issue };
   const changes = {
     wait: async (_vmId: string, ms: number) => {
       at += 1;
@@ -46,6 +51,10 @@ describe('attaching a runtime of somebody else', () => {
     });
     expect(await execute()).toMatchObject({ ticket: 't' });
     expect(asked).toBe(3);
+  });
+
+  it('goes on with another VM when the one that it found is over', async () => {
+    expect(await fixture([waiting(undefined, 'stopping'), waiting(undefined, 'terminated'), waiting(open)]).execute()).toMatchObject({ vmId: 'vm-2' });
   });
 
   it('refuses while a runtime is connected', async () => {

@@ -1,6 +1,6 @@
 import { plexusError } from '@plexus/contracts';
 import type { Clock } from '@plexus/kernel';
-import type { VmState } from '../domain/vm-state.js';
+import { isTerminal, type VmState } from '../domain/vm-state.js';
 import type { ChangeSignal } from './change-signal.js';
 import type { OwnerKey } from './ports.js';
 import type { Bootstrap, IncarnationKey } from './provider-port.js';
@@ -62,17 +62,19 @@ export class AttachExternal {
   async execute(request: AttachRequest): Promise<AttachTicket> {
     const { owner, signal } = request;
     const until = this.clock.monotonic() + request.waitMs;
-    const { vmId } = await this.vms.ensure(owner, request.template);
+    let { vmId } = await this.vms.ensure(owner, request.template);
     for (;;) {
       const vm = await this.vms.find(vmId);
-      if (vm === undefined) throw plexusError('VM_UNAVAILABLE', { details: { vmId, reason: 'it is gone; ask again' } });
-      const ticket = await this.tryIssue(vmId, owner, vm);
+      const ticket = vm && (await this.tryIssue(vmId, owner, vm));
       if (ticket !== undefined) return ticket;
       const remaining = until - this.clock.monotonic();
       if (remaining <= 0 || signal.aborted) {
-        throw plexusError('VM_UNAVAILABLE', { details: { vmId, state: vm.state, reason: vm.reason ?? `it is still ${vm.state}` } });
+        const reason = vm?.reason ?? `it is still ${vm?.state ?? 'unknown'}`;
+        throw plexusError('VM_UNAVAILABLE', { details: { vmId, state: vm?.state, reason } });
       }
       await this.changes.wait(vmId, Math.min(POLL_MS, remaining), signal);
+      // The one that was being ended is over: its owner gets another.
+      if (vm === undefined || isTerminal(vm.state)) ({ vmId } = await this.vms.ensure(owner, request.template));
     }
   }
 

@@ -1,0 +1,73 @@
+import { type ResponseOf, vmContracts } from '@plexus/contracts';
+import { marked, waitFor } from '@plexus/testing';
+import { type Bootstrapped, FakeConnection } from './support/fake-gateway.js';
+import { SchedulerMesh } from './support/mesh.js';
+
+const { attachExternalVm, ensureVm, getVm, redeemTicket, terminateVm, verifyVmToken } = vmContracts;
+const PATIENCE = { timeoutMs: 30_000 };
+
+describe('the life of a VM whose runtime somebody else starts', () => {
+  let mesh: SchedulerMesh;
+  const connections: FakeConnection[] = [];
+
+  /** What a runtime has that was started with this answer. */
+  const started = (given: ResponseOf<typeof attachExternalVm>): Bootstrapped => ({ ...given, modelApiKey: '', pid: given.epoch, environment: [] });
+  const connect = async (user: string, given: ResponseOf<typeof attachExternalVm>, reconnect = false): Promise<FakeConnection> => {
+    const connection = await FakeConnection.open(mesh, user, started(given), { reconnect });
+    connections.push(connection);
+    return connection;
+  };
+  const stateOf = async (user: string, vmId: string): Promise<string> => (await mesh.asUser(user, getVm, { vmId })).vm.state;
+
+  beforeAll(async () => {
+    mesh = await SchedulerMesh.start();
+    await mesh.scheduler({ PROVIDER: 'external' });
+  });
+  afterEach(() => {
+    for (const connection of connections.splice(0)) connection.close();
+  });
+  afterAll(() => mesh.stop());
+
+  it('waits for it, becomes ready when it connects, and starts no process itself', async () => {
+    const given = await mesh.asUser('ada', attachExternalVm, {});
+    expect(given).toMatchObject({ userId: 'ada', ws: 'ws://127.0.0.1:1/ws/vm' });
+    expect(await stateOf('ada', given.vmId)).toBe('booting');
+    const ready = mesh.asUser('ada', ensureVm, { wait: 'ready', waitMs: 30_000 });
+    await connect('ada', given);
+    expect(await ready).toMatchObject({ vmId: given.vmId, epoch: given.epoch, state: 'ready', created: false });
+    expect(marked(mesh.cluster)).toHaveLength(1); // the scheduler
+    await expect(mesh.asUser('ada', attachExternalVm, {})).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
+  it('is fenced when it is ended: whoever has its ticket, token or socket is turned away', async () => {
+    const given = await mesh.asUser('bob', attachExternalVm, {});
+    const connection = await connect('bob', given);
+    await waitFor(async () => (await stateOf('bob', given.vmId)) === 'ready', PATIENCE);
+    await mesh.asUser('bob', terminateVm, { vmId: given.vmId });
+    await waitFor(async () => (await stateOf('bob', given.vmId)) === 'terminated', PATIENCE);
+    expect((await connection.beat()).status).toBe('fenced');
+    await expect(mesh.asGateway(verifyVmToken, { token: given.token, userId: 'bob' })).rejects.toMatchObject({ code: 'VM_FENCED' });
+    await expect(mesh.asGateway(redeemTicket, { ticket: given.ticket, userId: 'bob' })).rejects.toMatchObject({ code: 'TICKET_INVALID' });
+  });
+
+  it('can be attached anew after it was ended, as another VM with a higher epoch', async () => {
+    const first = await mesh.asUser('cleo', attachExternalVm, {});
+    await mesh.asUser('cleo', terminateVm, { vmId: first.vmId });
+    const second = await mesh.asUser('cleo', attachExternalVm, { waitMs: 30_000 });
+    expect(second.vmId).not.toBe(first.vmId);
+    expect(second.epoch).toBeGreaterThan(first.epoch);
+    await connect('cleo', second);
+    await waitFor(async () => (await stateOf('cleo', second.vmId)) === 'ready', PATIENCE);
+    await expect(mesh.asGateway(redeemTicket, { ticket: first.ticket, userId: 'cleo' })).rejects.toMatchObject({ code: 'TICKET_INVALID' });
+  });
+
+  it('goes on with the runtime that it has when the scheduler is replaced', async () => {
+    const given = await mesh.asUser('dora', attachExternalVm, {});
+    const connection = await connect('dora', given);
+    await waitFor(async () => (await stateOf('dora', given.vmId)) === 'ready', PATIENCE);
+    await mesh.endSchedulers();
+    await mesh.scheduler({ PROVIDER: 'external' });
+    expect((await connection.beat()).status).toBe('ok');
+    expect(await mesh.asUser('dora', ensureVm, { wait: 'ready', waitMs: 30_000 })).toMatchObject({ vmId: given.vmId, epoch: given.epoch });
+  });
+});
