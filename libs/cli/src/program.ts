@@ -14,6 +14,8 @@ import { routeCommand } from './commands/route.js';
 import { statusCommand } from './commands/status.js';
 import { tokenCommand } from './commands/token.js';
 import { traceCommand } from './commands/trace.js';
+import { vmCommand } from './commands/vm.js';
+import { vmAttachCommand } from './commands/vm-attach.js';
 import { vectorsCommand } from './commands/vectors.js';
 import { EXIT } from './exit-code.js';
 import type { MeshOptions } from './mesh.js';
@@ -51,6 +53,7 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
   dbCommand(program, output, environment);
   dlqCommand(program, output, mesh);
   traceCommand(program, output, mesh);
+  vmAttachCommand(vmCommand(program, output, mesh), output, mesh);
   demoCommand(program, output, mesh);
   routeCommand(program, output, mesh);
   vectorsCommand(program, output);

@@ -4,6 +4,7 @@ import { VmSessions } from '../../domain/vm-sessions.js';
 import { persist } from '../persist.js';
 import { Downlink } from './downlink.js';
 import { PlainUplink } from './plain-uplink.js';
+import { TokenRefresh } from './token-refresh.js';
 import { Uplink, type UplinkFrame } from './uplink.js';
 import type { VmIdentity, VmServices, VmWire } from './vm-ports.js';
 import { type RequestLedger, VmRequests } from './vm-requests.js';
@@ -39,6 +40,7 @@ export class VmConnection {
   private readonly downlink: Downlink;
   private readonly uplink: Uplink | undefined;
   private readonly plain: PlainUplink | undefined;
+  private readonly tokens: TokenRefresh | undefined;
   private readonly onEnd: () => void;
 
   constructor(
@@ -58,6 +60,7 @@ export class VmConnection {
     this.onEnd = () => {
       incarnation.plainDelivered = this.downlink.delivered;
     };
+    if (attached.tokenRefreshMs !== undefined) this.tokens = new TokenRefresh(identity, services, wire, this.fenced);
     if (protocol === 2) this.uplink = new Uplink(identity, services, this.sessions, this.requests, wire, attached.serverRecvSeq, signal, this.fenced);
     else this.plain = new PlainUplink(identity, services, this.sessions, this.requests, wire, attached.serverRecvSeq, signal, this.fenced);
   }
@@ -69,6 +72,7 @@ export class VmConnection {
   /** Starts sending what waits for the VM. */
   start(): void {
     this.downlink.hint();
+    this.tokens?.start();
   }
 
   /** A frame that fits the protocol. */
@@ -139,6 +143,7 @@ export class VmConnection {
     this.ended.abort();
     this.uplink?.stop();
     this.downlink.stop();
+    this.tokens?.stop();
     this.onEnd();
   }
 
