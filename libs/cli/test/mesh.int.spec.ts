@@ -43,6 +43,14 @@ describe('the walking mesh', () => {
     expect(demo.code).toBe(0);
   }, 120_000);
 
+  it('explains from the running configuration where a message goes', async () => {
+    const { code, out } = await plexus(['--state', mesh.stateDir, 'route', 'explain', 'telegram', '--peer', 'group:-1001']);
+    expect([code, out]).toEqual([0, expect.stringContaining('→ agent main, session agent:main:telegram:group:-1001, decided by default')]);
+    expect(out).toContain('no binding names the channel telegram');
+    const elsewhere = await run('route', 'explain', 'telegram', '--tenant', 'nobody');
+    expect([elsewhere.code, elsewhere.json<{ error: { code: string } }>().error.code]).toEqual([1, 'UNAUTHENTICATED']);
+  });
+
   it('is ready, and each service answers /metrics', async () => {
     const status = await run('status');
     expect(status.code).toBe(0);

@@ -26,7 +26,7 @@ export type Operation = (input: VectorInput) => unknown;
 /** What answers the vectors of a file: one function, or one per `op`. */
 export type Suite = Operation | Readonly<Record<string, Operation>>;
 
-/** `Infinity` would make the score cumulative; the vectors hold for both. */
+/** Scores are compared to nine decimals. */
 const rounded = (score: number): number => Math.round(score * 1e9) / 1e9;
 
 /** By file name. */
@@ -95,7 +95,7 @@ function seenTracker({ options, steps }: VectorInput): unknown[] {
 function nodeSubscriptions({ steps }: VectorInput): unknown[] {
   const subscriptions = new NodeSubscriptions();
   const results: unknown[] = [];
-  for (const { op, nodeId, nodeIds, sessionKey, event, payload, nodes, noSender } of steps) {
+  for (const { op, nodeId, nodeIds, connected, sessionKey, event, payload, noSender } of steps) {
     const sent: unknown[] = [];
     const send = noSender ? undefined : (message: unknown) => void sent.push(message);
     if (op === 'subscribe' || op === 'unsubscribe') subscriptions[op as 'subscribe'](nodeId, sessionKey);
@@ -103,7 +103,7 @@ function nodeSubscriptions({ steps }: VectorInput): unknown[] {
     else {
       if (op === 'sendToSession') subscriptions.sendToSession(sessionKey, event, payload, send);
       else if (op === 'sendToAllSubscribed') subscriptions.sendToAllSubscribed(event, payload, send);
-      else subscriptions.sendToAllConnected(nodeIds ?? nodes ?? [], event, payload, send);
+      else subscriptions.sendToAllConnected(connected ?? nodeIds ?? [], event, payload, send);
       results.push(sent);
     }
   }
