@@ -22,6 +22,11 @@ export class Output {
     this.out(this.json ? `${JSON.stringify(data)}\n` : `${text}\n`);
   }
 
+  /** Text that is a document of its own, as it is, with --json too. */
+  raw(text: string): void {
+    this.out(text);
+  }
+
   /** For people only, on stderr, so that pipes see results alone. */
   note(text: string): void {
     if (!this.json) this.err(`${text}\n`);
