@@ -22,3 +22,4 @@ export { type Progress, silentProgress } from './progress.js';
 export { readyLine, startCommand, type StartCommandIo } from './start-command.js';
 export { TerminalProgress } from './terminal-progress.js';
 export { DATABASE_SERVICES } from './mesh-settings.js';
+export { CHANNEL_PROCESSES, type ChannelProcess, wantedChannels } from './channel-processes.js';

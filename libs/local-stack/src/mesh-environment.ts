@@ -1,3 +1,4 @@
+import type { ChannelProcess } from './channel-processes.js';
 import type { Environment } from './config.js';
 import { CLUSTER_MARKER } from './leftovers.js';
 import type { ServiceName } from './mesh-settings.js';
@@ -32,7 +33,7 @@ const NOT_INHERITED = [
 const MODEL_SETTINGS = /^PLEXUS_MODEL/;
 
 /** The complete environment of one service: the launcher's own, without secrets that are none of its business, and its part of the mesh. */
-export function serviceEnvironment(service: ServiceName, mesh: MeshAddresses, env: Environment): Environment {
+export function serviceEnvironment(service: ServiceName | ChannelProcess, mesh: MeshAddresses, env: Environment): Environment {
   const inherited = Object.fromEntries(
     Object.entries(env).filter(
       ([name]) => !NOT_INHERITED.includes(name) && !name.startsWith('npm_') && (service === 'scheduler' || !MODEL_SETTINGS.test(name)),
@@ -58,7 +59,7 @@ export function serviceEnvironment(service: ServiceName, mesh: MeshAddresses, en
   };
 }
 
-function ownSettings(service: ServiceName, mesh: MeshAddresses, env: Environment): Environment {
+function ownSettings(service: ServiceName | ChannelProcess, mesh: MeshAddresses, env: Environment): Environment {
   switch (service) {
     case 'gateway':
       return { GATEWAY_PORT: String(mesh.gatewayPort), GATEWAY_TOKEN_FILE: mesh.paths.token };
@@ -75,5 +76,8 @@ function ownSettings(service: ServiceName, mesh: MeshAddresses, env: Environment
     case 'routing':
     case 'push':
       return { DATABASE_URL: mesh.databaseUrl };
+    default:
+      // On a machine of one person whoever writes the configuration may reach everything anyway.
+      return { CHANNEL_PRIVATE_HOSTS: env.CHANNEL_PRIVATE_HOSTS ?? '*' };
   }
 }

@@ -1,3 +1,4 @@
+import { CHANNEL_PROCESSES, type ChannelProcess } from './channel-processes.js';
 import { ProcessRecord } from './leftovers.js';
 import { SERVICES, type ServiceName } from './mesh-settings.js';
 import type { Progress } from './progress.js';
@@ -6,11 +7,11 @@ import { StartError } from './start-error.js';
 import type { StatePaths } from './state-paths.js';
 import { type Change, type Life, Supervised } from './supervised.js';
 
-/** Everything that is supervised: the services and the embedded servers. */
-export type MeshProcess = ServiceName | 'nats' | 'postgres';
+/** Everything that is supervised: the services, the adapters that have an account, and the embedded servers. */
+export type MeshProcess = ServiceName | ChannelProcess | 'nats' | 'postgres';
 
 /** Pid and internal HTTP address of the services that run now. */
-export type RunningServices = Readonly<Partial<Record<ServiceName, { readonly pid: number; readonly http: string | undefined }>>>;
+export type RunningServices = Readonly<Partial<Record<ServiceName | ChannelProcess, { readonly pid: number; readonly http: string | undefined }>>>;
 
 const TRIM_INTERVAL_MS = 5_000;
 
@@ -55,7 +56,7 @@ export class MeshProcesses {
   }
 
   get services(): RunningServices {
-    const running = SERVICES.flatMap((name) => {
+    const running = [...SERVICES, ...CHANNEL_PROCESSES].flatMap((name) => {
       const life = this.supervised.get(name)?.current;
       return life === undefined ? [] : [[name, { pid: life.identity.pid, http: life.http }] as const];
     });
@@ -83,6 +84,13 @@ export class MeshProcesses {
   /** Stops one process for good; one that was never started counts as stopped. */
   async stop(name: MeshProcess, graceMs: number): Promise<void> {
     await this.supervised.get(name)?.stop(graceMs);
+  }
+
+  /** The same for one that is not part of the mesh any more. */
+  async retire(name: MeshProcess, graceMs: number): Promise<void> {
+    const supervised = this.supervised.get(name);
+    this.supervised.delete(name);
+    await supervised?.stop(graceMs);
   }
 
   force(): void {

@@ -1,16 +1,17 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { type FollowedConfig, followConfigFile } from './follow-config-file.js';
-import { pathToFileURL } from 'node:url';
+import { CHANNEL_PROCESSES, ChannelProcesses } from './channel-processes.js';
 import { type Environment, environment } from './config.js';
 import { type HeldLock, tryLock } from './file-lock.js';
 import { freePort, isPortFree } from './free-port.js';
+import { launchChannel } from './launch-channel.js';
+import { launchService, READY_TIMEOUT_MS } from './launch-service.js';
 import { stopLeftovers, stopMarked } from './leftovers.js';
 import { type MeshAddresses, serviceEnvironment } from './mesh-environment.js';
 import { removeMeshRecord, writeMeshRecord } from './mesh-record.js';
 import { type MeshProcess, MeshProcesses, type RunningServices } from './mesh-processes.js';
 import { gatewayPortFrom, nodeFlagsFrom, SERVICES, type ServiceName, stateDirFrom } from './mesh-settings.js';
-import { isExecutable } from './nats-binary.js';
 import { startNatsServer } from './nats-server.js';
 import { postgresFolder } from './postgres-folder.js';
 import { startPostgres } from './postgres-server.js';
@@ -21,8 +22,6 @@ import { createMeshDatabase, DATABASE_NAME, migrateMeshDatabase } from './prepar
 import { writePrivate } from './private-file.js';
 import { identify } from './process-identity.js';
 import { type Progress, silentProgress } from './progress.js';
-import { repositoryRoot } from './repository.js';
-import { startService } from './service-process.js';
 import { StartError } from './start-error.js';
 import { clearState, DEMO_INTEGRATOR, OPERATOR_ROLE, type PreparedState, prepareState } from './state.js';
 import { statePaths } from './state-paths.js';
@@ -76,7 +75,6 @@ export interface Mesh {
   force(): void;
 }
 
-const READY_TIMEOUT_MS = 60_000;
 const STOP_BUDGET_MS = 9_000;
 
 /**
@@ -107,6 +105,7 @@ class Launch {
   private lock: HeldLock | undefined;
   private orphans: OrphanWatch | undefined;
   private following: FollowedConfig | undefined;
+  private channels: ChannelProcesses | undefined;
   private state: PreparedState | undefined;
   private addresses: MeshAddresses | undefined;
   private stopping: Promise<void> | undefined;
@@ -147,6 +146,7 @@ class Launch {
     this.mesh = this.describe(state, this.addresses);
     this.writeRecord();
     if (names.includes('gateway') && names.includes('routing')) await this.followConfig(state, this.mesh);
+    if (names.includes('routing')) await this.followChannels(this.addresses);
     return this.mesh;
   }
 
@@ -163,6 +163,24 @@ class Launch {
       token: state.token,
       natsUrl: mesh.nats,
       seedFile: this.env.NATS_URL ? this.env.NATS_NKEY_SEED_FILE : this.paths.nkeySeed(OPERATOR_ROLE),
+      note: (line) => this.progress.note(line),
+    });
+  }
+
+  /** Adapters run exactly while the configuration names an account of theirs. One that does not start is no reason to fail. */
+  private async followChannels(addresses: MeshAddresses): Promise<void> {
+    const { processes, paths, env } = this;
+    this.channels = await ChannelProcesses.follow({
+      natsUrl: addresses.natsUrl,
+      seedFile: env.NATS_URL ? env.NATS_NKEY_SEED_FILE : paths.nkeySeed(OPERATOR_ROLE),
+      start: async (name) => {
+        await launchChannel(processes, { name, portsFile: paths.ports, env: serviceEnvironment(name, addresses, env), nodeFlags: nodeFlagsFrom(env) });
+        this.writeRecord();
+      },
+      stop: async (name) => {
+        await processes.retire(name, 4_000);
+        this.writeRecord();
+      },
       note: (line) => this.progress.note(line),
     });
   }
@@ -268,26 +286,8 @@ class Launch {
 
   private startService(name: ServiceName, addresses: MeshAddresses): Promise<void> {
     return this.step(name, name, async () => {
-      const root = repositoryRoot();
-      const script = path.join(root, 'services', name, 'dist', 'src', 'main.js');
-      if (!existsSync(script)) throw new StartError('PROCESS_FAILED', `${name} is not built: there is no ${script}.`, 'Run `npm run build`.');
-      const log = this.processes.log(name);
-      const bundledNode = path.join(root, 'node_modules', '.bin', 'node');
-      const life = await this.processes.supervise(name, (abort) =>
-        startService(
-          {
-            name,
-            node: isExecutable(bundledNode) ? bundledNode : process.execPath,
-            nodeFlags: [...nodeFlagsFrom(this.env), '--import', pathToFileURL(path.join(root, 'libs', 'telemetry', 'dist', 'src', 'register.js')).href],
-            script,
-            cwd: path.join(root, 'services', name),
-            env: serviceEnvironment(name, addresses, this.env),
-            log,
-            readyTimeoutMs: READY_TIMEOUT_MS,
-          },
-          abort,
-        ),
-      );
+      const env = serviceEnvironment(name, addresses, this.env);
+      const life = await launchService(this.processes, { name, project: name, script: 'dist/src/main.js', env, nodeFlags: nodeFlagsFrom(this.env) });
       return { value: undefined, detail: `pid ${life.identity.pid}` };
     });
   }
@@ -370,11 +370,12 @@ class Launch {
   private async stopInOrder(): Promise<void> {
     this.processes.seal();
     await this.following?.stop();
+    await this.channels?.stop();
     const deadline = performance.now() + STOP_BUDGET_MS;
     const halt = (name: MeshProcess, graceMs: number): Promise<void> =>
       this.processes.stop(name, Math.max(100, Math.min(graceMs, deadline - performance.now())));
     await halt('gateway', 3_500);
-    await Promise.all(SERVICES.map((name) => halt(name, 3_500)));
+    await Promise.all([...SERVICES, ...CHANNEL_PROCESSES].map((name) => halt(name, 3_500)));
     if (this.state !== undefined) {
       const strays = await stopMarked(this.state.clusterId, 500);
       if (strays > 0) this.progress.note(`ended ${strays} process${strays === 1 ? '' : 'es'} that outlived the scheduler`);

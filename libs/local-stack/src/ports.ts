@@ -1,11 +1,9 @@
+import type { ChannelProcess } from './channel-processes.js';
 import { freePort, isPortFree } from './free-port.js';
 import { readPrivate, writePrivate } from './private-file.js';
 
-/** Ports of the embedded servers as of the last start, so that addresses noted elsewhere stay valid. */
-export interface EmbeddedPorts {
-  readonly nats: number;
-  readonly postgres: number;
-}
+/** Ports of the embedded servers and of the adapters that platforms call, as of the last start, so that addresses noted elsewhere stay valid. */
+export type EmbeddedPorts = { readonly [name in 'nats' | 'postgres' | ChannelProcess]: number };
 
 /** The port that a server had last time if it is free, else any free one. */
 export async function preferredPort(file: string, name: keyof EmbeddedPorts): Promise<number> {

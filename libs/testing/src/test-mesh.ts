@@ -2,7 +2,7 @@
 import '@plexus/bus';
 import '@plexus/database';
 import path from 'node:path';
-import { type Mesh, type MeshProcess, type Progress, type ServiceName, signalProcess, startMesh, waitUntilGone } from '@plexus/local-stack';
+import { CHANNEL_PROCESSES, type Mesh, type MeshProcess, type Progress, type ServiceName, signalProcess, startMesh, waitUntilGone } from '@plexus/local-stack';
 import { marked } from './process-tree.js';
 import { throwAwayFolder } from './throw-away-folder.js';
 
@@ -35,7 +35,7 @@ export interface TestMesh {
   stop(): Promise<void>;
 }
 
-const SUPERVISED = ['gateway', 'routing', 'push', 'memory', 'scheduler', 'nats', 'postgres'];
+const SUPERVISED: readonly string[] = ['gateway', 'routing', 'push', 'memory', 'scheduler', 'nats', 'postgres', ...CHANNEL_PROCESSES];
 /** Settings of the person at the keyboard must not change what a test sees. */
 const OWN_SETTINGS = /^(PLEXUS_|NATS_|DATABASE_URL|MEMORY_DATABASE_URL|OTEL_)/;
 
