@@ -1,7 +1,7 @@
 import { defaultAgentId } from './agents.js';
 import { dmWordAt } from './key-parts.js';
 import { type Loose, lowered, normaliseAgentId, normaliseMainKey, trimmed, UNKNOWN_PART } from './normalise.js';
-import { keyShape, parseAgentKey } from './parse-session-key.js';
+import { keyShape, parseAgentKey, splitAgentKey } from './parse-session-key.js';
 import type { RoutingConfig } from './routing-config.js';
 import { mainSessionKey } from './session-key.js';
 
@@ -39,7 +39,7 @@ export function canonicalKey(config: RoutingConfig, sessionKey: Loose, agentId?:
 }
 
 /**
- * The one key under which a caller's session is stored: lower case, agent id normalised, empty segments dropped, `direct` read as `dm`
+ * The one key under which a caller's session is stored: lower case, agent id normalised, no empty segments before the rest, `direct` read as `dm`
  * (or the other way round where `session.dmKeyword` says so). A blank key means the agent's main session. Undefined for a key that starts
  * like an agent's and names no session (`agent:ops:`). Canonicalising twice changes nothing.
  */
@@ -52,7 +52,7 @@ export function canonicaliseKey(config: RoutingConfig, sessionKey: Loose, agentI
 }
 
 function tidy(key: string, keyword: 'dm' | 'direct'): string | undefined {
-  const parsed = parseAgentKey(key);
+  const parsed = splitAgentKey(key);
   return parsed && `agent:${normaliseAgentId(parsed.agentId)}:${withDmKeyword(parsed.rest, keyword)}`;
 }
 

@@ -1,5 +1,5 @@
 import { type Loose, lowered, normaliseAgentId } from './normalise.js';
-import { parseAgentKey, splitThread } from './parse-session-key.js';
+import { splitAgentKey, splitThread } from './parse-session-key.js';
 
 /** What a session key says, part by part. Everything is lower case; optional parts are absent, never empty. */
 export type SessionKeyParts =
@@ -48,7 +48,7 @@ export function readSessionKey(sessionKey: Loose): SessionKeyParts | undefined {
   const key = lowered(sessionKey);
   if (key === '') return undefined;
   if (key === 'global' || key === 'unknown') return { kind: key };
-  const parsed = parseAgentKey(key);
+  const parsed = splitAgentKey(key);
   if (parsed) return readRest(parsed.rest, normaliseAgentId(parsed.agentId));
   return key === 'agent' || key.startsWith('agent:') ? undefined : readBare(key);
 }

@@ -20,6 +20,16 @@ export function parseAgentKey(key: Loose): AgentKey | undefined {
   return { agentId, rest: rest.join(':') };
 }
 
+/**
+ * {@link parseAgentKey}, with the rest kept to the letter: empty segments count only between agent and rest. Ids of peers may hold any
+ * colons, and two that differ in them are two people.
+ */
+export function splitAgentKey(key: Loose): AgentKey | undefined {
+  const parsed = parseAgentKey(key);
+  const rest = parsed && /^:*agent:+[^:]+:+(.*)$/s.exec(lowered(key))?.[1];
+  return parsed && { agentId: parsed.agentId, rest: rest || parsed.rest };
+}
+
 /** The agent that a key belongs to; `main` for keys that name none. */
 export function agentIdOfKey(key: Loose): string {
   return normaliseAgentId(parseAgentKey(key)?.agentId ?? DEFAULT_AGENT_ID);

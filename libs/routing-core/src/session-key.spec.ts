@@ -227,6 +227,22 @@ test('two conversations never share a key unless the scope says so', () => {
   );
 });
 
+test('the key of a routed conversation is canonical already, and no two peers have one, whatever colons their ids hold', () => {
+  const peer = fc.oneof(
+    id,
+    fc.array(fc.constantFrom(':', '::', 'a', 'direct', 'dm', 'thread', ' ', 'group'), { minLength: 1, maxLength: 6 }).map((parts) => parts.join('')),
+  );
+  const scopes = fc.constantFrom('per-peer', 'per-channel-peer', 'per-account-channel-peer');
+  fc.assert(
+    fc.property(peer, peer, scopes, fc.constantFrom('dm', 'group', 'channel'), (one, other, dmScope, kind) => {
+      const key = (peerId: string) => resolveRoute({ session: { dmScope } }, { channel: 'slack', accountId: 'biz', peer: { kind, id: peerId } }).sessionKey;
+      expect(canonicaliseKey({}, key(one))).toBe(key(one));
+      expect(canonicaliseKey({}, key(one)) === canonicaliseKey({}, key(other))).toBe((one.trim() || 'unknown') === (other.trim() || 'unknown'));
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
 test('letter case and blanks around an id never make another session, and links fold in any case', () => {
   const mangled = (value: string) =>
     fc
