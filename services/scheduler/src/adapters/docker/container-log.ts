@@ -10,11 +10,3 @@ export function demultiplex(body: Buffer): Buffer {
   }
   return Buffer.concat(parts);
 }
-
-/** The end of a log as text, at most so many bytes. NUL is no text for a database. */
-export function tailOf(log: Buffer, bytes: number): string {
-  // A character that was cut in two is left out rather than replaced: a replacement is longer than what it stands for.
-  let start = Math.max(0, log.length - bytes);
-  while (start < log.length && start > 0 && ((log[start] as number) & 0xc0) === 0x80) start += 1;
-  return log.subarray(start).toString('utf8').replaceAll('\0', '').trim();
-}

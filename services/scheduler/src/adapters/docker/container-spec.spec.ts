@@ -1,6 +1,7 @@
 import type { InstanceSpec } from '../../application/provider-port.js';
 import { boundedName } from '../bounded-name.js';
-import { demultiplex, tailOf } from './container-log.js';
+import { logTail } from '../log-tail.js';
+import { demultiplex } from './container-log.js';
 import { type ContainerDefaults, containerSpec } from './container-spec.js';
 
 const DEFAULTS: ContainerDefaults = {
@@ -97,8 +98,8 @@ describe('the log of a container', () => {
   });
 
   it('is cut to so many bytes without half characters', () => {
-    expect(tailOf(Buffer.from('aé'), 1)).toBe('');
-    expect(tailOf(Buffer.from('aé'), 2)).toBe('é');
-    expect(tailOf(Buffer.from('a\0b'), 10)).toBe('ab');
+    expect(logTail(Buffer.from('aé'), 1)).toBe('');
+    expect(logTail(Buffer.from('aé'), 2)).toBe('é');
+    expect(logTail(Buffer.from('a\0b'), 10)).toBe('ab');
   });
 });

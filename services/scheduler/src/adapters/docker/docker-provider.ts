@@ -12,7 +12,8 @@ import {
   type VmProvider,
 } from '../../application/provider-port.js';
 import { boundedName } from '../bounded-name.js';
-import { demultiplex, tailOf } from './container-log.js';
+import { logTail } from '../log-tail.js';
+import { demultiplex } from './container-log.js';
 import { type ContainerDefaults, containerSpec, LABELS } from './container-spec.js';
 import type { DockerEngine, EngineAnswer } from './docker-engine.js';
 import { type ContainerWatch, watchContainers } from './watch-containers.js';
@@ -232,7 +233,7 @@ export class DockerProvider implements VmProvider {
 
   private async tail(id: string, bytes: number): Promise<string | undefined> {
     const answer = await this.engine.call(`/containers/${id}/logs`, { query: { stdout: true, stderr: true, tail: 2_000 }, accept: [404, 409] });
-    return answer.status === 200 ? tailOf(demultiplex(answer.body), bytes) : undefined;
+    return answer.status === 200 ? logTail(demultiplex(answer.body), bytes) : undefined;
   }
 
   async workspaces(): Promise<readonly ListedWorkspace[]> {

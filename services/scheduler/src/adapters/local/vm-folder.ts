@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
+import { logTail } from '../log-tail.js';
 import type { ProcessIdentity } from './process-table.js';
 
 /** What is known on disk about the newest incarnation of a VM; written before its process exists, so that no crash hides it. */
@@ -152,8 +153,7 @@ function readTail(name: string, bytes: number): string | undefined {
     const { size } = fstatSync(file);
     const tail = Buffer.alloc(Math.min(size, bytes));
     readSync(file, tail, 0, tail.length, size - tail.length);
-    // NUL is no text for a database.
-    return tail.toString('utf8').replaceAll('\0', '').trim();
+    return logTail(tail, bytes);
   } finally {
     closeSync(file);
   }
