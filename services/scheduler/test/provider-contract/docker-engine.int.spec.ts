@@ -18,10 +18,10 @@ interface Found {
 /** A real engine; the truth about it is read through its API, past the provider. */
 async function openRealWorld(): Promise<ContractWorld> {
   const cluster = `contract-${randomBytes(4).toString('hex')}`;
-  const engine = new DockerEngine(address);
-  const open = (name = cluster): DockerProvider =>
+  const engine = await DockerEngine.connect(address);
+  const open = async (name = cluster): Promise<DockerProvider> =>
     new DockerProvider({
-      engine: new DockerEngine(address),
+      engine: await DockerEngine.connect(address),
       engineId: 'real',
       log: { warn: (fields, message) => console.warn(message, fields) },
       defaults: {
@@ -50,11 +50,11 @@ async function openRealWorld(): Promise<ContractWorld> {
     const answer = await engine.call(`/containers/${found.Id}/archive`, { query: { path: `/workspace/${name}` }, accept: [404] });
     return answer.status === 404 ? undefined : onlyFileOf(answer.body);
   };
-  const provider = open();
+  const provider = await open();
   return {
     provider,
-    another: async () => open(),
-    otherCluster: async () => open(`${cluster}-other`),
+    another: () => open(),
+    otherCluster: () => open(`${cluster}-other`),
     running: async (key) => (await of(key)).filter(({ State }) => State === 'running').length,
     async received({ vmId, epoch }) {
       const text = await read(vmId, `received-${epoch}.json`);

@@ -11,9 +11,9 @@ import { describeProviderContract } from './provider-contract.js';
 const IMAGE = 'plexus-runtime:test';
 const warnings: string[] = [];
 
-function openProvider(address: string, cluster = 'test'): DockerProvider {
+function openProvider(engine: string | DockerEngine, cluster = 'test'): DockerProvider {
   return new DockerProvider({
-    engine: new DockerEngine(address),
+    engine: typeof engine === 'string' ? new DockerEngine(engine) : engine,
     engineId: 'stand-in',
     log: { warn: (_fields, message) => warnings.push(message) },
     defaults: {
@@ -137,6 +137,19 @@ describe('the Docker provider', () => {
     expect(standIn.containers.has(half.id)).toBe(false);
     await other.destroy({ vmId: 'vm-half', epoch: 1 }, { force: true });
     await other.close();
+  });
+
+  it('does the same over TCP, in a version that the engine still speaks', async () => {
+    const address = await standIn.listenTcp();
+    standIn.oldestVersion = '1.44';
+    const engine = await DockerEngine.connect(address);
+    await expect(new DockerEngine(address).call('/info')).rejects.toMatchObject({ message: expect.stringContaining('too old') as string });
+    const remote = openProvider(engine);
+    expect(await remote.create(spec('vm-tcp'))).toMatchObject({ phase: 'running' });
+    await waitFor(async () => (await remote.logs('vm-tcp', { tailBytes: 100 })) || undefined, { timeoutMs: 30_000 });
+    expect(await remote.destroy({ vmId: 'vm-tcp', epoch: 1 }, { force: false })).toMatchObject({ phase: 'exited', exitCode: 0 });
+    await remote.close();
+    standIn.oldestVersion = '1.24';
   });
 
   it('says at once that it can never work without the image', async () => {

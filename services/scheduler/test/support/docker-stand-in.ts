@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
 
@@ -37,7 +38,10 @@ export class DockerStandIn {
   readonly volumes = new Map<string, { readonly labels: Record<string, string>; readonly createdAt: number }>();
   /** Requests in order: method and path. */
   readonly requests: string[] = [];
+  /** Requests in an older version are refused, as engines do. */
+  oldestVersion = '1.24';
   private readonly server: Server;
+  private tcp: TcpServer | undefined;
   private readonly listeners = new Set<ServerResponse>();
   private readonly attached = new Map<string, Duplex>();
 
@@ -69,6 +73,13 @@ export class DockerStandIn {
     for (const listener of this.listeners) listener.destroy();
   }
 
+  /** The same over TCP; the address as `DOCKER_ENGINE` wants it. */
+  async listenTcp(): Promise<string> {
+    this.tcp ??= createTcpServer((socket) => this.server.emit('connection', socket));
+    await new Promise<void>((resolve) => this.tcp?.listen(0, '127.0.0.1', resolve));
+    return `tcp://127.0.0.1:${(this.tcp.address() as AddressInfo).port}`;
+  }
+
   get eventStreams(): number {
     return this.listeners.size;
   }
@@ -77,6 +88,7 @@ export class DockerStandIn {
     for (const { process: child } of this.containers.values()) child?.kill('SIGKILL');
     this.dropEvents();
     this.server.closeAllConnections();
+    this.tcp?.close();
     await new Promise((resolve) => this.server.close(resolve));
   }
 
@@ -86,9 +98,12 @@ export class DockerStandIn {
     const url = new URL(request.url ?? '', 'http://docker');
     const place = url.pathname.replace(/^\/v[0-9.]+/, '');
     this.requests.push(`${request.method} ${place}`);
+    const version = /^\/v1\.([0-9]+)\//.exec(url.pathname)?.[1];
+    const isTooOld = version !== undefined && Number(version) < Number(this.oldestVersion.split('.')[1]);
     const body: unknown = chunks.length === 0 ? undefined : JSON.parse(Buffer.concat(chunks).toString());
     const handler = this.handlers[`${request.method} ${place.replace(/\/(containers|volumes)\/(?!create$|json$)[^/]+/, '/$1/:id')}`];
     try {
+      if (isTooOld) throw new Refusal(400, `client version 1.${version} is too old. Minimum supported API version is ${this.oldestVersion}`);
       if (handler === undefined) throw new Refusal(404, `page not found: ${place}`);
       const result = await handler({ path: place, query: url.searchParams, body, response });
       if (response.headersSent) return;
@@ -102,6 +117,7 @@ export class DockerStandIn {
   }
 
   private readonly handlers: Readonly<Record<string, Handler>> = {
+    'GET /version': () => ({ ApiVersion: '1.47', MinAPIVersion: this.oldestVersion }),
     'GET /info': () => ({ ID: 'stand-in' }),
     'GET /events': ({ response }) => {
       this.listeners.add(response);

@@ -1,10 +1,9 @@
 import { Agent, type IncomingMessage, type RequestOptions, request } from 'node:http';
-import { request as secureRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { ProviderError } from '../../application/provider-port.js';
 
-/** Docker 20.10 and later, and what imitates it. */
-const VERSION = '/v1.41';
+/** What is spoken here: Docker 20.10. An engine that has given it up is spoken to in the oldest version that it still knows. */
+const VERSION = '1.41';
 const TIMEOUT_MS = 8_000;
 const MAX_BODY = 16 * 1_048_576;
 
@@ -29,8 +28,22 @@ export interface EngineAnswer {
 export class DockerEngine {
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 16 });
 
-  /** `address`: unix:///path, tcp://host:port or http(s)://host. */
-  constructor(private readonly address: string) {}
+  /** `address`: unix:///path or tcp://host:port. */
+  constructor(
+    private readonly address: string,
+    private readonly version = VERSION,
+  ) {}
+
+  /** An engine in a version that it understands. Rejects with UNAVAILABLE when it does not answer. */
+  static async connect(address: string): Promise<DockerEngine> {
+    const first = new DockerEngine(address, '');
+    try {
+      const { MinAPIVersion = VERSION } = (await first.call('/version')).json<{ MinAPIVersion?: string }>();
+      return new DockerEngine(address, isNewer(MinAPIVersion, VERSION) ? MinAPIVersion : VERSION);
+    } finally {
+      first.close();
+    }
+  }
 
   async call(path: string, call: EngineCall = {}): Promise<EngineAnswer> {
     const response = await this.send(path, call);
@@ -95,21 +108,26 @@ export class DockerEngine {
     const query = new URLSearchParams(Object.entries(call.query ?? {}).map(([name, value]): [string, string] => [name, String(value)])).toString();
     const url = new URL(this.address.replace(/^tcp:/, 'http:'));
     const place: RequestOptions = url.protocol === 'unix:' ? { socketPath: url.pathname } : { hostname: url.hostname, port: url.port };
-    const isSecure = url.protocol === 'https:';
     // An endless stream may be silent for ever; whoever reads it ends it.
     const timeout = signal === undefined ? { timeout: call.timeoutMs ?? TIMEOUT_MS } : { signal };
     const upgrades = headers.upgrade !== undefined || signal !== undefined;
-    const outgoing = (isSecure ? secureRequest : request)({
+    const outgoing = request({
       ...place,
       ...timeout,
-      ...(isSecure ? {} : { agent: upgrades ? false : this.agent }),
+      agent: upgrades ? false : this.agent,
       method: call.method ?? 'GET',
-      path: `${VERSION}${path}${query === '' ? '' : `?${query}`}`,
+      path: `${this.version === '' ? '' : `/v${this.version}`}${path}${query === '' ? '' : `?${query}`}`,
       headers: { host: url.hostname || 'docker', ...headers },
     });
     outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer within ${call.timeoutMs ?? TIMEOUT_MS} ms`)));
     return outgoing;
   }
+}
+
+function isNewer(one: string, other: string): boolean {
+  const [major = 0, minor = 0] = one.split('.').map(Number);
+  const [otherMajor = 0, otherMinor = 0] = other.split('.').map(Number);
+  return major > otherMajor || (major === otherMajor && minor > otherMinor);
 }
 
 function unreachable(address: string, cause: Error): ProviderError {

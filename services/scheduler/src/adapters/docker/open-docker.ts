@@ -16,12 +16,12 @@ export async function openDocker({ config, cluster, log }: DockerDependencies): 
   if (/^(0|root)(:|$)/.test(config.DOCKER_USER)) throw new ConfigurationError(`DOCKER_USER is ${config.DOCKER_USER}: VMs never run as root`);
   const socket = config.DOCKER_BINDS.find((bind) => bind.includes('docker.sock'));
   if (socket !== undefined) throw new ConfigurationError(`DOCKER_BINDS has ${socket}: a VM with the engine's socket owns its host`);
-  const engine = new DockerEngine(config.DOCKER_ENGINE);
+  let engine: DockerEngine;
   let id: string;
   try {
+    engine = await DockerEngine.connect(config.DOCKER_ENGINE);
     id = (await engine.call('/info')).json<{ ID: string }>().ID;
   } catch (cause) {
-    engine.close();
     throw new ConfigurationError(`DOCKER_ENGINE: ${(cause as Error).message}`, { cause });
   }
   // Host and home of this machine mean nothing in a container.

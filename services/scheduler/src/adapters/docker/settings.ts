@@ -16,9 +16,9 @@ const list = (description: string) =>
 export const dockerSettings = z.object({
   DOCKER_ENGINE: z
     .string()
-    .regex(/^(unix:\/\/\/\S+|tcp:\/\/[^\s/]+:\d+|https?:\/\/[^\s/]+)$/, { error: 'must be unix:///path or tcp://host:port' })
+    .regex(/^(unix:\/\/\/\S+|tcp:\/\/[^\s/]+:\d+)$/, { error: 'must be unix:///path or tcp://host:port' })
     .default('unix:///var/run/docker.sock')
-    .describe('Address of the Engine API. TCP without TLS gives everybody on that network root on its host.'),
+    .describe('Address of the Engine API. TCP is spoken without TLS: everybody on that network is root on its host.'),
   DOCKER_IMAGE: z.string().min(1).optional().describe('Image of the runtime, best with a digest. Required unless every template names one.'),
   DOCKER_NETWORK: z
     .string()
