@@ -1,5 +1,6 @@
 import type { SessionReport, StartSessionData } from '@plexus/vm-protocol';
 import { LIMITS } from '@plexus/vm-protocol';
+import { answerConfigUpdate } from '../domain/config-update.js';
 import { type CommandFrame, type JournalState, type RunRecord, runIdOf, runKey, type UserMessage } from '../domain/journal-state.js';
 import { firstRunSeq, type RunDependencies } from './execute-run.js';
 import { type Agent, AgentFailure } from './ports.js';
@@ -68,6 +69,7 @@ export class Runtime {
           const data = this.state.sessions.get(id);
           if (data) session.update(data);
         }
+        this.dependencies.uplink.notice(answerConfigUpdate(frame, [...this.sessions.values()]));
     }
   }
 

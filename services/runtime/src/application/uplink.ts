@@ -48,6 +48,16 @@ export class Uplink {
     this.onFrame();
   }
 
+  /** Tells the mesh something that belongs to no run. Left out when the buffer is full: the mesh can do without. */
+  notice(frame: Readonly<Record<string, unknown>> & { readonly type: string }): void {
+    const sent = this.sender.offer(frame);
+    if (!sent) return;
+    const entry = { k: 'up', fseq: sent.fseq, text: sent.text, sessionId: '', runId: '', runSeq: 0 } as const;
+    this.state.apply(entry);
+    this.journal.append(entry);
+    this.onFrame();
+  }
+
   /** Resolves at once below 80 % of the buffer, else when the mesh has taken enough. Rejects with `AbortedError`. */
   room(signal: AbortSignal): Promise<void> {
     return this.until(() => this.sender.pressure < LIMITS.unackedHighWater, signal);
