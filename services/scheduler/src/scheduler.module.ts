@@ -18,6 +18,7 @@ import { PostgresEpochSequence } from './adapters/postgres/epoch-sequence.js';
 import { PostgresHosts } from './adapters/postgres/host-rows.js';
 import type { MakeVmParts } from './adapters/postgres/make-vm.js';
 import { PostgresAdmissionStore } from './adapters/postgres/postgres-admission-store.js';
+import { PostgresConfigUpdates } from './adapters/postgres/postgres-config-updates.js';
 import { PostgresConnectionStore } from './adapters/postgres/postgres-connection-store.js';
 import { PostgresInboxStore } from './adapters/postgres/postgres-inbox-store.js';
 import { PostgresJobs } from './adapters/postgres/postgres-jobs.js';
@@ -31,6 +32,7 @@ import { limitsOf, sandboxes } from './adapters/sandbox-settings.js';
 import { Admission } from './application/admission.js';
 import { AttachExternal } from './application/attach-external.js';
 import { ChangeSignal } from './application/change-signal.js';
+import { ConfigUpdates } from './application/config-updates.js';
 import { Connections } from './application/connections.js';
 import { EnsureVm } from './application/ensure-vm.js';
 import { guardEpochs } from './application/epoch-guard.js';
@@ -117,9 +119,11 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
   const runs = new PostgresRunStore(database, events, making);
   const hosts = new PostgresHosts(database);
   const sessionLog = new BusSessionLog(bus);
+  const configUpdates = new ConfigUpdates(new PostgresConfigUpdates(database), hints);
   const tokens = new JoseVmTokens(secrets.current, secrets.previous);
   const admission = new Admission(new PostgresAdmissionStore(database, replica), tokens, {
-    ticketTtlMs: policy.provisionMs + policy.bootMs,
+    // As long as the slowest provider may take until the runtime connects.
+    ticketTtlMs: Math.max(policy.provisionMs + policy.bootMs, ...providers.all.map(({ deadlines }) => deadlines.provisionMs + deadlines.bootMs)),
     tokenTtlMs: config.VM_TOKEN_TTL_MS,
     rootSecret: secrets.current,
     modelApiKey: config.PLEXUS_MODEL_API_KEY,
@@ -191,7 +195,7 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
     }),
     changes,
     clock,
-    { ws: config.CONTROL_PLANE_WS, attachMs: config.EXTERNAL_ATTACH_MS },
+    { ws: config.EXTERNAL_CONTROL_PLANE_WS ?? config.CONTROL_PLANE_WS, attachMs: config.EXTERNAL_ATTACH_MS },
   );
 
   const module: DynamicModule = {
@@ -218,6 +222,7 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
         if (vmId !== undefined) noticed(vmId);
       });
       loop.start();
+      await context.reload.onConfig(['agents.list'], 'vm-config', (change) => configUpdates.apply(change));
       context.onShutdown('consumers', 'scan loop', async () => {
         listening.stop();
         await loop.stop();

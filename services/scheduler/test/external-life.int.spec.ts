@@ -1,9 +1,12 @@
 import { type ResponseOf, vmContracts } from '@plexus/contracts';
 import { marked, waitFor } from '@plexus/testing';
-import { type Bootstrapped, FakeConnection } from './support/fake-gateway.js';
+import { type Bootstrapped, bootstrapped, FakeConnection } from './support/fake-gateway.js';
 import { SchedulerMesh } from './support/mesh.js';
 
 const { attachExternalVm, ensureVm, getVm, redeemTicket, terminateVm, verifyVmToken } = vmContracts;
+const WS = 'wss://mesh.example/ws/vm';
+/** The local one is the default: who attaches asks for the other. */
+const SETTINGS = { PROVIDER: 'local,external', EXTERNAL_CONTROL_PLANE_WS: WS };
 const PATIENCE = { timeoutMs: 30_000 };
 
 describe('the life of a VM whose runtime somebody else starts', () => {
@@ -21,7 +24,7 @@ describe('the life of a VM whose runtime somebody else starts', () => {
 
   beforeAll(async () => {
     mesh = await SchedulerMesh.start();
-    await mesh.scheduler({ PROVIDER: 'external' });
+    await mesh.scheduler(SETTINGS);
   });
   afterEach(() => {
     for (const connection of connections.splice(0)) connection.close();
@@ -30,8 +33,8 @@ describe('the life of a VM whose runtime somebody else starts', () => {
 
   it('waits for it, becomes ready when it connects, and starts no process itself', async () => {
     const given = await mesh.asUser('ada', attachExternalVm, {});
-    expect(given).toMatchObject({ userId: 'ada', ws: 'ws://127.0.0.1:1/ws/vm' });
-    expect(await stateOf('ada', given.vmId)).toBe('booting');
+    expect(given).toMatchObject({ userId: 'ada', ws: WS });
+    await waitFor(async () => (await stateOf('ada', given.vmId)) === 'booting', PATIENCE);
     const ready = mesh.asUser('ada', ensureVm, { wait: 'ready', waitMs: 30_000 });
     await connect('ada', given);
     expect(await ready).toMatchObject({ vmId: given.vmId, epoch: given.epoch, state: 'ready', created: false });
@@ -61,12 +64,20 @@ describe('the life of a VM whose runtime somebody else starts', () => {
     await expect(mesh.asGateway(redeemTicket, { ticket: first.ticket, userId: 'cleo' })).rejects.toMatchObject({ code: 'TICKET_INVALID' });
   });
 
+  it('is not to be had by an owner whose VM the scheduler itself started', async () => {
+    const { vmId } = await mesh.asUser('eve', ensureVm, { wait: 'none' });
+    await connect('eve', { ...(await bootstrapped(mesh, vmId)), vmId, userId: 'eve', ws: '', expiresAt: '' });
+    await expect(mesh.asUser('eve', attachExternalVm, {})).rejects.toMatchObject({ code: 'CONFLICT' });
+    await mesh.asUser('eve', terminateVm, { vmId });
+    await waitFor(async () => (await stateOf('eve', vmId)) === 'terminated', PATIENCE);
+  });
+
   it('goes on with the runtime that it has when the scheduler is replaced', async () => {
     const given = await mesh.asUser('dora', attachExternalVm, {});
     const connection = await connect('dora', given);
     await waitFor(async () => (await stateOf('dora', given.vmId)) === 'ready', PATIENCE);
     await mesh.endSchedulers();
-    await mesh.scheduler({ PROVIDER: 'external' });
+    await mesh.scheduler(SETTINGS);
     expect((await connection.beat()).status).toBe('ok');
     expect(await mesh.asUser('dora', ensureVm, { wait: 'ready', waitMs: 30_000 })).toMatchObject({ vmId: given.vmId, epoch: given.epoch });
   });
