@@ -1,5 +1,7 @@
+import { connectBus } from '@plexus/bus';
+import { OPERATOR_ROLE, statePaths } from '@plexus/local-stack';
 import { startTestMesh, type TestMesh, waitFor } from '@plexus/testing';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { BOT_TOKEN, failure, TelegramStandIn } from './support/telegram-stand-in.js';
 
@@ -8,13 +10,17 @@ const FORUM = { id: -1001234, type: 'supergroup', title: 'Operations' };
 describe('a telegram bot of a whole mesh', () => {
   let mesh: TestMesh;
   let telegram: TelegramStandIn;
+  /** Where the second account talks to. */
+  let other: TelegramStandIn;
 
   beforeAll(async () => {
-    [mesh, telegram] = await Promise.all([startTestMesh(), TelegramStandIn.start()]);
+    [telegram, other] = await Promise.all([TelegramStandIn.start(), TelegramStandIn.start()]);
+    mesh = await startTestMesh({ env: { ROUTING_BREAKER_RESET_MS: '1000' } });
   }, 120_000);
   afterAll(async () => {
     await mesh?.stop();
     await telegram?.stop();
+    await other?.stop();
   }, 60_000);
 
   const request = (method: string, where: string, body?: unknown, headers: Record<string, string> = {}) =>
@@ -29,10 +35,10 @@ describe('a telegram bot of a whole mesh', () => {
     const answer = await request('PUT', '/v1/config', { agents: { list: [{ id: 'main', default: true }] }, channels }, { 'if-match': etag });
     if (!answer.ok) throw new Error(`PUT /v1/config → ${answer.status} ${await answer.text()}`);
   };
-  const account = () => {
+  const account = (platform = telegram) => {
     const file = path.join(mesh.stateDir, '..', 'bot-token');
     writeFileSync(file, BOT_TOKEN, { mode: 0o600 });
-    return { dmPolicy: 'open', groupPolicy: 'open', settings: { botToken: { file }, apiRoot: telegram.url, pollTimeoutSeconds: 2 } };
+    return { dmPolicy: 'open', groupPolicy: 'open', settings: { botToken: { file }, apiRoot: platform.url, pollTimeoutSeconds: 2 } };
   };
   const sent = (text: string) => telegram.callsOf('sendMessage').filter(({ body }) => String(body.text).includes(text));
 
@@ -73,6 +79,38 @@ describe('a telegram bot of a whole mesh', () => {
     });
     expect(answer?.body).toMatchObject({ chat_id: 99 });
   }, 120_000);
+
+  it('hands over to the second account when the first one fails five times, and comes back when it has recovered', async () => {
+    await configure({ telegram: { defaultAccount: 'work', accounts: { work: account(), spare: account(other) } } });
+    await waitFor(() => other.callsOf('getUpdates').length > 0, { what: 'the second bot to ask for updates' });
+    const seed = readFileSync(statePaths(mesh.stateDir).nkeySeed(OPERATOR_ROLE), 'utf8').trim();
+    const operator = await connectBus({ service: 'operator', servers: mesh.nats, credentials: { nkeySeed: seed }, allowAnonymous: true });
+    const told: string[] = [];
+    const reading = operator.readOrdered('PLEXUS_EVT_ROUTING', { filter: 'plexus.evt.default.routing.>', from: 'all' }, ({ parsed }) => {
+      told.push(parsed?.name ?? '');
+    });
+    try {
+      telegram.sendsFail = failure(500, 'Internal Server Error');
+      for (let n = 1; n <= 6; n += 1) telegram.write({ chat: { id: 200 + n, type: 'private' }, text: `trouble ${n}` });
+      await waitFor(() => new Set(other.callsOf('sendMessage').map(({ body }) => body.chat_id)).size === 6, {
+        timeoutMs: 90_000,
+        what: 'six answers by the second account',
+      });
+      await waitFor(() => told.includes('breaker-opened'), { what: 'the breaker to open' });
+      telegram.sendsFail = undefined;
+      await waitFor(
+        () => {
+          telegram.write({ chat: { id: 300, type: 'private' }, text: 'are you back?' });
+          return told.includes('breaker-closed');
+        },
+        { timeoutMs: 60_000, intervalMs: 1_000, what: 'the breaker to close' },
+      );
+      expect(telegram.callsOf('sendMessage').some(({ body }) => body.chat_id === 300)).toBe(true);
+    } finally {
+      await reading.stop();
+      await operator.close();
+    }
+  }, 240_000);
 
   it('loses its process with the last account', async () => {
     await configure({ telegram: { accounts: { work: { ...account(), enabled: false } } } });

@@ -7,6 +7,8 @@ export class TelegramStandIn extends HttpStandIn {
   private readonly updates: { update_id: number }[] = [];
   private waiting: (() => void)[] = [];
   private messageIds = 1_000;
+  /** While it is set every send gets this answer. */
+  sendsFail: Reply | undefined;
 
   private constructor() {
     super((call, response) => {
@@ -51,12 +53,18 @@ export class TelegramStandIn extends HttpStandIn {
       case 'getUpdates':
         return this.getUpdates(Number(body.offset ?? 0), Number(body.timeout ?? 0));
       case 'sendMessage':
+        if (this.sendsFail !== undefined) return this.sendsFail;
+        return this.sent(body);
       case 'sendPhoto':
       case 'sendDocument':
-        return result({ message_id: ++this.messageIds, date: 1, chat: { id: Number(body.chat_id), type: 'private' }, text: body.text });
+        return this.sent(body);
       default:
         return result(true);
     }
+  }
+
+  private sent(body: { chat_id: unknown; text?: string }): Reply {
+    return result({ message_id: ++this.messageIds, date: 1, chat: { id: Number(body.chat_id), type: 'private' }, text: body.text });
   }
 
   private async getUpdates(offset: number, seconds: number): Promise<unknown> {
