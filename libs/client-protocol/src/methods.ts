@@ -49,6 +49,7 @@ export const METHODS = {
       timeoutMs: runTimeoutMs,
       attachments: z.array(z.unknown()).max(64).optional(),
       extraSystemPrompt: z.string().max(20_000).optional(),
+      queueMode: z.enum(['collect', 'steer', 'followup', 'interrupt']).optional(),
     }),
   ),
   'chat.history': method(
@@ -75,10 +76,40 @@ export const METHODS = {
   'sessions.reset': method(SCOPE.admin, z.object({ key: sessionKey, reason: z.enum(['new', 'reset']).optional() })),
   'sessions.describe': method(SCOPE.read, z.object({ key: sessionKey, agentId })),
   'sessions.resolve': method(SCOPE.read, z.object({ key: sessionKey, agentId })),
+  'sessions.patch': method(
+    SCOPE.write,
+    z.object({ key: sessionKey, label: z.string().max(100).nullable().optional(), displayName: z.string().max(200).nullable().optional() }),
+  ),
+  'sessions.delete': method(SCOPE.admin, z.object({ key: sessionKey })),
+  'sessions.preview': method(
+    SCOPE.read,
+    z.object({
+      keys: z.array(sessionKey).min(1).max(64),
+      limit: z.number().int().min(1).max(12).optional(),
+      maxChars: z.number().int().min(1).max(1_000).optional(),
+    }),
+  ),
   'sessions.subscribe': method(SCOPE.read, sessionsListParams),
   'sessions.unsubscribe': method(SCOPE.read, nothing),
   'sessions.messages.subscribe': method(SCOPE.read, z.object({ key: sessionKey, agentId })),
   'sessions.messages.unsubscribe': method(SCOPE.read, z.object({ key: sessionKey, agentId })),
+
+  send: method(
+    SCOPE.write,
+    z.object({
+      to: z.string().trim().min(1).max(512),
+      idempotencyKey,
+      message: z.string().max(100_000).optional(),
+      channel: z.string().trim().min(1).max(64),
+      accountId: z.string().max(128).optional(),
+      agentId,
+      threadId: z.string().max(256).optional(),
+      replyToId: z.string().max(256).optional(),
+      sessionKey: sessionKey.optional(),
+      mediaUrl: z.string().max(2_048).optional(),
+      mediaUrls: z.array(z.string().max(2_048)).max(20).optional(),
+    }),
+  ),
 
   'agents.list': method(SCOPE.read, nothing),
   agent: method(

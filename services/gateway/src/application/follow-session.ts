@@ -19,7 +19,7 @@ const MAX_WAITING = 5_000;
 
 /**
  * Follows one session of the caller: first what came behind `lastEventId` (a stream sequence), then what comes, in one order and without
- * repeats. A reset of the session is followed into its next incarnation. Resolves with the function that ends it.
+ * repeats. With `owner` one that is shared with the caller: rejects when it is not. A reset of the session is followed into its next incarnation. Resolves with the function that ends it.
  */
 export async function followSession(
   services: { readonly mesh: Mesh; readonly feed: Pick<SessionFeed, 'watch'>; readonly archive: SessionArchive; readonly epochOf: (vmId: string) => number },
@@ -28,12 +28,13 @@ export async function followSession(
   lastEventId: number | undefined,
   sink: SessionSink,
   signal: AbortSignal,
+  owner?: string,
 ): Promise<() => void> {
   const { tenant } = principal;
-  const { sessionKey, session } = await services.mesh.call(routing.describeSession, tenant, { sessionKey: requestedKey }, { principal, signal });
+  const { sessionKey, session } = await services.mesh.call(routing.describeSession, tenant, of(requestedKey, owner), { principal, signal });
   const follower = new Follower(sink, services.epochOf);
   // Listening begins before the replay is read, so that nothing falls between the two.
-  const stop = services.feed.watch(ownerKey(tenant, principal.user ?? ''), sessionKey, (event) => follower.live(event));
+  const stop = services.feed.watch(ownerKey(tenant, owner ?? principal.user ?? ''), sessionKey, (event) => follower.live(event));
   try {
     if (lastEventId !== undefined) {
       const stored = session === undefined ? [] : await services.archive.readSession(tenant, session.sessionId, lastEventId, MAX_REPLAY + 2, signal);
@@ -46,6 +47,8 @@ export async function followSession(
     throw error;
   }
 }
+
+const of = (sessionKey: string, owner: string | undefined) => (owner === undefined ? { sessionKey } : { sessionKey, owner });
 
 function readStored(message: { seq: number; sessionId: string; data: unknown }): StoredSessionEvent[] {
   const parsed = sessionContracts.sessionEvent.data.safeParse(message.data);

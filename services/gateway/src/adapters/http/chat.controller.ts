@@ -6,13 +6,15 @@ import { Caller, requireScope } from './caller.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, idempotencyKeyOf, readInput } from './read-input.js';
 
-const { sessionKey, idempotencyKey, message, agentId, extraSystemPrompt } = METHODS['chat.send'].params.shape;
+const { sessionKey, idempotencyKey, message, agentId, extraSystemPrompt, queueMode } = METHODS['chat.send'].params.shape;
 const SendBody = z.object({
   sessionKey: sessionKey.optional(),
   message,
   idempotencyKey: idempotencyKey.optional(),
   agentId,
   extraSystemPrompt,
+  queueMode,
+  owner: z.string().min(1).max(256).optional(),
   timeoutMs: z.number().int().min(1_000).max(3_600_000).optional(),
 });
 

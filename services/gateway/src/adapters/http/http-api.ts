@@ -8,6 +8,7 @@ import { MAX_CONFIG_BYTES } from '@plexus/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../../application/ports.js';
 import { BearerGuard } from './bearer.guard.js';
+import { ChannelsController } from './channels.controller.js';
 import { ChatController } from './chat.controller.js';
 import { ConfigController } from './config.controller.js';
 import { EventsController } from './events.controller.js';
@@ -16,11 +17,22 @@ import { InboxController } from './inbox.controller.js';
 import { MemoryController } from './memory.controller.js';
 import { ProblemFilter, sendProblem } from './problem.filter.js';
 import { PublicHealthController } from './public-health.controller.js';
+import { SessionCareController } from './session-care.controller.js';
 import { SessionsController } from './sessions.controller.js';
 import { TracingInterceptor } from './tracing.interceptor.js';
 import { VmsController } from './vms.controller.js';
 
-const API = [ChatController, SessionsController, InboxController, MemoryController, VmsController, EventsController, ConfigController];
+const API = [
+  ChatController,
+  SessionsController,
+  SessionCareController,
+  ChannelsController,
+  InboxController,
+  MemoryController,
+  VmsController,
+  EventsController,
+  ConfigController,
+];
 for (const controller of API) UseGuards(BearerGuard)(controller);
 
 @Module({})

@@ -15,8 +15,13 @@ const ListQuery = z.object({
   offset: queryNumber(0, 1_000_000_000).optional(),
   search: z.string().max(256).optional(),
   agentId: z.string().max(64).optional(),
+  shared: z
+    .enum(['true', 'false'])
+    .transform((value) => value === 'true')
+    .optional(),
 });
-const HistoryQuery = z.object({ limit: queryNumber(1, 1_000).optional(), before: queryNumber(1, Number.MAX_SAFE_INTEGER).optional() });
+const Owner = z.string().min(1).max(256);
+const HistoryQuery = z.object({ owner: Owner.optional(), limit: queryNumber(1, 1_000).optional(), before: queryNumber(1, Number.MAX_SAFE_INTEGER).optional() });
 const { message, label } = METHODS['chat.inject'].params.shape;
 const InjectBody = z.object({ message, label, idempotencyKey: METHODS['chat.send'].params.shape.idempotencyKey.optional() });
 const AbortBody = z.object({ runId: z.string().min(1).max(256).optional(), reason: z.string().max(200).optional() });
@@ -72,6 +77,7 @@ export class SessionsController {
   async stream(
     @Param('key') key: string,
     @Query('last_event_id') lastInQuery: unknown,
+    @Query('owner') ownerInQuery: unknown,
     @Caller() principal: Principal,
     @CallerCredential() credential: Credential,
     @Req() request: FastifyRequest,
@@ -79,13 +85,15 @@ export class SessionsController {
   ): Promise<void> {
     requireScope(principal, SCOPES.read);
     const sessionKey = readInput(Key, key);
+    // Of a session that is shared with the caller; routing says whether it is.
+    const owner = ownerInQuery === undefined ? undefined : readInput(Owner, ownerInQuery);
     const asked = request.headers['last-event-id'] ?? lastInQuery;
     const lastEventId = asked === undefined || asked === '' ? undefined : readInput(EventId, asked);
     if (!this.services.health().ready) throw plexusError('UNAVAILABLE');
 
     const { mesh, sessions: feed, archive, epochOf, streams, authenticator } = this.services;
     const stream = streams.prepare(reply.raw, credential);
-    const stop = await followSession({ mesh, feed, archive, epochOf }, principal, sessionKey, lastEventId, stream, stream.signal);
+    const stop = await followSession({ mesh, feed, archive, epochOf }, principal, sessionKey, lastEventId, stream, stream.signal, owner);
     // Questions were asked and waited for since the guard looked.
     if (authenticator.isWithdrawn(credential)) {
       stop();

@@ -24,6 +24,7 @@ export const chatMethods: ChatMethods = {
       ...(params.agentId === undefined ? {} : { agentId: params.agentId }),
       ...runTimeout(params.timeoutMs),
       ...systemPrompt(params.extraSystemPrompt, call),
+      ...(params.queueMode === undefined ? {} : { queueMode: params.queueMode }),
     });
     const { runId, sessionKey } = accepted;
     if (accepted.status === 'accepted') return { runId, sessionKey, status: 'started' };

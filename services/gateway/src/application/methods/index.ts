@@ -1,9 +1,19 @@
 import { agentMethods } from './agent.methods.js';
+import { channelMethods } from './channel.methods.js';
 import { chatMethods } from './chat.methods.js';
 import type { MethodHandlers } from './method-context.js';
 import { ownMethods } from './own.methods.js';
+import { sessionCareMethods } from './session-care.methods.js';
 import { sessionMethods } from './session.methods.js';
 import { systemMethods } from './system.methods.js';
 
 /** The handler of every method; the compiler holds this against the table of methods. */
-export const METHOD_HANDLERS: MethodHandlers = { ...systemMethods, ...chatMethods, ...sessionMethods, ...agentMethods, ...ownMethods };
+export const METHOD_HANDLERS: MethodHandlers = {
+  ...systemMethods,
+  ...chatMethods,
+  ...sessionMethods,
+  ...sessionCareMethods,
+  ...channelMethods,
+  ...agentMethods,
+  ...ownMethods,
+};

@@ -1,0 +1,114 @@
+import { plexusError, type Principal, routingContracts as routing } from '@plexus/contracts';
+import { ulid } from '@plexus/kernel';
+import { RawClient } from './support/raw-client.js';
+import { type TestGateway, TestMesh } from './support/test-mesh.js';
+
+let mesh: TestMesh;
+let gateway: TestGateway;
+const asked: { rpc: string; data: Record<string, unknown>; principal: Principal }[] = [];
+const sendId = ulid();
+let outcome: 'sent' | 'failed' = 'sent';
+
+const summary = (status: routing.SendSummary['status']): routing.SendSummary => ({
+  ...{ sendId, status, channel: 'telegram', accountId: 'work', to: '42', attempts: 1, createdAt: new Date().toISOString(), sessionKey: 'agent:main:main' },
+  ...(status === 'sent' ? { messageId: 'm-1' } : {}),
+  ...(status === 'failed' ? { error: { code: 'DELIVERY_FAILED', message: 'chat not found' } } : {}),
+});
+const session: routing.SessionSummary = {
+  ...{ sessionKey: 'agent:main:fan', sessionId: ulid(), owner: 'me', agentId: 'main', kind: 'other', messageCount: 1 },
+  ...{ createdAt: new Date().toISOString(), updatedAt: new Date().toISOString() },
+};
+
+beforeAll(async () => {
+  mesh = await TestMesh.start();
+  const bus = await mesh.standIn('routing');
+  const note = (rpc: string, data: object, principal: Principal) => void asked.push({ rpc, data: data as Record<string, unknown>, principal });
+  bus.serve(routing.sendMessage, async (data, { principal }) => {
+    note('send', data, principal);
+    return { send: summary('waiting'), cached: false };
+  });
+  bus.serve(routing.getSend, async () => ({ send: summary(outcome) }));
+  bus.serve(routing.patchSession, async (data, { principal }) => {
+    note('patch', data, principal);
+    return { session };
+  });
+  bus.serve(routing.deleteSession, async ({ sessionKey }) => ({ sessionKey, deleted: true }));
+  bus.serve(routing.previewSessions, async ({ sessionKeys }) => ({
+    previews: sessionKeys.map((sessionKey) => ({ sessionKey, status: 'empty' as const, messages: [] })),
+  }));
+  bus.serve(routing.shareSession, async ({ sessionKey, grantee, access }, { principal }) => {
+    if (grantee === 'me') throw plexusError('INVALID_REQUEST');
+    return { sessionKey, grant: { grantee, access, grantedBy: principal.user ?? '', grantedAt: new Date().toISOString() } };
+  });
+  bus.serve(routing.describeSession, async (data, { principal }) => {
+    note('describe', data, principal);
+    throw plexusError('SESSION_NOT_FOUND');
+  });
+  gateway = await mesh.gateway();
+});
+afterAll(() => mesh.stop());
+
+const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
+  const response = await fetch(`${gateway.http}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${mesh.token}`, 'content-type': 'application/json', ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+};
+
+const withClient = async <T>(work: (client: RawClient) => Promise<T>): Promise<T> => {
+  const client = await RawClient.connect(gateway.ws, mesh.token, {});
+  try {
+    return await work(client);
+  } finally {
+    client.close();
+  }
+};
+
+test('a client that sends hears the outcome, and a refusal as an error', async () => {
+  const params = { channel: 'telegram', to: '42', message: 'hi', mediaUrl: 'https://x/a.png', idempotencyKey: 'k1' };
+  outcome = 'sent';
+  expect((await withClient((client) => client.request('send', params))).payload).toMatchObject({
+    runId: 'k1',
+    status: 'sent',
+    messageId: 'm-1',
+    channel: 'telegram',
+  });
+  expect(asked.at(-1)).toMatchObject({ rpc: 'send', data: { text: 'hi', attachments: [{ kind: 'file', url: 'https://x/a.png' }] }, principal: { user: 'me' } });
+  outcome = 'failed';
+  expect(await withClient((client) => client.request('send', params))).toMatchObject({ ok: false, error: { message: 'chat not found' } });
+});
+
+test('sessions are relabelled, previewed and deleted over the socket', async () => {
+  await withClient(async (client) => {
+    expect((await client.request('sessions.patch', { key: 'fan', label: null })).payload).toMatchObject({ ok: true, key: 'agent:main:fan' });
+    expect(asked.at(-1)?.data).toEqual({ sessionKey: 'fan', label: null });
+    expect(await client.request('sessions.patch', { key: 'fan' })).toMatchObject({ ok: false });
+    expect((await client.request('sessions.preview', { keys: ['a'] })).payload).toMatchObject({ previews: [{ key: 'a', status: 'empty', items: [] }] });
+    expect((await client.request('sessions.delete', { key: 'fan' })).payload).toEqual({ ok: true, key: 'fan', deleted: true });
+  });
+});
+
+test('sending over HTTP needs an idempotency key and is answered before the outcome', async () => {
+  const body = { channel: 'telegram', to: '42', text: 'hi' };
+  expect(await call('POST', '/v1/send', body)).toMatchObject({ status: 400, body: { code: 'INVALID_REQUEST' } });
+  expect(await call('POST', '/v1/send', body, { 'idempotency-key': 'k2' })).toMatchObject({ status: 202, body: { send: { sendId, status: 'waiting' } } });
+  outcome = 'sent';
+  expect(await call('GET', `/v1/sends/${sendId}`)).toMatchObject({ status: 200, body: { send: { status: 'sent' } } });
+  expect(await call('GET', '/v1/sends/nonsense')).toMatchObject({ status: 400 });
+});
+
+test('sessions are shared over HTTP, and errors of routing keep their status', async () => {
+  expect(await call('POST', '/v1/sessions/main/grants', { grantee: 'bob', access: 'write' })).toMatchObject({
+    status: 200,
+    body: { grant: { grantee: 'bob', access: 'write' } },
+  });
+  expect(await call('POST', '/v1/sessions/main/grants', { grantee: 'me' })).toMatchObject({ status: 400 });
+  expect(await call('POST', '/v1/sessions/main/grants', { grantee: 'bob', access: 'own' })).toMatchObject({ status: 400, body: { code: 'INVALID_REQUEST' } });
+});
+
+test('the stream of a session of somebody else is asked for under its owner, and refused when it is not shared', async () => {
+  expect(await call('GET', '/v1/sessions/main/stream?owner=ada')).toMatchObject({ status: 404, body: { code: 'SESSION_NOT_FOUND' } });
+  expect(asked.at(-1)).toMatchObject({ rpc: 'describe', data: { sessionKey: 'main', owner: 'ada' } });
+});
