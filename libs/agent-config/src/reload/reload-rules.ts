@@ -16,7 +16,7 @@ export interface ReloadRule {
   readonly why: string;
 }
 
-const none = (prefix: string, why = 'read with every message'): ReloadRule => ({ prefix, kind: 'none', owners: [], actions: [], why });
+const none = (prefix: string, why = 'read when it is needed'): ReloadRule => ({ prefix, kind: 'none', owners: [], actions: [], why });
 const hot = (prefix: string, owners: readonly [ReloadOwner, ...ReloadOwner[]], actions: readonly string[], why: string): ReloadRule => ({
   prefix,
   kind: 'hot',
