@@ -1,15 +1,6 @@
 // Two shapes in which route resolution is commonly built, written from their description, as the other side of the ratios. Both give the same
 // answers as the library; the benchmark checks that before it measures.
-import {
-  type BindingEntry,
-  normaliseAccountId,
-  type PeerMatch,
-  peerSessionKey,
-  type Route,
-  type RouteInput,
-  type RoutingConfig,
-  selectAgent,
-} from '@plexus/routing-core';
+import { type BindingEntry, normaliseAccountId, normaliseAgentId, type PeerMatch, type Route, type RouteInput, type RoutingConfig } from '@plexus/routing-core';
 
 type MatchedBy = Route['matchedBy'];
 type Hit = { readonly binding: BindingEntry; readonly matchedBy: MatchedBy } | undefined;
@@ -49,11 +40,36 @@ function search(list: readonly BindingEntry[], input: RouteInput): Hit {
   );
 }
 
+/** The canonical name of a peer: the links are walked, entry by entry, on every call. */
+function linked(config: RoutingConfig, channel: string, peerId: string): string | undefined {
+  const wanted = new Set([peerId, `${channel}:${peerId}`]);
+  for (const [name, ids] of Object.entries(config.session?.identityLinks ?? {})) {
+    for (const id of ids ?? []) if (wanted.has(clean(id).toLowerCase())) return name.trim();
+  }
+  return undefined;
+}
+
+function keyOf(config: RoutingConfig, agentId: string, channel: string, accountId: string, peer: PeerMatch | null | undefined): string {
+  const id = clean(peer?.id).toLowerCase();
+  const kind = clean(peer?.kind).toLowerCase() || 'dm';
+  if (kind !== 'dm' && kind !== 'direct') return `agent:${agentId}:${channel}:${kind}:${id || 'unknown'}`;
+  const scope = config.session?.dmScope ?? 'main';
+  if (scope === 'main' || id === '') return `agent:${agentId}:main`;
+  const name = (linked(config, channel, id) ?? id).toLowerCase();
+  if (scope === 'per-peer') return `agent:${agentId}:dm:${name}`;
+  return scope === 'per-channel-peer' ? `agent:${agentId}:${channel}:dm:${name}` : `agent:${agentId}:${channel}:${accountId}:dm:${name}`;
+}
+
+function agentOf(config: RoutingConfig, wanted: string): string {
+  const list = config.agents?.list ?? [];
+  const known = list.find((agent) => normaliseAgentId(agent?.id) === normaliseAgentId(wanted));
+  return normaliseAgentId((wanted === '' ? undefined : known?.id) ?? list.find((agent) => agent?.default)?.id ?? list[0]?.id);
+}
+
 function answer(config: RoutingConfig, input: RouteInput, channel: string, accountId: string, hit: Hit): Route {
-  const agentId = selectAgent(config, hit?.binding.agentId);
-  const part = { agentId, channel, accountId, dmScope: config.session?.dmScope, identityLinks: config.session?.identityLinks };
-  const sessionKey = peerSessionKey({ ...part, peerKind: input.peer?.kind, peerId: input.peer?.id });
-  const mainSessionKey = peerSessionKey({ ...part, dmScope: 'main' });
+  const agentId = agentOf(config, clean(hit?.binding.agentId));
+  const sessionKey = keyOf(config, agentId, channel, accountId, input.peer);
+  const mainSessionKey = `agent:${agentId}:main`;
   const lastRoutePolicy = sessionKey === mainSessionKey ? 'main' : 'session';
   return { agentId, channel, accountId, sessionKey, mainSessionKey, matchedBy: hit?.matchedBy ?? 'default', lastRoutePolicy };
 }

@@ -1,4 +1,4 @@
-import { ANY, type CompiledBinding, type PeerClass } from './binding.js';
+import { type AgentTarget, ANY, type CompiledBinding, type PeerClass } from './binding.js';
 
 /** Where a message was written and by whom, as far as bindings ask. Empty text: unknown. */
 export interface Place {
@@ -155,6 +155,11 @@ export class ChannelIndex {
   private readonly accounts = new Map<string, AccountBindings>();
   private others = new AccountBindings(undefined, undefined);
 
+  constructor(
+    /** Who answers when no binding matches. */
+    readonly fallback: AgentTarget,
+  ) {}
+
   /** Only while compiling, in the order of the configuration. */
   add(binding: CompiledBinding): void {
     this.bindings.push(binding);
@@ -170,5 +175,10 @@ export class ChannelIndex {
 
   of(accountId: string): AccountBindings {
     return this.accounts.get(accountId) ?? this.others;
+  }
+
+  /** True for an account that bindings name; its id is normalised then. */
+  names(accountId: unknown): accountId is string {
+    return this.accounts.has(accountId as string);
   }
 }

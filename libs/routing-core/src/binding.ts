@@ -1,7 +1,7 @@
 import { type AgentDirectory, selectFrom } from './agents.js';
 import { DEFAULT_ACCOUNT_ID, listOf, lowered, normaliseAccountId, normaliseAgentId, trimmed } from './normalise.js';
 import type { BindingEntry, PeerMatch } from './routing-config.js';
-import { mainSessionKey, normalisePeerKind } from './session-key.js';
+import { ConversationKeys, type DmRules, mainSessionKey, normalisePeerKind } from './session-key.js';
 
 export const ANY = '*';
 
@@ -14,12 +14,14 @@ export function peerClassOf(kind: string): PeerClass | undefined {
   return kind === 'group' || kind === 'channel' ? 'group' : undefined;
 }
 
-/** The agent that answers, with the parts of its keys ready. */
+/** The agent that answers on a channel, with its keys prepared. */
 export interface AgentTarget {
   readonly agentId: string;
-  /** `agent:<agentId>` */
-  readonly prefix: string;
-  readonly mainKey: string;
+  readonly keys: ConversationKeys;
+}
+
+export function agentTarget(agentId: string, channel: string, rules: DmRules): AgentTarget {
+  return { agentId, keys: new ConversationKeys(`agent:${agentId}`, mainSessionKey(agentId), channel, rules) };
 }
 
 /** Where a binding stands among the tiers: what decides it when it matches. */
@@ -58,18 +60,6 @@ export interface BindingReading {
   readonly problem?: BindingProblem;
 }
 
-/** Interns agents: ten thousand bindings to five agents share five targets. */
-export function agentTargets(): (agentId: string) => AgentTarget {
-  const targets = new Map<string, AgentTarget>();
-  return (agentId) => {
-    const known = targets.get(agentId);
-    if (known) return known;
-    const target: AgentTarget = Object.freeze({ agentId, prefix: `agent:${agentId}`, mainKey: mainSessionKey(agentId) });
-    targets.set(agentId, target);
-    return target;
-  };
-}
-
 /**
  * Reads one entry of `bindings`. Garbage and bindings that could never match are disabled with a problem; a binding to an agent that is
  * not configured works and leads to the default agent, with a problem too.
@@ -78,7 +68,7 @@ export function readBinding(
   entry: BindingEntry | null | undefined,
   index: number,
   agents: AgentDirectory,
-  target: (id: string) => AgentTarget,
+  target: (agentId: string, channel: string) => AgentTarget,
 ): BindingReading {
   const match = entry !== null && typeof entry === 'object' ? entry.match : undefined;
   if (!entry || match === null || typeof match !== 'object') {
@@ -99,7 +89,7 @@ export function readBinding(
   const binding: CompiledBinding = {
     index,
     shape: shapeOf(peer, guildId, teamId, roles),
-    agent: target(selectFrom(agents, entry.agentId)),
+    agent: target(selectFrom(agents, entry.agentId), channel),
     accountId: readAccount(trimmed(match.accountId)),
     peer,
     guildId,

@@ -1,6 +1,17 @@
 import type { CompiledBinding } from './binding.js';
 import { placeHolds } from './binding-index.js';
-import { type CompiledRoutes, type MatchedBy, type QueryPeer, type Route, type RouteInput, type RouteQuery, readRouteInput, routeTo, TIERS } from './route.js';
+import {
+  type CompiledRoutes,
+  fallbackAgent,
+  type MatchedBy,
+  type QueryPeer,
+  type Route,
+  type RouteInput,
+  type RouteQuery,
+  readRouteInput,
+  routeTo,
+  TIERS,
+} from './route.js';
 
 /** What one tier said about a message. */
 export interface TierExplanation {
@@ -24,7 +35,7 @@ export interface RouteExplanation {
 
 /** The same answer as `resolveRoute`, with what every tier said. Slower: meant for people. */
 export function explainRoute(compiled: CompiledRoutes, input: RouteInput): RouteExplanation {
-  const query = readRouteInput(input);
+  const query = readRouteInput(compiled, input);
   const index = compiled.channels.get(query.channel);
   const bindings = index?.of(query.accountId);
   const candidates = (index?.bindings ?? []).filter((binding) => binding.accountId === '*' || binding.accountId === query.accountId);
@@ -40,7 +51,7 @@ export function explainRoute(compiled: CompiledRoutes, input: RouteInput): Route
     const reason = binding ? describe(binding) : whyNot(matchedBy, query, candidates, index?.bindings.length ?? 0);
     tiers.push({ tier: matchedBy, tried: true, matched: binding !== undefined, reason, ...(binding ? { binding: binding.index } : {}) });
   }
-  const route = routeTo(compiled, hit?.binding.agent ?? compiled.defaultAgent, hit?.matchedBy ?? 'default', query);
+  const route = routeTo(hit?.binding.agent ?? fallbackAgent(compiled, query), hit?.matchedBy ?? 'default', query);
   const fallback = hit ? `${hit.matchedBy} decided before` : `nothing else matched; ${route.agentId} is the default agent`;
   tiers.push({ tier: 'default', tried: hit === undefined, matched: hit === undefined, reason: fallback });
   return { route, tiers, revision: compiled.revision };

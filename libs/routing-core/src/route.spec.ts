@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { naiveRoute } from '../test/naive-route.js';
-import { type BindingEntry, compileRoutes, explainRoute, mainSessionKey, type RouteInput, type RoutingConfig, resolveRoute } from './index.js';
+import { type BindingEntry, compileRoutes, explainRoute, mainSessionKey, peerSessionKey, type RouteInput, type RoutingConfig, resolveRoute } from './index.js';
 
 const RUNS = { numRuns: 1_500 };
 const pick = <T>(...values: T[]) => fc.constantFrom(...values);
@@ -23,7 +23,13 @@ const config = (entry: fc.Arbitrary<unknown> = binding): fc.Arbitrary<RoutingCon
   fc.record({
     agents,
     bindings: fc.array(entry, { maxLength: 40, size: 'max' }),
-    session: pick(undefined, { dmScope: 'per-channel-peer' }),
+    session: pick(
+      undefined,
+      ...['per-peer', 'per-channel-peer', 'per-account-channel-peer', 'odd'].map((dmScope) => ({
+        dmScope,
+        identityLinks: { Ann: ['slack:1', 'a'], bob: ['1'] },
+      })),
+    ),
   }) as fc.Arbitrary<RoutingConfig>;
 const input: fc.Arbitrary<RouteInput> = fc.record(
   {
@@ -41,7 +47,11 @@ const input: fc.Arbitrary<RouteInput> = fc.record(
 test('the compiled routes answer like the rules read off the page', () => {
   fc.assert(
     fc.property(config(), input, (tenant, message) => {
-      expect(resolveRoute(compileRoutes(tenant), message)).toMatchObject(naiveRoute(tenant, message));
+      const route = resolveRoute(compileRoutes(tenant), message);
+      expect(route).toMatchObject(naiveRoute(tenant, message));
+      const { agentId, channel, accountId } = route;
+      const own = { peerKind: message.peer?.kind, peerId: message.peer && (String(message.peer.id ?? '').trim() || 'unknown') };
+      expect(route.sessionKey).toBe(peerSessionKey({ ...tenant.session, agentId, channel, accountId, mainKey: 'main', ...own }));
     }),
     RUNS,
   );

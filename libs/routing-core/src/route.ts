@@ -1,9 +1,9 @@
 import { agentDirectory } from './agents.js';
-import { type AgentTarget, ANY, agentTargets, type BindingProblem, type CompiledBinding, type PeerClass, peerClassOf, readBinding } from './binding.js';
+import { type AgentTarget, ANY, agentTarget, type BindingProblem, type CompiledBinding, type PeerClass, peerClassOf, readBinding } from './binding.js';
 import { type AccountBindings, ChannelIndex, getOrAdd, type Place } from './binding-index.js';
 import { type Loose, listOf, lowered, normaliseAccountId, trimmed, UNKNOWN_PART } from './normalise.js';
 import type { PeerMatch, RoutingConfig } from './routing-config.js';
-import { type DmRules, dmRules, normalisedPeerKey, normalisePeerKind } from './session-key.js';
+import { type DmRules, dmRules, normalisePeerKind } from './session-key.js';
 
 export type MatchedBy =
   | 'binding.peer'
@@ -46,8 +46,8 @@ export interface CompiledRoutes {
   readonly bindingCount: number;
   /** Bindings that are disabled or lead elsewhere than written, in the order of the configuration. */
   readonly problems: readonly BindingProblem[];
-  readonly channels: ReadonlyMap<string, Pick<ChannelIndex, 'bindings' | 'of'>>;
-  readonly defaultAgent: AgentTarget;
+  readonly channels: ReadonlyMap<string, Pick<ChannelIndex, 'bindings' | 'fallback' | 'names' | 'of'>>;
+  readonly defaultAgentId: string;
   readonly dm: DmRules;
 }
 
@@ -59,7 +59,10 @@ const COMPILED = new WeakSet<object>();
  */
 export function compileRoutes(config: RoutingConfig, revision?: number): CompiledRoutes {
   const agents = agentDirectory(config);
-  const target = agentTargets();
+  const rules = Object.freeze(dmRules(config.session));
+  // Ten thousand bindings to five agents on four channels share twenty targets.
+  const targets = new Map<string, AgentTarget>();
+  const target = (agentId: string, channel: string): AgentTarget => getOrAdd(targets, `${agentId} ${channel}`, () => agentTarget(agentId, channel, rules));
   const channels = new Map<string, ChannelIndex>();
   const problems: BindingProblem[] = [];
   let bindingCount = 0;
@@ -68,7 +71,7 @@ export function compileRoutes(config: RoutingConfig, revision?: number): Compile
     if (problem) problems.push(problem);
     if (!binding) continue;
     bindingCount += 1;
-    getOrAdd(channels, channel, () => new ChannelIndex()).add(binding);
+    getOrAdd(channels, channel, () => new ChannelIndex(target(agents.defaultId, channel))).add(binding);
   }
   for (const channel of channels.values()) channel.seal();
   const compiled: CompiledRoutes = Object.freeze({
@@ -76,8 +79,8 @@ export function compileRoutes(config: RoutingConfig, revision?: number): Compile
     bindingCount,
     problems: Object.freeze(problems),
     channels,
-    defaultAgent: target(agents.defaultId),
-    dm: Object.freeze(dmRules(config.session)),
+    defaultAgentId: agents.defaultId,
+    dm: rules,
   });
   COMPILED.add(compiled);
   return compiled;
@@ -102,11 +105,14 @@ export interface QueryPeer {
 
 const NO_ROLES: readonly string[] = [];
 
-export function readRouteInput(input: RouteInput): RouteQuery {
+/** What is spelled as the configuration spells it needs no normalising: the common case, and the reason for the lookups. */
+export function readRouteInput({ channels }: CompiledRoutes, input: RouteInput): RouteQuery {
+  const known = channels.get(input.channel as string);
+  const channel = known ? (input.channel as string) : lowered(input.channel);
   const roles = input.memberRoleIds;
   return {
-    channel: lowered(input.channel),
-    accountId: normaliseAccountId(input.accountId),
+    channel,
+    accountId: known?.names(input.accountId) ? input.accountId : normaliseAccountId(input.accountId),
     peer: readPeer(input.peer),
     parent: readPeer(input.parentPeer),
     place: {
@@ -149,31 +155,25 @@ function byPeer(bindings: AccountBindings, peer: QueryPeer | undefined, place: P
  */
 export function resolveRoute(routes: CompiledRoutes | RoutingConfig, input: RouteInput): Route {
   const compiled = COMPILED.has(routes) ? (routes as CompiledRoutes) : compileRoutes(routes as RoutingConfig);
-  const query = readRouteInput(input);
-  const bindings = compiled.channels.get(query.channel)?.of(query.accountId);
-  if (bindings) {
+  const query = readRouteInput(compiled, input);
+  const index = compiled.channels.get(query.channel);
+  if (index) {
+    const bindings = index.of(query.accountId);
     for (const tier of TIERS) {
       const hit = tier.find(bindings, query);
-      if (hit) return routeTo(compiled, hit.agent, tier.matchedBy, query);
+      if (hit) return routeTo(hit.agent, tier.matchedBy, query);
     }
   }
-  return routeTo(compiled, compiled.defaultAgent, 'default', query);
+  return routeTo(fallbackAgent(compiled, query), 'default', query);
 }
 
-export function routeTo(compiled: CompiledRoutes, agent: AgentTarget, matchedBy: MatchedBy, query: RouteQuery): Route {
-  const { peer, channel, accountId } = query;
-  const sessionKey = normalisedPeerKey(
-    {
-      agentPrefix: agent.prefix,
-      mainKey: agent.mainKey,
-      channel: channel === '' ? UNKNOWN_PART : channel,
-      accountId,
-      kind: peer?.kind ?? 'dm',
-      // A peer without an id is a conversation with somebody unknown; no peer at all is the main session.
-      peerId: peer ? peer.id.toLowerCase() || UNKNOWN_PART : '',
-    },
-    compiled.dm,
-  );
-  const lastRoutePolicy = sessionKey === agent.mainKey ? 'main' : 'session';
-  return { agentId: agent.agentId, channel, accountId, sessionKey, mainSessionKey: agent.mainKey, matchedBy, lastRoutePolicy };
+export function fallbackAgent(compiled: CompiledRoutes, { channel }: RouteQuery): AgentTarget {
+  return compiled.channels.get(channel)?.fallback ?? agentTarget(compiled.defaultAgentId, channel === '' ? UNKNOWN_PART : channel, compiled.dm);
+}
+
+export function routeTo({ agentId, keys }: AgentTarget, matchedBy: MatchedBy, { peer, channel, accountId }: RouteQuery): Route {
+  // A peer without an id is a conversation with somebody unknown; no peer at all is the main session.
+  const sessionKey = peer ? keys.of(peer.kind, peer.id === '' ? UNKNOWN_PART : peer.id.toLowerCase(), accountId) : keys.mainKey;
+  const lastRoutePolicy = sessionKey === keys.mainKey ? 'main' : 'session';
+  return { agentId, channel, accountId, sessionKey, mainSessionKey: keys.mainKey, matchedBy, lastRoutePolicy };
 }

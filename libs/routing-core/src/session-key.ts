@@ -39,34 +39,47 @@ export const isVoiceChannel = (channel: Loose): boolean => VOICE_CHANNELS.has(lo
 /** The digits of a phone number however it is written; empty when there are none. */
 export const phoneDigits = (value: Loose): string => lowered(value).replace(/\D+/g, '');
 
-/** A conversation with every part normalised already; `kind` is `dm` or the word of a group-like conversation. */
-export interface NormalisedPeer {
-  /** `agent:<agentId>` */
-  readonly agentPrefix: string;
-  readonly mainKey: string;
-  readonly channel: string;
-  readonly accountId: string;
-  readonly kind: string;
-  /** Lower case; empty when there is none. */
-  readonly peerId: string;
-}
+/** Builds the keys of one agent's conversations on one channel, with everything prepared that they share. All parts are normalised already. */
+export class ConversationKeys {
+  private readonly group: string;
+  private readonly channelKind: string;
+  /** Undefined where direct messages share the main session, or need the account. */
+  private readonly dm: string | undefined;
+  private readonly isVoice: boolean;
 
-/** The session of a conversation, from parts that are normalised already: the inner half of {@link peerSessionKey}. */
-export function normalisedPeerKey(peer: NormalisedPeer, rules: DmRules): string {
-  const { agentPrefix, channel, kind, peerId } = peer;
-  if (kind !== 'dm') return `${agentPrefix}:${channel}:${kind}:${peerId === '' ? UNKNOWN_PART : peerId}`;
-  if (peerId !== '') {
-    if (VOICE_CHANNELS.has(channel)) {
-      const digits = phoneDigits(peerId);
-      if (digits !== '') return `${agentPrefix}:voice:${digits}`;
-    }
-    if (rules.scope === 'main') return peer.mainKey;
-    const id = linkedName(rules.links, channel, peerId)?.toLowerCase() ?? peerId;
-    if (rules.scope === 'per-peer') return `${agentPrefix}:${rules.keyword}:${id}`;
-    if (rules.scope === 'per-channel-peer') return `${agentPrefix}:${channel}:${rules.keyword}:${id}`;
-    if (rules.scope === 'per-account-channel-peer') return `${agentPrefix}:${channel}:${peer.accountId}:${rules.keyword}:${id}`;
+  constructor(
+    /** `agent:<agentId>` */
+    private readonly prefix: string,
+    readonly mainKey: string,
+    private readonly channel: string,
+    private readonly rules: DmRules,
+  ) {
+    this.group = `${prefix}:${channel}:group:`;
+    this.channelKind = `${prefix}:${channel}:channel:`;
+    if (rules.scope === 'per-peer') this.dm = `${prefix}:${rules.keyword}:`;
+    else if (rules.scope === 'per-channel-peer') this.dm = `${prefix}:${channel}:${rules.keyword}:`;
+    this.isVoice = VOICE_CHANNELS.has(channel);
   }
-  return peer.mainKey;
+
+  /** `kind` is `dm` or the word of a group-like conversation; `peerId` is lower case, empty when there is none. */
+  of(kind: string, peerId: string, accountId: string): string {
+    if (kind === 'dm') return this.direct(peerId, accountId);
+    const id = peerId === '' ? UNKNOWN_PART : peerId;
+    if (kind === 'group') return this.group + id;
+    return kind === 'channel' ? this.channelKind + id : `${this.prefix}:${this.channel}:${kind}:${id}`;
+  }
+
+  private direct(peerId: string, accountId: string): string {
+    if (peerId === '') return this.mainKey;
+    const { scope, keyword, links } = this.rules;
+    if (this.isVoice) {
+      const digits = phoneDigits(peerId);
+      if (digits !== '') return `${this.prefix}:voice:${digits}`;
+    }
+    if (this.dm === undefined && scope !== 'per-account-channel-peer') return this.mainKey;
+    const id = linkedName(links, this.channel, peerId)?.toLowerCase() ?? peerId;
+    return this.dm === undefined ? `${this.prefix}:${this.channel}:${accountId}:${keyword}:${id}` : this.dm + id;
+  }
 }
 
 export interface PeerSessionInput {
@@ -86,17 +99,9 @@ export interface PeerSessionInput {
  * is `agent:<id>:voice:<digits>` under every scope.
  */
 export function peerSessionKey(input: PeerSessionInput): string {
-  return normalisedPeerKey(
-    {
-      agentPrefix: `agent:${normaliseAgentId(input.agentId)}`,
-      mainKey: mainSessionKey(input.agentId, input.mainKey),
-      channel: normaliseChannel(input.channel),
-      accountId: normaliseAccountId(input.accountId),
-      kind: normalisePeerKind(input.peerKind),
-      peerId: lowered(input.peerId),
-    },
-    dmRules(input),
-  );
+  const prefix = `agent:${normaliseAgentId(input.agentId)}`;
+  const keys = new ConversationKeys(prefix, mainSessionKey(input.agentId, input.mainKey), normaliseChannel(input.channel), dmRules(input));
+  return keys.of(normalisePeerKind(input.peerKind), lowered(input.peerId), normaliseAccountId(input.accountId));
 }
 
 /** Key of the in-memory chat history of a group. Not a session key. */
