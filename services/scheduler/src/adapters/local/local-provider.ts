@@ -117,10 +117,12 @@ export class LocalProvider implements VmProvider {
   async observe(key: IncarnationKey): Promise<ProviderObservation> {
     const folder = this.folder(key.vmId);
     const found = folder.read();
-    if (found?.epoch !== key.epoch || found.process === undefined) {
+    if (found?.epoch !== key.epoch) {
       const lost = (await this.scans.take()).some((process_) => isOf(process_, key));
       return lost ? { phase: 'unknown', text: 'a process of it runs without a record' } : { phase: 'absent' };
     }
+    // Only an intent: whoever had it died before it could say what it started, and a process of it, if any, never got its secrets. Starting anew ends that one first.
+    if (found.process === undefined) return { phase: 'absent' };
     if (!isRunning(found.process)) {
       // The kernel may say so a moment before Node has told us how it ended.
       await Promise.race([this.children.get(nameOf(key)), sleep(EXIT_NOTICE_MS, undefined, { ref: false })]);
