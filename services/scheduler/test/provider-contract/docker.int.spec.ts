@@ -1,5 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { type ThrowAwayFolder, throwAwayFolder, waitFor } from '@plexus/testing';
 import { DockerEngine } from '../../src/adapters/docker/docker-engine.js';
 import { DockerProvider } from '../../src/adapters/docker/docker-provider.js';
@@ -150,6 +152,23 @@ describe('the Docker provider', () => {
     expect(await remote.destroy({ vmId: 'vm-tcp', epoch: 1 }, { force: false })).toMatchObject({ phase: 'exited', exitCode: 0 });
     await remote.close();
     standIn.oldestVersion = '1.24';
+  });
+
+  const cli = (process.env.PATH ?? '').split(path.delimiter).find((entry) => existsSync(path.join(entry, 'docker')));
+  (cli ? it : it.skip)('is tested on a stand-in that the docker command understands, too', async () => {
+    const docker = async (...args: string[]): Promise<string> =>
+      (await promisify(execFile)(path.join(cli ?? '', 'docker'), ['-H', `unix://${standIn.socket}`, ...args], { env: { HOME: folder.path } })).stdout.trim();
+    const key = { vmId: 'vm-cli', epoch: 5 };
+    const { ref } = await provider.create(spec(key.vmId, key.epoch));
+    const id = String(ref?.id);
+    await waitFor(async () => (await provider.logs(key.vmId, { tailBytes: 100 })) || undefined, { timeoutMs: 30_000 });
+    const mine = ['--filter', 'label=plexus.cluster=test', '--filter', 'label=plexus.vm=vm-cli'];
+    expect(await docker('ps', '--no-trunc', ...mine, '--format', '{{.ID}} {{.Label "plexus.epoch"}}')).toBe(`${id} 5`);
+    expect(await docker('logs', id)).toBe('runtime of me, epoch 5, is up');
+    await docker('stop', '-t', '5', id);
+    expect(await provider.observe(key)).toMatchObject({ phase: 'exited', exitCode: 0 });
+    await docker('rm', id);
+    expect(await provider.observe(key)).toEqual({ phase: 'absent' });
   });
 
   it('says at once that it can never work without the image', async () => {

@@ -117,6 +117,8 @@ export class DockerStandIn {
   }
 
   private readonly handlers: Readonly<Record<string, Handler>> = {
+    'HEAD /_ping': ping,
+    'GET /_ping': ping,
     'GET /version': () => ({ ApiVersion: '1.47', MinAPIVersion: this.oldestVersion }),
     'GET /info': () => ({ ID: 'stand-in' }),
     'GET /events': ({ response }) => {
@@ -244,9 +246,16 @@ export class DockerStandIn {
   }
 
   private labelled<T>(all: readonly T[], query: URLSearchParams, labelsOf: (item: T) => Readonly<Record<string, string>>): T[] {
-    const { label = [] } = JSON.parse(query.get('filters') ?? '{}') as { label?: string[] };
-    return all.filter((item) => label.every((wanted) => labelsOf(item)[wanted.slice(0, wanted.indexOf('='))] === wanted.slice(wanted.indexOf('=') + 1)));
+    const { label = [] } = JSON.parse(query.get('filters') ?? '{}') as { label?: string[] | Record<string, boolean> };
+    // Engines take both: a list, and a map as the docker command sends it.
+    const wantedLabels = Array.isArray(label) ? label : Object.keys(label);
+    return all.filter((item) => wantedLabels.every((wanted) => labelsOf(item)[wanted.slice(0, wanted.indexOf('='))] === wanted.slice(wanted.indexOf('=') + 1)));
   }
+}
+
+/** How clients find out which version to speak. */
+function ping({ response }: Parameters<Handler>[0]): void {
+  response.writeHead(200, { 'api-version': '1.47', ostype: 'linux' }).end();
 }
 
 class Refusal extends Error {
