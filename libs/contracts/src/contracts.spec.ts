@@ -1,8 +1,8 @@
 import { CONTRACTS, contractName, findContract } from './registry.js';
 import { hasScope, SCOPES } from './principal.js';
 import { integratorPermissions, permissionsFor } from './permissions.js';
-import { ROLES } from './roles.js';
-import { runContracts, sessionContracts } from './index.js';
+import { channelRole, ROLES } from './roles.js';
+import { channelContracts, fromAdapter, runContracts, sendCommandFor, sessionContracts } from './index.js';
 import { BUCKETS, CONSUMERS, STREAMS } from './topology.js';
 import { parseSubject, SubjectError } from './subject.js';
 
@@ -100,6 +100,20 @@ describe('roles and permissions', () => {
     expect(may('plexus.cmd.acme.run.start.v1.s')).toBe(false);
     expect(may('plexus.rpc.acme.vm.attach.v1')).toBe(false);
     expect(() => integratorPermissions('a.b', 'crm')).toThrow(SubjectError);
+  });
+
+  it('confine a channel adapter to its own source and sends', () => {
+    const telegram = permissionsFor(channelRole('telegram'));
+    const may = (subject: string): boolean => telegram.publish.allow.some((pattern) => covers(pattern, subject));
+    const subject = (source: string) => fromAdapter(channelContracts.messageReceived, source).subject('channel', 'main');
+    expect(subject('telegram')).toBe('plexus.in.channel.telegram.message-received.v1.main');
+    expect(may(subject('telegram'))).toBe(true);
+    expect(may(subject('slack'))).toBe(false);
+    expect(may(sendCommandFor('telegram').subject('acme', 'main'))).toBe(false);
+    expect(may('$JS.API.CONSUMER.MSG.NEXT.PLEXUS_CMD_CHANNEL.channel-telegram')).toBe(true);
+    expect(may('$JS.API.CONSUMER.MSG.NEXT.PLEXUS_CMD_CHANNEL.channel-slack')).toBe(false);
+    expect(may('$KV.PLEXUS_CHANNEL_SENDS.channel-telegram.acme.x')).toBe(true);
+    expect(may('$KV.PLEXUS_CHANNEL_SENDS.channel-slack.acme.x')).toBe(false);
   });
 
   it('let no integrator overhear the answers of another', () => {

@@ -9,6 +9,7 @@ describe('the telegram adapter', () => {
   let mesh: ChannelMesh;
   let telegram: TelegramStandIn;
   let token: { file: string };
+  let port: number;
   const settings = (more: Record<string, unknown> = {}) => ({ botToken: token, apiRoot: telegram.url, pollTimeoutSeconds: 2, ...more });
 
   beforeAll(async () => {
@@ -16,7 +17,10 @@ describe('the telegram adapter', () => {
     telegram = await TelegramStandIn.start();
     token = mesh.secret('bot-token', BOT_TOKEN);
     await mesh.configure({ telegram: { accounts: { main: { settings: settings() } } } });
-    await mesh.run(telegramAdapter);
+    const free = await TelegramStandIn.start();
+    port = free.port;
+    await free.stop();
+    await mesh.run(telegramAdapter, { CHANNEL_HTTP_PORT: String(port) });
     await mesh.state('main', 'up');
   });
   afterAll(async () => {
@@ -139,6 +143,46 @@ describe('the telegram adapter', () => {
     await mesh.state('main', 'up', 2);
     const after = telegram.write({ text: 'after the trouble' });
     await mesh.event('message-received', ({ data }) => data.messageId === String(after));
+  });
+
+  it('lets Telegram call, who has to show the secret', async () => {
+    const publicUrl = `http://127.0.0.1:${port}/channels/telegram/acme/hooked`;
+    const secret = 'a-secret-for-telegram';
+    const hooked = { settings: settings({ mode: 'webhook', publicUrl, webhookSecret: mesh.secret('hook', secret) }) };
+    await mesh.configure({ telegram: { accounts: { main: { settings: settings() }, hooked } } });
+    await mesh.state('hooked', 'up');
+    expect(telegram.callsOf('setWebhook')[0]?.body).toMatchObject({ url: publicUrl, secret_token: secret });
+    const update = (id: number) =>
+      JSON.stringify({ update_id: id, message: { message_id: id, date: 1, chat: { id: 5, type: 'private' }, from: { id: 5 }, text: 'called' } });
+    const call = (body: string, headers: Record<string, string> = {}) => fetch(publicUrl, { method: 'POST', body, headers });
+    const header = { 'x-telegram-bot-api-secret-token': secret };
+    const answers = [
+      await call(update(1)),
+      await call(update(2), { 'x-telegram-bot-api-secret-token': 'wrong' }),
+      await call('{', header),
+      await call(update(3), header),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 400, 200]);
+    await mesh.event('message-received', ({ data }) => data.account === 'hooked' && data.messageId === '3');
+    expect(mesh.events.filter(({ data }) => data.text === 'called')).toHaveLength(1);
+  });
+
+  it('keeps tenants apart that call their accounts the same', async () => {
+    const theirs = await TelegramStandIn.start();
+    try {
+      await mesh.configure({ telegram: { accounts: { main: { settings: settings({ apiRoot: theirs.url }) } } } }, 'other');
+      await mesh.event('account-state', ({ tenant }) => tenant === 'other');
+      theirs.write({ text: 'from the other tenant' });
+      expect((await mesh.event('message-received', ({ data }) => data.text === 'from the other tenant')).tenant).toBe('other');
+      await mesh.send('telegram', { sendId: 'theirs', to: '99', text: 'to the other tenant' }, 'other');
+      expect((await mesh.outcome('theirs')).tenant).toBe('other');
+      expect(theirs.callsOf('sendMessage')).toHaveLength(1);
+      expect(telegram.calls.some(({ body }) => body?.text === 'to the other tenant')).toBe(false);
+    } finally {
+      await mesh.configure({}, 'other');
+      await mesh.event('account-state', ({ tenant, data }) => tenant === 'other' && data.state === 'down');
+      await theirs.stop();
+    }
   });
 
   it('starts and stops single accounts as the configuration changes, and shows one whose token is wrong', async () => {

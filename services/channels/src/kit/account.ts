@@ -120,7 +120,9 @@ export class Account {
     let connection: AccountConnection | undefined;
     let failure: unknown;
     try {
-      const settings = await resolveSettings(this.desired.settings, adapter.settings, this.around.secrets);
+      const { env, ...sources } = this.around.secrets;
+      const variables = { ...this.desired.variables, ...env };
+      const settings = await resolveSettings(this.desired.settings, adapter.settings, { ...sources, env: variables });
       connecting = adapter.connect(this.port(settings, signal, ended.open, routes));
       connection = await timeout(connecting, CONNECT_TIMEOUT_MS, { clock, signal: this.signal, what: 'connection' });
       this.current = connection;
@@ -136,7 +138,8 @@ export class Account {
     over.abort(new AbortedError(described.message));
     if (connection !== undefined) await this.close(connection);
     // It may still come about after we gave it up.
-    else connecting?.then((late) => this.close(late)).catch((error: unknown) => this.log.debug({ error }, 'an abandoned connection failed'));
+    else
+      connecting?.then((late) => this.close(late)).catch((error: unknown) => this.log.debug(describeError(error, adapter), 'an abandoned connection failed'));
     return described;
   }
 
@@ -151,7 +154,7 @@ export class Account {
     try {
       await timeout(Promise.resolve(connection.close()), CLOSE_TIMEOUT_MS, { clock: this.around.clock, what: 'close' });
     } catch (error) {
-      this.log.warn({ error }, 'a connection did not close in order');
+      this.log.warn(describeError(error, this.around.adapter), 'a connection did not close in order');
     }
   }
 

@@ -76,6 +76,12 @@ async function openSocket(port: Port, self: Self, clientOptions: WebClientOption
     closing = true;
     await receiver.stop();
   };
+  // Also while it is still opening, when nobody holds the connection yet.
+  port.signal.addEventListener(
+    'abort',
+    () => void close().catch((error: unknown) => port.log.debug({ reason: String(error) }, 'the socket was closed already')),
+    { once: true },
+  );
   try {
     await receiver.start();
   } catch (error) {

@@ -118,7 +118,7 @@ export class ChannelMesh {
   }
 
   state(account: string, state: string, n = 1): Promise<ChannelEvent> {
-    return this.event('account-state', ({ data }) => data.account === account && data.state === state, n);
+    return this.event('account-state', ({ tenant, data }) => tenant === 'acme' && data.account === account && data.state === state, n);
   }
 
   /** Connected with the credentials of a role. */
