@@ -27,7 +27,7 @@ describe('the life of VMs on real processes', () => {
   });
   afterAll(() => mesh.stop());
 
-  it('gives 60 concurrent callers on three replicas one VM, created once, and lets all of them wait until it is ready', async () => {
+  it('A1: gives 60 concurrent callers on three replicas one VM, created once, and lets all of them wait until it is ready', async () => {
     await Promise.all([mesh.scheduler(), mesh.scheduler(), mesh.scheduler()]);
     const calls = Array.from({ length: 60 }, () => mesh.asUser('ada', ensureVm, { wait: 'ready', waitMs: 30_000 }));
     const [row] = await waitFor(() =>
@@ -44,7 +44,7 @@ describe('the life of VMs on real processes', () => {
     expect(marked(mesh.cluster)).toHaveLength(4); // three replicas, one VM
   });
 
-  it('answers for a VM that is ready without touching it', async () => {
+  it('A2: answers for a VM that is ready without touching it', async () => {
     const scheduler = await mesh.only();
     const before = await mesh.rows<{ row_version: number }>(`SELECT row_version FROM vms WHERE subject_id = 'ada'`);
     const answer = await mesh.asUser('ada', ensureVm, { wait: 'ready' });
@@ -71,7 +71,7 @@ describe('the life of VMs on real processes', () => {
     expect(await vmOf('bob', vmId)).toMatchObject({ desiredState: 'running', reason: { code: 'EXITED' } });
   });
 
-  it('carries out a start whose scheduler died between the intent and the process, and leaves alone one whose process it had started', async () => {
+  it('A4: carries out a start whose scheduler died between the intent and the process, and leaves alone one whose process it had started', async () => {
     await mesh.only();
     const { vmId: host } = await mesh.asUser('una', ensureVm, {});
     await bootstrapped(mesh, host);
@@ -101,7 +101,7 @@ describe('the life of VMs on real processes', () => {
     expect(marked(mesh.cluster).map((process_) => process_.pid)).toContain(runtime.pid);
   });
 
-  it('notices the end of a process within 2 s and says how it ended, with its last words; the next ensure resumes in the same workspace', async () => {
+  it('A8: notices the end of a process within 2 s and says how it ended, with its last words; the next ensure resumes in the same workspace', async () => {
     await mesh.only();
     const { vmId } = await mesh.asUser('cora', ensureVm, {});
     const runtime = await bootstrapped(mesh, vmId);
@@ -132,7 +132,7 @@ describe('the life of VMs on real processes', () => {
     expect(next.vmId).not.toBe(vmId);
   });
 
-  it('gives up a runtime that cannot start after six tries with its reason, and does not hammer', async () => {
+  it('A9: gives up a runtime that cannot start after six tries with its reason, and does not hammer', async () => {
     await mesh.only({ RUNTIME_ENTRY: fixture('failing-runtime.mjs') });
     const { vmId } = await mesh.asUser('eve', ensureVm, {});
     const failing = mesh.asUser('eve', ensureVm, { wait: 'ready', waitMs: 1_500 });

@@ -64,7 +64,7 @@ export class ScanLoop {
       chore('counts', 5_000, async () => parts.onCounts(await store.countByState(), await store.oldestBeatMs())),
       chore('pools', 5_000, () => this.fillPools()),
       chore('sweep', 30_000, () => this.forEachProvider((provider) => this.sweep(provider))),
-      chore('workspaces', 60_000, () => this.forEachProvider((provider) => this.removeWorkspaces(provider))),
+      chore('workspaces', Math.min(60_000, parts.workspaceRetentionMs), () => this.forEachProvider((provider) => this.removeWorkspaces(provider))),
       chore('prune', 600_000, async () => {
         if ((await parts.jobs.acquire(PRUNE_JOB, 600_000)) !== undefined) await store.prune();
       }),

@@ -103,7 +103,7 @@ describe('decide', () => {
     expect(decide(situation({ ...paused, openRuns: 1 }, { instance: undefined })).patch).toMatchObject({ state: 'requested' });
   });
 
-  it('tries six times with growing waits when it never becomes ready, then fails', () => {
+  it('A9: tries six times with growing waits when it never becomes ready, then fails', () => {
     const waits: number[] = [];
     for (const attempt of [1, 2, 3, 4, 5]) {
       const booting = situation({ state: 'booting', attempt, deadlineAt: NOW + 30_000 }, { observed: GONE });
@@ -119,7 +119,7 @@ describe('decide', () => {
     });
   });
 
-  it('suspects a silent incarnation, takes it back when it beats, replaces it after the grace', () => {
+  it('A6: suspects a silent incarnation, takes it back when it beats, replaces it after the grace', () => {
     const silent = instance({ leaseUntil: NOW });
     expect(decide(situation({ openRuns: 1 }, { instance: silent })).patch).toMatchObject({ state: 'suspect', deadlineAt: NOW + 30_000 });
     expect(decide(situation({ state: 'suspect', deadlineAt: NOW + 1 })).patch).toMatchObject({ state: 'ready' });

@@ -14,6 +14,8 @@ export interface RunFrameInput {
   readonly model?: string | undefined;
   readonly timeoutMs: number;
   readonly traceparent?: string | undefined;
+  /** The session's newest snapshot; without a body when that is too large for a frame. */
+  readonly snapshot?: { readonly version: number; readonly body?: unknown } | undefined;
 }
 
 type StartSession = MeshFrameOf<'start_session'>;
@@ -39,6 +41,7 @@ export function startSessionFrame(run: RunFrameInput): StartSession {
       skill_index: [],
       mcp_servers: [],
       sub_agents: [],
+      ...(run.snapshot === undefined ? {} : { snapshot: run.snapshot }),
     },
   };
 }

@@ -24,7 +24,13 @@ export type UplinkEffect =
       /** Id of the request to answer; absent: nobody waits. */
       readonly requestId: string | undefined;
     }
-  | { readonly kind: 'snapshot'; readonly sessionId: string; readonly body: unknown }
+  | {
+      readonly kind: 'snapshot';
+      readonly sessionId: string;
+      readonly body: unknown;
+      readonly version: number | undefined;
+      readonly snapshotKind: 'full' | 'delta';
+    }
   /** Understood, and of no consequence here. */
   | { readonly kind: 'none' }
   /** Cannot be applied, ever: it goes to the dead letters, and a waiting request is told. */
@@ -42,6 +48,7 @@ const MemoryWrite = z.looseObject({
   importance: z.number().min(0).max(1).nullish(),
   metadata: z.record(z.string().max(128), z.unknown()).nullish(),
 });
+const Snapshot = z.looseObject({ version: z.number().int().min(1).max(2_000_000_000).optional(), kind: z.enum(['full', 'delta']).default('full') });
 const Call = z.looseObject({
   type: z.enum(['request', 'fire_and_forget']),
   session_id: z.string().min(1).max(256),
@@ -88,8 +95,11 @@ export function readUplink(frame: { readonly type: string }): UplinkEffect {
       const audit = Audit.safeParse(params);
       return audit.success ? { kind: 'audit', sessionId, event: audit.data.event, details: audit.data.details ?? {} } : reject('INVALID_REQUEST');
     }
-    case 'snapshot_sync':
-      return { kind: 'snapshot', sessionId, body: params };
+    case 'snapshot_sync': {
+      const snapshot = Snapshot.safeParse(params);
+      if (!snapshot.success) return reject('INVALID_REQUEST');
+      return { kind: 'snapshot', sessionId, body: params, version: snapshot.data.version, snapshotKind: snapshot.data.kind };
+    }
     default:
       return reject('METHOD_NOT_FOUND');
   }

@@ -48,8 +48,15 @@ export async function queueFrames(tx: Tx, vmId: string, epoch: number, frames: r
 }
 
 /** Everything an incarnation needs for a run: the session unless it has it, the message, and what was said since. */
-export function framesOf(run: RunRow, how: { readonly startSession: boolean; readonly resumeFrom: number | undefined }): QueuedFrame[] {
-  const input = { ...run, ...run.command, traceparent: run.traceparent };
+export function framesOf(
+  run: RunRow,
+  how: {
+    readonly startSession: boolean;
+    readonly resumeFrom: number | undefined;
+    readonly snapshot?: { readonly version: number; readonly body?: unknown } | undefined;
+  },
+): QueuedFrame[] {
+  const input = { ...run, ...run.command, traceparent: run.traceparent, snapshot: how.snapshot };
   const frame = (body: { readonly type: string }): QueuedFrame => ({ type: body.type, sessionId: run.sessionId, runId: run.runId, body });
   return [
     ...(how.startSession ? [{ ...frame(startSessionFrame(input)), runId: null }] : []),

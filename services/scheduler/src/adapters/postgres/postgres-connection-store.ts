@@ -74,9 +74,9 @@ export class PostgresConnectionStore implements ConnectionStore {
     await tx.query(
       'attach_vm',
       `UPDATE vms SET state = $2, state_since = clock_timestamp(), observed_generation = generation, attempt = 0, deadline_at = NULL, reason_code = NULL, reason_text = NULL, excluded_hosts = '[]',
-              next_action_at = clock_timestamp() + $3 * interval '1 millisecond', last_activity_at = clock_timestamp(), row_version = row_version + $4
+              next_action_at = clock_timestamp(), last_activity_at = clock_timestamp(), row_version = row_version + $3
         WHERE id = $1`,
-      [key.vmId, from, this.leaseMs, moves.length],
+      [key.vmId, from, moves.length],
     );
     const owner = ownerOf(vm);
     await recordMoves(tx, this.events, { id: key.vmId, owner, epoch: key.epoch, rowVersion: vm.row_version + 1, replica: this.replica }, moves);

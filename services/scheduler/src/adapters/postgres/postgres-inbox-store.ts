@@ -152,16 +152,22 @@ export class PostgresInboxStore implements InboxStore {
 
   private async keepSnapshot(tx: Tx, at: FramePlace, effect: Extract<UplinkEffect, { kind: 'snapshot' }>): Promise<void> {
     const key = [at.owner.tenant, effect.sessionId];
+    const body = JSON.stringify(effect.body);
     await tx.query(
       'inbox_snapshot',
-      `INSERT INTO session_snapshots (tenant_id, session_id, version, vm_id, epoch, body)
-       SELECT $1, $2, coalesce(max(version), 0) + 1, $3, $4, $5 FROM session_snapshots WHERE tenant_id = $1 AND session_id = $2`,
-      [...key, at.vmId, at.epoch, JSON.stringify(effect.body)],
+      `INSERT INTO session_snapshots (tenant_id, session_id, version, vm_id, epoch, body, kind, hash)
+       SELECT $1, $2, coalesce($6, coalesce(max(version), 0) + 1), $3, $4, $5, $7, $8 FROM session_snapshots WHERE tenant_id = $1 AND session_id = $2
+       ON CONFLICT (tenant_id, session_id, version) DO NOTHING`,
+      [...key, at.vmId, at.epoch, body, effect.version ?? null, effect.snapshotKind, createHash('sha256').update(body).digest('hex')],
     );
     await tx.query(
       'inbox_snapshots_prune',
       `DELETE FROM session_snapshots WHERE tenant_id = $1 AND session_id = $2
-          AND version <= (SELECT max(version) - $3 FROM session_snapshots WHERE tenant_id = $1 AND session_id = $2)`,
+          AND version NOT IN (SELECT version FROM session_snapshots WHERE tenant_id = $1 AND session_id = $2 ORDER BY version DESC LIMIT $3 - 1)
+          AND version <> coalesce((SELECT max(s.version) FROM session_snapshots s WHERE s.tenant_id = $1 AND s.session_id = $2
+             AND (s.kind = 'full' OR EXISTS (SELECT 1 FROM (SELECT kind FROM session_snapshots n WHERE n.tenant_id = $1 AND n.session_id = $2 ORDER BY version DESC LIMIT $3 - 1) newest
+                                              WHERE newest.kind = 'full'))
+             AND s.version NOT IN (SELECT version FROM session_snapshots WHERE tenant_id = $1 AND session_id = $2 ORDER BY version DESC LIMIT $3 - 1)), -1)`,
       [...key, KEPT_SNAPSHOTS],
     );
   }

@@ -70,6 +70,7 @@ export async function queueRun(tx: Tx, run: RunRow, vmId: string, epoch: number,
   const startSession = run.sessionEpoch !== epoch;
   const frames = framesOf(how === undefined ? run : await unacknowledged(tx, run), {
     startSession,
+    snapshot: startSession && run.sessionEpoch !== 0 ? await newestSnapshot(tx, run) : undefined,
     resumeFrom: how?.resume === true ? how.runSeq + 1 : undefined,
   });
   const recipient = await queueFrames(tx, vmId, epoch, frames);
@@ -102,4 +103,17 @@ async function unacknowledged(tx: Tx, run: RunRow): Promise<RunRow> {
   );
   const acked = new Set(rows.map((row) => row.id));
   return { ...run, steers: run.steers.filter((steer) => !acked.has(steer.id)) };
+}
+
+/** A larger one stays here: frames have a limit, and the workspace has a checkpoint of its own. */
+const SNAPSHOT_BYTES = 131_072;
+
+async function newestSnapshot(tx: Tx, run: RunRow): Promise<{ readonly version: number; readonly body?: unknown } | undefined> {
+  const [row] = await tx.query<{ version: number; body: unknown }>(
+    'session_snapshot_newest',
+    `SELECT version, CASE WHEN octet_length(body::text) <= $3 THEN body END AS body FROM session_snapshots
+      WHERE tenant_id = $1 AND session_id = $2 ORDER BY version DESC LIMIT 1`,
+    [run.tenant, run.sessionId, SNAPSHOT_BYTES],
+  );
+  return row === undefined ? undefined : { version: row.version, ...(row.body === null ? {} : { body: row.body }) };
 }
