@@ -45,6 +45,27 @@ describe('plexus without a mesh', () => {
     expect(unknown.err).toContain('There is no contract "memory.serach"');
   });
 
+  it('checks a configuration file with its includes: every issue, and bindings in conflict', async () => {
+    const config = path.join(folder, 'plexus.json5');
+    const part = path.join(folder, 'agents.json5');
+    writeFileSync(part, "{list: [{id: 'main', default: true}, {id: 'ops'}]}");
+    const binding = (agentId: string) => `{agentId: '${agentId}', match: {channel: 'telegram'}}`;
+    writeFileSync(config, `{agents: {$include: './agents.json5'}, bindings: [${binding('main')}]} // fine`);
+    expect((await plexus(['config', 'check', config])).code).toBe(0);
+    writeFileSync(config, `{agents: {$include: './agents.json5'}, bindings: [${binding('main')}, ${binding('ops')}]}`);
+    const conflicting = await plexus(['config', 'check', config, '--json']);
+    expect([conflicting.code, conflicting.json()]).toEqual([
+      4,
+      expect.objectContaining({ valid: true, conflicts: [expect.objectContaining({ indexes: [0, 1] })] }),
+    ]);
+    writeFileSync(config, `{agents: {$include: './agents.json5'}, bindings: [${binding('nobody')}], session: {dmScoop: 'main'}}`);
+    const broken = await plexus(['config', 'check', config]);
+    expect(broken.code).toBe(4);
+    for (const path_ of ['bindings.0.agentId', 'session.dmScoop']) expect(broken.out).toContain(path_);
+    writeFileSync(config, '{agents: ');
+    expect((await plexus(['config', 'check', config])).code).toBe(4);
+  });
+
   it('answers a wrong call with usage and exit code 2', async () => {
     for (const args of [['nonsense'], ['contracts'], ['dlq', 'show'], ['token', 'mint'], ['dlq', 'redrive', 'x']]) {
       expect([args, (await plexus(['--state', state, ...args])).code]).toEqual([args, 2]);

@@ -132,6 +132,48 @@ describe('the configuration of a tenant', () => {
     expect(await failure(mesh.call(rpc.applyConfig, { stored: { ...stored, sha256: 'f'.repeat(64) }, force: true }))).toMatchObject({ code: 'NOT_FOUND' });
   }, 60_000);
 
+  it('reaches every replica, and no snapshot ever mixes two versions', async () => {
+    // Everything in a version names it: a mixture would show.
+    const version = (n: number) => ({
+      agents: {
+        list: [
+          { id: 'main', default: true },
+          { id: `v${n}`, name: `v${n}` },
+        ],
+      },
+      bindings: [{ agentId: `v${n}`, match: { channel: 'telegram' } }],
+      defaultOwner: `v${n}`,
+      gateway: { reload: { debounceMs: n % 3 } },
+    });
+    const written = new Map<number, string>();
+    let running = true;
+    let looks = 0;
+    const watch = async (replica: ConfigMesh['replicas'][number]): Promise<void> => {
+      let last = 0;
+      while (running) {
+        const pinned = replica.context.tenants.snapshot('acme');
+        await new Promise((resolve) => setImmediate(resolve));
+        looks += 1;
+        if (pinned === undefined || pinned.config.bindings.length === 0) continue;
+        const { config, revision } = pinned;
+        const names = [config.defaultOwner, config.bindings[0]?.agentId, config.agents.list[1]?.id, config.agents.list[1]?.name];
+        expect(new Set(names).size).toBe(1);
+        if (written.has(revision)) expect(written.get(revision)).toBe(config.defaultOwner);
+        expect(revision).toBeGreaterThanOrEqual(last);
+        last = revision;
+      }
+    };
+    const watching = Promise.all(mesh.replicas.map(watch));
+    for (let n = 0; n < 40; n += 1) written.set((await mesh.apply(JSON.stringify(version(n)))).revision, `v${n}`);
+    await waitFor(() => mesh.replicas.every(({ context }) => context.tenants.get('acme')?.defaultOwner === 'v39'), {
+      timeoutMs: 30_000,
+      what: 'the last version in every replica',
+    });
+    running = false;
+    await watching;
+    expect(looks).toBeGreaterThan(100);
+  }, 60_000);
+
   it('says who changed what, as an event and in a bounded history', async () => {
     const events: { revision: number; changedPaths: string[]; by: string }[] = [];
     const reading = mesh.bus.readOrdered('PLEXUS_EVT_CONFIG', { filter: 'plexus.evt.acme.config.changed.v1.>', from: 'new' }, (message) => {
