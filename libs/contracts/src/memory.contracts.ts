@@ -7,6 +7,8 @@ const domain = 'memory';
 export const MemoryScope = z.object({ kind: z.enum(['user', 'session', 'agent', 'shared']), id: z.string().min(1).max(512) });
 export const MemoryKind = z.enum(['fact', 'preference', 'episode', 'summary', 'note']);
 
+export const MemoryOrigin = z.enum(['owner', 'agent', 'untrusted', 'system']);
+
 const WriteInput = z.object({
   content: z.string().min(1).max(262_144).describe('At most 64 KiB of UTF-8; more is refused with PAYLOAD_TOO_LARGE.'),
   kind: MemoryKind.default('note'),
@@ -15,6 +17,10 @@ const WriteInput = z.object({
   importance: z.number().min(0).max(1).optional(),
   metadata: z.record(z.string().max(128), z.unknown()).optional(),
   expiresAt: Instant.optional(),
+  validFrom: Instant.optional().describe('When what it says begins to be true.'),
+  validTo: Instant.optional().describe('When it ceases to be true.'),
+  evergreen: z.boolean().optional().describe('Does not fade with age where a search asks for decay.'),
+  origin: MemoryOrigin.optional().describe('Whose words these are; `untrusted` ones are to be fenced in prompts.'),
   idempotencyKey: IdempotencyKey.optional(),
 });
 
@@ -28,6 +34,13 @@ export const Memory = z.object({
   metadata: z.record(z.string(), z.unknown()).optional(),
   createdAt: Instant,
   expiresAt: Instant.optional(),
+  validFrom: Instant.optional(),
+  validTo: Instant.optional(),
+  evergreen: z.boolean().optional(),
+  origin: MemoryOrigin.optional(),
+  rev: z.number().int().min(1).optional().describe('1, and one more with every update.'),
+  supersededBy: z.string().optional().describe('The memory that replaced it; only with `includeHistory` or `asOf` is it shown at all.'),
+  supersededAt: Instant.optional(),
   seenCount: z.number().int().min(1),
 });
 export type Memory = z.infer<typeof Memory>;
@@ -57,20 +70,51 @@ export const searchMemory = defineRpc({
     scopes: z.array(MemoryScope).max(10).optional().describe("Absent: the calling user's own scope."),
     namespace: z.string().max(128).optional(),
     kinds: z.array(MemoryKind).max(5).optional(),
+    metadata: z.record(z.string().max(128), z.unknown()).optional().describe('What the metadata of a hit must contain.'),
     minScore: z.number().min(0).max(1).default(0.15),
+    mode: z.enum(['auto', 'text', 'vector']).default('auto').describe('Which signals may count.'),
+    asOf: Instant.optional().describe('What was believed, and true, then.'),
+    includeHistory: z.boolean().default(false).describe('Also what was replaced by an update.'),
+    decay: z.boolean().default(false).describe('Old memories rank lower; `score` and `minScore` stay what they are.'),
+    importance: z.boolean().default(false).describe('Important memories rank higher.'),
+    orderBy: z.enum(['score', 'rrf']).default('score'),
+    mmr: z.boolean().default(false).describe('Prefers hits that differ from one another; one page only.'),
+    explain: z.boolean().default(false).describe('Says for every hit where its score comes from.'),
+    cursor: z.string().max(2_048).optional().describe('Of an earlier answer to the same search.'),
   }),
   response: z.object({
     hits: z.array(
       Memory.extend({
         score: z.number().min(0).max(1),
+        rankScore: z.number().min(0).optional().describe('What the order is by; differs from `score` with decay or importance.'),
         matched: z.array(z.string()),
         missing: z.array(z.string()),
+        explain: z
+          .object({
+            lex: z.number(),
+            sem: z.number().nullable(),
+            cos: z.number().nullable(),
+            floor: z.number().nullable(),
+            lexicalRank: z.number().nullable(),
+            vectorRank: z.number().nullable(),
+            rrf: z.number(),
+            decay: z.number().nullable(),
+            importance: z.number().nullable(),
+          })
+          .optional()
+          .describe('score = 1 - (1 - 0.9·sem)·(1 - 0.8·lex), sem = (cos - floor)/(1 - floor) within 0..1; equal texts score 1.'),
         contentTruncated: z.boolean().optional().describe('The content was cut so that the answer fits one message; `memory.get` returns all of it.'),
       }),
     ),
     mode: z.enum(['hybrid', 'vector', 'text', 'hybrid-lexical', 'like']),
     degraded: z.string().optional(),
     semantic: z.boolean(),
+    order: z.enum(['score', 'rrf', 'mmr']).optional(),
+    model: z.string().optional().describe('Whose vectors were compared.'),
+    vectorScan: z.enum(['exact', 'hnsw']).optional(),
+    coverage: z.number().min(0).max(1).optional().describe('Share of what could be found that has a vector.'),
+    nextCursor: z.string().optional(),
+    exhausted: z.boolean().optional().describe('Nothing more is to be had behind this page.'),
     tookMs: z.number(),
   }),
   idempotent: true,
@@ -94,10 +138,37 @@ export const listMemories = defineRpc({
   name: 'list',
   version: 1,
   summary: 'Lists memories of one scope, newest first, by keyset.',
-  data: z.object({ scope: MemoryScope.optional(), limit: z.number().int().min(1).max(200).default(50), cursor: z.string().max(512).optional() }),
+  data: z.object({
+    scope: MemoryScope.optional(),
+    limit: z.number().int().min(1).max(200).default(50),
+    includeHistory: z.boolean().default(false).describe('Also what was replaced by an update.'),
+    cursor: z.string().max(512).optional(),
+  }),
   response: z.object({ memories: z.array(Memory), nextCursor: z.string().optional() }),
   idempotent: true,
   examples: [{}],
+});
+
+export const updateMemory = defineRpc({
+  domain,
+  name: 'update',
+  version: 1,
+  summary:
+    'Replaces a memory by a new revision. The old one stays, is found only with `includeHistory` or `asOf`, and names its successor. Needs the right to delete it.',
+  data: z.object({
+    id: z.string().min(1).max(64),
+    content: z.string().min(1).max(262_144),
+    kind: MemoryKind.optional(),
+    importance: z.number().min(0).max(1).optional(),
+    metadata: z.record(z.string().max(128), z.unknown()).optional(),
+    expiresAt: Instant.optional(),
+    validFrom: Instant.optional(),
+    validTo: Instant.optional(),
+    evergreen: z.boolean().optional(),
+  }),
+  response: z.object({ id: z.string(), supersedes: z.string(), result: z.enum(['created', 'duplicate']), embedding: z.enum(['pending', 'ready', 'none']) }),
+  errors: ['NOT_FOUND', 'CONFLICT', 'PAYLOAD_TOO_LARGE'],
+  examples: [{ id: 'mem_01jd2x3y4z5a6b7c8d9e0f1g2h', content: '住在上海' }],
 });
 
 export const deleteMemory = defineRpc({
@@ -122,6 +193,20 @@ export const memoryStats = defineRpc({
     pendingEmbeddings: z.number().int(),
     vectorExtension: z.boolean(),
     backend: z.enum(['pglite', 'postgres']),
+    failedEmbeddings: z.number().int().optional().describe('Refused by the model; found by their words only.'),
+    oldestPendingSeconds: z.number().optional(),
+    models: z
+      .array(
+        z.object({
+          id: z.string(),
+          kind: z.enum(['semantic', 'lexical-hash']),
+          state: z.enum(['building', 'active', 'retired']),
+          dimensions: z.number().int(),
+          floor: z.number().optional(),
+          progress: z.number().min(0).max(1).optional(),
+        }),
+      )
+      .optional(),
   }),
   idempotent: true,
   examples: [{}],
@@ -136,6 +221,16 @@ export const writeMemoryCommand = defineCommand({
     'Write a memory without waiting for it: once the publish is acknowledged it will be stored. The CloudEvent id is the idempotency key when none is given.',
   data: WriteInput.extend({ user: z.string().min(1).max(256).describe('Whose memory it is; becomes the scope when none is given.') }),
   examples: [{ user: 'me', content: 'Prefers short answers.', kind: 'preference' }],
+});
+
+export const embedMemoryCommand = defineCommand({
+  domain,
+  name: 'embed',
+  version: 1,
+  key: ['memoryId'],
+  summary: 'Make the vectors of one memory with one model. Carries ids only; a job that is obsolete when it arrives is done.',
+  data: z.object({ memoryId: z.string().max(64), rev: z.number().int().min(1), modelId: z.string().max(256) }),
+  examples: [{ memoryId: 'mem_01jd2x3y4z5a6b7c8d9e0f1g2h', rev: 1, modelId: 'local-hash:hash:512:v1' }],
 });
 
 export const memoryWritten = defineEvent({

@@ -106,7 +106,15 @@ const configRpcs = [
   config.rollbackConfig,
   config.configStatus,
 ];
-const memoryRpcs = [memory.writeMemory, memory.searchMemory, memory.getMemory, memory.listMemories, memory.deleteMemory, memory.memoryStats];
+const memoryRpcs = [
+  memory.writeMemory,
+  memory.searchMemory,
+  memory.getMemory,
+  memory.listMemories,
+  memory.updateMemory,
+  memory.deleteMemory,
+  memory.memoryStats,
+];
 
 /** Streams that durable consumers work through: nothing else can be left undelivered. */
 function consumedStreams(): string[] {
@@ -207,9 +215,9 @@ export const ROLES: readonly RoleDefinition[] = [
     summary: 'Write, remember, search.',
     serves: memoryRpcs,
     calls: [],
-    publishes: [memory.memoryWritten],
+    publishes: [memory.memoryWritten, memory.embedMemoryCommand],
     listens: [],
-    consumes: [CONSUMERS.memoryWrite],
+    consumes: [CONSUMERS.memoryWrite, CONSUMERS.memoryEmbed],
     reads: [],
     bucketsRead: common,
     bucketsWritten: [BUCKETS.keys, BUCKETS.leases],

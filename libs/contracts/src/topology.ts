@@ -182,6 +182,14 @@ export const CONSUMERS = {
     maxDeliver: -1,
     summary: 'Memory stores what fire-and-forget writers sent.',
   }),
+  memoryEmbed: consumer({
+    stream: 'PLEXUS_CMD_MEMORY',
+    name: 'memory-embed',
+    service: 'memory',
+    filter: 'plexus.cmd.*.memory.embed.v1.>',
+    maxDeliver: -1,
+    summary: 'Memory makes the vectors of what was written. An endpoint may be away for as long as it likes.',
+  }),
   routingErase: consumer({
     stream: 'PLEXUS_EVT_USER',
     name: 'routing-erase',

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { ConfigurationError } from '@plexus/kernel';
 import { z } from 'zod';
+import type { EmbedderSettings } from './adapters/embedding/embedders.js';
 
 const flag = z
   .enum(['0', '1'])
@@ -20,6 +23,25 @@ export const memoryConfig = z.object({
   MEMORY_MIGRATE: flag.describe(
     '1: apply missing migrations at the start, under a lock; 0: refuse to start without them. Default: 1 with PGlite and in an embedded mesh, else 0.',
   ),
+  MEMORY_EMBEDDER: z
+    .enum(['local-hash', 'openai', 'none'])
+    .default('local-hash')
+    .describe(
+      'Who makes vectors. local-hash: inside this process, compares spellings, not meanings; openai: any OpenAI-compatible endpoint; none: words only.',
+    ),
+  MEMORY_EMBEDDING_BASE_URL: z
+    .string()
+    .regex(/^https?:\/\/[^\s?#]+$/, { error: 'must be an http(s) URL up to and with /v1' })
+    .optional()
+    .describe('Endpoint of the embedder openai, up to and with /v1.'),
+  MEMORY_EMBEDDING_MODEL: z.string().min(1).max(128).optional().describe('Model that the endpoint is asked for.'),
+  MEMORY_EMBEDDING_DIMENSIONS: z.coerce.number().int().min(8).max(4_000).optional().describe('Width of its vectors; local-hash: 512 unless given.'),
+  MEMORY_EMBEDDING_API_KEY_FILE: z.string().min(1).optional().describe('File that holds the key of the endpoint. Never inherited from the chat model.'),
+  MEMORY_EMBEDDING_QUERY_PREFIX: z.string().max(200).default('').describe('Put before queries, for models that want it.'),
+  MEMORY_EMBEDDING_DOCUMENT_PREFIX: z.string().max(200).default('').describe('Put before memories, for models that want it.'),
+  MEMORY_EMBEDDING_MAX_BATCH: z.coerce.number().int().min(1).max(2_048).default(64).describe('Most texts of one request; some servers take 32.'),
+  MEMORY_EMBEDDING_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(4).describe('Requests at a time; 1 for Ollama.'),
+  MEMORY_EMBEDDING_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(30_000).describe('Time limit of one request. Queries wait 300 ms.'),
   PLEXUS_EMBEDDED: flag.describe('1: part of a mesh that one command started and that nobody administrates.'),
 });
 export type MemoryConfig = z.output<typeof memoryConfig>;
@@ -27,4 +49,35 @@ export type MemoryConfig = z.output<typeof memoryConfig>;
 /** Without a setting: PGlite is migrated by its only opener, an embedded mesh by itself, any other database by whoever administrates it. */
 export function mayMigrate(config: MemoryConfig): boolean {
   return config.MEMORY_MIGRATE ?? (config.PLEXUS_EMBEDDED === true || config.MEMORY_DATABASE_URL.startsWith('pglite:'));
+}
+
+/** What the settings say about vectors; throws ConfigurationError when they do not go together or the key cannot be read. */
+export function embedderSettings(config: MemoryConfig): EmbedderSettings {
+  const { MEMORY_EMBEDDER: kind, MEMORY_EMBEDDING_DIMENSIONS: dimensions, MEMORY_EMBEDDING_BASE_URL: baseUrl, MEMORY_EMBEDDING_MODEL: model } = config;
+  if (kind === 'none') return { kind };
+  if (kind === 'local-hash') return { kind, dimensions: dimensions ?? 512 };
+  if (baseUrl === undefined || model === undefined || dimensions === undefined) {
+    throw new ConfigurationError('MEMORY_EMBEDDER=openai needs MEMORY_EMBEDDING_BASE_URL, MEMORY_EMBEDDING_MODEL and MEMORY_EMBEDDING_DIMENSIONS');
+  }
+  const file = config.MEMORY_EMBEDDING_API_KEY_FILE;
+  return {
+    kind,
+    baseUrl,
+    model,
+    dimensions,
+    ...(file === undefined ? {} : { apiKey: readKey(file) }),
+    queryPrefix: config.MEMORY_EMBEDDING_QUERY_PREFIX,
+    documentPrefix: config.MEMORY_EMBEDDING_DOCUMENT_PREFIX,
+    maxBatch: config.MEMORY_EMBEDDING_MAX_BATCH,
+    concurrency: config.MEMORY_EMBEDDING_CONCURRENCY,
+    timeoutMs: config.MEMORY_EMBEDDING_TIMEOUT_MS,
+  };
+}
+
+function readKey(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (cause) {
+    throw new ConfigurationError(`MEMORY_EMBEDDING_API_KEY_FILE: ${file} cannot be read`, { cause });
+  }
 }

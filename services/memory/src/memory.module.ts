@@ -3,21 +3,29 @@ import { memoryContracts } from '@plexus/contracts';
 import { OutboxRelay } from '@plexus/database';
 import { ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
+import { Embedders } from './adapters/embedding/embedders.js';
+import { EmbedCommandsController } from './adapters/nats/embed-commands.controller.js';
 import { MemoriesController } from './adapters/nats/memories.controller.js';
 import { WriteCommandsController } from './adapters/nats/write-commands.controller.js';
+import { PostgresEmbeddingStore } from './adapters/postgres/embedding-store.js';
 import { PostgresMemoryReader } from './adapters/postgres/memory-reader.js';
 import { PostgresMemoryRetention } from './adapters/postgres/memory-retention.js';
-import { type EncodeWritten, PostgresMemoryWriter } from './adapters/postgres/memory-writer.js';
+import { type EncodeJobs, type EncodeWritten, PostgresMemoryWriter } from './adapters/postgres/memory-writer.js';
 import { openDatabase } from './adapters/postgres/open-database.js';
+import { PostgresSingleRunner } from './adapters/postgres/single-runner.js';
 import { PostgresTenantKeys } from './adapters/postgres/tenant-keys.js';
-import { PostgresVectorSupport } from './adapters/postgres/vector-support.js';
+import { VectorTables } from './adapters/postgres/vector-tables.js';
+import { EmbedMemories } from './application/embed-memories.js';
+import { EmbeddingModels } from './application/embedding-models.js';
+import { EmbeddingQueue } from './application/embedding-queue.js';
+import { isEndpointAway, KeepEmbeddings } from './application/keep-embeddings.js';
 import { ReadMemories } from './application/read-memories.js';
 import { SearchMemories } from './application/search-memories.js';
 import { SweepMemories } from './application/sweep-memories.js';
 import { WriteMemory } from './application/write-memory.js';
-import { mayMigrate, type memoryConfig } from './config.js';
+import { embedderSettings, mayMigrate, type memoryConfig } from './config.js';
 
-@Module({ controllers: [MemoriesController, WriteCommandsController] })
+@Module({ controllers: [MemoriesController, WriteCommandsController, EmbedCommandsController] })
 class MemoryModule {}
 
 /** Wires memory: one database, the use cases on it, the outbox relay and the sweeper beside them. */
@@ -40,29 +48,56 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
     const { msgId = fact.memoryId, ...event } = bus.encodeEvent(memoryContracts.memoryWritten, input);
     return { ...event, msgId };
   };
+  const encodeJobs =
+    (modelId: string, msgIdSuffix = ''): EncodeJobs =>
+    ({ tenant, memoryId, rev }, time) => {
+      const id = `${memoryId}:${rev}:${modelId}${msgIdSuffix}`;
+      const { msgId = id, ...event } = bus.encodeEvent(memoryContracts.embedMemoryCommand, {
+        tenant,
+        key: [memoryId],
+        data: { memoryId, rev, modelId },
+        id,
+        time,
+      });
+      return [{ ...event, msgId }];
+    };
+  const kick = () => relay.kick();
   const reader = new PostgresMemoryReader(database);
-  const writer = new PostgresMemoryWriter(database, encodeWritten, () => relay.kick());
   const keys = new PostgresTenantKeys(database);
-  const vectors = new PostgresVectorSupport(database, clock);
-  const sweeping = new SweepMemories(new PostgresMemoryRetention(database), clock, (err) => log.warn({ err }, 'sweeping failed; tried again later'));
+  const vectors = new VectorTables(database, clock);
+  const embeddings = new PostgresEmbeddingStore(database, encodeJobs, kick);
+  const retention = new PostgresMemoryRetention(database);
+  const embedders = new Embedders(embedderSettings(config), clock);
+  const models = new EmbeddingModels(vectors, embeddings, retention, vectors, embedders.configured, (model) => embedders.serve(model), clock);
+  const embed = new EmbedMemories(embeddings, keys, clock);
+  const queue = new EmbeddingQueue(models, embed, clock);
+  const writer = new PostgresMemoryWriter(database, encodeWritten, encodeJobs, kick);
+  const sweeping = new SweepMemories(retention, clock, (err) => log.warn({ err }, 'sweeping failed; tried again later'));
+  const keeping = new KeepEmbeddings(models, embeddings, embed, retention, new PostgresSingleRunner(database, 'embeddings'), clock, (err) => {
+    if (isEndpointAway(err)) log.warn({ reason: (err as Error).message }, 'the embedding endpoint is away; searches go by words meanwhile');
+    else log.warn({ err }, 'making missing vectors failed; tried again later');
+  });
   const stopping = new AbortController();
-  context.onShutdown('listeners', 'sweeper', () => stopping.abort());
+  context.onShutdown('listeners', 'sweepers', () => stopping.abort());
 
   const module: DynamicModule = {
     module: MemoryModule,
     providers: [
-      { provide: WriteMemory, useValue: new WriteMemory(writer, keys, clock, () => ulid()) },
-      { provide: SearchMemories, useValue: new SearchMemories(reader, keys, vectors, clock) },
-      { provide: ReadMemories, useValue: new ReadMemories(reader, writer, vectors, clock) },
+      { provide: WriteMemory, useValue: new WriteMemory(writer, reader, keys, models, clock, () => ulid()) },
+      { provide: SearchMemories, useValue: new SearchMemories(reader, keys, models, clock) },
+      { provide: ReadMemories, useValue: new ReadMemories(reader, writer, vectors, models, embeddings, clock) },
+      { provide: EmbeddingQueue, useValue: queue },
     ],
   };
   return {
     module,
     start: async () => {
+      await models.register();
       relay.start();
-      const swept = sweeping.run(stopping.signal);
+      const swept = Promise.all([sweeping.run(stopping.signal), keeping.run(stopping.signal)]);
+      context.onShutdown('consumers', 'vectors being made', () => queue.stop());
       context.onShutdown('consumers', 'outbox relay', () => relay.stop());
-      context.onShutdown('consumers', 'sweeper', () => swept);
+      context.onShutdown('consumers', 'sweepers', () => swept.then(() => undefined));
       return { backend: database.kind };
     },
   };

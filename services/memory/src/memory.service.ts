@@ -7,6 +7,6 @@ import { createMemory } from './memory.module.js';
 export const memoryService: ServiceDefinition<typeof memoryConfig> = {
   name: 'memory',
   config: memoryConfig,
-  needs: { consumers: [CONSUMERS.memoryWrite], streams: ['PLEXUS_CMD_MEMORY', 'PLEXUS_EVT_MEMORY'] },
+  needs: { consumers: [CONSUMERS.memoryWrite, CONSUMERS.memoryEmbed], streams: ['PLEXUS_CMD_MEMORY', 'PLEXUS_EVT_MEMORY'] },
   create: createMemory,
 };

@@ -168,7 +168,7 @@ describe.each(BACKENDS)('memory on $name', (backend) => {
     it('the same content without a key is one memory, seen twice (7)', async () => {
       const me = newCaller();
       const first = await memory.write.execute(me, note('hello'));
-      await expect(memory.write.execute(me, note('hello'))).resolves.toEqual({ id: first.id, result: 'duplicate' });
+      await expect(memory.write.execute(me, note('hello'))).resolves.toEqual({ id: first.id, result: 'duplicate', embedding: 'none' });
       await expect(memory.read.get(me, first.id)).resolves.toMatchObject({ seenCount: 2 });
       await expect(memory.read.stats(me)).resolves.toMatchObject({ memories: 1 });
     });
@@ -267,10 +267,10 @@ describe.each(BACKENDS)('memory on $name', (backend) => {
       expect(await contents(me, 'secret plan')).toEqual([]);
       await expect(memory.read.get(me, id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
       await expect(memory.read.delete(me, id)).resolves.toBe(false);
-      await expect(memory.write.execute(me, note('secret plan'), 'event-1')).resolves.toEqual({ id, result: 'replayed' });
+      await expect(memory.write.execute(me, note('secret plan'), 'event-1')).resolves.toEqual({ id, result: 'replayed', embedding: 'none' });
       await memory.clock.advance(10 * 24 * 3_600_000);
       await memory.sweep.execute();
-      await expect(memory.write.execute(me, note('secret plan'), 'event-1')).resolves.toEqual({ id, result: 'replayed' });
+      await expect(memory.write.execute(me, note('secret plan'), 'event-1')).resolves.toEqual({ id, result: 'replayed', embedding: 'none' });
       expect(await contents(me, 'secret plan')).toEqual([]);
     });
 
@@ -324,7 +324,7 @@ describe.each(BACKENDS)('memory on $name', (backend) => {
       const { id } = await memory.write.execute(me, note('hello'), 'key');
       await memory.clock.advance(7 * 24 * 3_600_000 + 1);
       await memory.sweep.execute();
-      await expect(memory.write.execute(me, note('hello'), 'key')).resolves.toEqual({ id, result: 'duplicate' });
+      await expect(memory.write.execute(me, note('hello'), 'key')).resolves.toEqual({ id, result: 'duplicate', embedding: 'none' });
     });
   });
 

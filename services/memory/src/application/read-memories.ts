@@ -3,7 +3,8 @@ import type { Clock } from '@plexus/kernel';
 import { type Caller, mayDelete, maySee, type Scope } from '../domain/access.js';
 import { decodeCursor, encodeCursor } from '../domain/list-cursor.js';
 import { isIdentifier } from '../domain/memory-text.js';
-import type { MemoryReader, MemoryWriter, StoredMemory, VectorSupport } from './ports.js';
+import type { EmbeddingModels } from './embedding-models.js';
+import type { EmbeddingStore, MemoryReader, MemoryWriter, ModelState, StoredMemory, VectorSupport } from './ports.js';
 import { requireViews } from './require-scope.js';
 
 /** A page leaves room for the envelope inside one NATS message of 1 MiB. */
@@ -18,8 +19,18 @@ export interface MemoryPage {
 export interface MemoryCounts {
   readonly memories: number;
   readonly pendingEmbeddings: number;
+  readonly failedEmbeddings: number;
+  readonly oldestPendingSeconds?: number;
   readonly vectorExtension: boolean;
   readonly backend: 'pglite' | 'postgres';
+  readonly models: readonly {
+    readonly id: string;
+    readonly kind: 'semantic' | 'lexical-hash';
+    readonly state: ModelState;
+    readonly dimensions: number;
+    readonly floor?: number;
+    readonly progress?: number;
+  }[];
 }
 
 /** Get, list, delete and count. What a caller may not see does not exist for it. */
@@ -28,6 +39,8 @@ export class ReadMemories {
     private readonly reader: MemoryReader,
     private readonly writer: MemoryWriter,
     private readonly vectors: VectorSupport,
+    private readonly models: EmbeddingModels,
+    private readonly embeddings: EmbeddingStore,
     private readonly clock: Clock,
   ) {}
 
@@ -39,14 +52,21 @@ export class ReadMemories {
   }
 
   /** One page, newest first. It may be shorter than `limit` when contents are large; `nextCursor` is absent at the end. */
-  async list(caller: Caller, request: { readonly scope?: Scope; readonly limit: number; readonly cursor?: string }): Promise<MemoryPage> {
+  async list(
+    caller: Caller,
+    request: { readonly scope?: Scope; readonly limit: number; readonly cursor?: string; readonly includeHistory?: boolean },
+  ): Promise<MemoryPage> {
     const [view] = requireViews(caller, request.scope === undefined ? undefined : [request.scope]);
     const after = request.cursor === undefined ? undefined : decodeCursor(request.cursor);
     if (request.cursor !== undefined && after === undefined) {
       throw errors.create('INVALID_REQUEST', { details: { issues: [{ path: 'cursor', message: 'is not a cursor of a listing' }] } });
     }
     if (view === undefined) return { memories: [] };
-    const found = await this.reader.list(caller.tenant, view, new Date(this.clock.now()), { ...(after && { after }), limit: request.limit + 1 });
+    const found = await this.reader.list(caller.tenant, view, new Date(this.clock.now()), {
+      ...(after && { after }),
+      limit: request.limit + 1,
+      includeHistory: request.includeHistory ?? false,
+    });
     const memories = fitting(found.slice(0, request.limit));
     const last = memories.at(-1);
     if (last === undefined || memories.length === found.length) return { memories };
@@ -63,9 +83,31 @@ export class ReadMemories {
     return this.writer.forget(caller.tenant, id, new Date(this.clock.now()));
   }
 
-  async stats(caller: Caller): Promise<MemoryCounts> {
-    const [memories, vectorExtension] = await Promise.all([this.reader.count(caller.tenant, new Date(this.clock.now())), this.vectors.vectorExtension()]);
-    return { memories, pendingEmbeddings: 0, vectorExtension, backend: this.vectors.backend };
+  async stats({ tenant }: Caller): Promise<MemoryCounts> {
+    const now = this.clock.now();
+    const [memories, vectorExtension, wanted] = await Promise.all([
+      this.reader.count(tenant, new Date(now)),
+      this.vectors.vectorExtension(),
+      this.models.wanted(),
+    ]);
+    const states = await Promise.all(wanted.map(async (record) => ({ record, ...(await this.embeddings.pending(tenant, record.table, record.model.id)) })));
+    const active = states.find(({ record }) => record.state === 'active');
+    return {
+      memories,
+      pendingEmbeddings: active?.pending ?? 0,
+      failedEmbeddings: active?.failed ?? 0,
+      ...(active?.oldest === undefined ? {} : { oldestPendingSeconds: Math.max(0, (now - active.oldest.getTime()) / 1_000) }),
+      vectorExtension,
+      backend: this.vectors.backend,
+      models: states.map(({ record, pending }) => ({
+        id: record.model.id,
+        kind: record.model.kind,
+        state: record.state,
+        dimensions: record.model.dimensions,
+        ...(record.floor === undefined ? {} : { floor: record.floor }),
+        progress: memories === 0 ? 1 : Math.max(0, Math.min(1, (memories - pending) / memories)),
+      })),
+    };
   }
 
   async #find(caller: Caller, id: string): Promise<StoredMemory | undefined> {

@@ -22,6 +22,11 @@ export function probesOf(units: readonly QueryUnit[]): Probe[] {
   ]);
 }
 
+/** What all units of a query together are worth, in the units of {@link Probe.share}. */
+export function totalShare(units: readonly QueryUnit[]): number {
+  return units.reduce((sum, { weight }) => sum + weight * SCALE, 0);
+}
+
 export interface LexicalEvidence {
   /** Σ weight of what is there / Σ weight of what was asked, 0..1. */
   readonly lex: number;
@@ -38,7 +43,7 @@ export function weigh(units: readonly QueryUnit[], probes: readonly Probe[], fou
   }
   const values = byVariant.map(([whole, parts]) => Math.max(whole, parts));
   const full = ({ weight }: QueryUnit, index: number) => (values[index] as number) >= weight * SCALE;
-  const total = units.reduce((sum, { weight }) => sum + weight * SCALE, 0);
+  const total = totalShare(units);
   const sum = values.reduce((a, b) => a + b, 0);
   return {
     lex: total === 0 ? 0 : sum / total,

@@ -20,3 +20,8 @@ export function relevance({ lex, sem = 0, equal }: Signals): number {
   const score = 1 - (1 - SEMANTIC_CEILING * sem) * (1 - LEXICAL_CEILING * lex);
   return Math.round(score * 1e6) / 1e6;
 }
+
+/** What a cosine says beyond what unrelated texts of that model have in common: 0 at the floor, 1 for the same direction. */
+export function semanticEvidence(cosine: number, floor: number): number {
+  return Math.min(1, Math.max(0, (cosine - floor) / (1 - floor)));
+}

@@ -8,7 +8,14 @@ import { PostgresMemoryReader } from '../../src/adapters/postgres/memory-reader.
 import { PostgresMemoryRetention } from '../../src/adapters/postgres/memory-retention.js';
 import { PostgresMemoryWriter, type WrittenFact } from '../../src/adapters/postgres/memory-writer.js';
 import { PostgresTenantKeys } from '../../src/adapters/postgres/tenant-keys.js';
-import { PostgresVectorSupport } from '../../src/adapters/postgres/vector-support.js';
+import { VectorTables } from '../../src/adapters/postgres/vector-tables.js';
+import { Embedders, type EmbedderSettings } from '../../src/adapters/embedding/embedders.js';
+import { PostgresEmbeddingStore } from '../../src/adapters/postgres/embedding-store.js';
+import { PostgresSingleRunner } from '../../src/adapters/postgres/single-runner.js';
+import { EmbedMemories } from '../../src/application/embed-memories.js';
+import { EmbeddingModels } from '../../src/application/embedding-models.js';
+import { KeepEmbeddings } from '../../src/application/keep-embeddings.js';
+import type { EmbeddingJob } from '../../src/application/ports.js';
 import { ReadMemories } from '../../src/application/read-memories.js';
 import { SearchMemories, type SearchRequest } from '../../src/application/search-memories.js';
 import { SweepMemories } from '../../src/application/sweep-memories.js';
@@ -59,28 +66,52 @@ export interface Memory {
   readonly read: ReadMemories;
   readonly sweep: SweepMemories;
   readonly facts: WrittenFact[];
+  readonly models: EmbeddingModels;
+  readonly embed: EmbedMemories;
+  readonly keep: KeepEmbeddings;
+  readonly embeddings: PostgresEmbeddingStore;
+  /** Jobs that were put into the outbox, with their model. */
+  readonly jobs: (EmbeddingJob & { readonly modelId: string })[];
 }
 
-export function memoryOn(database: Database, clock = new FakeClock(Date.parse('2026-11-21T10:00:00Z'))): Memory {
+export function memoryOn(database: Database, clock = new FakeClock(Date.parse('2026-11-21T10:00:00Z')), embedder: EmbedderSettings = { kind: 'none' }): Memory {
   const facts: WrittenFact[] = [];
   const encode = (tenant: string, fact: WrittenFact) => {
     facts.push(fact);
     return { subject: `plexus.evt.${tenant}.memory.written.v1.${fact.memoryId}`, msgId: fact.memoryId, body: Buffer.from(JSON.stringify(fact)) };
   };
+  const jobs: (EmbeddingJob & { readonly modelId: string })[] = [];
+  const encodeJobs =
+    (modelId: string, suffix = '') =>
+    (job: EmbeddingJob) => {
+      jobs.push({ ...job, modelId });
+      const id = `${job.tenant}:${job.memoryId}:${job.rev}:${modelId}${suffix}`;
+      return [{ subject: `plexus.cmd.${job.tenant}.memory.embed.v1.${job.memoryId}`, msgId: id, body: Buffer.from(id) }];
+    };
   const reader = new PostgresMemoryReader(database);
-  const writer = new PostgresMemoryWriter(database, encode, () => undefined);
+  const writer = new PostgresMemoryWriter(database, encode, encodeJobs, () => undefined);
   const keys = new PostgresTenantKeys(database);
-  const vectors = new PostgresVectorSupport(database, clock);
+  const vectors = new VectorTables(database, clock);
+  const embeddings = new PostgresEmbeddingStore(database, encodeJobs, () => undefined);
+  const retention = new PostgresMemoryRetention(database);
+  const embedders = new Embedders(embedder, clock);
+  const models = new EmbeddingModels(vectors, embeddings, retention, vectors, embedders.configured, (model) => embedders.serve(model), clock);
+  const embed = new EmbedMemories(embeddings, keys, clock);
   const fail = (error: unknown) => {
     throw error;
   };
   return {
     clock,
     facts,
-    write: new WriteMemory(writer, keys, clock, () => ulid()),
-    search: new SearchMemories(reader, keys, vectors, clock),
-    read: new ReadMemories(reader, writer, vectors, clock),
-    sweep: new SweepMemories(new PostgresMemoryRetention(database), clock, fail),
+    jobs,
+    models,
+    embed,
+    embeddings,
+    keep: new KeepEmbeddings(models, embeddings, embed, retention, new PostgresSingleRunner(database, 'test'), clock, fail, 60_000, 0),
+    write: new WriteMemory(writer, reader, keys, models, clock, () => ulid()),
+    search: new SearchMemories(reader, keys, models, clock),
+    read: new ReadMemories(reader, writer, vectors, models, embeddings, clock),
+    sweep: new SweepMemories(retention, clock, fail),
   };
 }
 

@@ -56,9 +56,9 @@ async function startQuietly(definition: Definition, env: Record<string, string>)
   return startService(definition, { config: config.value, log });
 }
 
-/** Memory inside this process. */
-export function startMemory(mesh: TestMesh, databaseUrl: string): Promise<RunningService> {
-  return startQuietly(memoryService as unknown as Definition, { NATS_URL: mesh.nats.url, MEMORY_DATABASE_URL: databaseUrl, MEMORY_MIGRATE: '1' });
+/** Memory inside this process; by words only, unless told otherwise. */
+export function startMemory(mesh: TestMesh, databaseUrl: string, env: Record<string, string> = { MEMORY_EMBEDDER: 'none' }): Promise<RunningService> {
+  return startQuietly(memoryService as unknown as Definition, { NATS_URL: mesh.nats.url, MEMORY_DATABASE_URL: databaseUrl, MEMORY_MIGRATE: '1', ...env });
 }
 
 /** Memory as it is run for real: the compiled file in a process of its own. */

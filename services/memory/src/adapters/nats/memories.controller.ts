@@ -10,7 +10,7 @@ import { WriteMemory } from '../../application/write-memory.js';
 import { callerOf } from './caller.js';
 import { toContract, toSearchAnswer } from './search-answer.js';
 
-const { writeMemory, searchMemory, getMemory, listMemories, deleteMemory, memoryStats } = memoryContracts;
+const { writeMemory, searchMemory, getMemory, listMemories, updateMemory, deleteMemory, memoryStats } = memoryContracts;
 const written = counter('memoriesWritten');
 const searchSeconds = histogram('memorySearchSeconds');
 
@@ -26,7 +26,7 @@ export class MemoriesController {
   async write(@Payload() { idempotencyKey, ...request }: DataOf<typeof writeMemory>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof writeMemory>> {
     const answer = await this.writing.execute(callerOf(context, SCOPES.write), request, idempotencyKey);
     written.add(1, { result: answer.result });
-    return { ...answer, embedding: 'none' };
+    return answer;
   }
 
   @Rpc(searchMemory)
@@ -47,6 +47,13 @@ export class MemoriesController {
     return { memories: memories.map(toContract), ...(nextCursor === undefined ? {} : { nextCursor }) };
   }
 
+  @Rpc(updateMemory)
+  async update(@Payload() { id, ...request }: DataOf<typeof updateMemory>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof updateMemory>> {
+    const answer = await this.writing.update(callerOf(context, SCOPES.write), id, request);
+    written.add(1, { result: answer.result });
+    return { ...answer, supersedes: id };
+  }
+
   @Rpc(deleteMemory)
   async delete(@Payload() { id }: DataOf<typeof deleteMemory>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof deleteMemory>> {
     return { deleted: await this.reading.delete(callerOf(context, SCOPES.write), id) };
@@ -54,6 +61,7 @@ export class MemoriesController {
 
   @Rpc(memoryStats)
   async stats(@Ctx() context: RpcContext): Promise<ReplyOf<typeof memoryStats>> {
-    return this.reading.stats(callerOf(context, SCOPES.read));
+    const stats = await this.reading.stats(callerOf(context, SCOPES.read));
+    return { ...stats, models: [...stats.models] };
   }
 }

@@ -9,13 +9,24 @@ const hit = (content: string, rest: Partial<ScoredMemory> = {}): ScoredMemory =>
   kind: 'note',
   content,
   createdAt: new Date('2026-11-21T10:00:00Z'),
+  evergreen: false,
+  rev: 1,
   seenCount: 1,
   score: 0.8,
+  rankScore: 0.8,
   matched: ['a'],
   missing: [],
   ...rest,
 });
-const answer = (hits: ScoredMemory[]): SearchAnswer => ({ hits, mode: 'text', degraded: 'embedder_unavailable', semantic: false, tookMs: 1 });
+const answer = (hits: ScoredMemory[]): SearchAnswer => ({
+  hits,
+  mode: 'text',
+  degraded: 'embedder_unavailable',
+  semantic: false,
+  order: 'score',
+  exhausted: true,
+  tookMs: 1,
+});
 
 describe('the answer of a search', () => {
   it('is whole when it fits', () => {

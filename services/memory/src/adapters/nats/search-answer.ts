@@ -23,6 +23,13 @@ export function toContract(memory: StoredMemory): Memory {
     ...(memory.metadata === undefined ? {} : { metadata: memory.metadata }),
     createdAt: memory.createdAt.toISOString(),
     ...(memory.expiresAt === undefined ? {} : { expiresAt: memory.expiresAt.toISOString() }),
+    ...(memory.validFrom === undefined ? {} : { validFrom: memory.validFrom.toISOString() }),
+    ...(memory.validTo === undefined ? {} : { validTo: memory.validTo.toISOString() }),
+    ...(memory.evergreen ? { evergreen: true } : {}),
+    ...(memory.origin === undefined ? {} : { origin: memory.origin }),
+    rev: memory.rev,
+    ...(memory.supersededBy === undefined ? {} : { supersededBy: memory.supersededBy }),
+    ...(memory.supersededAt === undefined ? {} : { supersededAt: memory.supersededAt.toISOString() }),
     seenCount: memory.seenCount,
   };
 }
@@ -31,7 +38,16 @@ export function toContract(memory: StoredMemory): Memory {
 export function toSearchAnswer({ hits, ...rest }: SearchAnswer): Answer {
   return {
     ...rest,
-    hits: fitting(hits.map(({ score, matched, missing, ...memory }) => ({ ...toContract(memory), score, matched: [...matched], missing: [...missing] }))),
+    hits: fitting(
+      hits.map(({ score, rankScore, matched, missing, explain, ...memory }) => ({
+        ...toContract(memory),
+        score,
+        rankScore,
+        matched: [...matched],
+        missing: [...missing],
+        ...(explain === undefined ? {} : { explain }),
+      })),
+    ),
   };
 }
 

@@ -1,87 +1,88 @@
-import type { Database, Tx } from '@plexus/database';
-import type { MemoryReader, SearchFilter, SearchHit, StoredMemory } from '../../application/ports.js';
+import { type Database, sqlIdentifier, type Tx } from '@plexus/database';
+import type { Candidate, ListPage, MemoryReader, QueryVector, SearchFilter, SearchHit, StoredMemory, VectorCoverage } from '../../application/ports.js';
 import type { Visible } from '../../domain/access.js';
 import type { Probe } from '../../domain/evidence.js';
-import type { ListPosition } from '../../domain/list-cursor.js';
 import { LIVING, MEMORY_COLUMNS, type MemoryRow, toMemory } from './memory-row.js';
+import { type CandidateRow, candidatesStatement, coverageStatement, FRAGMENT_STATEMENT } from './search-statements.js';
 import { inTenant } from './tenant-transaction.js';
+import { fromVectorText, toVectorText } from './vector-text.js';
 
-/** Memories in the scopes `$3` (kinds), `$4` (ids), `$5` (owners, null = whoever), of namespace `$6` and kinds `$7` where given. */
-const VISIBLE = `
-    FROM unnest($3::text[], $4::text[], $5::text[]) AS scope (kind, id, owner)
-    JOIN memory m ON m.tenant_id = $1 AND m.scope_kind = scope.kind AND m.scope_id = scope.id AND (scope.owner IS NULL OR m.owner = scope.owner)`;
-const FILTER = `${LIVING} AND ($6::text IS NULL OR m.namespace = $6) AND ($7::text[] IS NULL OR m.kind = ANY ($7))`;
-
-/**
- * Every memory that holds any probe (or equals the query) is weighed completely, from its own row: a unit of the query is worth the
- * better of its variants, a memory the sum over the units. So the order is exact and does not depend on how many are asked for.
- * \`OFFSET 0\` keeps the large vector from being fetched anew for every probe.
- */
-const SEARCH_TERMS = `
-  WITH probe AS MATERIALIZED (
-    SELECT p.unit, p.variant, p.share, p.lexeme::tsquery AS lexeme, p.position
-      FROM unnest($8::int[], $9::int[], $10::bigint[], $11::text[]) WITH ORDINALITY AS p (unit, variant, share, lexeme, position)
-  )
-  SELECT hit.*, ARRAY(SELECT p.position::int - 1 FROM probe p WHERE hit.lex @@ p.lexeme) AS found
-    FROM (
-      SELECT ${MEMORY_COLUMNS}, m.match_mac = $12 AS equal, held.lex, weighed.evidence
-        ${VISIBLE}
-        CROSS JOIN LATERAL (SELECT m.lex || ''::tsvector AS lex OFFSET 0) held
-        CROSS JOIN LATERAL (
-          SELECT coalesce(sum(best.share), 0) AS evidence
-            FROM (SELECT max(variant.share) AS share
-                    FROM (SELECT p.unit, sum(p.share) AS share FROM probe p WHERE held.lex @@ p.lexeme GROUP BY p.unit, p.variant) variant
-                   GROUP BY variant.unit) best
-        ) weighed
-       WHERE ${FILTER} AND (m.match_mac = $12 OR m.lex @@ $13::tsquery)
-       ORDER BY equal DESC, evidence DESC, m.created_at DESC, m.id DESC
-       LIMIT $14
-    ) hit
-   ORDER BY equal DESC, evidence DESC, created_at DESC, id DESC`;
-
-const SEARCH_FRAGMENT = `
-  SELECT ${MEMORY_COLUMNS}, m.match_mac = $8 AS equal
-    ${VISIBLE}
-   WHERE ${FILTER} AND (m.match_mac = $8 OR strpos(m.content, $9) > 0)
-   ORDER BY equal DESC, m.created_at DESC, m.id DESC
-   LIMIT $10`;
+/** What was found in each of the chosen memories. \`OFFSET 0\` keeps a large vector of terms from being fetched anew for every probe. */
+const HITS = `
+  SELECT ${MEMORY_COLUMNS}, ARRAY(SELECT p.position::int - 1 FROM unnest($4::text[]) WITH ORDINALITY AS p (lexeme, position) WHERE held.lex @@ p.lexeme::tsquery) AS found
+    FROM unnest($3::text[]) WITH ORDINALITY AS chosen (id, place)
+    JOIN memory m ON m.tenant_id = $1 AND m.id = chosen.id
+    CROSS JOIN LATERAL (SELECT m.lex || ''::tsvector AS lex OFFSET 0) held
+   WHERE ${LIVING}
+   ORDER BY chosen.place`;
 
 const GET = `SELECT ${MEMORY_COLUMNS} FROM memory m WHERE ${LIVING} AND m.id = $3`;
 const LIST = `
   SELECT ${MEMORY_COLUMNS} FROM memory m
    WHERE ${LIVING} AND m.scope_kind = $3 AND m.scope_id = $4 AND ($5::text IS NULL OR m.owner = $5)
-     AND ($6::timestamptz IS NULL OR (m.created_at, m.id) < ($6, $7::text))
+     AND ($6::timestamptz IS NULL OR (m.created_at, m.id) < ($6, $7::text)) AND ($9::boolean OR m.superseded_at IS NULL)
    ORDER BY m.created_at DESC, m.id DESC
    LIMIT $8`;
-const COUNT = `SELECT count(*)::int AS memories FROM memory m WHERE ${LIVING}`;
-
-type HitRow = MemoryRow & { readonly equal: boolean; readonly found?: number[] };
+const COUNT = `SELECT count(*)::int AS memories FROM memory m WHERE ${LIVING} AND m.superseded_at IS NULL`;
 
 export class PostgresMemoryReader implements MemoryReader {
   constructor(private readonly database: Database) {}
 
-  async searchByTerms(tenant: string, filter: SearchFilter, probes: readonly Probe[]): Promise<SearchHit[]> {
+  async candidates(tenant: string, filter: SearchFilter, probes: readonly Probe[], vector?: QueryVector): Promise<Candidate[]> {
     const lexemes = probes.map(lexemeOf);
-    const rows = await this.#read(tenant, (tx) =>
-      tx.query<HitRow>('memory_search_terms', SEARCH_TERMS, [
-        ...filterParameters(tenant, filter),
-        probes.map(({ unit }) => unit),
-        probes.map(({ variant }) => variant),
-        probes.map(({ share }) => share),
-        lexemes,
-        filter.matchMac,
-        lexemes.join(' | '),
-        filter.limit,
-      ]),
-    );
-    return rows.map((row) => ({ ...toMemory(row), equal: row.equal, found: row.found ?? [] }));
+    const { name, text } = candidatesStatement(vector);
+    const parameters = [
+      ...filterParameters(tenant, filter),
+      filter.matchMac,
+      probes.map(({ unit }) => unit),
+      probes.map(({ variant }) => variant),
+      probes.map(({ share }) => share),
+      lexemes,
+      lexemes.join(' | '),
+      ...(vector === undefined ? [] : [toVectorText(vector.vector)]),
+    ];
+    const rows = await this.#read(tenant, async (tx) => {
+      // Without these an index under a filter stops early and gives back too few.
+      if (vector?.scan === 'hnsw') {
+        await tx.query(
+          'memory_hnsw_settings',
+          `SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '200', true), set_config('hnsw.max_scan_tuples', '40000', true)`,
+        );
+      }
+      return tx.query<CandidateRow>(name, text, parameters);
+    });
+    return rows.map(toCandidate);
   }
 
-  async searchByFragment(tenant: string, filter: SearchFilter, fragment: string): Promise<SearchHit[]> {
+  async candidatesByFragment(tenant: string, filter: SearchFilter, fragment: string): Promise<Candidate[]> {
+    const parameters = [...filterParameters(tenant, filter), filter.matchMac, fragment];
+    const rows = await this.#read(tenant, (tx) => tx.query<CandidateRow>('memory_candidates_fragment', FRAGMENT_STATEMENT, parameters));
+    return rows.map(toCandidate);
+  }
+
+  async hits(tenant: string, ids: readonly string[], probes: readonly Probe[], now: Date): Promise<SearchHit[]> {
+    if (ids.length === 0) return [];
     const rows = await this.#read(tenant, (tx) =>
-      tx.query<HitRow>('memory_search_fragment', SEARCH_FRAGMENT, [...filterParameters(tenant, filter), filter.matchMac, fragment, filter.limit]),
+      tx.query<MemoryRow & { found: number[] | null }>('memory_hits', HITS, [tenant, now, ids, probes.map(lexemeOf)]),
     );
-    return rows.map((row) => ({ ...toMemory(row), equal: row.equal, found: [] }));
+    return rows.map((row) => ({ ...toMemory(row), found: row.found ?? [] }));
+  }
+
+  async vectorsOf(tenant: string, table: string, ids: readonly string[]): Promise<Map<string, Float32Array>> {
+    const rows = await this.#read(tenant, (tx) =>
+      tx.query<{ memory_id: string; e: string }>(
+        `memory_vectors_${table}`,
+        `SELECT memory_id, e::text AS e FROM ${sqlIdentifier(table)} WHERE tenant_id = $1 AND memory_id = ANY ($2::text[]) AND chunk_no = 0`,
+        [tenant, ids],
+      ),
+    );
+    return new Map(rows.map(({ memory_id, e }) => [memory_id, fromVectorText(e)]));
+  }
+
+  async coverage(tenant: string, filter: SearchFilter, table: string): Promise<VectorCoverage> {
+    const { name, text } = coverageStatement(table);
+    const [row] = await this.#read(tenant, (tx) => tx.query<{ visible: number; embedded: number }>(name, text, filterParameters(tenant, filter)));
+    return row ?? { visible: 0, embedded: 0 };
   }
 
   async get(tenant: string, id: string, now: Date): Promise<StoredMemory | undefined> {
@@ -89,7 +90,7 @@ export class PostgresMemoryReader implements MemoryReader {
     return row && toMemory(row);
   }
 
-  async list(tenant: string, visible: Visible, now: Date, page: { readonly after?: ListPosition; readonly limit: number }): Promise<StoredMemory[]> {
+  async list(tenant: string, visible: Visible, now: Date, page: ListPage): Promise<StoredMemory[]> {
     const rows = await this.#read(tenant, (tx) =>
       tx.query<MemoryRow>('memory_list', LIST, [
         tenant,
@@ -100,6 +101,7 @@ export class PostgresMemoryReader implements MemoryReader {
         page.after === undefined ? null : new Date(page.after.createdAt),
         page.after?.id ?? null,
         page.limit,
+        page.includeHistory ?? false,
       ]),
     );
     return rows.map(toMemory);
@@ -115,9 +117,35 @@ export class PostgresMemoryReader implements MemoryReader {
   }
 }
 
-function filterParameters(tenant: string, { visible, namespace, kinds, now }: SearchFilter): unknown[] {
-  const owners = visible.map(({ owner }) => owner ?? null);
-  return [tenant, now, visible.map(({ kind }) => kind), visible.map(({ id }) => id), owners, namespace ?? null, kinds ?? null];
+/** `$1` to `$10` of every search. */
+function filterParameters(tenant: string, filter: SearchFilter): unknown[] {
+  const { visible, namespace, kinds, now, asOf, includeHistory, metadata } = filter;
+  return [
+    tenant,
+    now,
+    visible.map(({ kind }) => kind),
+    visible.map(({ id }) => id),
+    visible.map(({ owner }) => owner ?? null),
+    namespace ?? null,
+    kinds ?? null,
+    asOf ?? null,
+    includeHistory,
+    metadata === undefined ? null : JSON.stringify(metadata),
+  ];
+}
+
+function toCandidate(row: CandidateRow): Candidate {
+  return {
+    id: row.id,
+    equal: row.equal,
+    evidence: Number(row.evidence),
+    ...(row.cosine === null ? {} : { cosine: row.cosine }),
+    ...(row.lexical_rank === null ? {} : { lexicalRank: row.lexical_rank }),
+    ...(row.vector_rank === null ? {} : { vectorRank: row.vector_rank }),
+    createdAt: row.created_at,
+    ...(row.importance === null ? {} : { importance: row.importance }),
+    evergreen: row.evergreen,
+  };
 }
 
 /** One quoted lexeme, so that no parser or dictionary of Postgres has a say in it. */
