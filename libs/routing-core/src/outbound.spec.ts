@@ -133,6 +133,8 @@ describe('an answer goes into the session that the question came from', () => {
     ['tlon', { kind: 'group', id: 'chat/~zod/main' }, 'group:zod/main'],
     ['nostr', { kind: 'dm', id: 'npub1' }, 'nostr:npub1'],
     ['voice-call', { kind: 'dm', id: '+15550001' }, '+1 555 0001'],
+    ['webhook', { kind: 'group', id: 'Ops' }, 'group:Ops'],
+    ['webhook', { kind: 'dm', id: '7' }, '7'],
     ['line', { kind: 'dm', id: 'U9' }, 'line:user:U9'],
   ];
   test.each(cases)('%s %j by %s', (id, peer, target, extra = {}) => {

@@ -1,7 +1,7 @@
 import { PlexusError } from '@plexus/kernel';
 import { bluebubblesGrammar } from './grammars/bluebubbles.js';
 import { discordGrammar } from './grammars/discord.js';
-import { fallbackGrammar, googlechatGrammar, nostrGrammar, tlonGrammar, zaloGrammar, zalouserGrammar } from './grammars/others.js';
+import { fallbackGrammar, googlechatGrammar, nostrGrammar, tlonGrammar, zaloGrammar, zalouserGrammar, webhookGrammar } from './grammars/others.js';
 import { imessageGrammar, signalGrammar, voiceGrammar, whatsappGrammar } from './grammars/phones.js';
 import { slackGrammar } from './grammars/slack.js';
 import { telegramGrammar } from './grammars/telegram.js';
@@ -27,6 +27,7 @@ const BUNDLED: readonly TargetGrammar[] = [
   tlonGrammar,
   feishuGrammar,
   googlechatGrammar,
+  webhookGrammar,
   voiceGrammar('voice'),
   voiceGrammar('voice-call'),
 ];

@@ -74,6 +74,21 @@ export const googlechatGrammar: TargetGrammar = {
   normalise: (target) => withoutPrefixes(target, 'googlechat:', 'google-chat:', 'gchat:') || undefined,
 };
 
+/** Signed webhooks: their callers name the kind themselves, so what the target says counts before any lookup. */
+export const webhookGrammar: TargetGrammar = {
+  channel: 'webhook',
+  parse({ target, resolvedTarget }) {
+    const bare = withoutPrefix(target, 'webhook:');
+    const said = /^(group|channel|user|dm):/i.exec(bare)?.[1]?.toLowerCase() ?? resolvedTarget?.kind;
+    const kind = said === 'group' || said === 'channel' ? said : 'dm';
+    const id = withoutKind(bare);
+    if (id === '') return undefined;
+    return kind === 'dm'
+      ? { kind, peerId: id, from: `webhook:${id}`, to: `user:${id}` }
+      : { kind, peerId: id, from: `webhook:${kind}:${id}`, to: `${kind}:${id}` };
+  },
+};
+
 /** Every channel that registers nothing: a person, unless a lookup says group or channel. */
 export const fallbackGrammar: TargetGrammar = {
   channel: '*',
