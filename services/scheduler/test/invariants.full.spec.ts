@@ -1,0 +1,3 @@
+import { describeInvariants } from './support/invariants.js';
+
+describeInvariants(6_000);
