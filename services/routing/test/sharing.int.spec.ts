@@ -114,3 +114,15 @@ test('stored keys are migrated once; what would merge two conversations is repor
   expect(await run(false)).toMatchObject({ changed: [], collisions: [{ from: 'Agent:MAIN:Taken' }] });
   await expect(mesh.call(rpc.migrateSessionKeys, {})).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
 });
+
+test('updatedAt never goes back, whatever the clocks of its writers say', async () => {
+  await mesh.call(rpc.createSession, { sessionKey: 'clock' });
+  const ahead = '2099-01-01T00:00:00.000Z';
+  await mesh.database.query('spec_ahead', `UPDATE sessions SET updated_at = $1 WHERE session_key = 'agent:main:clock'`, [new Date(ahead)]);
+  const { runId } = await mesh.call(rpc.acceptMessage, { sessionKey: 'clock', message: 'x' });
+  await mesh.call(rpc.injectMessage, { sessionKey: 'clock', message: 'y' }, admin);
+  await mesh.call(rpc.patchSession, { sessionKey: 'clock', label: 'L', displayName: 'D' });
+  await mesh.call(rpc.cancelRun, { sessionKey: 'clock', runId });
+  await mesh.call(rpc.resetSession, { sessionKey: 'clock' }, admin);
+  expect((await mesh.call(rpc.describeSession, { sessionKey: 'clock' })).session?.updatedAt).toBe(ahead);
+});

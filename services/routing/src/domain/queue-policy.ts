@@ -45,7 +45,7 @@ const MAX_DEBOUNCES = 10;
 export function releaseAt(waiting: readonly Waiting[], debounceMs: number): number {
   const gathered = gather(waiting, Number.POSITIVE_INFINITY);
   const [first] = gathered;
-  if (!first || first.mode !== 'collect' || debounceMs === 0) return Number.NEGATIVE_INFINITY;
+  if (first?.mode !== 'collect' || debounceMs === 0) return Number.NEGATIVE_INFINITY;
   const newest = gathered.reduce((latest, { at }) => Math.max(latest, at), first.at);
   return Math.min(newest + debounceMs, first.at + MAX_DEBOUNCES * debounceMs);
 }

@@ -30,11 +30,6 @@ export function mergeEntry(known: SessionEntry, told: SessionEntry): SessionEntr
   };
 }
 
-/** The later of two instants: an entry's `updatedAt` never goes back, whatever order its writers come in. */
-export function laterOf(known: Date, told: Date): Date {
-  return told.getTime() > known.getTime() ? told : known;
-}
-
 function nonBlank(text: string | undefined): string | undefined {
   const trimmed = text?.trim();
   return trimmed ? trimmed : undefined;

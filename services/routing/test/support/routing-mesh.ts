@@ -24,6 +24,8 @@ export interface RoutingMesh {
   readonly bus: Bus;
   readonly database: PostgresDatabase;
   readonly replicas: RunningService<typeof routingConfig>[];
+  /** What a routing process of its own needs to take part. */
+  readonly environment: Readonly<Record<string, string>>;
   addReplica(settings?: Partial<z.input<typeof routingConfig>>): Promise<RunningService<typeof routingConfig>>;
   call<C extends RpcContract>(rpc: C, data: InputOf<C>, as?: Partial<Principal>, options?: CallOptions): Promise<ResponseOf<C>>;
   /** Publishes an event of a run as its VM would. */
@@ -125,6 +127,7 @@ export async function startRoutingMesh(replicas = 1, settings: Partial<z.input<t
     bus,
     database,
     replicas: running,
+    environment: { NATS_URL: nats.url, DATABASE_URL: target.url, ROUTING_SEND_INTERVAL_MS: '100', ROUTING_SWEEP_INTERVAL_MS: '100' },
     addReplica,
     call: (rpc, data, as, options) => gateway.context.bus.call(rpc, as?.tenant ?? 'acme', data, { principal: principal(as), ...options }),
     event: async (run, event, { msgId, ...more } = {}) => {

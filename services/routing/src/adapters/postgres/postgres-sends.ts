@@ -9,7 +9,7 @@ const INSERT = `
   ON CONFLICT (tenant, owner, idempotency_key) DO NOTHING RETURNING ${sendColumns()}`;
 
 /** Messages of one chat leave in the order in which they were wanted: a later one is not due before the earlier ones are through. */
-const CLAIM_DUE = `
+export const CLAIM_DUE = `
   SELECT ${sendColumns()} FROM sends
    WHERE status IN ('waiting', 'sending') AND due_at <= now()
      AND NOT EXISTS (SELECT 1 FROM sends AS earlier WHERE earlier.tenant = sends.tenant AND earlier.channel = sends.channel

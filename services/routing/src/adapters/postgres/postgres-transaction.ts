@@ -65,7 +65,7 @@ const START_RUN = `
 
 const MERGE_RUNS = `UPDATE runs SET merged_into = $2 WHERE id = ANY ($1) AND status = 'queued'`;
 
-const CLAIM_RELEASE = `
+export const CLAIM_RELEASE = `
   SELECT ${sessionColumns()} FROM sessions WHERE release_at <= now() ORDER BY release_at LIMIT 1 FOR UPDATE SKIP LOCKED`;
 
 const END_RUN = `
