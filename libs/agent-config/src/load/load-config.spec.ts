@@ -46,14 +46,11 @@ describe('loadConfigFile', () => {
   it('replaces one include, merges a list of them in order, and lets siblings win', () => {
     write('agents.json5', { list: [{ id: 'a' }] });
     write('more.json5', { list: [{ id: 'b' }], defaults: { model: 'x' } });
+    write('session.json5', '{ dmScope: "main" }');
     const document = documentOf(
-      load({ agents: { $include: ['./agents.json5', './more.json5'], defaults: { model: 'y' } }, session: { $include: 'session.json5' }, ...writeSession() }),
+      load({ agents: { $include: ['./agents.json5', './more.json5'], defaults: { model: 'y' } }, session: { $include: 'session.json5' } }),
     );
     expect(document).toEqual({ agents: { list: [{ id: 'a' }, { id: 'b' }], defaults: { model: 'y' } }, session: { dmScope: 'main' } });
-    function writeSession() {
-      write('session.json5', '{ dmScope: "main" }');
-      return {};
-    }
   });
 
   it('resolves an include relative to the file that holds it', () => {
@@ -79,9 +76,8 @@ describe('loadConfigFile', () => {
   it('stops at includes that multiply', () => {
     for (let level = 1; level <= 9; level++)
       write(`m${level}.json5`, level === 9 ? {} : { $include: Array.from({ length: 8 }, () => `./m${level + 1}.json5`) });
-    expect(codes(load({ $include: './m1.json5' }))).toContain(
-      '$include too_many_includes'.replace('$include', codes(load({ $include: './m1.json5' }))[0]?.split(' ')[0] ?? ''),
-    );
+    const result = load({ $include: './m1.json5' });
+    expect(result.ok ? [] : result.error.map(({ code }) => code)).toEqual(['too_many_includes']);
   });
 
   it('refuses files above 2 MiB, folders, pipes, missing ones, and includes that are no paths', () => {

@@ -48,7 +48,10 @@ export const AgentDefaults = z.strictObject({
   heartbeat: HeartbeatConfig.optional().describe('Wakes agents regularly.'),
   queue: QueueConfig.optional().describe('What happens to messages while an agent is busy.'),
   maxConcurrent: Concurrency.describe('Runs of the main lane at once; `lanes.main` wins.'),
-  subagents: z.strictObject({ maxConcurrent: Concurrency.describe('Runs of the subagent lane at once; `lanes.subagent` wins.') }).optional(),
+  subagents: z
+    .strictObject({ maxConcurrent: Concurrency.describe('Runs of the subagent lane at once; `lanes.subagent` wins.') })
+    .optional()
+    .describe('Runs that other runs start.'),
 });
 export type AgentDefaults = z.infer<typeof AgentDefaults>;
 

@@ -10,7 +10,10 @@ export const BindingConfig = z.strictObject({
       channel: z.string().min(1).max(64).describe('Channel id.'),
       accountId: OptionalText(128).describe('Absent: the default account; `*`: every account.'),
       peer: z
-        .strictObject({ kind: z.string().min(1).max(16), id: z.string().min(1).max(256) })
+        .strictObject({
+          kind: z.string().min(1).max(16).describe('`direct`, `group` or `channel`.'),
+          id: z.string().min(1).max(256).describe('Id of the chat; `*`: every chat of that kind.'),
+        })
         .optional()
         .describe('One chat: kind (`direct`, `group`, `channel`) and id; id `*` is every chat of that kind.'),
       guildId: OptionalText(128).describe('Only in this guild.'),

@@ -5,7 +5,13 @@ import { Milliseconds, Names, Text } from './names.js';
 export const SandboxScope = z.enum(['user', 'session', 'agent', 'shared']);
 export type SandboxScope = z.infer<typeof SandboxScope>;
 
-const Limit = z.union([z.number().int().min(0), z.strictObject({ soft: z.number().int().min(0).optional(), hard: z.number().int().min(0).optional() })]);
+const Limit = z.union([
+  z.number().int().min(0),
+  z.strictObject({
+    soft: z.number().int().min(0).optional().describe('Limit that a process may raise up to the hard one.'),
+    hard: z.number().int().min(0).optional().describe('Limit that nobody inside can raise.'),
+  }),
+]);
 
 /** Settings of the container behind a sandbox. Lists replace, maps merge by key, binds concatenate (global first). */
 export const DockerConfig = z.strictObject({

@@ -19,7 +19,7 @@ const shared = {
   ...layer,
   byProvider: z.record(ProviderId, z.strictObject(layer)).optional().describe('Narrower rules while a model of that provider answers.'),
   sandbox: z
-    .strictObject({ tools: z.strictObject(filter).optional() })
+    .strictObject({ tools: z.strictObject(filter).optional().describe('The two lists.') })
     .optional()
     .describe('Lists that hold inside a sandbox. A list of the agent replaces the global one, which replaces the default; allow and deny each for themselves.'),
 };
