@@ -145,6 +145,21 @@ describe('the telegram adapter', () => {
     await mesh.event('message-received', ({ data }) => data.messageId === String(after));
   });
 
+  it('shows an account whose platform cannot be reached, and connects it as soon as it can', async () => {
+    const late = await TelegramStandIn.start();
+    const { url, port: latePort } = late;
+    await late.stop();
+    await mesh.configure({ telegram: { accounts: { main: { settings: settings() }, late: { settings: settings({ apiRoot: url }) } } } });
+    expect((await mesh.state('late', 'degraded')).data.reason).toContain('ECONNREFUSED');
+    await mesh.send('telegram', { sendId: 'too-early', account: 'late', to: '1' });
+    expect((await mesh.outcome('too-early')).data.error).toMatchObject({ code: 'ACCOUNT_DOWN', status: 503 });
+    await late.listen(latePort);
+    await mesh.state('late', 'up');
+    await mesh.configure({ telegram: { accounts: { main: { settings: settings() } } } });
+    await mesh.state('late', 'down');
+    await late.stop();
+  });
+
   it('lets Telegram call, who has to show the secret', async () => {
     const publicUrl = `http://127.0.0.1:${port}/channels/telegram/acme/hooked`;
     const secret = 'a-secret-for-telegram';
