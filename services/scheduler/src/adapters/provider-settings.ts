@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { dockerSettings } from './docker/settings.js';
 import { externalSettings } from './external/settings.js';
+import { kubernetesSettings } from './kubernetes/settings.js';
 import { localSettings } from './local/settings.js';
 
 const NAMES = ['local', 'external', 'docker', 'kubernetes'] as const;
@@ -20,5 +21,6 @@ export const providerSettings = z.object({
   ...localSettings.shape,
   ...externalSettings.shape,
   ...dockerSettings.shape,
+  ...kubernetesSettings.shape,
 });
 export type ProviderSettings = z.output<typeof providerSettings>;

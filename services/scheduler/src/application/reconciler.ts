@@ -206,7 +206,7 @@ function isCommitted(effect: Effect): boolean {
 /** What a rejected start means: `unavailable` is asked again, everything else is over. */
 function refusal(error: unknown): Observation {
   const text = error instanceof Error ? error.message : String(error);
-  if (!(error instanceof ProviderError)) return { phase: 'exited', text };
+  if (!(error instanceof ProviderError)) return { phase: 'exited', failure: 'start', text };
   switch (error.code) {
     case 'INVALID_SPEC':
       return { phase: 'exited', failure: 'permanent', reasonCode: error.code, text };
@@ -223,8 +223,8 @@ function refusal(error: unknown): Observation {
         ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
       };
     case 'IDENTITY_MISMATCH':
-      return { phase: 'unknown', reasonCode: error.code, text };
+      return { phase: 'unknown', failure: 'start', reasonCode: error.code, text };
     case 'START_FAILED':
-      return { phase: 'exited', text };
+      return { phase: 'exited', failure: 'start', text };
   }
 }

@@ -236,6 +236,11 @@ describe('the fencing arithmetic', () => {
       expect(refused({ phase: 'exited', failure: 'capacity', text: 'full' }).patch).toMatchObject({ stopTarget: 'requested', attempt: 0, excludeHost: true });
     });
 
+    it('are no end of an incarnation that somebody else has started meanwhile', () => {
+      const failed: Observation = { phase: 'exited', failure: 'start', text: 'no room' };
+      expect(decide(situation({ openRuns: 1 }, { observed: failed }))).toMatchObject({ patch: {}, effect: { kind: 'observe' } });
+    });
+
     it('waits as long as a provider asks for', () => {
       expect(refused({ phase: 'unknown', failure: 'unavailable', retryAfterMs: 2_000 })).toMatchObject({ patch: {}, nextActionAt: NOW + 2_000 });
     });

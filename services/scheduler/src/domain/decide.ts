@@ -16,7 +16,10 @@ export function decide(situation: Situation): Decision {
   return decision;
 }
 
-function step(situation: Situation): Decision {
+function step(given: Situation): Decision {
+  // A start that failed says nothing once the incarnation is past its start: another replica may have started it.
+  const isStale = given.observed?.failure !== undefined && given.vm.state !== 'provisioning';
+  const situation = isStale ? { ...given, observed: undefined } : given;
   const { vm, instance } = situation;
   if (isTerminal(vm.state)) return rest(null);
   if (vm.desired === 'terminated' && vm.state !== 'stopping') {

@@ -59,8 +59,11 @@ export interface Observation {
   readonly text?: string;
   /** Stable code of the provider for `text`. */
   readonly reasonCode?: string;
-  /** What a start that was refused says about the next: never, not on this host, not now, or nothing. */
-  readonly failure?: 'permanent' | 'capacity' | 'quota' | 'unavailable';
+  /**
+   * Set: no observation at all but a start that was refused, and what that says about the next: never, not on this host, not now, or nothing. The same
+   * incarnation may have been started by another replica.
+   */
+  readonly failure?: 'permanent' | 'capacity' | 'quota' | 'unavailable' | 'start';
   /** With `unavailable`: when the provider wants to be asked again. */
   readonly retryAfterMs?: number;
 }

@@ -224,7 +224,7 @@ export class World {
 
   private perform({ vmId, epoch, effect }: Pending, fault: Fault): Observation | undefined {
     if (fault === 'unknown' || this.unreachable) return { phase: 'unknown' };
-    if (effect.kind === 'create' && fault === 'effect-fails') return { phase: 'exited', text: 'no room' };
+    if (effect.kind === 'create' && fault === 'effect-fails') return { phase: 'exited', failure: 'start', text: 'no room' };
     if (effect.kind === 'create') {
       // The provider asks once more before it starts anything: the claim of a stalled replica may be over.
       const current = this.instances.find((instance) => instance.vmId === vmId && instance.epoch === epoch);
