@@ -8,6 +8,7 @@ import { demoCommand } from './commands/demo.js';
 import { dlqCommand } from './commands/dlq.js';
 import { doctorCommand } from './commands/doctor.js';
 import { eventsCommand } from './commands/events.js';
+import { memoryCommand } from './commands/memory.js';
 import { modelCommand } from './commands/model.js';
 import { natsCommand } from './commands/nats.js';
 import { routeCommand } from './commands/route.js';
@@ -63,6 +64,7 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
   sendCommand(program, output, mesh);
   userCommand(program, output, mesh);
   demoCommand(program, output, mesh);
+  memoryCommand(program, output, mesh);
   routeCommand(program, output, mesh);
   vectorsCommand(program, output);
   return { program, output };

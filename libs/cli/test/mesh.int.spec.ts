@@ -51,6 +51,22 @@ describe('the walking mesh', () => {
     expect([elsewhere.code, elsewhere.json<{ error: { code: string } }>().error.code]).toEqual([1, 'UNAUTHENTICATED']);
   });
 
+  it('remembers, finds with an explanation, updates and forgets', async () => {
+    const added = await run('memory', 'add', 'The harbour crane is out of service', '--kind', 'fact');
+    const { id } = added.json<{ id: string; embedding: string }>();
+    expect(added.json<{ embedding: string }>().embedding).toBe('pending');
+    const found = await run('memory', 'search', 'crane of the harbour');
+    expect(found.json<{ hits: { id: string; score: number }[] }>().hits[0]).toMatchObject({ id, score: expect.any(Number) });
+    const text = await plexus(['--state', mesh.stateDir, 'memory', 'explain', 'harbour crane']);
+    expect(text.out).toContain('score = 1 − (1 − 0.9·sem)·(1 − 0.8·lex)');
+    const next = (await run('memory', 'update', id, 'The harbour crane works again')).json<{ id: string }>().id;
+    expect((await run('memory', 'search', 'harbour crane')).json<{ hits: { id: string }[] }>().hits.map((hit) => hit.id)).toEqual([next]);
+    await waitFor(async () => (await run('memory', 'stats')).json<{ pendingEmbeddings: number }>().pendingEmbeddings === 0, { timeoutMs: 60_000 });
+    expect((await run('memory', 'search', 'harbour crane')).json<{ mode: string }>().mode).toBe('hybrid-lexical');
+    expect((await run('memory', 'rm', next)).code).toBe(0);
+    expect((await run('memory', 'search', 'crane', '--mode', 'text')).code).toBe(4);
+  }, 120_000);
+
   it('is ready, and each service answers /metrics', async () => {
     const status = await run('status');
     expect(status.code).toBe(0);
