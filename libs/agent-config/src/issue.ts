@@ -35,6 +35,20 @@ export function flattenIssue(issue: z.core.$ZodIssue): ConfigIssue[] {
   const at = (...rest: PropertyKey[]) => [...issue.path, ...rest].map(String).join('.');
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: at(key), code: issue.code, message: 'there is no such setting' }));
   if (issue.code === 'invalid_key') return [{ path: at(), code: issue.code, message: issue.issues.map((inner) => inner.message).join('; ') }];
+  if (issue.code === 'invalid_type') return [{ path: at(), code: issue.code, message: `must be ${kindName(issue.expected)}` }];
   const code = issue.code === 'custom' && typeof issue.params?.code === 'string' ? issue.params.code : issue.code;
   return [{ path: at(), code, message: issue.message }];
+}
+
+/** A kind of value in words, `a whole number`. */
+export function kindName(expected: string): string {
+  const names: Readonly<Record<string, string>> = {
+    object: 'an object',
+    record: 'an object',
+    array: 'a list',
+    int: 'a whole number',
+    string: 'a text',
+    boolean: 'true or false',
+  };
+  return names[expected] ?? `a ${expected}`;
 }

@@ -5,8 +5,9 @@ const forbidden = new Set(FORBIDDEN_KEYS);
 /** A document's object: not a list, not null, no class of its own. */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // Not compared with Object.prototype: values from a worker or another context have one of their own.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** Keys that reach into prototypes are never copied. */

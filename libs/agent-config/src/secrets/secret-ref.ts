@@ -4,6 +4,7 @@ import { z } from 'zod';
 export const REFERENCE_NAME = /^[A-Z_][A-Z0-9_]*$/;
 const WHOLE_REFERENCE = /^\$\{([A-Z_][A-Z0-9_]*)\}$/;
 
+const NO_REFERENCE = `must be a reference (\${NAME}, {env}, {file} or {sealed}); the secret itself does not belong into the configuration`;
 const Name = z.string().max(128).regex(REFERENCE_NAME, { error: 'must be a variable name: [A-Z_][A-Z0-9_]*' });
 
 /**
@@ -12,12 +13,12 @@ const Name = z.string().max(128).regex(REFERENCE_NAME, { error: 'must be a varia
  */
 export const SecretRef = z.union(
   [
-    z.string().max(132).regex(WHOLE_REFERENCE),
+    z.string().max(132, { error: NO_REFERENCE }).regex(WHOLE_REFERENCE, { error: NO_REFERENCE }),
     z.strictObject({ env: Name.describe('Variable of the service that needs the value.') }),
     z.strictObject({ file: z.string().min(1).max(4_096).describe('Absolute path; one trailing line break is not part of the secret.') }),
     z.strictObject({ sealed: z.string().min(1).max(16_384).describe('Output of `sealSecret`.') }),
   ],
-  { error: `must be a reference (\${NAME}, {env}, {file} or {sealed}); the secret itself does not belong into the configuration` },
+  { error: NO_REFERENCE },
 );
 export type SecretRef = z.infer<typeof SecretRef>;
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type ConfigIssue, flattenIssue } from '../issue.js';
+import { type ConfigIssue, flattenIssue, kindName } from '../issue.js';
 import { quoteValue } from './quote-value.js';
 import { keysAt } from './schema-tree.js';
 import { suggest } from './suggest.js';
@@ -12,7 +12,7 @@ export function describeIssue(issue: z.core.$ZodIssue, document: unknown): Confi
     const key = isKey ? (issue.keys[index] as string) : undefined;
     const value = quoteValue(document, key === undefined ? issue.path : [...issue.path, key]);
     const fix = key === undefined ? fixFor(issue, value) : keyFix(key, segments);
-    return { ...flat, ...(value !== undefined && { value }), ...(fix !== undefined && { fix }) };
+    return { ...flat, ...(value !== undefined && { value }), fix };
   });
 }
 
@@ -23,7 +23,7 @@ function keyFix(key: string, at: readonly string[]): string {
   return known.length === 0 || known.length > 24 ? 'remove it' : `remove it; known here: ${[...known].sort().join(', ')}`;
 }
 
-function fixFor(issue: z.core.$ZodIssue, value: unknown): string | undefined {
+function fixFor(issue: z.core.$ZodIssue, value: unknown): string {
   switch (issue.code) {
     case 'invalid_value': {
       const options = issue.values.map(String);
@@ -31,7 +31,7 @@ function fixFor(issue: z.core.$ZodIssue, value: unknown): string | undefined {
       return meant === undefined ? `use one of: ${options.join(', ')}` : `did you mean ${meant}?`;
     }
     case 'invalid_type':
-      return value === undefined ? `add it: ${article(issue.expected)}` : `write ${article(issue.expected)}`;
+      return value === undefined ? `add it: ${kindName(issue.expected)}` : `write ${kindName(issue.expected)}`;
     case 'too_small':
       return `use at least ${issue.minimum}${unit(issue.origin)}`;
     case 'too_big':
@@ -40,8 +40,10 @@ function fixFor(issue: z.core.$ZodIssue, value: unknown): string | undefined {
       return issue.message;
     case 'custom':
       return customFix(issue);
+    case 'invalid_key':
+      return 'use another name';
     default:
-      return undefined;
+      return `correct it: ${issue.message}`;
   }
 }
 
@@ -62,16 +64,4 @@ function customFix(issue: { readonly params?: Record<string, unknown> | undefine
 function unit(origin: string): string {
   if (origin === 'string') return ' characters';
   return origin === 'array' ? ' entries' : '';
-}
-
-function article(expected: string): string {
-  const names: Record<string, string> = {
-    object: 'an object',
-    record: 'an object',
-    array: 'a list',
-    int: 'a whole number',
-    string: 'a text',
-    boolean: 'true or false',
-  };
-  return names[expected] ?? `a ${expected}`;
 }
