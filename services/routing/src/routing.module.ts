@@ -11,6 +11,7 @@ import { ErasureController } from './adapters/nats/erasure.controller.js';
 import { RoutesController } from './adapters/nats/routes.controller.js';
 import { RoutingController } from './adapters/nats/routing.controller.js';
 import { RoutingSettings } from './adapters/nats/routing-settings.js';
+import { serveResolve } from './adapters/nats/serve-resolve.js';
 import { SessionCareController } from './adapters/nats/session-care.controller.js';
 import { SessionEndsController } from './adapters/nats/session-ends.controller.js';
 import { PurgeSessionStream } from './adapters/nats/session-stream-eraser.js';
@@ -115,6 +116,8 @@ export async function createRouting(context: RoutingContext): Promise<ServicePar
   return {
     module,
     start: async () => {
+      const resolving = serveResolve(bus, settings);
+      context.onShutdown('listeners', 'routing.resolve', () => resolving.stop());
       relay.start();
       context.onShutdown('consumers', 'outbox relay', () => relay.stop());
       keepRunning(context, 'timeout sweeper', (signal) => sweeper.run(config.ROUTING_SWEEP_INTERVAL_MS, signal));

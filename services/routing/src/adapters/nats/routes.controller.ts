@@ -3,13 +3,13 @@ import { Ctx, Payload } from '@nestjs/microservices';
 import type { RpcContext } from '@plexus/bus';
 import { Rpc } from '@plexus/bus/nest';
 import { type DataOf, type ReplyOf, routingContracts as contracts, SCOPES } from '@plexus/contracts';
-import { explainRoute, type RouteInput, resolveRoute } from '@plexus/routing-core';
+import { explainRoute, type RouteInput } from '@plexus/routing-core';
 import { ReadSessions } from '../../application/read-sessions.js';
 import { SendMessage } from '../../application/send-message.js';
 import { TenantSettings } from '../../application/tenant-settings.js';
 import { requireScope } from '../../domain/caller.js';
 
-/** Answers where messages go: from the tenant's compiled configuration, without the database. */
+/** Answers where messages go: from the tenant's compiled configuration, without the database. `routing.resolve` itself is served beside Nest. */
 @Controller()
 export class RoutesController {
   constructor(
@@ -17,13 +17,6 @@ export class RoutesController {
     private readonly reading: ReadSessions,
     private readonly sending: SendMessage,
   ) {}
-
-  @Rpc(contracts.resolveRoute)
-  async onResolve(@Payload() data: DataOf<typeof contracts.resolveRoute>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.resolveRoute>> {
-    requireScope(context.principal, SCOPES.read);
-    const snapshot = this.settings.get(context.tenant);
-    return { ...resolveRoute(this.settings.routes(snapshot), data as RouteInput), configRevision: snapshot.revision };
-  }
 
   @Rpc(contracts.explainRoute)
   async onExplain(@Payload() data: DataOf<typeof contracts.explainRoute>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.explainRoute>> {
