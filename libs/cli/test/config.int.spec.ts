@@ -133,4 +133,18 @@ describe('the configuration of a running mesh', () => {
     await converged();
     expect(mesh.pids()).toEqual(before);
   }, 120_000);
+
+  it('restarts exactly the service that cannot change at run time, in order, and says so meanwhile', async () => {
+    await converged();
+    const before = mesh.pids();
+    const written = await run('config', 'set', 'plugins.load.paths', "['/opt/plugins']");
+    expect(written.json<Written>().changed).toBe(true);
+    await waitFor(() => mesh.pids().gateway !== undefined && mesh.pids().gateway !== before.gateway, { timeoutMs: 60_000, what: 'another gateway' });
+    await mesh.whole(60_000);
+    await converged();
+    expect({ ...mesh.pids(), gateway: 0 }).toEqual({ ...before, gateway: 0 });
+    const log = readFileSync(path.join(mesh.stateDir, 'logs', 'gateway.log'), 'utf8');
+    expect(log).toContain('restarts as its configuration asks');
+    expect(log).toContain('a restart of this process is needed');
+  }, 150_000);
 });
