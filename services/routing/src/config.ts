@@ -19,11 +19,15 @@ export const routingConfig = z.object({
   ROUTING_HISTORY_BYTES: whole(0, 524_288).default(262_144).describe('What they may weigh together, as JSON.'),
   ROUTING_RUN_TIMEOUT_MS: whole(1_000, 3_600_000).default(600_000).describe('Without any event for so long a run ends, unless its caller said otherwise.'),
   ROUTING_SWEEP_INTERVAL_MS: whole(100, 60_000).default(2_000).describe('How often silent runs are looked for.'),
-  ROUTING_PAIRING_TTL_MS: whole(60_000, 7 * 86_400_000).default(3_600_000).describe('How long the code of a stranger is valid.'),
+  ROUTING_PAIRING_TTL_MS: whole(60_000, 7 * 86_400_000)
+    .default(3_600_000)
+    .describe('How long the code of a stranger is valid.'),
   ROUTING_PAIRING_OPEN: whole(1, 1_000).default(20).describe('Strangers of one channel account that may wait for approval at once.'),
   ROUTING_BREAKER_THRESHOLD: whole(1, 100).default(5).describe('Failures in a row after which a channel account is left alone.'),
   ROUTING_BREAKER_RESET_MS: whole(100, 3_600_000).default(30_000).describe('How long it is left alone before one message is tried.'),
   ROUTING_SEND_TIMEOUT_MS: whole(500, 600_000).default(45_000).describe('How long the outcome of one attempt to send is waited for.'),
   ROUTING_SEND_INTERVAL_MS: whole(50, 60_000).default(1_000).describe('How often sends that are due are looked for when nothing hurries.'),
-  ROUTING_PRUNE_INTERVAL_MS: whole(1_000, 7 * 86_400_000).default(6 * 3_600_000).describe('How often what is older than its retention is removed.'),
+  ROUTING_PRUNE_INTERVAL_MS: whole(1_000, 7 * 86_400_000)
+    .default(6 * 3_600_000)
+    .describe('How often what is older than its retention is removed.'),
 });

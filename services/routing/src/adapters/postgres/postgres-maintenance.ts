@@ -111,8 +111,9 @@ export class PostgresMaintenance implements MaintenanceStore {
       const counts: Record<string, number> = {};
       for (const [kind, text] of ERASE)
         counts[kind] = (await tx.query(`routing_erase_${kind}`, `${text} RETURNING 1 AS one`, [tenant, owner, JSON.stringify(identities)])).length;
-      const published = `DELETE FROM outbox WHERE published_at IS NOT NULL AND split_part(subject, '.', 7) = ANY ($1) RETURNING 1 AS one`;
-      await tx.query('routing_erase_outbox', published, [sessionIds]);
+      // Also what has not left yet: it would come after the stream was purged.
+      const events = `DELETE FROM outbox WHERE split_part(subject, '.', 2) = 'evt' AND split_part(subject, '.', 7) = ANY ($1) RETURNING 1 AS one`;
+      await tx.query('routing_erase_outbox', events, [sessionIds]);
       return counts;
     });
   }
