@@ -67,7 +67,8 @@ describe('the life of VMs on real processes', () => {
     expect(await connection.beat()).toMatchObject({ status: 'ok', currentEpoch: runtime.epoch, desired: 'running' });
     // It is watched again: its end is noticed, by a scheduler that is not its parent.
     process.kill(runtime.pid, 'SIGKILL');
-    await waitFor(async () => (await vmOf('bob', vmId)).state === 'paused', { timeoutMs: 5_000 });
+    // The dead scheduler may still have had a claim on it, for 10 s.
+    await waitFor(async () => (await vmOf('bob', vmId)).state === 'paused', { timeoutMs: 30_000 });
     expect(await vmOf('bob', vmId)).toMatchObject({ desiredState: 'running', reason: { code: 'EXITED' } });
   });
 
