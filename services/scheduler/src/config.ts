@@ -37,6 +37,9 @@ export const schedulerConfig = z.object({
   VM_TOKEN_SECRET: z.string().optional().describe('Signs VM tokens. At least 32 bytes in production. Prefer the file.'),
   VM_TOKEN_SECRET_FILE: z.string().optional().describe('File with the same; wins over the variable.'),
   VM_TOKEN_SECRET_PREVIOUS_FILE: z.string().optional().describe('File with the secret that was used before: its tokens stay valid.'),
+  PLEXUS_MASTER_KEY: z.string().optional().describe('Seals provider keys of users at rest. Prefer the file.'),
+  PLEXUS_MASTER_KEY_FILE: z.string().optional().describe('File with the same; wins over the variable. Without either no provider keys are kept.'),
+  PLEXUS_MASTER_KEY_PREVIOUS_FILE: z.string().optional().describe('File with the master key used before: what it sealed is sealed anew at the start.'),
   RUNTIME_ENTRY: z.string().min(1).default(runtimeEntry()).describe('Script of the runtime that the local provider starts with this Node.'),
   PLEXUS_CLUSTER: z
     .string()

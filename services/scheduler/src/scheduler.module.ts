@@ -13,6 +13,7 @@ import { BusSessionLog } from './adapters/nats/bus-session-log.js';
 import { ConnectionsController } from './adapters/nats/connections.controller.js';
 import { KvEpochCache } from './adapters/nats/kv-epoch-cache.js';
 import { RunsController } from './adapters/nats/runs.controller.js';
+import { SecretsController } from './adapters/nats/secrets.controller.js';
 import { VmsController } from './adapters/nats/vms.controller.js';
 import { PostgresEpochSequence } from './adapters/postgres/epoch-sequence.js';
 import { PostgresHosts } from './adapters/postgres/host-rows.js';
@@ -24,11 +25,13 @@ import { PostgresInboxStore } from './adapters/postgres/postgres-inbox-store.js'
 import { PostgresJobs } from './adapters/postgres/postgres-jobs.js';
 import { PostgresOwnerStore } from './adapters/postgres/postgres-owner-store.js';
 import { PostgresRunStore } from './adapters/postgres/postgres-run-store.js';
+import { PostgresSecrets } from './adapters/postgres/postgres-secrets.js';
 import { declareTemplates } from './adapters/postgres/postgres-templates.js';
 import { PostgresVmStore } from './adapters/postgres/postgres-vm-store.js';
 import { PrismaVmCatalogue } from './adapters/postgres/prisma-vm-catalogue.js';
 import { openProviders } from './adapters/providers.js';
 import { limitsOf, sandboxes } from './adapters/sandbox-settings.js';
+import { SecretBox } from './adapters/secret-box.js';
 import { Admission } from './application/admission.js';
 import { AttachExternal } from './application/attach-external.js';
 import { ChangeSignal } from './application/change-signal.js';
@@ -46,11 +49,11 @@ import { RunWatch } from './application/run-watch.js';
 import { ScanLoop } from './application/scan-loop.js';
 import type { schedulerConfig } from './config.js';
 import { fencingProblem, LOCAL_POLICY, type VmPolicy } from './domain/policy.js';
-import { loadVmSecrets } from './secrets.js';
+import { loadMasterKeys, loadVmSecrets } from './secrets.js';
 import { loadTemplates } from './templates.js';
-import { HINTS, RUN_STORE, SANDBOXES } from './tokens.js';
+import { HINTS, RUN_STORE, SANDBOXES, SECRETS } from './tokens.js';
 
-@Module({ controllers: [VmsController, ConnectionsController, RunsController] })
+@Module({ controllers: [VmsController, SecretsController, ConnectionsController, RunsController] })
 class SchedulerModule {}
 
 type Config = ServiceConfig<typeof schedulerConfig>;
@@ -97,6 +100,11 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
   if (raised) log.warn({ floor }, 'the database gave out epochs that are in use elsewhere (was it restored?): it goes on above them');
   await declareTemplates(database, declared);
 
+  const masterKeys = loadMasterKeys(config);
+  const providerSecrets = masterKeys === undefined ? undefined : new PostgresSecrets(database, new SecretBox(masterKeys.current, masterKeys.previous));
+  const resealed = (await providerSecrets?.reseal()) ?? 0;
+  if (resealed > 0) log.info({ resealed }, 'provider keys were sealed with the new master key');
+
   const replica = context.instanceId;
   const newVmId = (): string => `vm-${ulid()}`;
   const changes = new ChangeSignal();
@@ -127,6 +135,7 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
     tokenTtlMs: config.VM_TOKEN_TTL_MS,
     rootSecret: secrets.current,
     modelApiKey: config.PLEXUS_MODEL_API_KEY,
+    secrets: providerSecrets,
   });
   const connections = new Connections(new PostgresConnectionStore(database, events, replica, policy.leaseMs), new PostgresInboxStore(database, events), hints, {
     leaseMs: policy.leaseMs,
@@ -210,6 +219,7 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
       { provide: RunCommands, useValue: new RunCommands(runs, hints, newVmId) },
       { provide: RUN_STORE, useValue: runs },
       { provide: HINTS, useValue: hints },
+      { provide: SECRETS, useValue: providerSecrets ?? null },
       { provide: SANDBOXES, useValue: sandboxes((tenant) => tenants.get(tenant)) },
     ],
   };

@@ -31,6 +31,23 @@ export function loadVmSecrets(config: SchedulerConfig & { readonly NODE_ENV: str
   return { current: requireStrongSecret(given, { name, minBytes: MIN_BYTES, env: NODE_ENV }), previous, isEphemeral: false };
 }
 
+/** The master key and the one before it; undefined when there is none. Weak ones are refused in production. */
+export function loadMasterKeys(
+  config: SchedulerConfig & { readonly NODE_ENV: string },
+): { readonly current: string; readonly previous: string | undefined } | undefined {
+  const { PLEXUS_MASTER_KEY_FILE, PLEXUS_MASTER_KEY, PLEXUS_MASTER_KEY_PREVIOUS_FILE, NODE_ENV } = config;
+  const given = PLEXUS_MASTER_KEY_FILE === undefined ? PLEXUS_MASTER_KEY : read('PLEXUS_MASTER_KEY_FILE', PLEXUS_MASTER_KEY_FILE);
+  if (given === undefined) return undefined;
+  const strong = (name: string, value: string): string => requireStrongSecret(value, { name, minBytes: MIN_BYTES, env: NODE_ENV });
+  return {
+    current: strong('PLEXUS_MASTER_KEY', given),
+    previous:
+      PLEXUS_MASTER_KEY_PREVIOUS_FILE === undefined
+        ? undefined
+        : strong('PLEXUS_MASTER_KEY_PREVIOUS_FILE', read('PLEXUS_MASTER_KEY_PREVIOUS_FILE', PLEXUS_MASTER_KEY_PREVIOUS_FILE)),
+  };
+}
+
 function read(name: string, file: string): string {
   try {
     return readFileSync(file, 'utf8').trim();

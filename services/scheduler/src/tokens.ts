@@ -1,6 +1,8 @@
 /** Injection tokens of ports. */
 export const RUN_STORE = Symbol('scheduler.run-store');
 export const HINTS = Symbol('scheduler.hints');
+/** Null without a master key. */
+export const SECRETS = Symbol('scheduler.secrets');
 export const SANDBOXES = Symbol('scheduler.sandboxes');
 
 /** What the tenant's configuration says about the VM of an agent. */

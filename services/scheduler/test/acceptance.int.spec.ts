@@ -4,11 +4,13 @@ import { BUCKETS, runContracts, SCOPES, sessionContracts, vmContracts } from '@p
 import { ulid } from '@plexus/kernel';
 import { waitFor } from '@plexus/testing';
 import { bootstrapped, FakeConnection } from './support/fake-gateway.js';
-import { SchedulerMesh, TENANT } from './support/mesh.js';
+import { MODEL_KEY, SchedulerMesh, TENANT } from './support/mesh.js';
 
 const { ensureVm, getVm, listVms, terminateVm, pauseVm, touchVm, whyVm, vmHistory, endVmSession, listHosts, drainHost, vmLogs, refreshVmToken, verifyVmToken } =
   vmContracts;
 const ADMIN = [SCOPES.admin, SCOPES.write, SCOPES.read];
+const { putVmSecret, listVmSecrets, deleteVmSecret } = vmContracts;
+const MASTER = 'master-key-of-the-test-8f3a6c1b9d2e4750';
 const SHORT = { VM_IDLE_MS: '2000', VM_DRAIN_MS: '60000', VM_WORKSPACE_RETENTION_MS: '1000' };
 
 describe('what the scheduler promises', () => {
@@ -255,5 +257,37 @@ describe('what the scheduler promises', () => {
     expect(await mesh.rows('SELECT subject_id, scope_key, idle_ms FROM vms WHERE id = $1', [shared[0]?.vmId])).toEqual([
       { subject_id: '*', scope_key: 'shared', idle_ms: null },
     ]);
+  });
+
+  it('A15, I16: hands a key that a user has stored to the VMs of that user alone, and keeps it nowhere in the clear', async () => {
+    const scheduler = await mesh.only({ ...SHORT, PLEXUS_MASTER_KEY: MASTER });
+    await mesh.asUser('rae', putVmSecret, { name: 'model', value: 'sk-rae-2f9d1c' });
+    expect((await mesh.asUser('rae', listVmSecrets, {})).secrets.map(({ name }) => name)).toEqual(['model']);
+    expect((await mesh.asUser('sam', listVmSecrets, {})).secrets).toEqual([]);
+    const [rae, sam] = await Promise.all(['rae', 'sam'].map(async (user) => bootstrapped(mesh, (await mesh.asUser(user, ensureVm, {})).vmId)));
+    expect([rae?.modelApiKey, sam?.modelApiKey]).toEqual(['sk-rae-2f9d1c', MODEL_KEY]);
+    expect(await mesh.rows(`SELECT name FROM provider_secrets WHERE position('sk-rae'::bytea IN sealed) > 0`)).toEqual([]);
+    expect(scheduler.output).not.toContain('sk-rae');
+
+    // A new master key: what the previous one sealed is sealed anew, and can be read without it from then on.
+    const previous = path.join(mesh.state.path, 'previous.key');
+    writeFileSync(previous, MASTER);
+    const next = { ...SHORT, PLEXUS_MASTER_KEY: `${MASTER}-2` };
+    await mesh.only({ ...next, PLEXUS_MASTER_KEY_PREVIOUS_FILE: previous });
+    await mesh.only(next);
+    const { vms } = await mesh.asUser('rae', listVms, {});
+    await mesh.asUser('rae', terminateVm, { vmId: vms[0]?.vmId as string });
+    await becomes('rae', vms[0]?.vmId as string, 'terminated');
+    expect((await bootstrapped(mesh, (await mesh.asUser('rae', ensureVm, {})).vmId)).modelApiKey).toBe('sk-rae-2f9d1c');
+    expect(await mesh.asUser('rae', deleteVmSecret, { name: 'model' })).toEqual({ deleted: true });
+  });
+
+  it('goes on above every epoch that the mesh remembers when its database is older than that', async () => {
+    await mesh.endSchedulers();
+    await (await mesh.bus.kv(BUCKETS.vmEpoch)).put('vm-of-the-future', 5_000);
+    const scheduler = await mesh.only(SHORT);
+    const { vmId } = await mesh.asUser('tea', ensureVm, {});
+    expect((await bootstrapped(mesh, vmId)).epoch).toBeGreaterThan(5_000);
+    expect(scheduler.output).toContain('it goes on above them');
   });
 });

@@ -42,7 +42,7 @@ describe('a scheduler whose database or mesh goes away', () => {
   };
 
   it.each(['SIGKILL', 'SIGINT'] as const)(
-    'harms no VM while Postgres is down for longer than a lease (%s), and works again within 15 s',
+    'A16: harms no VM while Postgres is down for longer than a lease (%s), and works again within 15 s',
     async (signal) => {
       await postgres.kill(signal);
       await new Promise((resolve) => setTimeout(resolve, 35_000)); // the outage itself is what is tested

@@ -1,7 +1,7 @@
 import { createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { plexusError } from '@plexus/contracts';
 import { isStorableText } from '@plexus/kernel';
-import type { AdmissionStore, Bootstrap, IncarnationKey, OwnerKey, WireKey } from './ports.js';
+import type { AdmissionStore, Bootstrap, IncarnationKey, OwnerKey, ProviderSecrets, WireKey } from './ports.js';
 
 /** Claims of a VM token. */
 export interface VmClaims extends IncarnationKey {
@@ -19,6 +19,8 @@ export interface VmTokens {
 }
 
 const SECRET_BYTES = 32;
+/** The provider key that our runtime is handed at its start. */
+export const MODEL_SECRET = 'model';
 /** User of a VM that waits in a pool. */
 export const WARM_USER = '_warm';
 
@@ -33,6 +35,8 @@ export class Admission {
       /** Key material for bootstrap secrets. */
       readonly rootSecret: string;
       readonly modelApiKey: string | undefined;
+      /** Keys of users; one named {@link MODEL_SECRET} takes the place of the platform's in their own VMs. */
+      readonly secrets?: Pick<ProviderSecrets, 'get'> | undefined;
       /** Tokens of runtimes that renew them. */
       readonly tokenTtlMs: number;
     },
@@ -42,13 +46,16 @@ export class Admission {
   async issue(key: IncarnationKey): Promise<Bootstrap | undefined> {
     const owner = await this.store.owner(key.vmId);
     if (owner === undefined) return undefined;
+    const isPersonal = owner.subject !== '*' && owner.subject !== WARM_USER;
+    const own = isPersonal ? await this.options.secrets?.get(owner.tenant, owner.subject, MODEL_SECRET) : undefined;
+    const modelApiKey = own ?? this.options.modelApiKey;
     const ticket = randomBytes(SECRET_BYTES).toString('base64url');
     if (!(await this.store.issueTicket(key, hashOf(ticket), this.options.ticketTtlMs))) return undefined;
     return {
       ticket,
       token: await this.token(key, owner),
       bootstrapSecret: this.bootstrapSecret(key),
-      ...(this.options.modelApiKey === undefined ? {} : { modelApiKey: this.options.modelApiKey }),
+      ...(modelApiKey === undefined ? {} : { modelApiKey }),
     };
   }
 
