@@ -28,6 +28,7 @@ import { VmEndpoint } from './adapters/ws/vm-endpoint.js';
 import { Authenticator, type SharedToken } from './application/authenticator.js';
 import { ClientHandshake } from './application/client-handshake.js';
 import { Connections } from './application/connections.js';
+import { CountedMesh } from './application/counted-mesh.js';
 import { InboxFeeds } from './application/inbox-feeds.js';
 import type { MethodServices } from './application/methods/method-context.js';
 import { SessionFeed } from './application/session-feed.js';
@@ -72,8 +73,10 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
   const inboxes = new InboxFeeds(bus, bus, { service }, clock, log.child({ part: 'inbox' }));
   const sessions = new SessionFeed(connections, epochOf, log.child({ part: 'sessions' }));
   const reader = new SessionStreamReader(bus, sessions, log.child({ part: 'session-stream' }));
+  const mesh = new CountedMesh(bus);
+  context.reload.operations(() => mesh.inFlight);
   const services: MethodServices = {
-    mesh: bus,
+    mesh,
     tenants,
     connections,
     sessions,
