@@ -16,6 +16,7 @@ export { type Avatar, type AvatarFault, type AvatarOptions, checkAvatar, MAX_AVA
 export { type BindingConflict, bindingConflicts, bindingKey } from './resolve/binding-conflicts.js';
 export { type ChannelAccount, channelAccounts, defaultAccountOf } from './resolve/channel-accounts.js';
 export { type Lanes, resolveLanes } from './resolve/lanes.js';
+export { resolveLimits } from './resolve/limits.js';
 export { lookUpModel, type ModelChoice, type ResolvedModel, resolveModel } from './resolve/models.js';
 export { type ResolvedQueue, resolveQueue } from './resolve/queue.js';
 export {
@@ -32,6 +33,7 @@ export {
   sandboxHash,
   shouldPrune,
 } from './resolve/sandbox.js';
+export { type SessionPlace, type SessionReach, sessionReach } from './resolve/session-reach.js';
 export { type AgentSchedule, nextDue, schedulesOf } from './resolve/schedules.js';
 export { CORE_TOOLS, expandToolNames, normaliseToolName, TOOL_GROUPS, TOOL_PROFILES } from './resolve/tool-names.js';
 export { resolveToolPolicy, type ToolExplanation, type ToolPolicy, type ToolPolicyOptions, type ToolVerdict } from './resolve/tool-policy.js';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { referencesIn, referenceVariables, resolveReferences } from '../index.js';
+import { loadConfigFile, referencesIn, referenceVariables, resolveReferences, validateTenantConfig } from '../index.js';
 
 describe('resolveReferences', () => {
   it('replaces references everywhere, keeps doubled ones as text, and leaves other texts alone', () => {
@@ -38,6 +38,24 @@ describe('resolveReferences', () => {
         if (!result.ok) throw new Error('every variable is there');
         if (referencesIn(document).length === 0 && !JSON.stringify(document).includes('$${')) expect(result.value).toEqual(document);
       }),
+    );
+  });
+
+  it('never lets a value into an issue, whatever else is wrong', () => {
+    const secret = 'hunter2-hunter2';
+    const text = fc.array(fc.constantFrom(`\${SECRET}`, `\${GONE}`, `$\${SECRET}`, `\${bad}`, 'x', '"', '{'), { maxLength: 5 }).map((parts) => parts.join(''));
+    const env = { SECRET: secret };
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.constantFrom('agents', 'env', 'channels', 'defaultOwner', 'meta'), fc.oneof(text, fc.dictionary(text, text))),
+        (document) => {
+          const loaded = loadConfigFile('/c/plexus.json5', { env, readFile: () => JSON.stringify(document) });
+          const resolved = resolveReferences(document, env);
+          const outcomes = [loaded, resolved.ok ? undefined : resolved, validateTenantConfig(document), referencesIn(document)];
+          expect(JSON.stringify(outcomes)).not.toContain(secret);
+        },
+      ),
+      { numRuns: 500 },
     );
   });
 

@@ -66,7 +66,7 @@ export const RELOAD_RULES: readonly ReloadRule[] = Object.freeze([
   restart('plugins.installs', ['gateway'], 'code is loaded at the start'),
   hot('channels', ['channels', 'routing'], ['channels'], 'the adapter of the account holds a connection'),
   hot('retention', ['routing'], ['retention'], 'the sweeper holds its limits'),
-  hot('limits', ['gateway'], ['limits'], 'counters hold their ceilings'),
+  hot('limits', ['gateway', 'scheduler'], ['limits'], 'counters hold their ceilings'),
   hot('env', ['channels', 'scheduler'], ['references'], 'values are resolved when something starts'),
   none('agents', 'read with every message'),
   none('bindings', 'routes are compiled for each revision'),

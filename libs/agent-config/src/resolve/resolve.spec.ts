@@ -1,5 +1,16 @@
 import fc from 'fast-check';
-import { bindingConflicts, channelAccounts, defaultAccountOf, nextDue, resolveLanes, resolveModel, resolveQueue, schedulesOf } from '../index.js';
+import {
+  bindingConflicts,
+  channelAccounts,
+  defaultAccountOf,
+  nextDue,
+  parsePlatformConfig,
+  resolveLanes,
+  resolveLimits,
+  resolveModel,
+  resolveQueue,
+  schedulesOf,
+} from '../index.js';
 import { configOf, validDocument } from '../../test/documents.js';
 
 describe('resolveLanes', () => {
@@ -8,6 +19,16 @@ describe('resolveLanes', () => {
     const older = { agents: { defaults: { maxConcurrent: 2, subagents: { maxConcurrent: 3 } } }, cron: { maxConcurrent: 5 } };
     expect(resolveLanes(configOf(older))).toEqual({ main: 2, subagent: 3, cron: 5 });
     expect(resolveLanes(configOf({ ...older, lanes: { main: 9, cron: 6 } }))).toEqual({ main: 9, subagent: 3, cron: 6 });
+  });
+});
+
+describe('resolveLimits', () => {
+  it('never exceeds what the platform grants', () => {
+    const platform = parsePlatformConfig({ tenants: { acme: { limits: { vms: 5, connectionsPerUser: 10 } } } });
+    if (!platform.ok) throw new Error('must be valid');
+    const config = configOf({ limits: { vms: 50, connectionsPerUser: 2, requestsPerMinute: 7 } });
+    expect(resolveLimits(platform.value, 'acme', config)).toEqual({ vms: 5, connectionsPerUser: 2, requestsPerMinute: 7 });
+    expect(resolveLimits(platform.value, 'other', configOf({}))).toEqual({});
   });
 });
 

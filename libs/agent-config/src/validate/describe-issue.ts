@@ -7,17 +7,17 @@ import { suggest } from './suggest.js';
 /** Adds the offending value and a fix to what zod found. */
 export function describeIssue(issue: z.core.$ZodIssue, document: unknown): ConfigIssue[] {
   const segments = issue.path.map(String);
+  const known = issue.code === 'unrecognized_keys' ? keysAt(segments) : [];
   return flattenIssue(issue).map((flat, index) => {
     const isKey = issue.code === 'unrecognized_keys';
     const key = isKey ? (issue.keys[index] as string) : undefined;
     const value = quoteValue(document, key === undefined ? issue.path : [...issue.path, key]);
-    const fix = key === undefined ? fixFor(issue, value) : keyFix(key, segments);
+    const fix = key === undefined ? fixFor(issue, value) : keyFix(key, known);
     return { ...flat, ...(value !== undefined && { value }), fix };
   });
 }
 
-function keyFix(key: string, at: readonly string[]): string {
-  const known = keysAt(at);
+function keyFix(key: string, known: readonly string[]): string {
   const meant = suggest(key, known);
   if (meant !== undefined) return `did you mean ${meant}?`;
   return known.length === 0 || known.length > 24 ? 'remove it' : `remove it; known here: ${[...known].sort().join(', ')}`;

@@ -8,8 +8,11 @@ export function suggest(text: string, candidates: readonly string[]): string | u
   let best: { candidate: string; distance: number } | undefined;
   for (const candidate of [...candidates].sort()) {
     if (candidate.length > MAX_LENGTH) continue;
+    const allowed = Math.max(1, Math.floor(candidate.length / 3));
+    // The difference of the lengths is the least that it takes.
+    if (Math.abs(candidate.length - wanted.length) > allowed) continue;
     const distance = editDistance(wanted, candidate.toLowerCase());
-    if (distance <= Math.max(1, Math.floor(candidate.length / 3)) && (best === undefined || distance < best.distance)) best = { candidate, distance };
+    if (distance <= allowed && (best === undefined || distance < best.distance)) best = { candidate, distance };
   }
   return best?.candidate;
 }
