@@ -182,6 +182,22 @@ export const CONSUMERS = {
     maxDeliver: -1,
     summary: 'Memory stores what fire-and-forget writers sent.',
   }),
+  memoryErase: consumer({
+    stream: 'PLEXUS_EVT_USER',
+    name: 'memory-erase',
+    service: 'memory',
+    filter: 'plexus.evt.*.user.erase-requested.v1.>',
+    maxDeliver: -1,
+    summary: 'Memory forgets a person.',
+  }),
+  pushErase: consumer({
+    stream: 'PLEXUS_EVT_USER',
+    name: 'push-erase',
+    service: 'push',
+    filter: 'plexus.evt.*.user.erase-requested.v1.>',
+    maxDeliver: -1,
+    summary: 'Push forgets a person.',
+  }),
   memoryEmbed: consumer({
     stream: 'PLEXUS_CMD_MEMORY',
     name: 'memory-embed',

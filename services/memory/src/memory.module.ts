@@ -1,10 +1,11 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { memoryContracts } from '@plexus/contracts';
+import { memoryContracts, routingContracts } from '@plexus/contracts';
 import { OutboxRelay } from '@plexus/database';
 import { ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
 import { Embedders } from './adapters/embedding/embedders.js';
 import { EmbedCommandsController } from './adapters/nats/embed-commands.controller.js';
+import { ErasureController } from './adapters/nats/erasure.controller.js';
 import { MemoriesController } from './adapters/nats/memories.controller.js';
 import { WriteCommandsController } from './adapters/nats/write-commands.controller.js';
 import { PostgresEmbeddingStore } from './adapters/postgres/embedding-store.js';
@@ -12,6 +13,7 @@ import { PostgresMemoryReader } from './adapters/postgres/memory-reader.js';
 import { PostgresMemoryRetention } from './adapters/postgres/memory-retention.js';
 import { type EncodeJobs, type EncodeWritten, PostgresMemoryWriter } from './adapters/postgres/memory-writer.js';
 import { openDatabase } from './adapters/postgres/open-database.js';
+import { PersonEraser } from './adapters/postgres/person-eraser.js';
 import { PostgresSingleRunner } from './adapters/postgres/single-runner.js';
 import { PostgresTenantKeys } from './adapters/postgres/tenant-keys.js';
 import { VectorTables } from './adapters/postgres/vector-tables.js';
@@ -25,7 +27,7 @@ import { SweepMemories } from './application/sweep-memories.js';
 import { WriteMemory } from './application/write-memory.js';
 import { embedderSettings, mayMigrate, type memoryConfig } from './config.js';
 
-@Module({ controllers: [MemoriesController, WriteCommandsController, EmbedCommandsController] })
+@Module({ controllers: [MemoriesController, WriteCommandsController, EmbedCommandsController, ErasureController] })
 class MemoryModule {}
 
 /** Wires memory: one database, the use cases on it, the outbox relay and the sweeper beside them. */
@@ -77,6 +79,16 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
     if (isEndpointAway(err)) log.warn({ reason: (err as Error).message }, 'the embedding endpoint is away; searches go by words meanwhile');
     else log.warn({ err }, 'making missing vectors failed; tried again later');
   });
+  const eraser = new PersonEraser(
+    database,
+    (tenant, erasureId, user, counts) => {
+      const data = { erasureId, user, service: 'memory', counts: { ...counts }, at: new Date(clock.now()).toISOString() };
+      const id = `erased:memory:${erasureId}`;
+      const { msgId = id, ...event } = bus.encodeEvent(routingContracts.userErased, { tenant, key: [erasureId], data, id, time: data.at });
+      return { ...event, msgId };
+    },
+    () => relay.kick(),
+  );
   const stopping = new AbortController();
   context.onShutdown('listeners', 'sweepers', () => stopping.abort());
 
@@ -85,6 +97,7 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
     providers: [
       { provide: WriteMemory, useValue: new WriteMemory(writer, reader, keys, models, clock, () => ulid()) },
       { provide: SearchMemories, useValue: new SearchMemories(reader, keys, models, clock) },
+      { provide: PersonEraser, useValue: eraser },
       { provide: ReadMemories, useValue: new ReadMemories(reader, writer, vectors, models, embeddings, clock) },
       { provide: EmbeddingQueue, useValue: queue },
     ],

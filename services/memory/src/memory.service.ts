@@ -7,6 +7,9 @@ import { createMemory } from './memory.module.js';
 export const memoryService: ServiceDefinition<typeof memoryConfig> = {
   name: 'memory',
   config: memoryConfig,
-  needs: { consumers: [CONSUMERS.memoryWrite, CONSUMERS.memoryEmbed], streams: ['PLEXUS_CMD_MEMORY', 'PLEXUS_EVT_MEMORY'] },
+  needs: {
+    consumers: [CONSUMERS.memoryWrite, CONSUMERS.memoryEmbed, CONSUMERS.memoryErase],
+    streams: ['PLEXUS_CMD_MEMORY', 'PLEXUS_EVT_MEMORY', 'PLEXUS_EVT_USER'],
+  },
   create: createMemory,
 };

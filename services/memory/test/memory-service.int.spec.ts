@@ -1,5 +1,6 @@
 import { listParked } from '@plexus/bus';
-import { memoryContracts, SCOPES } from '@plexus/contracts';
+import { type DataOf, memoryContracts, routingContracts, SCOPES } from '@plexus/contracts';
+import { ulid } from '@plexus/kernel';
 import type { RunningService } from '@plexus/service-kit';
 import { createTestDatabase, type TestDatabase, waitFor } from '@plexus/testing';
 import { startMemory, startTestMesh, type TestMesh } from './support/mesh.js';
@@ -132,6 +133,33 @@ describe.each(['pglite', 'postgres'] as const)('memory in the mesh, on %s', (bac
     expect(hits[0]).toMatchObject({ contentTruncated: true });
     const whole = await mesh.gateway.call(getMemory, 'acme', { id: hits[0]?.id as string }, me);
     expect(whole.memory.content.length).toBeGreaterThan(60_000);
+  });
+
+  it('forgets a person: their scope, their sessions and what they wrote for others, and states it in a receipt', async () => {
+    const you = mesh.user(`${name}-other`);
+    const place = [undefined, { kind: 'session', id: 'agent:main:main' }, { kind: 'shared', id: 'team' }] as const;
+    for (const scope of place) {
+      await mesh.gateway.call(
+        writeMemory,
+        'acme',
+        { content: `erasable ${name} ${scope?.kind}`, idempotencyKey: `${name}-${scope?.kind}`, ...(scope && { scope }) },
+        me,
+      );
+    }
+    await mesh.gateway.call(writeMemory, 'acme', { content: `kept of ${name}`, scope: { kind: 'shared', id: 'team' } }, you);
+    const erasureId = ulid();
+    const request = { erasureId, user: name, requestedBy: 'admin', at: new Date().toISOString() };
+    await mesh.gateway.publish(routingContracts.eraseRequested, { tenant: 'acme', key: [erasureId], data: request, id: erasureId });
+    const receipt = await waitFor(() => mesh.gateway.lastOnSubject('PLEXUS_EVT_USER', routingContracts.userErased.subject('acme', erasureId)), {
+      what: 'the receipt',
+    });
+    const { data } = receipt.json<{ data: DataOf<typeof routingContracts.userErased> }>();
+    expect(data).toMatchObject({ service: 'memory', user: name, counts: { memories: 3, keys: 3 } });
+    for (const scope of place)
+      await expect(search(`erasable ${name} ${scope?.kind}`, me, { minScore: 0.75, ...(scope && { scopes: [scope] }) })).resolves.toMatchObject({ hits: [] });
+    await expect(search(`kept of ${name}`, you, { scopes: [{ kind: 'shared', id: 'team' }] })).resolves.toMatchObject({
+      hits: [{ content: `kept of ${name}` }],
+    });
   });
 
   describe('commands', () => {

@@ -1,8 +1,9 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { pushContracts } from '@plexus/contracts';
+import { pushContracts, routingContracts } from '@plexus/contracts';
 import { createPool, migrationsFolderOf, OutboxRelay, requireMigrations } from '@plexus/database';
 import { ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
+import { ErasureController } from './adapters/nats/erasure.controller.js';
 import { EventsController } from './adapters/nats/events.controller.js';
 import { InboxController } from './adapters/nats/inbox.controller.js';
 import { LiveHints } from './adapters/nats/live-hints.js';
@@ -10,6 +11,7 @@ import { Patience } from './adapters/nats/patience.js';
 import { SubscriptionsController } from './adapters/nats/subscriptions.controller.js';
 import { type EncodeDelivered, PostgresDecisionLedger } from './adapters/postgres/decision-ledger.js';
 import { PostgresInboxStore } from './adapters/postgres/inbox-store.js';
+import { PersonEraser } from './adapters/postgres/person-eraser.js';
 import { PrismaSubscriptionStore } from './adapters/postgres/prisma-subscriptions.js';
 import { PostgresSeenEvents } from './adapters/postgres/seen-events.js';
 import { PostgresSubscriptionIndex } from './adapters/postgres/subscription-index.js';
@@ -19,7 +21,7 @@ import { PruneSeenEvents } from './application/prune-seen-events.js';
 import { ReadInbox } from './application/read-inbox.js';
 import type { pushConfig } from './config.js';
 
-@Module({ controllers: [EventsController, InboxController, SubscriptionsController] })
+@Module({ controllers: [EventsController, InboxController, SubscriptionsController, ErasureController] })
 class PushModule {}
 
 /** Wires push: one pool, the use cases on it, the outbox relay and the pruning beside them. */
@@ -56,6 +58,16 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
     log.warn({ err }, 'old sightings could not be pruned; tried again later'),
   );
 
+  const eraser = new PersonEraser(
+    database,
+    (tenant, erasureId, user, counts) => {
+      const data = { erasureId, user, service: 'push', counts: { ...counts }, at: new Date(clock.now()).toISOString() };
+      const id = `erased:push:${erasureId}`;
+      const { msgId = id, ...event } = bus.encodeEvent(routingContracts.userErased, { tenant, key: [erasureId], data, id, time: data.at });
+      return { ...event, msgId };
+    },
+    () => relay.kick(),
+  );
   const stopping = new AbortController();
   context.onShutdown('listeners', 'waiting messages', () => stopping.abort());
 
@@ -64,6 +76,7 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
     providers: [
       { provide: DecideEvent, useValue: new DecideEvent(new PostgresSubscriptionIndex(database), ledger, hints) },
       { provide: ManageSubscriptions, useValue: new ManageSubscriptions(subscriptionStore, () => ulid()) },
+      { provide: PersonEraser, useValue: eraser },
       { provide: ReadInbox, useValue: new ReadInbox(new PostgresInboxStore(database), clock, () => ulid()) },
       { provide: Patience, useValue: new Patience(clock, (err, attempt) => logWait(context, err, attempt), stopping.signal) },
     ],

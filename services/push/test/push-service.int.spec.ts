@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { listParked } from '@plexus/bus';
-import { pushContracts, SCOPES } from '@plexus/contracts';
+import { type DataOf, pushContracts, routingContracts, SCOPES } from '@plexus/contracts';
+import { ulid } from '@plexus/kernel';
 import type { RunningService } from '@plexus/service-kit';
 import { createTestDatabase, type TestDatabase, waitFor } from '@plexus/testing';
 import { startPush, startTestMesh, type TestMesh } from './support/mesh.js';
@@ -64,6 +65,30 @@ describe('push in the mesh', () => {
       events: [{ source: '/demo', id: 'e1' }],
     });
     listening.stop();
+  });
+
+  it('forgets a person in every table, states what went once, and leaves everybody else alone', async () => {
+    const you = mesh.user(`${name}-other`);
+    await follow('case-erase');
+    await follow('case-erase', you);
+    publish('k', { id: `erase-${name}`, data: { caseId: 'case-erase' } });
+    const { epoch } = await items(1);
+    await items(1, you);
+    const erasureId = ulid();
+    const request = { erasureId, user: name, requestedBy: 'admin', at: new Date().toISOString() };
+    for (const n of [1, 2]) {
+      await mesh.gateway.publish(routingContracts.eraseRequested, { tenant: 'acme', key: [erasureId], data: request, id: `${erasureId}-${n}` });
+    }
+    const receipt = await waitFor(() => mesh.gateway.lastOnSubject('PLEXUS_EVT_USER', routingContracts.userErased.subject('acme', erasureId)), {
+      what: 'the receipt',
+    });
+    const { data } = receipt.json<{ data: DataOf<typeof routingContracts.userErased> }>();
+    expect(data).toMatchObject({ service: 'push', user: name, counts: { subscription: 1, inbox_item: 1, inbox_head: 1, decision: 1, seen_event: 1 } });
+    const after = await inbox();
+    expect(after).toMatchObject({ items: [], head: 0 });
+    expect(after.epoch).not.toBe(epoch);
+    await expect(inbox(you)).resolves.toMatchObject({ head: 1 });
+    await expect(mesh.gateway.call(listSubscriptions, 'acme', {}, me)).resolves.toMatchObject({ subscriptions: [] });
   });
 
   it('a user reads, marks and heads only what is its own', async () => {

@@ -1,0 +1,29 @@
+import { appendOutbox, type Database, type OutboxMessage } from '@plexus/database';
+
+/** Tables that hold something of a person. The head of the inbox goes too: whoever comes back begins with another epoch and is told so. */
+const TABLES = ['subscription', 'inbox_item', 'inbox_head', 'decision', 'seen_event'] as const;
+
+export type ErasedCounts = Readonly<Record<(typeof TABLES)[number], number>>;
+
+/** Removes a person for good, and puts the receipt into the outbox of the same transaction. */
+export class PersonEraser {
+  constructor(
+    private readonly database: Database,
+    private readonly encodeReceipt: (tenant: string, erasureId: string, user: string, counts: ErasedCounts) => OutboxMessage,
+    private readonly afterCommit: () => void,
+  ) {}
+
+  async erase(tenant: string, user: string, erasureId: string): Promise<ErasedCounts> {
+    const counts = await this.database.transaction(async (tx) => {
+      const erased: Record<string, number> = {};
+      for (const table of TABLES) {
+        const gone = await tx.query(`push_erase_${table}`, `DELETE FROM ${table} WHERE t = $1 AND user_id = $2 RETURNING 1 AS gone`, [tenant, user]);
+        erased[table] = gone.length;
+      }
+      await appendOutbox(tx, [this.encodeReceipt(tenant, erasureId, user, erased as ErasedCounts)]);
+      return erased as ErasedCounts;
+    });
+    this.afterCommit();
+    return counts;
+  }
+}
