@@ -1,5 +1,10 @@
 import type { routingContracts } from '@plexus/contracts';
-import type { StoredSession } from './ports.js';
+
+/** A session as far as its grants need to know it. */
+export interface GrantedSession {
+  readonly ref: number;
+  readonly tenant: string;
+}
 
 /** What another user of the tenant may do with a session. */
 export interface SessionGrant {
@@ -11,7 +16,7 @@ export interface SessionGrant {
 
 export interface GrantStatements {
   /** Gives or changes a grant. */
-  put(session: StoredSession, grant: Omit<SessionGrant, 'grantedAt'>): Promise<SessionGrant>;
-  remove(session: StoredSession, grantee: string): Promise<boolean>;
-  list(session: StoredSession): Promise<SessionGrant[]>;
+  put(session: GrantedSession, grant: Omit<SessionGrant, 'grantedAt'>): Promise<SessionGrant>;
+  remove(session: GrantedSession, grantee: string): Promise<boolean>;
+  list(session: GrantedSession): Promise<SessionGrant[]>;
 }

@@ -1,6 +1,5 @@
 import type { Tx } from '@plexus/database';
-import type { GrantStatements, SessionGrant } from '../../application/grant-ports.js';
-import type { StoredSession } from '../../application/ports.js';
+import type { GrantedSession, GrantStatements, SessionGrant } from '../../application/grant-ports.js';
 
 export interface GrantRow {
   grantee: string;
@@ -19,17 +18,17 @@ const PUT = `
 export class PostgresGrants implements GrantStatements {
   constructor(private readonly tx: Tx) {}
 
-  async put(session: StoredSession, { grantee, access, grantedBy }: Omit<SessionGrant, 'grantedAt'>): Promise<SessionGrant> {
+  async put(session: GrantedSession, { grantee, access, grantedBy }: Omit<SessionGrant, 'grantedAt'>): Promise<SessionGrant> {
     const rows = await this.tx.query<GrantRow>('routing_put_grant', PUT, [session.ref, session.tenant, grantee, access, grantedBy]);
     return toGrant(rows[0] as GrantRow);
   }
 
-  async remove(session: StoredSession, grantee: string): Promise<boolean> {
+  async remove(session: GrantedSession, grantee: string): Promise<boolean> {
     const text = 'DELETE FROM session_grants WHERE session_ref = $1 AND grantee = $2 RETURNING grantee';
     return (await this.tx.query('routing_remove_grant', text, [session.ref, grantee])).length === 1;
   }
 
-  async list(session: StoredSession): Promise<SessionGrant[]> {
+  async list(session: GrantedSession): Promise<SessionGrant[]> {
     const text = `SELECT ${COLUMNS} FROM session_grants WHERE session_ref = $1 ORDER BY grantee`;
     return (await this.tx.query<GrantRow>('routing_list_grants', text, [session.ref])).map(toGrant);
   }
