@@ -93,6 +93,18 @@ describe('the HTTP API', () => {
       throw plexusError('NOT_FOUND');
     });
     memoryBus.serve(memory.deleteMemory, async () => ({ deleted: true }));
+    const vmAnswer = async ({ vmId }: { vmId: string }) => {
+      const at = new Date(0).toISOString();
+      return {
+        vm: { vmId, owner: 'me', scopeKey: 'user', state: 'ready' as const, desiredState: 'running' as const, epoch: 1, stateSince: at, createdAt: at },
+      };
+    };
+    const { getVm, pauseVm, resumeVm, touchVm, drainVm, terminateVm, vmLogs, whyVm, vmHistory } = vmContracts;
+    for (const rpc of [getVm, pauseVm, resumeVm, touchVm, terminateVm]) schedulerBus.serve(rpc, vmAnswer);
+    schedulerBus.serve(drainVm, vmAnswer);
+    schedulerBus.serve(vmLogs, async ({ tailBytes }) => ({ text: `last ${tailBytes}` }));
+    schedulerBus.serve(whyVm, async (data) => ({ ...(await vmAnswer(data)), because: ['It is ready.'], activity: [] }));
+    schedulerBus.serve(vmHistory, async () => ({ transitions: [] }));
     schedulerBus.serve(vmContracts.ensureVm, async () => ({ vmId: 'vm-1', epoch: 1, state: 'ready' as const, created: true, resumed: false }));
     schedulerBus.serve(vmContracts.listVms, async () => ({ vms: [] }));
     gateway = await mesh.gateway({ GATEWAY_BODY_LIMIT_BYTES: '300000' });
@@ -159,6 +171,15 @@ describe('the HTTP API', () => {
     ['POST', '/v1/vms/ensure', { scope: 'user', wait: 'ready' }, 200, { vmId: 'vm-1' }],
     ['POST', '/v1/vms/ensure', undefined, 200, { vmId: 'vm-1' }],
     ['GET', '/v1/vms?includeTerminated=true', undefined, 200, { vms: [] }],
+    ['GET', '/v1/vms/vm-1', undefined, 200, { vm: { vmId: 'vm-1' } }],
+    ['POST', '/v1/vms/vm-1/pause', undefined, 202, { vm: { vmId: 'vm-1' } }],
+    ['POST', '/v1/vms/vm-1/resume', undefined, 202, { vm: { vmId: 'vm-1' } }],
+    ['POST', '/v1/vms/vm-1/touch', undefined, 200, { vm: { vmId: 'vm-1' } }],
+    ['POST', '/v1/vms/vm-1/drain', { cancel: true }, 202, { vm: { vmId: 'vm-1' } }],
+    ['DELETE', '/v1/vms/vm-1', undefined, 202, { vm: { vmId: 'vm-1' } }],
+    ['GET', '/v1/vms/vm-1/logs?tailBytes=9', undefined, 200, { text: 'last 9' }],
+    ['GET', '/v1/vms/vm-1/why', undefined, 200, { because: ['It is ready.'] }],
+    ['GET', '/v1/vms/vm-1/history?limit=5', undefined, 200, { transitions: [] }],
   ])('%s %s %j', async (method, path, body, status, expected) => {
     routing.ensure({ tenant: 'default', user: 'me' }, 'agent:main:main');
     const answer = await call(method, path, body);
