@@ -180,7 +180,11 @@ describe('the configuration of a tenant', () => {
       events.push(message.json<{ data: (typeof events)[number] }>().data);
     });
     await reading.ready;
-    for (let n = 0; n < 70; n += 1) await mesh.apply(`{defaultOwner: 'owner-${n}'}`);
+    for (let n = 0; n < 70; n += 1) {
+      // Reading goes on while others write and old revisions leave.
+      const [, during] = await Promise.all([mesh.apply(`{defaultOwner: 'owner-${n}'}`), mesh.call(rpc.configHistory, { limit: 50 })]);
+      expect(during.entries.length).toBeGreaterThan(0);
+    }
     await waitFor(() => events.length >= 70, { timeoutMs: 30_000, what: '70 events' });
     await reading.stop();
     expect(new Set(events.map(({ revision }) => revision)).size).toBe(70);

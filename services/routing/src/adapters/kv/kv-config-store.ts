@@ -150,7 +150,8 @@ export class KvConfigStore implements ConfigStore {
   /** Every kept revision of one tenant, oldest first, without what lies in parts. */
   private async records(tenant: string): Promise<{ revision: number; time: number; bytes: number; record?: ConfigRecord; document?: unknown }[]> {
     const found: Awaited<ReturnType<typeof this.records>> = [];
-    if ((await this.bus.lastOnSubject(STREAM, subjectOf(tenant))) === undefined) return found;
+    const last = await this.bus.lastOnSubject(STREAM, subjectOf(tenant));
+    if (last === undefined) return found;
     let finish: (error?: unknown) => void = () => undefined;
     const complete = new Promise<void>((resolve, reject) => {
       finish = (error) => (error === undefined ? resolve() : reject(error));
@@ -164,7 +165,8 @@ export class KvConfigStore implements ConfigStore {
         if (decoded?.ok !== true) found.push(base);
         else if (decoded.value.kind === 'parts') found.push({ ...base, record: decoded.value.record });
         else found.push({ ...base, ...decoded.value.entry });
-        if (pending === 0) finish();
+        // While others write, old revisions leave and the server's count of what is to come is not exact.
+        if (pending === 0 || seq >= last.seq) finish();
       },
       { onError: finish },
     );
