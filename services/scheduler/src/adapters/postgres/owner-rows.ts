@@ -25,6 +25,9 @@ export interface LiveRow extends OwnerRow {
   readonly is_stale: boolean;
   /** Used within the last minutes, or right now. */
   readonly in_use: boolean;
+  /** Milliseconds since somebody used it. */
+  readonly quiet_ms: number;
+  readonly idle_ms: number | null;
 }
 
 const COLUMNS = 'id, state, desired_state, stop_target, generation, observed_generation, current_epoch, reason_code, reason_text, drain_reason';
@@ -32,7 +35,8 @@ const OWNED = 'pool_id IS NULL';
 /** A VM that was used this lately is not replaced because its template changed. */
 const HOT_MS = 300_000;
 const LIVE_COLUMNS = `${COLUMNS}, coalesce(template_hash <> (SELECT c.spec_hash FROM vm_templates c JOIN vm_templates t ON t.name = c.name WHERE t.id = vms.template_id AND c.is_current), false) AS is_stale,
-  (last_activity_at > clock_timestamp() - interval '${HOT_MS} milliseconds' OR EXISTS (SELECT 1 FROM vm_runs r WHERE r.vm_id = vms.id AND r.state = 'open')) AS in_use`;
+  (last_activity_at > clock_timestamp() - interval '${HOT_MS} milliseconds' OR EXISTS (SELECT 1 FROM vm_runs r WHERE r.vm_id = vms.id AND r.state = 'open')) AS in_use,
+  (extract(epoch FROM clock_timestamp() - last_activity_at) * 1000)::float8 AS quiet_ms, idle_ms`;
 const OF_OWNER = 'tenant_id = $1 AND subject_id = $2 AND scope_key = $3';
 
 const keyOf = (key: OwnerKey): string[] => [key.tenant, key.subject, key.scope];

@@ -41,7 +41,7 @@ export class PostgresOwnerStore implements OwnerStore {
     if (wish.allowEmptyWorkspace === true) await this.allowEmptyWorkspace(row.id);
     if (row.state !== 'ready') return live(row, {});
     if (row.is_stale && !row.in_use) return (await refreshTemplate(this.database, row)) ? live({ ...row, state: 'draining' }, {}) : { kind: 'contended' };
-    await this.noteUse(row.id, 'ensure', wish.source ?? 'unknown');
+    if (row.quiet_ms > this.noteEveryMs(row)) await this.noteUse(row, wish.source ?? 'unknown');
     return live(row, { staleTemplate: row.is_stale });
   }
 
@@ -53,15 +53,18 @@ export class PostgresOwnerStore implements OwnerStore {
     );
   }
 
-  /** At most one write a minute (less for VMs that are soon idle): ensuring a VM that is ready is a read. */
-  private async noteUse(vmId: string, kind: string, source: string): Promise<void> {
+  /** At most one write a minute, more for VMs that are soon idle: ensuring a VM that is ready is a read. */
+  private noteEveryMs(row: LiveRow): number {
+    return Math.min(60_000, (row.idle_ms ?? this.idleMs) / 4);
+  }
+
+  private async noteUse(row: LiveRow, source: string): Promise<void> {
     const rows = await this.database.query(
       'owner_activity',
-      `UPDATE vms SET last_activity_at = clock_timestamp()
-        WHERE id = $1 AND last_activity_at < clock_timestamp() - least(60000, coalesce(idle_ms, $2) / 4) * interval '1 millisecond' RETURNING id`,
-      [vmId, this.idleMs],
+      `UPDATE vms SET last_activity_at = clock_timestamp() WHERE id = $1 AND last_activity_at < clock_timestamp() - $2::float8 * interval '1 millisecond' RETURNING id`,
+      [row.id, this.noteEveryMs(row)],
     );
-    if (rows.length > 0) await noteActivity(this.database, vmId, kind, source);
+    if (rows.length > 0) await noteActivity(this.database, row.id, 'ensure', source);
   }
 
   change(
