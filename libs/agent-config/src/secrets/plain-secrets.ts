@@ -56,7 +56,10 @@ function search(root: Place): Path[] {
 
 function isPlain(value: unknown, secret: boolean): boolean {
   if (typeof value === 'number') return secret;
-  return typeof value === 'string' && value !== '' && !isSecretRef(value) && (secret || looksSecret(value));
+  if (typeof value !== 'string' || value === '') return false;
+  // What references leave of a text counts: `Bearer ${TOKEN}` and `https://${USER}:${PASSWORD}@host` hold no secret.
+  const rest = value.replaceAll(/(?<!\$)\$\{[A-Z_][A-Z0-9_]*\}/g, '');
+  return looksSecret(rest) || (secret && rest === value);
 }
 
 function members({ value, path }: Place): Place[] {

@@ -111,7 +111,17 @@ describe('validateTenantConfig', () => {
       env: { GREETING: 'hello', BOT_TOKEN: secret },
       channels: {
         telegram: {
-          accounts: { a: { settings: { botToken: secret, deep: [{ password: secret, token: `\${T}`, apiKey: { env: 'K' } }], url: 'https://u:p@host/' } } },
+          accounts: {
+            a: {
+              settings: {
+                botToken: secret,
+                deep: [{ password: secret, token: `\${T}`, apiKey: { env: 'K' } }],
+                url: 'https://u:p@host/',
+                authorization: `Bearer \${T}`,
+                proxy: `http://\${U}:\${P}@host`,
+              },
+            },
+          },
         },
       },
       plugins: { entries: { p: { config: { token: secret, maxTokens: 5 } } } },
