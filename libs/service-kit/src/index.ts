@@ -29,5 +29,5 @@ export {
 } from './service-context.js';
 export type { ApplyConfig, ConfigUpdate } from './reload/reload-owner.js';
 export type { Reload } from './reload/reloading.js';
-export { ReplicaReport } from './reload/status-reporter.js';
+export { MAX_REPORTED_TENANTS, ReplicaReport } from './reload/status-reporter.js';
 export type { ConfigChange, ConfigSnapshot, TenantDirectory } from './tenants/tenant-directory.js';

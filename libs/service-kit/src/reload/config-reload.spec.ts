@@ -225,6 +225,18 @@ describe('a reload', () => {
     expect(seen).toEqual([3, 4]);
   });
 
+  it('tells a part of a tenant that is new only what differs from the defaults', async () => {
+    const { clock, bucket, reload } = await startReload();
+    const seen: ConfigUpdate[] = [];
+    await reload.onConfig(['hooks'], 'hooks', (update) => void seen.push(update));
+    bucket.put('other', { defaultOwner: 'x' });
+    await clock.advance(300);
+    expect(seen).toEqual([]);
+    bucket.put('other', { hooks: { enabled: true } });
+    await clock.advance(300);
+    expect(seen).toEqual([expect.objectContaining({ tenant: 'other', paths: ['hooks.enabled'], before: expect.anything() })]);
+  });
+
   it('leaves named parts out, and a full reload hands everything to the others again', async () => {
     const { reload, put, clock } = await startReload({ first: { hooks: { enabled: true } }, skipModules: ['cron'] });
     const seen: string[] = [];

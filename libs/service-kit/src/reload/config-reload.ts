@@ -13,6 +13,10 @@ const BOOKKEEPING = 'meta';
 /** A stream of changes may postpone their application up to this many quiet times, not for ever. */
 const MOST_DEBOUNCES = 3;
 
+/** A report of many tenants must fit into one message. */
+const REPORTED_ISSUES = 5;
+const REPORTED_PATHS = 20;
+
 const reloads = counter('configReloads');
 
 export interface ConfigReloadOptions {
@@ -102,9 +106,9 @@ export class ConfigReload {
     return {
       appliedRevision: Math.min(tenants.inForceOf(tenant).revision, ...failed.map(({ owner }) => this.ownerOf(owner)?.appliedRevision(tenant) ?? 0)),
       desiredRevision: desired,
-      pendingRestart: [...(this.states.get(tenant)?.pendingRestart ?? [])],
+      pendingRestart: [...(this.states.get(tenant)?.pendingRestart ?? [])].slice(0, REPORTED_PATHS),
       failed,
-      ...(rejected !== undefined && { rejected: { revision: rejected.revision, issues: [...rejected.issues] } }),
+      ...(rejected !== undefined && { rejected: { revision: rejected.revision, issues: rejected.issues.slice(0, REPORTED_ISSUES) } }),
     };
   }
 
@@ -194,6 +198,8 @@ export class ConfigReload {
   private async pass(tenant: string): Promise<void> {
     const { tenants, log } = this.options;
     const desired = tenants.desiredOf(tenant);
+    // A tenant that had no document until now had the defaults: only what differs from them is a change.
+    for (const owner of this.owners) owner.assume(tenant, tenants.inForceOf(tenant));
     const changed = this.relevant(changedPaths(tenants.inForceOf(tenant).config, desired.config));
     const mode = this.modeOf(tenant);
     if (mode === 'off') {

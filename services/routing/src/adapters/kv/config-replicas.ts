@@ -1,6 +1,6 @@
 import type { Bucket } from '@plexus/bus';
 import type { configContracts, ReplyOf } from '@plexus/contracts';
-import { ReplicaReport } from '@plexus/service-kit';
+import { MAX_REPORTED_TENANTS, ReplicaReport } from '@plexus/service-kit';
 
 /** More processes than this are not listed one by one. */
 const MAX_REPLICAS = 500;
@@ -13,6 +13,8 @@ export class ConfigReplicas {
   /** How far every process is with one tenant. `revision`: the newest in the bucket. */
   async status(tenant: string, revision: number, hash: string | undefined): Promise<ReplyOf<typeof configContracts.configStatus>> {
     const reports = await this.read();
+    // Reports name those tenants first that have something open: one that a full report leaves out has nothing.
+    const full = new Set(reports.filter(({ tenants }) => Object.keys(tenants).length >= MAX_REPORTED_TENANTS).map(({ instanceId }) => instanceId));
     const replicas = reports.map(({ tenants, ...report }) => {
       const own = tenants[tenant];
       return {
@@ -26,8 +28,8 @@ export class ConfigReplicas {
         ...(own !== undefined && { progress: own.progress }),
       };
     });
-    const converged = replicas.every(({ progress, degraded }) => {
-      if (progress === undefined) return revision === 0;
+    const converged = replicas.every(({ progress, degraded, instanceId }) => {
+      if (progress === undefined) return revision === 0 || full.has(instanceId);
       return progress.appliedRevision === revision && progress.pendingRestart.length === 0 && progress.failed.length === 0 && degraded.length === 0;
     });
     return { revision, ...(hash !== undefined && { hash }), converged, replicas };
