@@ -88,11 +88,13 @@ describe('the slack adapter', () => {
     expect(slack.callsOf('chat.postMessage').filter(({ body }) => body.text === what)).toHaveLength(1);
   });
 
-  it('connects again when Slack closes the socket, and shows an app that was revoked', async () => {
+  it('opens a new socket when Slack closes one, sends meanwhile, and shows an app that was revoked', async () => {
     const before = slack.connections;
     slack.closeSockets();
+    await mesh.send('slack', { sendId: 'meanwhile', to: 'C1', text: 'meanwhile' });
     await waitFor(() => slack.connections > before, { what: 'a new socket' });
-    await mesh.state('main', 'up', 2);
+    expect((await mesh.outcome('meanwhile')).name).toBe('send-succeeded');
+    expect(mesh.events.some(({ name, data }) => name === 'account-state' && data.account === 'main' && data.state !== 'up')).toBe(false);
     slack.event({ type: 'message', channel: 'D1', channel_type: 'im', user: 'U1', text: 'back', ts: '1790000009.000000' });
     await received('1790000009.000000');
     expect((await mesh.state('revoked', 'down')).data.reason).toContain('invalid_auth');

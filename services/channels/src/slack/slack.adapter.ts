@@ -1,5 +1,4 @@
 import { parseJson } from '@plexus/kernel';
-import { SocketModeReceiver } from '@slack/bolt';
 import { WebAPIHTTPError, WebAPIPlatformError, WebAPIRateLimitedError, WebAPIRequestError, WebClient, type WebClientOptions } from '@slack/web-api';
 import type { AccountConnection, AccountPort, ChannelAdapter, DescribedError, OutgoingPart } from '../kit/channel-adapter.js';
 import { checkReachable } from '../kit/guarded-address.js';
@@ -8,6 +7,7 @@ import { EventPayload, escapeSlack, receivedMessage, type Self } from './event.j
 import { quietLogger } from './quiet-logger.js';
 import { isSignedBySlack } from './request-signature.js';
 import { DEFAULT_API_URL, type SlackSettings, slackSettings } from './settings.js';
+import { keepSocket } from './socket.js';
 
 type Port = AccountPort<SlackSettings>;
 
@@ -42,54 +42,15 @@ async function connect(port: Port): Promise<AccountConnection> {
   const client = new WebClient(settings.botToken, options);
   const { user_id: userId } = await client.auth.test();
   const self: Self = { userId: String(userId) };
-  const close = settings.mode === 'http' ? await listen(port, self) : await openSocket(port, self, options);
+  const close =
+    settings.mode === 'http'
+      ? await listen(port, self)
+      : await keepSocket(port, {
+          clientOptions: options,
+          receive: (body) => receive(port, self, body),
+          isRefusal: (error) => describeError(error)?.refused === true,
+        });
   return { send: (part) => send(client, part, settings.unfurlLinks), close };
-}
-
-/** Socket Mode. The envelope is acknowledged after the message was stored; Slack repeats what was not. */
-async function openSocket(port: Port, self: Self, clientOptions: WebClientOptions): Promise<() => Promise<void>> {
-  const receiver = new SocketModeReceiver({
-    appToken: port.settings.appToken as string,
-    logger: quietLogger(port.log),
-    // The kit connects again by itself, with back-off and a visible state.
-    autoReconnectEnabled: false,
-    installerOptions: { clientOptions: { ...clientOptions } },
-    processEventErrorHandler: async () => false,
-  });
-  receiver.init({
-    processEvent: async ({ body, ack }: { body: unknown; ack: () => Promise<void> }) => {
-      try {
-        await receive(port, self, body);
-        await ack();
-        port.recovered();
-      } catch (error) {
-        if (!port.signal.aborted) port.degraded(error);
-      }
-    },
-  } as never);
-  let up = false;
-  let closing = false;
-  receiver.client.on('disconnected', (error?: unknown) => {
-    if (up && !closing) port.lost(error ?? new Error('Slack closed the socket'));
-  });
-  const close = async (): Promise<void> => {
-    closing = true;
-    await receiver.stop();
-  };
-  // Also while it is still opening, when nobody holds the connection yet.
-  port.signal.addEventListener(
-    'abort',
-    () => void close().catch((error: unknown) => port.log.debug({ reason: String(error) }, 'the socket was closed already')),
-    { once: true },
-  );
-  try {
-    await receiver.start();
-  } catch (error) {
-    await close();
-    throw error ?? new Error('Slack closed the socket while it opened');
-  }
-  up = true;
-  return close;
 }
 
 /** Events API: Slack calls us and repeats what is not answered with 200. */
