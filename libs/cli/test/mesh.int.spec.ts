@@ -51,6 +51,27 @@ describe('the walking mesh', () => {
     expect([elsewhere.code, elsewhere.json<{ error: { code: string } }>().error.code]).toEqual([1, 'UNAUTHENTICATED']);
   });
 
+  it('makes, shows, explains, pauses, resumes and ends a VM, and says what is wrong with a name', async () => {
+    const made = await run('vm', 'ensure', '--scope', 'agent:cli', '--wait');
+    const { vmId } = made.json<{ vmId: string }>();
+    expect([made.code, made.json()]).toEqual([0, expect.objectContaining({ state: 'ready', created: true })]);
+    expect((await plexus(['--state', mesh.stateDir, 'vm', 'ls'])).out).toContain(vmId);
+    expect((await run('vm', 'show', vmId)).json()).toMatchObject({ vmId, scopeKey: 'agent:cli', provider: 'local' });
+    expect((await run('vm', 'why', vmId)).json<{ activity: { kind: string }[] }>().activity.map(({ kind }) => kind)).toContain('created');
+    expect((await run('vm', 'logs', vmId)).code).toBe(0);
+    const stateBecomes = (state: string) =>
+      waitFor(async () => (await run('vm', 'show', vmId)).json<{ state: string }>().state === state, { timeoutMs: 60_000, what: `the VM to be ${state}` });
+    expect((await run('vm', 'pause', vmId)).json()).toMatchObject({ desiredState: 'paused' });
+    await stateBecomes('paused');
+    await run('vm', 'resume', vmId);
+    await stateBecomes('ready');
+    expect((await run('vm', 'rm', vmId)).json()).toMatchObject({ desiredState: 'terminated' });
+    await stateBecomes('terminated');
+    expect((await run('vm', 'history', vmId)).json<{ to: string }[]>()[0]).toMatchObject({ to: 'terminated' });
+    const unknown = await run('vm', 'show', 'vm-nobody-has');
+    expect([unknown.code, unknown.json<{ error: { code: string } }>().error.code]).toEqual([1, 'NOT_FOUND']);
+  }, 180_000);
+
   it('remembers, finds with an explanation, updates and forgets', async () => {
     const added = await run('memory', 'add', 'The harbour crane is out of service', '--kind', 'fact');
     const { id } = added.json<{ id: string; embedding: string }>();
