@@ -9,6 +9,8 @@ export const SCOPE = { read: 'operator.read', write: 'operator.write', admin: 'o
 
 const sessionKey = z.string().trim().min(1).max(512);
 const agentId = z.string().trim().min(1).max(64).optional();
+/** Owner of a session that is shared with the caller; absent: the caller. */
+const owner = z.string().min(1).max(256).optional();
 const messageText = z.string().min(1).max(200_000);
 const idempotencyKey = z.string().trim().min(1).max(256);
 const runTimeoutMs = z.number().int().min(0).max(3_600_000).optional();
@@ -50,12 +52,14 @@ export const METHODS = {
       attachments: z.array(z.unknown()).max(64).optional(),
       extraSystemPrompt: z.string().max(20_000).optional(),
       queueMode: z.enum(['collect', 'steer', 'followup', 'interrupt']).optional(),
+      owner,
     }),
   ),
   'chat.history': method(
     SCOPE.read,
     z.object({
       sessionKey,
+      owner,
       limit: z.number().int().min(1).max(1_000).optional(),
       offset: z.number().int().min(0).optional(),
       cursor: z.string().max(64).optional(),
@@ -91,8 +95,8 @@ export const METHODS = {
   ),
   'sessions.subscribe': method(SCOPE.read, sessionsListParams),
   'sessions.unsubscribe': method(SCOPE.read, nothing),
-  'sessions.messages.subscribe': method(SCOPE.read, z.object({ key: sessionKey, agentId })),
-  'sessions.messages.unsubscribe': method(SCOPE.read, z.object({ key: sessionKey, agentId })),
+  'sessions.messages.subscribe': method(SCOPE.read, z.object({ key: sessionKey, agentId, owner })),
+  'sessions.messages.unsubscribe': method(SCOPE.read, z.object({ key: sessionKey, agentId, owner })),
 
   send: method(
     SCOPE.write,

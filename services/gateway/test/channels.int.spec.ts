@@ -1,4 +1,4 @@
-import { plexusError, type Principal, routingContracts as routing } from '@plexus/contracts';
+import { plexusError, type Principal, routingContracts as routing, sessionContracts } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
 import { RawClient } from './support/raw-client.js';
 import { type TestGateway, TestMesh } from './support/test-mesh.js';
@@ -40,10 +40,19 @@ beforeAll(async () => {
     if (grantee === 'me') throw plexusError('INVALID_REQUEST');
     return { sessionKey, grant: { grantee, access, grantedBy: principal.user ?? '', grantedAt: new Date().toISOString() } };
   });
+  bus.serve(routing.sessionAccess, async ({ sessionKey, owner = 'me' }, { principal }) => {
+    const access = owner === principal.user ? ('owner' as const) : sessionKey === 'shared' ? ('read' as const) : ('none' as const);
+    return { sessionKey: `agent:main:${sessionKey}`, owner, access };
+  });
   bus.serve(routing.describeSession, async (data, { principal }) => {
     note('describe', data, principal);
     throw plexusError('SESSION_NOT_FOUND');
   });
+  publish = (owner, text) => {
+    const message = { messageId: ulid(), seq: 1, role: 'user' as const, text, at: new Date().toISOString() };
+    const data = { sessionId: session.sessionId, sessionKey: 'agent:main:shared', owner, agentId: 'main', message };
+    return bus.publish(sessionContracts.sessionMessage, { tenant: 'default', key: [session.sessionId], data, id: message.messageId });
+  };
   gateway = await mesh.gateway();
 });
 afterAll(() => mesh.stop());
@@ -56,6 +65,8 @@ const call = async (method: string, path: string, body?: unknown, headers: Recor
   });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 };
+
+let publish: (owner: string, text: string) => Promise<unknown>;
 
 const withClient = async <T>(work: (client: RawClient) => Promise<T>): Promise<T> => {
   const client = await RawClient.connect(gateway.ws, mesh.token, {});
@@ -111,4 +122,21 @@ test('sessions are shared over HTTP, and errors of routing keep their status', a
 test('the stream of a session of somebody else is asked for under its owner, and refused when it is not shared', async () => {
   expect(await call('GET', '/v1/sessions/main/stream?owner=ada')).toMatchObject({ status: 404, body: { code: 'SESSION_NOT_FOUND' } });
   expect(asked.at(-1)).toMatchObject({ rpc: 'describe', data: { sessionKey: 'main', owner: 'ada' } });
+});
+
+test('a socket follows a session that is shared with its user, and sees nothing of one that is not', async () => {
+  await withClient(async (client) => {
+    expect(await client.request('sessions.messages.subscribe', { key: 'private', owner: 'ada' })).toMatchObject({ ok: false });
+    expect((await client.request('sessions.messages.subscribe', { key: 'shared', owner: 'ada' })).payload).toEqual({
+      subscribed: true,
+      key: 'agent:main:shared',
+      owner: 'ada',
+    });
+    await publish('eve', 'not for you');
+    await publish('ada', 'for you');
+    const seen = await client.event('session.message');
+    expect(client.events('session.message')).toHaveLength(1);
+    expect(seen.payload).toMatchObject({ owner: 'ada', sessionKey: 'agent:main:shared', message: { content: [{ text: 'for you' }] } });
+    expect((await client.request('sessions.messages.unsubscribe', { key: 'shared', owner: 'ada' })).payload).toMatchObject({ subscribed: false });
+  });
 });

@@ -30,6 +30,8 @@ export interface ClientWire {
 export class ClientConnection {
   /** Session keys whose `session.message` (and with session-scoped events also chat and agent) it wants. */
   readonly watchedSessions = new Set<string>();
+  /** Sessions of others that it sees, as the index of connections names them. */
+  readonly followed = new Set<string>();
   /** Wants `sessions.changed`. */
   watchesSessionList = false;
   readonly owner: string;

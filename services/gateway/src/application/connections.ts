@@ -7,6 +7,7 @@ export class Connections {
   private readonly everybody = new Map<string, ClientConnection>();
   private readonly owners = new Map<string, Set<ClientConnection>>();
   private readonly tenantWatchers = new Map<string, Set<ClientConnection>>();
+  private readonly followers = new Map<string, Set<ClientConnection>>();
 
   add(connection: ClientConnection): void {
     this.everybody.set(connection.id, connection);
@@ -18,6 +19,25 @@ export class Connections {
     this.everybody.delete(connection.id);
     take(this.owners, connection.owner, connection);
     take(this.tenantWatchers, connection.principal.tenant, connection);
+    for (const followed of connection.followed) take(this.followers, followed, connection);
+  }
+
+  /** Has a connection see a session that is shared with its user; `owner` as `ownerKey` writes it. */
+  follow(connection: ClientConnection, owner: string, sessionKey: string): void {
+    const followed = followKey(owner, sessionKey);
+    connection.followed.add(followed);
+    put(this.followers, followed, connection);
+  }
+
+  unfollow(connection: ClientConnection, owner: string, sessionKey: string): void {
+    const followed = followKey(owner, sessionKey);
+    connection.followed.delete(followed);
+    take(this.followers, followed, connection);
+  }
+
+  /** Connections that see this session of another user. */
+  followersOf(owner: string, sessionKey: string): ReadonlySet<ClientConnection> {
+    return this.followers.size === 0 ? NOBODY : (this.followers.get(followKey(owner, sessionKey)) ?? NOBODY);
   }
 
   get size(): number {
@@ -37,6 +57,8 @@ export class Connections {
     return this.tenantWatchers.get(tenant) ?? NOBODY;
   }
 }
+
+const followKey = (owner: string, sessionKey: string): string => `${owner}\u0000${sessionKey}`;
 
 function put(index: Map<string, Set<ClientConnection>>, key: string, connection: ClientConnection): void {
   const set = index.get(key);

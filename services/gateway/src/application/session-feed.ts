@@ -30,6 +30,14 @@ export interface FeedCounters {
   unreadable: number;
 }
 
+/** Who takes an event of a session. */
+interface Wanted {
+  readonly own: (connection: ClientConnection) => boolean;
+  readonly sessionKey: string;
+  /** Of those who follow a session that is shared with them. */
+  readonly follower: (connection: ClientConnection) => boolean;
+}
+
 /** Sessions whose reading state is kept; the one that was silent longest makes room. */
 const MAX_SESSIONS = 20_000;
 
@@ -133,9 +141,11 @@ export class SessionFeed {
     }
     const { sessionKey, sessionId, agentId, owner, message: stored } = parsed.data;
     const payload = { sessionKey, sessionId, agentId, messageId: stored.messageId, messageSeq: stored.seq, message: clientMessage(stored) };
-    this.send(ownerKey(message.tenant, owner), message.tenant, owner, 'session.message', payload, false, (connection) =>
-      connection.watchedSessions.has(sessionKey),
-    );
+    this.send(ownerKey(message.tenant, owner), message.tenant, owner, 'session.message', payload, false, {
+      own: (connection) => connection.watchedSessions.has(sessionKey),
+      sessionKey,
+      follower: () => true,
+    });
   }
 
   private acceptChange(message: SessionStreamMessage): void {
@@ -147,42 +157,37 @@ export class SessionFeed {
     const { sessionKey, sessionId, agentId, owner, change, previousSessionId } = parsed.data;
     if (previousSessionId !== undefined) this.sessions.delete(`${message.tenant}.${previousSessionId}`);
     const payload = { sessionKey, sessionId, agentId, reason: change, ts: message.time };
-    this.send(ownerKey(message.tenant, owner), message.tenant, owner, 'sessions.changed', payload, false, (connection) => connection.watchesSessionList);
+    this.send(ownerKey(message.tenant, owner), message.tenant, owner, 'sessions.changed', payload, false, {
+      own: (connection) => connection.watchesSessionList,
+      sessionKey,
+      follower: (connection) => connection.watchesSessionList,
+    });
   }
 
   private dispatch(owner: string, tenant: string, data: SessionEventData, events: readonly ClientEvent[]): void {
     for (const { event, payload, tool = false, droppable = false } of events) {
-      this.send(
-        owner,
-        tenant,
-        data.owner,
-        event,
-        payload,
-        droppable,
-        (connection) => connection.wantsSession(data.sessionKey) && (!tool || connection.caps.has('tool-events')),
-      );
+      const takesTools = (connection: ClientConnection) => !tool || connection.caps.has('tool-events');
+      this.send(owner, tenant, data.owner, event, payload, droppable, {
+        own: (connection) => connection.wantsSession(data.sessionKey) && takesTools(connection),
+        sessionKey: data.sessionKey,
+        follower: takesTools,
+      });
     }
   }
 
-  /** Serialises once for the owner's connections, and once more with the owner's name for those who watch the whole tenant. */
-  private send(
-    owner: string,
-    tenant: string,
-    user: string,
-    event: string,
-    payload: object,
-    droppable: boolean,
-    wanted: (connection: ClientConnection) => boolean,
-  ): void {
+  /** Serialises once for the owner's connections, and once more with the owner's name for those who watch the tenant or follow a session shared with them. */
+  private send(owner: string, tenant: string, user: string, event: string, payload: object, droppable: boolean, wanted: Wanted): void {
     const own = this.connections.ofOwner(owner);
     const watching = this.connections.watchersOf(tenant);
+    const following = this.connections.followersOf(owner, wanted.sessionKey);
     if (own.size > 0) {
       const shared = shareEvent(event, payload, droppable);
-      for (const connection of own) if (wanted(connection)) connection.send(shared);
+      for (const connection of own) if (wanted.own(connection)) connection.send(shared);
     }
-    if (watching.size > 0) {
+    if (watching.size > 0 || following.size > 0) {
       const named = shareEvent(event, { ...payload, owner: user }, droppable);
-      for (const connection of watching) if (!own.has(connection) && wanted(connection)) connection.send(named);
+      for (const connection of watching) if (!own.has(connection) && wanted.own(connection)) connection.send(named);
+      for (const connection of following) if (!own.has(connection) && !watching.has(connection) && wanted.follower(connection)) connection.send(named);
     }
   }
 

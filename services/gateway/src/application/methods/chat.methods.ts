@@ -25,6 +25,7 @@ export const chatMethods: ChatMethods = {
       ...runTimeout(params.timeoutMs),
       ...systemPrompt(params.extraSystemPrompt, call),
       ...(params.queueMode === undefined ? {} : { queueMode: params.queueMode }),
+      ...(params.owner === undefined ? {} : { owner: params.owner }),
     });
     const { runId, sessionKey } = accepted;
     if (accepted.status === 'accepted') return { runId, sessionKey, status: 'started' };
@@ -32,15 +33,16 @@ export const chatMethods: ChatMethods = {
     return { sessionKey, ...outcomeOf(accepted.run) };
   },
 
-  'chat.history': async ({ sessionKey, limit = DEFAULT_HISTORY, offset = 0, cursor, maxChars }, call) => {
+  'chat.history': async ({ sessionKey, owner, limit = DEFAULT_HISTORY, offset = 0, cursor, maxChars }, call) => {
+    const session = { sessionKey, ...(owner === undefined ? {} : { owner }) };
     let before = cursor === undefined ? undefined : readCursor(cursor);
     if (before === undefined && offset > 0) {
       // Messages are numbered from 1 without gaps, so skipping the newest ones is a matter of the newest number.
-      const newest = await call.ask(routing.getHistory, { sessionKey, limit: 1 });
+      const newest = await call.ask(routing.getHistory, { ...session, limit: 1 });
       before = (newest.messages.at(-1)?.seq ?? 0) - offset + 1;
       if (before <= 1) return { sessionKey: newest.sessionKey, ...idOf(newest.sessionId), messages: [], hasMore: false, totalMessages: newest.totalMessages };
     }
-    const page = await call.ask(routing.getHistory, { sessionKey, limit, ...(before === undefined ? {} : { before }) });
+    const page = await call.ask(routing.getHistory, { ...session, limit, ...(before === undefined ? {} : { before }) });
     const first = page.messages[0]?.seq;
     return {
       sessionKey: page.sessionKey,

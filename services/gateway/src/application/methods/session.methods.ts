@@ -1,5 +1,6 @@
 import { plexusError, routingContracts as routing } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
+import { ownerKey } from '../../domain/caller.js';
 import { sessionRow } from '../../domain/transcript.js';
 import type { MethodCall, MethodHandlers } from './method-context.js';
 
@@ -62,8 +63,16 @@ export const sessionMethods: SessionMethods = {
   },
 
   'sessions.messages.subscribe': async (params, call) => {
+    const { watchedSessions, followed } = call.connection;
+    if (isForeign(params.owner, call)) {
+      if (followed.size >= MAX_WATCHED)
+        throw plexusError('QUOTA_EXCEEDED', { message: `a connection can follow ${MAX_WATCHED} sessions`, details: { limit: MAX_WATCHED } });
+      const { sessionKey, access } = await call.ask(routing.sessionAccess, { sessionKey: params.key, owner: params.owner });
+      if (access === 'none') throw plexusError('SESSION_NOT_FOUND', { details: { key: sessionKey } });
+      call.services.connections.follow(call.connection, ownerKey(call.connection.principal.tenant, params.owner), sessionKey);
+      return { subscribed: true, key: sessionKey, owner: params.owner };
+    }
     const { sessionKey } = await describe(params, call);
-    const { watchedSessions } = call.connection;
     if (watchedSessions.size >= MAX_WATCHED && !watchedSessions.has(sessionKey)) {
       throw plexusError('QUOTA_EXCEEDED', { message: `a connection can follow ${MAX_WATCHED} sessions`, details: { limit: MAX_WATCHED } });
     }
@@ -72,11 +81,21 @@ export const sessionMethods: SessionMethods = {
   },
 
   'sessions.messages.unsubscribe': async (params, call) => {
+    if (isForeign(params.owner, call)) {
+      const { sessionKey } = await call.ask(routing.sessionAccess, { sessionKey: params.key, owner: params.owner });
+      call.services.connections.unfollow(call.connection, ownerKey(call.connection.principal.tenant, params.owner), sessionKey);
+      return { subscribed: false, key: sessionKey, owner: params.owner };
+    }
     const { sessionKey } = await describe(params, call);
     call.connection.watchedSessions.delete(sessionKey);
     return { subscribed: false, key: sessionKey };
   },
 };
+
+/** A session of somebody else, that may be shared with the caller. */
+function isForeign(owner: string | undefined, { connection }: MethodCall): owner is string {
+  return owner !== undefined && owner !== connection.principal.user;
+}
 
 function describe(params: { key: string; agentId?: string | undefined }, call: MethodCall) {
   return call.ask(routing.describeSession, { sessionKey: params.key, ...(params.agentId === undefined ? {} : { agentId: params.agentId }) });
