@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { createPool } from '@plexus/database';
 import { startTestMesh, type TestMesh, waitFor } from '@plexus/testing';
 import { plexus } from './plexus.js';
 import { attempts } from './random-config.js';
@@ -133,6 +134,39 @@ describe('the configuration of a running mesh', () => {
     await converged();
     expect(mesh.pids()).toEqual(before);
   }, 120_000);
+
+  it('reaches running VMs: their sessions are told of a changed prompt and have acknowledged it', async () => {
+    await run('config', 'apply', file('agents.json5', "{agents: {list: [{id: 'main', default: true}]}}"), '--force');
+    await converged();
+    const sent = await fetch(`${mesh.gateway.http}/v1/chat/send`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${mesh.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ sessionKey: 'agent:main:config', message: 'hello' }),
+    });
+    expect(sent.status).toBe(202);
+    const database = createPool({ url: mesh.databaseUrl, schema: 'scheduler', applicationName: 'spec', max: 1 });
+    try {
+      await waitFor(async () => (await database.query('sessions', `SELECT 1 FROM vm_sessions WHERE agent_id = 'main'`, [])).length > 0, {
+        timeoutMs: 60_000,
+        what: 'a session in a VM',
+      });
+      expect((await run('agents', 'update', 'main', '--system-prompt', 'Answer in verse.')).code).toBe(0);
+      const [row] = await waitFor(
+        async () => {
+          const rows = await database.query<{ body: { data: { agent_config: object } } }>(
+            'updates',
+            `SELECT body FROM vm_outbox WHERE type = 'config_update' AND acked_at IS NOT NULL`,
+            [],
+          );
+          return rows.length > 0 ? rows : undefined;
+        },
+        { timeoutMs: 60_000, what: 'an acknowledged config_update' },
+      );
+      expect(row?.body.data.agent_config).toEqual({ system_prompt: 'Answer in verse.', model: null });
+    } finally {
+      await database.close();
+    }
+  }, 150_000);
 
   it('restarts exactly the service that cannot change at run time, in order, and says so meanwhile', async () => {
     await converged();
