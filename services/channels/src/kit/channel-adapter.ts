@@ -90,7 +90,7 @@ export interface ChannelAdapter<Schema extends z.ZodType = z.ZodType> {
   /** Time limit of one part, in milliseconds. Default 30,000. */
   readonly sendTimeoutMs?: number;
   /** Connects one account. Rejects when it cannot; the kit shows the reason and tries again with back-off. */
-  readonly connect: (port: AccountPort<z.output<Schema>>) => Promise<AccountConnection>;
+  connect(port: AccountPort<z.output<Schema>>): Promise<AccountConnection>;
   /** Puts an error of the platform's client into our words; nothing for errors of the network, which the kit knows. */
   readonly describeError?: (error: unknown) => DescribedError | undefined;
 }
