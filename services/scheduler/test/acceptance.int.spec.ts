@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { BUCKETS, runContracts, SCOPES, sessionContracts, vmContracts } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
-import { waitFor } from '@plexus/testing';
+import { throwAwayFolder, waitFor } from '@plexus/testing';
 import { bootstrapped, FakeConnection } from './support/fake-gateway.js';
 import { MODEL_KEY, SchedulerMesh, TENANT } from './support/mesh.js';
 
@@ -191,10 +191,10 @@ describe('what the scheduler promises', () => {
     const { vmId, runtime, connection } = await readyVm('ned');
     const run = await startRun('ned');
     await waitFor(async () => JSON.stringify(await connection.frames()).includes(run.runId), { timeoutMs: 30_000 });
-    const { hosts } = await mesh.asUser('op', listHosts, {}, ADMIN);
+    const { hosts } = await mesh.asGateway(listHosts, {}, TENANT);
     const host = hosts.find(({ provider }) => provider === 'local') as { hostId: string };
-    await expect(mesh.asUser('ned', drainHost, { hostId: host.hostId })).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
-    await mesh.asUser('op', drainHost, { hostId: host.hostId }, ADMIN);
+    await expect(mesh.asUser('ned', drainHost, { hostId: host.hostId }, ADMIN)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await mesh.asGateway(drainHost, { hostId: host.hostId }, TENANT);
     await becomes('ned', vmId, 'draining');
     expect((await connection.frames()).map(({ frame }) => frame.type)).toContain('drain');
 
@@ -207,7 +207,7 @@ describe('what the scheduler promises', () => {
     await mesh.asUser('ned', ensureVm, {});
     await waitFor(async () => (await mesh.asUser('ned', getVm, { vmId })).vm.reason?.code === 'HOST_DRAINING', { timeoutMs: 30_000 });
 
-    await mesh.asUser('op', drainHost, { hostId: host.hostId, cancel: true }, ADMIN);
+    await mesh.asGateway(drainHost, { hostId: host.hostId, cancel: true }, TENANT);
     await connect(mesh, 'ned', await bootstrapped(mesh, vmId, runtime.epoch + 1));
     await becomes('ned', vmId, 'ready');
     await bootstrapped(mesh, waiting);
@@ -216,6 +216,40 @@ describe('what the scheduler promises', () => {
     );
     expect(twice).toEqual([]);
     await mesh.asUser('oda', terminateVm, { vmId: waiting });
+  });
+
+  it('waits for the host that has the workspace, and starts elsewhere with an empty one only when asked to', async () => {
+    const first = await mesh.only({ ...SHORT, VM_IDLE_MS: '600000' });
+    const { vmId, connection } = await readyVm('uli');
+    await mesh.asUser('uli', pauseVm, { vmId });
+    await becomes('uli', vmId, 'paused');
+    connection.close();
+    const [{ home }] = (await mesh.rows<{ home: string }>('SELECT host_id AS home FROM vms WHERE id = $1', [vmId])) as [{ home: string }];
+    await first.kill('SIGKILL');
+    await mesh.rows(`UPDATE hosts SET beat_at = now() - interval '2 minutes' WHERE id = $1`, [home]);
+    const elsewhere = throwAwayFolder('second-host');
+    try {
+      await mesh.scheduler({ ...SHORT, PLEXUS_STATE_DIR: elsewhere.path });
+      await mesh.asUser('uli', ensureVm, {});
+      await waitFor(async () => (await mesh.asUser('uli', getVm, { vmId })).vm.reason?.code === 'WORKSPACE_HOST_DOWN', { timeoutMs: 30_000 });
+      expect(await mesh.rows('SELECT host_id AS home FROM vms WHERE id = $1', [vmId])).toEqual([{ home }]);
+      await mesh.asUser('uli', ensureVm, { allowEmptyWorkspace: true });
+      const moved = await waitFor(
+        async () => (await mesh.rows<{ home: string }>('SELECT host_id AS home FROM vms WHERE id = $1', [vmId])).find((row) => row.home !== home),
+        {
+          timeoutMs: 30_000,
+          what: 'the VM to be started on the other host',
+        },
+      );
+      expect((await mesh.asGateway(listHosts, {}, TENANT)).hosts).toEqual(
+        expect.arrayContaining([expect.objectContaining({ hostId: home, state: 'lost' }), expect.objectContaining({ hostId: moved.home, state: 'up' })]),
+      );
+      await mesh.asUser('uli', terminateVm, { vmId });
+      await becomes('uli', vmId, 'terminated');
+    } finally {
+      await mesh.endSchedulers();
+      elsewhere.remove();
+    }
   });
 
   it('A20: sessions have VMs of their own and take them along when they end; a shared one is the same for everybody', async () => {

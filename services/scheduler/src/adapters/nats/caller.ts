@@ -28,11 +28,11 @@ export function gatewayTenant({ tenant, principal }: RpcContext): string | undef
   return tenant === NO_TENANT ? undefined : tenant;
 }
 
-/** Hosts belong to the platform, not to a tenant: its operators may see them, and services without a user. */
+/** Hosts belong to the platform, not to a tenant: operators with `operator.admin` may see them, and services that act for nobody. */
 export function operatorOf({ principal }: RpcContext): void {
-  const isService = principal.role === 'service' && principal.user === undefined;
-  if (!isService && !hasScope(principal.scopes, SCOPES.admin)) throw plexusError('MISSING_SCOPE', { details: { scope: SCOPES.admin } });
-  if (!isService && principal.role !== 'operator' && principal.role !== 'user') throw plexusError('FORBIDDEN');
+  if (principal.role === 'service' && principal.user === undefined) return;
+  if (principal.role !== 'operator') throw plexusError('FORBIDDEN', { message: 'Hosts belong to the platform: this takes the role operator.' });
+  if (!hasScope(principal.scopes, SCOPES.admin)) throw plexusError('MISSING_SCOPE', { details: { scope: SCOPES.admin } });
 }
 
 /** Who asks, for the activity list of a VM. */
