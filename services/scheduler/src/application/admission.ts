@@ -1,7 +1,8 @@
 import { createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { plexusError } from '@plexus/contracts';
 import { isStorableText } from '@plexus/kernel';
-import type { AdmissionStore, Bootstrap, IncarnationKey, OwnerKey, ProviderSecrets, WireKey } from './ports.js';
+import type { AdmissionStore, Bootstrap, IncarnationKey, OwnerKey, WireKey } from './ports.js';
+import type { ProviderSecrets } from './provider-secrets.js';
 
 /** Claims of a VM token. */
 export interface VmClaims extends IncarnationKey {

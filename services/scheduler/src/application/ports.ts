@@ -397,11 +397,3 @@ export interface AdmissionStore {
   /** The owner of the incarnation whose socket has this connection generation; undefined: it is not, or no longer, that. */
   holder(key: WireKey, connGen: number): Promise<OwnerKey | undefined>;
 }
-
-/** Provider keys of users, sealed at rest. */
-export interface ProviderSecrets {
-  put(tenant: string, subject: string, name: string, value: string): Promise<void>;
-  get(tenant: string, subject: string, name: string): Promise<string | undefined>;
-  list(tenant: string, subject: string): Promise<{ readonly name: string; readonly updatedAt: string }[]>;
-  delete(tenant: string, subject: string, name: string): Promise<boolean>;
-}

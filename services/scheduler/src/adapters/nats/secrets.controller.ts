@@ -3,7 +3,7 @@ import { Ctx, Payload } from '@nestjs/microservices';
 import type { RpcContext } from '@plexus/bus';
 import { Rpc } from '@plexus/bus/nest';
 import { type DataOf, plexusError, type ReplyOf, SCOPES, vmContracts } from '@plexus/contracts';
-import type { ProviderSecrets } from '../../application/ports.js';
+import type { ProviderSecrets } from '../../application/provider-secrets.js';
 import { SECRETS } from '../../tokens.js';
 import { ownerOf } from './caller.js';
 

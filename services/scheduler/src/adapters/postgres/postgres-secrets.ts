@@ -1,5 +1,5 @@
 import type { Database } from '@plexus/database';
-import type { ProviderSecrets } from '../../application/ports.js';
+import type { ProviderSecrets } from '../../application/provider-secrets.js';
 import type { SecretBox } from '../secret-box.js';
 
 interface SecretRow {
