@@ -18,7 +18,7 @@ import { readCredentials } from './read-credentials.js';
 import { type ShutdownReport, ShutdownSequence } from './shutdown-sequence.js';
 
 /** A bucket of a few documents is read in milliseconds; a server that needs longer is not well. */
-const LOADING_TIMEOUT_MS = 15_000;
+const LOADING_TIMEOUT_MS = 45_000;
 
 export interface StartOptions<Schema extends z.ZodObject> {
   readonly config: Readonly<ServiceConfig<Schema>>;
