@@ -391,6 +391,19 @@ describe('the sockets of VMs', () => {
     });
   });
 
+  it('renews the token of a reliable VM at once and then in time, and turns away one that was fenced meanwhile', async () => {
+    scheduler.tokenRefreshMs = 100;
+    try {
+      const { client, vm, record } = await connected();
+      await waitFor(() => client.frames.filter(({ type }) => type === 'token_refresh').length >= 2, { timeoutMs: 30_000, what: 'two new tokens' });
+      expect(client.frames.find(({ type }) => type === 'token_refresh')).toEqual({ type: 'token_refresh', token: `${vm.vmId}/1/1` });
+      record.epoch = 2;
+      expect(await client.end()).toMatchObject({ code: 4409 });
+    } finally {
+      scheduler.tokenRefreshMs = undefined;
+    }
+  });
+
   describe('heartbeats', () => {
     it('are answered one by one, with the lease and what is wanted of the VM', async () => {
       const { client } = await connected();

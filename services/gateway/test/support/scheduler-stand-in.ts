@@ -20,6 +20,8 @@ export class SchedulerStandIn {
   readonly vms = new Map<string, Vm>();
   readonly tickets = new Map<string, string>();
   beats = 0;
+  /** Set: VMs are told to renew their tokens this often. */
+  tokenRefreshMs: number | undefined;
   /** The next calls of these methods fail as if the service were away. */
   readonly failing = new Set<'frame' | 'mark' | 'beat' | 'read' | 'attach' | 'verify'>();
   /** Frame types that are refused for good. */
@@ -48,7 +50,12 @@ export class SchedulerStandIn {
       found.attached = true;
       found.acked = Math.max(found.acked, recvSeq);
       const init = { user_id: found.owner, org_id: found.tenant, api_keys: {}, sessions: found.sessions };
-      return { connGen: found.connGen, leaseMs: 30_000, heartbeatMs: 10_000, serverRecvSeq: found.mark, serverSentSeq: found.outbox.length, init };
+      const tokens = this.tokenRefreshMs === undefined ? {} : { tokenRefreshMs: this.tokenRefreshMs };
+      return { connGen: found.connGen, leaseMs: 30_000, heartbeatMs: 10_000, serverRecvSeq: found.mark, serverSentSeq: found.outbox.length, init, ...tokens };
+    });
+    bus.serve(vm.refreshVmToken, async ({ vmId, epoch, connGen }) => {
+      this.current(vmId, epoch);
+      return { token: `${vmId}/${epoch}/${connGen}`, refreshAfterMs: this.tokenRefreshMs ?? 60_000 };
     });
     bus.serve(vm.detachVm, async ({ vmId, connGen }) => {
       const found = this.of(vmId);

@@ -24,7 +24,7 @@ export function explain(
   const oldAt = (instance?.startedAt ?? vm.stateSince) + policy.maxLifeMs;
   because.push(
     idleAt <= oldAt
-      ? `It was used ${policy.idleMs / 1_000} s ago or less; then it is paused.`
+      ? `Somebody used it within the last ${policy.idleMs / 1_000} s; idle for longer it is paused.`
       : 'It is used; it will reach its maximum life before it is idle.',
   );
   return { because, until: Math.min(idleAt, oldAt) };
