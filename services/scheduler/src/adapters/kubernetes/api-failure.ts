@@ -42,12 +42,13 @@ export function readFailure(error: unknown): ApiFailure {
       retryAfterMs: retryAfterOf(error.headers, status),
     };
   }
-  const cause = error instanceof Error ? ((error.cause as Error | undefined) ?? error) : undefined;
-  return { status: undefined, reason: undefined, message: shorten(cause?.message || String(error)), retryAfterMs: undefined };
+  // `fetch failed` says nothing, its cause does.
+  const { cause, message } = error as { cause?: { message?: string }; message?: string };
+  return { status: undefined, reason: undefined, message: shorten(cause?.message || message || String(error)), retryAfterMs: undefined };
 }
 
 function isResponse(error: unknown): error is ResponseLike {
-  return error instanceof Error && typeof (error as { code?: unknown }).code === 'number' && 'body' in error;
+  return typeof error === 'object' && error !== null && typeof (error as { code?: unknown }).code === 'number' && 'body' in error;
 }
 
 function statusOf(body: unknown): Record<string, unknown> | undefined {

@@ -4,7 +4,7 @@ import { type Clock, ConfigurationError } from '@plexus/kernel';
 import { ApiCalls } from './api-calls.js';
 import type { KubernetesSettings } from './settings.js';
 
-type Client = typeof import('@kubernetes/client-node');
+export type Client = typeof import('@kubernetes/client-node');
 
 export interface WatchHandle {
   abort(): void;
@@ -33,14 +33,23 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 const POOL_LIFE_MS = 600_000;
 
 /** Reads the configuration, which must be complete; nothing is asked of the cluster yet. The client is loaded only here: it costs 80 MB. */
-export async function connectKubernetes(where: Where, clock: Clock): Promise<Connection> {
-  const client = await import('@kubernetes/client-node');
+export async function connectKubernetes(
+  where: Where,
+  clock: Clock,
+  load: () => Promise<Client> = () => import('@kubernetes/client-node'),
+): Promise<Connection> {
+  const client = await load();
   const config = new client.KubeConfig();
   if (where.KUBERNETES_KUBECONFIG === undefined) loadServiceAccount(config, where);
   else loadKubeconfig(config, where.KUBERNETES_KUBECONFIG, where.KUBERNETES_CONTEXT);
   const server = config.getCurrentCluster()?.server;
   if (server === undefined) throw new ConfigurationError('the Kubernetes configuration names no API server');
   if (!URL.canParse(server)) throw new ConfigurationError(`the Kubernetes configuration names ${JSON.stringify(server)} as API server, which is no URL`);
+  if (server.startsWith('http:') && config.getCurrentCluster()?.skipTLSVerify !== true) {
+    throw new ConfigurationError(
+      `the API server ${server} has no TLS: its kubeconfig must say insecure-skip-tls-verify, or credentials would be sent in the open`,
+    );
+  }
   const configuration = configure(client, config, server, clock);
   const watcher = new client.Watch(config);
   return {

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '@plexus/kernel';
-import { connectKubernetes } from './connection.js';
+import { type Client, connectKubernetes } from './connection.js';
 import { KubernetesProvider, type KubernetesProviderParts } from './kubernetes-provider.js';
 import { kubernetesOptions, type Surroundings } from './options.js';
 import type { KubernetesSettings } from './settings.js';
@@ -8,10 +8,15 @@ import type { KubernetesSettings } from './settings.js';
 export async function openKubernetes(
   settings: KubernetesSettings,
   around: Surroundings,
-  parts: { readonly log: KubernetesProviderParts['log']; readonly clock?: Clock; readonly timings?: KubernetesProviderParts['timings'] },
+  parts: {
+    readonly log: KubernetesProviderParts['log'];
+    readonly clock?: Clock;
+    readonly timings?: KubernetesProviderParts['timings'];
+    readonly load?: () => Promise<Client>;
+  },
 ): Promise<KubernetesProvider> {
   const options = kubernetesOptions(settings, around);
   const clock = parts.clock ?? systemClock;
-  const connection = await connectKubernetes(settings, clock);
+  const connection = await connectKubernetes(settings, clock, parts.load);
   return new KubernetesProvider({ connection, options, clock, log: parts.log, ...(parts.timings && { timings: parts.timings }) });
 }

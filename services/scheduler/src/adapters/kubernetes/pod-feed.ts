@@ -1,5 +1,5 @@
 import type { V1Pod } from '@kubernetes/client-node';
-import type { Clock } from '@plexus/kernel';
+import { type Clock, isAbortError } from '@plexus/kernel';
 import type { IncarnationKey } from '../../application/provider-port.js';
 import type { Listed } from './cluster-objects.js';
 import type { Connection } from './connection.js';
@@ -60,7 +60,8 @@ export class PodFeed {
     this.current = undefined;
     this.cache.clear();
     // A list that hangs ends with its own limit; nobody waits for it.
-    await Promise.race([ending, this.parts.clock.sleep(STOP_MS)]);
+    const patience = new AbortController();
+    await Promise.race([ending?.finally(() => patience.abort()), this.parts.clock.sleep(STOP_MS, patience.signal).catch(ignoreAbort)]);
   }
 
   private repeat(): void {
@@ -71,4 +72,8 @@ export class PodFeed {
 
 function nameOf({ vmId, epoch }: IncarnationKey): string {
   return `${vmId}/${epoch}`;
+}
+
+function ignoreAbort(error: unknown): void {
+  if (!isAbortError(error)) throw error;
 }
