@@ -59,9 +59,10 @@ export class PodFeed {
     const ending = this.current?.stop();
     this.current = undefined;
     this.cache.clear();
+    if (ending === undefined) return;
     // A list that hangs ends with its own limit; nobody waits for it.
     const patience = new AbortController();
-    await Promise.race([ending?.finally(() => patience.abort()), this.parts.clock.sleep(STOP_MS, patience.signal).catch(ignoreAbort)]);
+    await Promise.race([ending.finally(() => patience.abort()), this.parts.clock.sleep(STOP_MS, patience.signal).catch(ignoreAbort)]);
   }
 
   private repeat(): void {

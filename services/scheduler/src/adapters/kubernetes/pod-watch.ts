@@ -85,7 +85,7 @@ export class PodWatch {
   private async list(): Promise<string> {
     const { items, resourceVersion } = await this.parts.list();
     this.lists += 1;
-    this.parts.onList(items);
+    if (!this.stopping.signal.aborted) this.parts.onList(items);
     return resourceVersion;
   }
 
