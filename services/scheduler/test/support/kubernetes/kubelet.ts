@@ -24,6 +24,8 @@ const NODE = 'node-1';
 export class StandInKubelet {
   /** Asked when a Pod appears. */
   trouble: (pod: KubeObject) => Trouble = () => undefined;
+  /** Names of services and where they are; a cluster would have a name server. */
+  readonly services = new Map<string, string>();
   /** True: the node no longer does or says anything; its processes go on. */
   lost = false;
   private readonly running = new Map<string, Running>();
@@ -109,7 +111,7 @@ export class StandInKubelet {
       const mount = mounts.find(({ mountPath }) => text === mountPath || text.startsWith(`${mountPath}/`));
       return mount === undefined ? text : mount.folder + text.slice(mount.mountPath.length);
     };
-    const env = Object.fromEntries(container.env.map(({ name, value }) => [name, real(value.replaceAll('$$(', '$('))]));
+    const env = Object.fromEntries(container.env.map(({ name, value }) => [name, this.resolve(real(value.replaceAll('$$(', '$(')))]));
     const log = openSync(this.logFile(pod), 'a');
     const [command, ...argv] = container.command as [string, ...string[]];
     const child = spawn(command, argv, { cwd: real('/workspace'), env: { PATH: process.env.PATH ?? '', ...env }, stdio: ['ignore', log, log], detached: true });
@@ -126,6 +128,10 @@ export class StandInKubelet {
       this.status(pod, { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' });
       child.kill('SIGKILL');
     });
+  }
+
+  private resolve(value: string): string {
+    return [...this.services].reduce((text, [name, address]) => text.replace(`//${name}/`, `//${address}/`), value);
   }
 
   private exited(pod: KubeObject, exitCode: number): void {
