@@ -257,7 +257,13 @@ export const METRIC_CATALOGUE = define({
     labels: { provider: ['local', 'external', 'docker', 'kubernetes', 'fake', 'unknown'], reason: 'reason codes of VMs' },
   },
   vmLeaseAge: { name: 'plexus_vm_lease_age_seconds', kind: 'gauge', unit: 's', help: 'Age of the oldest heartbeat among VMs that are ready.', labels: {} },
-  vmFencedMessages: { name: 'plexus_vm_fenced_messages_total', kind: 'counter', unit: '{message}', help: 'Messages of old incarnations that were refused.', labels: {} },
+  vmFencedMessages: {
+    name: 'plexus_vm_fenced_messages_total',
+    kind: 'counter',
+    unit: '{message}',
+    help: 'Messages of old incarnations that were refused.',
+    labels: {},
+  },
   vmOrphansReaped: {
     name: 'plexus_vm_orphans_reaped_total',
     kind: 'counter',
