@@ -13,7 +13,7 @@ describe('the internal listener', () => {
   };
   beforeEach(async () => {
     readiness = new Readiness(clock);
-    listener = await openInternalListener({ host: '127.0.0.1', port: 0, readiness, info: () => ({ name: 'probe' }) });
+    listener = await openInternalListener({ host: '127.0.0.1', port: 0, readiness, info: () => ({ name: 'probe' }), config: () => undefined });
   });
   afterEach(() => listener.close());
 
@@ -62,6 +62,6 @@ describe('the internal listener', () => {
 
   it('says so when its port is taken', async () => {
     const port = Number(new URL(listener.url).port);
-    await expect(openInternalListener({ host: '127.0.0.1', port, readiness, info: () => ({}) })).rejects.toThrow('EADDRINUSE');
+    await expect(openInternalListener({ host: '127.0.0.1', port, readiness, info: () => ({}), config: () => undefined })).rejects.toThrow('EADDRINUSE');
   });
 });

@@ -248,4 +248,90 @@ describe('a reload', () => {
     expect(seen).toEqual(['hooks at first', 'hooks']);
     expect(reload.degraded()).toEqual([{ module: 'cron', reason: expect.stringContaining('PLEXUS_SKIP_MODULES') }]);
   });
+
+  it('applies one version at a time with a full reload and a first call as well: the newest is always the last', async () => {
+    const { clock, reload, put } = await startReload({ first: { hooks: { enabled: true } } });
+    const ends: string[] = [];
+    const releases: (() => void)[] = [];
+    let active = 0;
+    let most = 0;
+    const first = reload.onConfig(
+      ['hooks'],
+      'hooks',
+      async ({ revision }) => {
+        most = Math.max(most, ++active);
+        await new Promise<void>((resolve) => releases.push(resolve));
+        active -= 1;
+        ends.push(`${revision}`);
+      },
+      { initial: true },
+    );
+    await clock.advance(0);
+    put({ hooks: { enabled: false } });
+    await clock.advance(300);
+    const full = reload.reloadAll();
+    await clock.advance(0);
+    put({ hooks: { enabled: true } });
+    await clock.advance(300);
+    // Whatever runs at the same time ends youngest first: the older must not be the last word.
+    let over = false;
+    void Promise.all([first, full, reload.idle()]).then(() => {
+      over = true;
+    });
+    while (!over) {
+      releases.pop()?.();
+      await clock.advance(0);
+    }
+    expect([most, ends.at(-1)]).toEqual([1, '4']);
+  });
+
+  it('tries a full reload that failed again in full', async () => {
+    const { clock, reload, progress } = await startReload({ first: { hooks: { enabled: true } } });
+    let calls = 0;
+    let broken = false;
+    await reload.onConfig(['hooks'], 'hooks', () => {
+      calls += 1;
+      if (broken) throw new Error('the hooks are away');
+    });
+    broken = true;
+    await reload.reloadAll();
+    expect([calls, progress()?.failed.length]).toEqual([1, 1]);
+    await clock.advance(10_000);
+    expect(calls).toBeGreaterThan(1);
+    expect(progress()?.failed).toHaveLength(1);
+    broken = false;
+    await clock.advance(120_000);
+    expect(progress()?.failed).toEqual([]);
+  });
+
+  it('never lets one tenant wait for an owner that hangs over the configuration of another', async () => {
+    const { clock, bucket, reload, tenants, put } = await startReload();
+    const applied: string[] = [];
+    await reload.onConfig(['hooks'], 'hooks', ({ tenant }) => {
+      if (tenant === 'acme') return new Promise<void>(() => undefined);
+      applied.push(tenant);
+      return undefined;
+    });
+    put({ hooks: { enabled: true } });
+    await clock.advance(300);
+    bucket.put('other', { hooks: { enabled: true } });
+    await clock.advance(300);
+    expect([applied, tenants.revisionOf('other')]).toEqual([['other'], 4]);
+    // Neither does a full reload of everybody.
+    void reload.reloadAll();
+    await clock.advance(0);
+    expect(applied).toEqual(['other', 'other']);
+  });
+
+  it('tells a failure of one tenant to that tenant alone', async () => {
+    const { clock, reload, put } = await startReload({ skipModules: ['cron'] });
+    await reload.onConfig(['cron'], 'cron', () => undefined);
+    await reload.onConfig(['hooks'], 'hooks', () => {
+      throw new Error('connect ECONNREFUSED db-of-acme');
+    });
+    put({ hooks: { enabled: true } });
+    await clock.advance(300);
+    expect(reload.degraded().map(({ module }) => module)).toEqual(['cron', 'hooks']);
+    expect(reload.leftOut()).toEqual([{ module: 'cron', reason: expect.stringContaining('PLEXUS_SKIP_MODULES') }]);
+  });
 });

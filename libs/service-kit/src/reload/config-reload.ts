@@ -38,18 +38,23 @@ interface TenantReload {
   pendingRestart: readonly string[];
   timer?: Timer;
   firstChangeAt?: number;
+  /** A pass waits for its turn. */
+  due: boolean;
+  /** Settles when everything that was asked for this tenant is done. */
+  tail: Promise<void>;
 }
 
 /**
  * Brings changes of the configuration into force in this process. A change waits until nothing follows it for the quiet time; then the
  * difference to what is in force decides: what is read at use is simply there, each owner takes its hot part on its own, and what only a
- * restart can change stays pending until there was one. Single flight; a change during a pass makes another one.
+ * restart can change stays pending until there was one. One thing at a time for each tenant, whoever asked for it; a change during a pass
+ * makes another one. Tenants do not wait for each other.
  */
 export class ConfigReload {
   private readonly states = new Map<string, TenantReload>();
   private readonly owners: ReloadOwner[] = [];
-  private readonly due = new Set<string>();
-  private running: Promise<void> | undefined;
+  /** Tails of tenants with something under way. */
+  private readonly busy = new Set<Promise<void>>();
   private stopped = false;
 
   constructor(private readonly options: ConfigReloadOptions) {}
@@ -69,12 +74,20 @@ export class ConfigReload {
     const { clock, log, tenants, skipModules } = this.options;
     const skipped = skipModules.includes(label);
     if (skipped) log.warn({ owner: label }, 'a part is left out, as PLEXUS_SKIP_MODULES says');
-    const owner = new ReloadOwner(label, prefixes, apply, { clock, log, skipped, retryNow: (tenant) => this.now(tenant) });
+    const bring = async (tenant: string, options?: { readonly force: boolean }): Promise<void> => {
+      await owner.bring(tenant, tenants.inForceOf(tenant), options);
+      this.options.onProgress();
+    };
+    const owner = new ReloadOwner(label, prefixes, apply, { clock, log, skipped, retryNow: (tenant) => void this.inTurn(tenant, () => bring(tenant)) });
     this.owners.push(owner);
-    for (const tenant of tenants.documented()) {
-      if (initial) await owner.bring(tenant, tenants.inForceOf(tenant), { force: true });
+    const join = async (tenant: string): Promise<void> => {
+      owner.joining.delete(tenant);
+      if (initial) await bring(tenant, { force: true });
       else owner.assume(tenant, tenants.inForceOf(tenant));
-    }
+    };
+    const documented = tenants.documented();
+    for (const tenant of documented) owner.joining.add(tenant);
+    await Promise.all(documented.map((tenant) => this.inTurn(tenant, () => join(tenant))));
     this.options.onProgress();
   }
 
@@ -83,17 +96,19 @@ export class ConfigReload {
     const { tenants, log } = this.options;
     log.info('full reload of this process');
     await tenants.reread();
-    for (const tenant of tenants.documented()) {
+    const anew = async (tenant: string): Promise<void> => {
       tenants.admit(tenant);
-      for (const owner of this.owners) await owner.bring(tenant, tenants.inForceOf(tenant), { force: true });
-      this.judgeRestart(tenant, tenants.inForceOf(tenant));
-    }
+      const desired = tenants.inForceOf(tenant);
+      await Promise.all(this.ownersOf(tenant).map((owner) => owner.bring(tenant, desired, { force: true })));
+      this.judgeRestart(tenant, desired);
+    };
+    await Promise.all(tenants.documented().map((tenant) => this.inTurn(tenant, () => anew(tenant))));
     this.announce(true);
   }
 
   /** Settles when no pass is under way and none is due. */
   async idle(): Promise<void> {
-    while (this.running !== undefined) await this.running;
+    while (this.busy.size > 0) await Promise.all(this.busy);
   }
 
   /** How far this process is with one tenant; undefined when it never had a document. */
@@ -123,12 +138,18 @@ export class ConfigReload {
       .slice(0, limit);
   }
 
-  /** Parts that do not run as configured. */
+  /** Parts that do not run as configured, with a reason that may name any tenant: for whoever operates this process, not for tenants. */
   degraded(): { module: string; reason: string }[] {
-    return this.owners.flatMap((owner) => {
-      const reason = owner.isSkipped ? 'left out, as PLEXUS_SKIP_MODULES says' : owner.anyFailure();
+    const failing = this.owners.flatMap((owner) => {
+      const reason = owner.isSkipped ? undefined : owner.anyFailure();
       return reason === undefined ? [] : [{ module: owner.label, reason }];
     });
+    return [...this.leftOut(), ...failing];
+  }
+
+  /** Parts that run for nobody. What failed for one tenant is in its {@link progressOf}. */
+  leftOut(): { module: string; reason: string }[] {
+    return this.owners.flatMap(({ label, isSkipped }) => (isSkipped ? [{ module: label, reason: 'left out, as PLEXUS_SKIP_MODULES says' }] : []));
   }
 
   modeOf(tenant: string): 'off' | 'hot' | 'hybrid' | 'restart' {
@@ -139,17 +160,21 @@ export class ConfigReload {
     this.stopped = true;
     for (const state of this.states.values()) state.timer?.cancel();
     for (const owner of this.owners) owner.stop();
-    await this.running;
+    await this.idle();
   }
 
   private ownerOf(label: string): ReloadOwner | undefined {
     return this.owners.find((owner) => owner.label === label);
   }
 
+  private ownersOf(tenant: string): ReloadOwner[] {
+    return this.owners.filter(({ joining }) => !joining.has(tenant));
+  }
+
   private stateOf(tenant: string): TenantReload {
     const known = this.states.get(tenant);
     if (known !== undefined) return known;
-    const state: TenantReload = { baseline: this.options.tenants.inForceOf(tenant), pendingRestart: [] };
+    const state: TenantReload = { baseline: this.options.tenants.inForceOf(tenant), pendingRestart: [], due: false, tail: Promise.resolve() };
     this.states.set(tenant, state);
     return state;
   }
@@ -170,36 +195,38 @@ export class ConfigReload {
     state.timer?.cancel();
     delete state.timer;
     delete state.firstChangeAt;
-    if (this.stopped) return;
-    this.due.add(tenant);
-    this.run();
-  }
-
-  private run(): void {
-    this.running ??= this.work().finally(() => {
-      this.running = undefined;
-      if (this.due.size > 0 && !this.stopped) this.run();
+    if (this.stopped || state.due) return;
+    state.due = true;
+    void this.inTurn(tenant, async () => {
+      state.due = false;
+      await this.pass(tenant);
+      this.announce(false);
     });
   }
 
-  private async work(): Promise<void> {
-    for (const tenant of this.due) {
-      this.due.delete(tenant);
-      try {
-        await this.pass(tenant);
-      } catch (error) {
+  /** Does `work` when everything that was asked for this tenant before is done. Never rejects. */
+  private inTurn(tenant: string, work: () => Promise<void>): Promise<void> {
+    const state = this.stateOf(tenant);
+    const turn: Promise<void> = state.tail
+      .then(async () => {
+        if (!this.stopped) await work();
+      })
+      .catch((error: unknown) => {
         reloads.add(1, { outcome: 'failed' });
         this.options.log.error({ err: error, tenant }, 'a reload failed');
-      }
-    }
-    this.announce(false);
+      })
+      .finally(() => this.busy.delete(turn));
+    state.tail = turn;
+    this.busy.add(turn);
+    return turn;
   }
 
   private async pass(tenant: string): Promise<void> {
     const { tenants, log } = this.options;
     const desired = tenants.desiredOf(tenant);
     // A tenant that had no document until now had the defaults: only what differs from them is a change.
-    for (const owner of this.owners) owner.assume(tenant, tenants.inForceOf(tenant));
+    const owners = this.ownersOf(tenant);
+    for (const owner of owners) owner.assume(tenant, tenants.inForceOf(tenant));
     const changed = this.relevant(changedPaths(tenants.inForceOf(tenant).config, desired.config));
     const mode = this.modeOf(tenant);
     if (mode === 'off') {
@@ -210,7 +237,7 @@ export class ConfigReload {
     }
     tenants.admit(tenant);
     const hot = mode !== 'restart';
-    if (hot) await Promise.all(this.owners.map((owner) => owner.bring(tenant, desired)));
+    if (hot) await Promise.all(owners.map((owner) => owner.bring(tenant, desired)));
     this.judgeRestart(tenant, desired);
     reloads.add(1, { outcome: changed.length === 0 ? 'unchanged' : 'applied' });
     if (changed.length > 0)

@@ -27,7 +27,8 @@ export interface OwnerFailure {
 
 interface TenantState {
   applied: ConfigSnapshot | undefined;
-  failure?: { message: string; attempts: number; nextTryAt: number };
+  /** `forced`: the attempt was one that applies everything anew, and so is the next. */
+  failure?: { message: string; attempts: number; nextTryAt: number; forced: boolean };
   retry?: Timer;
 }
 
@@ -39,6 +40,8 @@ const RETRY = { baseMs: 1_000, capMs: 60_000 };
  * again against the newest version, whatever other owners did meanwhile.
  */
 export class ReloadOwner {
+  /** Tenants whose first call still waits for its turn: until then, passes leave this owner alone. */
+  readonly joining = new Set<string>();
   private readonly tenants = new Map<string, TenantState>();
   private stopped = false;
 
@@ -68,15 +71,16 @@ export class ReloadOwner {
     if (this.options.skipped || this.stopped) return;
     const state = this.tenants.get(tenant) ?? { applied: undefined };
     this.tenants.set(tenant, state);
+    const anew = force || state.failure?.forced === true;
     const before = state.applied?.config;
     const paths = before === undefined ? [] : changedPaths(before, desired.config).filter((path) => this.owns(path));
-    if (before !== undefined && paths.length === 0 && !force) {
+    if (before !== undefined && paths.length === 0 && !anew) {
       state.applied = desired;
       this.clear(state);
       return;
     }
     try {
-      const update: ConfigUpdate = { tenant, before, after: desired.config, revision: desired.revision, paths: force ? [] : paths };
+      const update: ConfigUpdate = { tenant, before, after: desired.config, revision: desired.revision, paths: anew ? [] : paths };
       await timeout(
         Promise.resolve().then(() => this.apply(update)),
         APPLY_TIMEOUT_MS,
@@ -85,7 +89,7 @@ export class ReloadOwner {
       state.applied = desired;
       this.clear(state);
     } catch (error) {
-      this.fail(tenant, state, error);
+      this.fail(tenant, state, error, anew);
     }
   }
 
@@ -99,7 +103,7 @@ export class ReloadOwner {
     return { owner: this.label, message: failure.message, attempts: failure.attempts, nextTryAt: new Date(failure.nextTryAt).toISOString() };
   }
 
-  /** First sentence of any failure, for `degraded`. */
+  /** First sentence of any failure, for whoever operates this process: it names a tenant. */
   anyFailure(): string | undefined {
     for (const [tenant, { failure }] of this.tenants) if (failure !== undefined) return `${failure.message} (tenant ${tenant}, ${failure.attempts} attempts)`;
     return undefined;
@@ -110,11 +114,11 @@ export class ReloadOwner {
     for (const state of this.tenants.values()) state.retry?.cancel();
   }
 
-  private fail(tenant: string, state: TenantState, error: unknown): void {
+  private fail(tenant: string, state: TenantState, error: unknown, forced: boolean): void {
     const attempts = (state.failure?.attempts ?? 0) + 1;
     const waitMs = Math.max(100, fullJitter(attempts, RETRY));
     const message = error instanceof Error ? error.message : String(error);
-    state.failure = { message, attempts, nextTryAt: this.options.clock.now() + waitMs };
+    state.failure = { message, attempts, nextTryAt: this.options.clock.now() + waitMs, forced };
     this.options.log.warn(
       { err: error, owner: this.label, tenant, attempts, waitMs },
       'a part could not take its new configuration; it keeps the old one and is tried again',

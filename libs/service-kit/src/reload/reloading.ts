@@ -107,7 +107,8 @@ export class Reloading implements Reload {
       reportedAt: new Date(clock.now()).toISOString(),
       ready: this.options.isReady(),
       restart: this.restart.state,
-      degraded: this.degraded(),
+      // Every tenant may read this: what failed for one is told in its own progress.
+      degraded: this.reload.leftOut(),
       tenants: Object.fromEntries(tenants),
     };
   }

@@ -54,7 +54,10 @@ export class RestartTurn {
     if (paths.length === 0 || this.stopping.signal.aborted) return;
     this.working ??= this.work().finally(() => {
       this.working = undefined;
-      if (this.current !== 'leaving') this.enter('none');
+      if (this.current === 'leaving') return;
+      this.enter('none');
+      // A wish may have come while the lease of the last one was being given back.
+      this.want(this.paths);
     });
   }
 

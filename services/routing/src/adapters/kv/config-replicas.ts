@@ -24,7 +24,8 @@ export class ConfigReplicas {
         reportedAt: report.reportedAt,
         mode: own?.mode ?? ('hybrid' as const),
         restart: report.restart,
-        degraded: report.degraded,
+        // What failed elsewhere is nobody else's business: a report says it in the progress of the tenant that it concerns.
+        degraded: [...report.degraded, ...(own?.progress.failed ?? []).map(({ owner, message }) => ({ module: owner, reason: message }))],
         ...(own !== undefined && { progress: own.progress }),
       };
     });
