@@ -4,7 +4,7 @@ import { isValidAgentId, normaliseAccountId, normaliseAgentId, normaliseMainKey 
 import * as parse from '../parse-session-key.js';
 import { groupHistoryKey, mainSessionKey, peerSessionKey, threadSession } from '../session-key.js';
 import { chatTypeOfKey, looksLikeSessionKey, parseGroupKey, sessionKind, toolSessionKind } from '../session-kind.js';
-import type { Operation } from './suites.js';
+import type { Operation } from './operation.js';
 
 /** Operations of `session-key.json` and `identity-links.json` by the name that the vectors use. */
 export const KEY_OPERATIONS: Readonly<Record<string, Operation>> = {

@@ -1,5 +1,6 @@
 import { stableStringify } from '@plexus/kernel';
-import { type Operation, type Suite, SUITES, type VectorInput } from './suites.js';
+import type { Operation, VectorInput } from './operation.js';
+import { type Suite, SUITES } from './suites.js';
 
 /** A vector that did not hold. */
 export interface VectorFailure {

@@ -17,11 +17,7 @@ import { slackAutoThread } from '../slack-auto-thread.js';
 import { normaliseTarget } from '../target-registry.js';
 import { buildError } from './error-spec.js';
 import { KEY_OPERATIONS } from './key-operations.js';
-
-// Vectors are data from outside: each operation names its own fields, and a wrong one shows as a failed vector.
-// biome-ignore lint/suspicious/noExplicitAny: read from JSON
-export type VectorInput = Record<string, any>;
-export type Operation = (input: VectorInput) => unknown;
+import type { Operation, VectorInput } from './operation.js';
 
 /** What answers the vectors of a file: one function, or one per `op`. */
 export type Suite = Operation | Readonly<Record<string, Operation>>;

@@ -3,8 +3,11 @@ import type { Clock } from '@plexus/kernel';
 import type { Logger } from '@plexus/service-kit';
 import type { z } from 'zod';
 import type { AccountNotes } from './account-notes.js';
+import type { DescribedError } from './channel-error.js';
 import type { HttpHandler } from './http-listener.js';
 import type { PrivateHosts } from './private-hosts.js';
+
+export { ChannelError, type DescribedError } from './channel-error.js';
 
 /** A message of the platform in our words; the kit adds the account. */
 export type ReceivedMessage = Omit<InputOf<typeof channelContracts.messageReceived>, 'account'>;
@@ -68,11 +71,6 @@ export interface AccountConnection {
   close(): Promise<void> | void;
 }
 
-/** How an error of a platform reads. `refused`: nothing but a person can help (wrong token, revoked app). */
-export interface DescribedError extends SendError {
-  readonly refused?: boolean;
-}
-
 /** Everything that makes an adapter. See docs/guides/channel-adapter.md. */
 export interface ChannelAdapter<Schema extends z.ZodType = z.ZodType> {
   /** Name of the channel: source token, command, consumer and NATS role follow from it. */
@@ -93,12 +91,4 @@ export interface ChannelAdapter<Schema extends z.ZodType = z.ZodType> {
   connect(port: AccountPort<z.output<Schema>>): Promise<AccountConnection>;
   /** Puts an error of the platform's client into our words; nothing for errors of the network, which the kit knows. */
   readonly describeError?: (error: unknown) => DescribedError | undefined;
-}
-
-/** For `describeError`-less adapters and for refusals of the kit itself. */
-export class ChannelError extends Error {
-  override readonly name = 'ChannelError';
-  constructor(readonly described: DescribedError) {
-    super(described.message);
-  }
 }

@@ -1,7 +1,7 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
 import { lookup as lookupAll } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { ChannelError } from './channel-adapter.js';
+import { ChannelError } from './channel-error.js';
 import type { PrivateHosts } from './private-hosts.js';
 
 type Done = (error: Error | null, address: string | LookupAddress[], family?: number) => void;

@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { ChannelError } from './channel-adapter.js';
+import { ChannelError } from './channel-error.js';
 import { guardedLookup, guardedUrl } from './guarded-address.js';
 import type { PrivateHosts } from './private-hosts.js';
 

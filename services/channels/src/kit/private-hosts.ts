@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { ChannelError } from './channel-adapter.js';
+import { ChannelError } from './channel-error.js';
 
 /** Networks that the public internet does not route: what a URL of a tenant must not reach unless the operator allows it. */
 const PRIVATE = new BlockList();

@@ -1,0 +1,14 @@
+import type { channelContracts } from '@plexus/contracts';
+
+/** How an error of a platform reads. `refused`: nothing but a person can help (wrong token, revoked app). */
+export interface DescribedError extends channelContracts.SendError {
+  readonly refused?: boolean;
+}
+
+/** For `describeError`-less adapters and for refusals of the kit itself. */
+export class ChannelError extends Error {
+  override readonly name = 'ChannelError';
+  constructor(readonly described: DescribedError) {
+    super(described.message);
+  }
+}
