@@ -10,7 +10,7 @@ export { configHash, diffPaths, ROOT_PATH } from './reload/diff-paths.js';
 export { type PlannedAction, planReload, type ReloadPlan, ruleFor } from './reload/plan-reload.js';
 export { RELOAD_RULES, type ReloadOwner, type ReloadRule } from './reload/reload-rules.js';
 export { DEFAULT_RELOAD, type ReloadSettings, reloadSettings } from './reload/reload-settings.js';
-export { type DirectoryOptions, resolveAgentDir, resolveWorkspace, type SharedDirectory, sharedAgentDirs } from './resolve/agent-dirs.js';
+export { type DirectoryOptions, resolveAgentDir, resolveWorkspace, type SharedDirectory, sharedAgentDirs, withLinksResolved } from './resolve/agent-dirs.js';
 export { defaultAgentId, findAgent, namedAgentIds } from './resolve/agents.js';
 export { type Avatar, type AvatarFault, type AvatarOptions, checkAvatar, MAX_AVATAR_BYTES, readAvatar } from './resolve/avatar.js';
 export { type BindingConflict, bindingConflicts, bindingKey } from './resolve/binding-conflicts.js';
@@ -54,5 +54,5 @@ export { resolveSecret, type SecretFault, type SecretSources } from './secrets/r
 export { type MasterKey, type MasterKeys, needsReseal, openSecret, parseMasterKey, resealSecret, type SealFault, sealSecret } from './secrets/seal.js';
 export { isSecretRef, referenceName, SecretRef } from './secrets/secret-ref.js';
 export type { ChannelDeclaration, PluginDeclaration } from './validate/plugin-declaration.js';
-export { redactValue } from './validate/quote-value.js';
+export { redactSecrets, redactValue } from './validate/quote-value.js';
 export { type Validation, type ValidateOptions, validateTenantConfig } from './validate/validate.js';

@@ -158,6 +158,32 @@ describe('loadConfigFile', () => {
     expect(codes(load(`${'['.repeat(100)}${']'.repeat(100)}`))).toEqual(['. too_deep']);
   });
 
+  it('says with every refusal what stands there and what to do', () => {
+    const faults = ['{ a: }', '{ a: [1', '{ a: NaN }', `${'['.repeat(100)}${']'.repeat(100)}`].map((text) => load(text));
+    expect(faults.map((result) => result.ok || result.error[0])).toEqual([
+      expect.objectContaining({ code: 'syntax', value: '}', fix: expect.stringContaining('quote') }),
+      expect.objectContaining({ code: 'syntax', value: 'end of the text', fix: expect.stringContaining('quote') }),
+      expect.objectContaining({ code: 'not_json', value: 'NaN', fix: expect.stringContaining('number') }),
+      expect.objectContaining({ code: 'too_deep', value: expect.anything(), fix: expect.stringContaining('levels') }),
+    ]);
+    write('big.json5', `"${'x'.repeat(MAX_FILE_BYTES)}"`);
+    const broken = load({ a: { $include: 'gone' }, b: { $include: 3 }, c: { $include: '.' }, d: { $include: 'big.json5' }, e: { $include: '../x' } });
+    expect(broken.ok ? [] : broken.error.filter(({ fix }) => fix === undefined)).toEqual([]);
+  });
+
+  it('names every file that it looked for, also those that are missing or broken', () => {
+    write('broken.json5', '{');
+    const looked: string[] = [];
+    const result = load(
+      { a: { $include: './broken.json5' }, b: { $include: './gone.json5' }, c: { $include: '../outside.json5' } },
+      {
+        onFile: (file: string) => looked.push(path.relative(folder, file)),
+      },
+    );
+    expect(result.ok).toBe(false);
+    expect(looked).toEqual(['plexus.json5', 'broken.json5', 'gone.json5']);
+  });
+
   it('takes any text without throwing', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {

@@ -3,6 +3,7 @@ import { err, ok, type Result } from '@plexus/kernel';
 import JSON5 from 'json5';
 import { type ConfigIssue, sortIssues } from '../issue.js';
 import { configHash } from '../reload/diff-paths.js';
+import { redactValue } from '../validate/quote-value.js';
 import { type FileAccess, fileErrorCode, nodeFiles } from './file-access.js';
 import { isInside } from './inside-folder.js';
 import { isForbiddenKey, isPlainObject, mergeIncludes } from './merge.js';
@@ -20,6 +21,8 @@ export interface LoadOptions {
   readonly env?: Variables;
   /** Instead of the files of this machine: the text at an absolute path; throws where there is none. Paths then have no links. */
   readonly readFile?: (path: string) => string | Uint8Array;
+  /** Told the absolute path of every file that is looked for, also of those that are missing or broken. */
+  readonly onFile?: (path: string) => void;
 }
 
 export interface LoadedConfig {
@@ -36,7 +39,7 @@ export interface LoadedConfig {
  * links are resolved. Returns every issue at once; `path` is the place in the document, or the file where there is none.
  */
 export function loadConfigFile(file: string, options: LoadOptions = {}): Result<LoadedConfig, ConfigIssue[]> {
-  const loader = new Loader(path.resolve(file), options.readFile === undefined ? nodeFiles : textFiles(options.readFile));
+  const loader = new Loader(path.resolve(file), options.readFile === undefined ? nodeFiles : textFiles(options.readFile), options.onFile);
   const document = loader.load();
   const issues = loader.issues;
   if (issues.length === 0) issues.push(...brokenReferences(document));
@@ -54,6 +57,7 @@ class Loader {
   constructor(
     private readonly first: string,
     private readonly access: FileAccess,
+    private readonly onFile: (path: string) => void = () => undefined,
   ) {
     this.folder = path.dirname(first);
   }
@@ -72,6 +76,7 @@ class Loader {
   private read(file: string, at: string, chain: readonly string[]): unknown {
     let real: string;
     let text: Uint8Array;
+    this.onFile(file);
     try {
       real = this.access.realPath(file);
       if (chain.length > 0 && !isInside(this.realFolder, real))
@@ -100,10 +105,12 @@ class Loader {
       const value: unknown = JSON5.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
       const problem = shapeProblem(value);
       if (problem === undefined) return { value };
-      this.report(joinPath(at, problem.path), problem.code, `${problem.message} (in ${file})`);
+      this.report(joinPath(at, problem.path), problem.code, `${problem.message} (in ${file})`, problem.value);
     } catch (error) {
-      const position = error instanceof SyntaxError ? /at \d+:\d+$/.exec(error.message)?.[0] : undefined;
-      this.report(at, 'syntax', position === undefined ? `${file} is no JSON5 text` : `${file} stops being JSON5 ${position}`);
+      const [, found = '', position] = (error instanceof SyntaxError && /^JSON5: (.*) (at \d+:\d+)$/s.exec(error.message)) || [];
+      if (position === undefined) return this.report(at, 'syntax', `${file} is no JSON5 text in UTF-8`);
+      const value = found === 'invalid end of input' ? 'end of the text' : /^invalid character '(.*)'$/s.exec(found)?.[1];
+      this.report(at, 'syntax', `${file} stops being JSON5 ${position}`, value);
     }
     return undefined;
   }
@@ -142,7 +149,7 @@ class Loader {
     return this.read(target, at.replace(/\.?\$include(\.\d+)?$/, ''), chain);
   }
 
-  private report(at: string, code: string, message: string, value?: string): undefined {
+  private report(at: string, code: string, message: string, value?: unknown): undefined {
     const fix = FIXES[code];
     this.issues.push({ path: at, code, message, ...(value !== undefined && { value }), ...(fix !== undefined && { fix }) });
   }
@@ -153,19 +160,29 @@ const FIXES: Readonly<Record<string, string>> = {
   include_cycle: 'leave out one of the includes',
   forbidden_key: 'use another name',
   file_too_large: 'split the file with $include',
+  syntax: 'correct the text there: most often a quote, comma or bracket is missing',
+  not_json: 'write a finite number, or a text in quotes',
+  too_deep: `nest at most ${MAX_NESTING} levels`,
+  unreadable_file: 'create the file, or correct its name or permissions',
+  not_a_file: 'name a regular file',
+  bad_include: 'write a path in quotes, or a list of such paths',
+  include_too_deep: 'include the file from one that is less deep',
+  too_many_includes: 'join small files into larger ones',
+  include_not_object: 'include an object there, or remove the settings beside the include',
 };
 
 /** JSON5 knows numbers that JSON does not, and nesting without end would exhaust every reader. */
-function shapeProblem(root: unknown): { path: string; code: string; message: string } | undefined {
+function shapeProblem(root: unknown): { path: string; code: string; message: string; value: unknown } | undefined {
   let level = [{ value: root, path: '' }];
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > MAX_NESTING) return { path: '', code: 'too_deep', message: `nested deeper than ${MAX_NESTING} levels` };
+    if (depth > MAX_NESTING) return { path: '', code: 'too_deep', message: `nested deeper than ${MAX_NESTING} levels`, value: redactValue(root) };
     const below: typeof level = [];
     for (const { value, path: at } of level) {
-      if (typeof value === 'number' && !Number.isFinite(value)) return { path: at, code: 'not_json', message: 'Infinity and NaN cannot be stored' };
+      if (typeof value === 'number' && !Number.isFinite(value))
+        return { path: at, code: 'not_json', message: 'Infinity and NaN cannot be stored', value: String(value) };
       if (typeof value !== 'object' || value === null) continue;
       for (const key of Object.keys(value)) {
-        if (isForbiddenKey(key)) return { path: joinPath(at, key), code: 'forbidden_key', message: `the key ${key} is not accepted` };
+        if (isForbiddenKey(key)) return { path: joinPath(at, key), code: 'forbidden_key', message: `the key ${key} is not accepted`, value: key };
         below.push({ value: (value as Record<string, unknown>)[key], path: joinPath(at, key) });
       }
     }

@@ -6,6 +6,9 @@ const LAST_WORDS = new Set([
   'passwd',
   'passphrase',
   'pwd',
+  'pass',
+  'pat',
+  'dsn',
   'credential',
   'credentials',
   'authorization',
@@ -39,7 +42,13 @@ export function isSecretName(name: string): boolean {
     .filter((word) => word !== '');
   const last = words.at(-1);
   if (last === undefined) return false;
-  return LAST_WORDS.has(last) || (last === 'key' && BEFORE_KEY.has(words.at(-2) ?? ''));
+  return LAST_WORDS.has(last) || (last === 'key' && isSecretKey(name, words.at(-2) ?? ''));
+}
+
+/** A key is a secret when it is said to be one. Among environment variables (`OPENAI_KEY`) nearly every key is: all but public ones. */
+function isSecretKey(name: string, wordBefore: string): boolean {
+  const isVariable = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/.test(name);
+  return BEFORE_KEY.has(wordBefore) || (isVariable && wordBefore !== 'public');
 }
 
 /** True for a text in which something has the form of a secret. */

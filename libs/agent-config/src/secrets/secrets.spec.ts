@@ -94,11 +94,25 @@ describe('resolveSecret', () => {
 });
 
 describe('secret names and forms', () => {
-  it.each(['token', 'botToken', 'API_KEY', 'apiKey', 'client-secret', 'signingSecret', 'password', 'PLEXUS_MASTER_KEY'])('%s names a secret', (name) =>
-    expect(isSecretName(name)).toBe(true),
-  );
-  it.each(['tokens', 'maxTokens', 'sessionKey', 'mainKey', 'key', 'tokenFile', 'author', 'secretary', ''])('%s names none', (name) =>
-    expect(isSecretName(name)).toBe(false),
+  it.each([
+    'token',
+    'botToken',
+    'API_KEY',
+    'apiKey',
+    'client-secret',
+    'signingSecret',
+    'password',
+    'PLEXUS_MASTER_KEY',
+    'OPENAI_KEY',
+    'STRIPE_KEY',
+    'SMTP_PASS',
+    'smtpPass',
+    'GITHUB_PAT',
+    'DB_DSN',
+  ])('%s names a secret', (name) => expect(isSecretName(name)).toBe(true));
+  it.each(['tokens', 'maxTokens', 'sessionKey', 'mainKey', 'key', 'tokenFile', 'SSH_PUBLIC_KEY', 'AWS_KEY_ID', 'bypass', 'author', 'secretary', ''])(
+    '%s names none',
+    (name) => expect(isSecretName(name)).toBe(false),
   );
   it.each(['sk-proj-abcdefghijk', 'xoxb-123456789-abc', '123456789:AAabcdefghijklmnopqrstuvwxyz012345', 'postgresql://u:p@h/d'])(
     '%s has the form of a secret',

@@ -21,16 +21,23 @@ export function redactValue(value: unknown, path: readonly string[] = []): unkno
   return copy(value, path.some(isSecretName), 0);
 }
 
+/** A copy of a value in full length: only secrets, by name or by form, are replaced. */
+export function redactSecrets(value: unknown, path: readonly string[] = []): unknown {
+  return copy(value, path.some(isSecretName), Number.NEGATIVE_INFINITY);
+}
+
+/** `depth` counts up from 0 for a short copy; from minus infinity nothing is ever too long. */
 function copy(value: unknown, secret: boolean, depth: number): unknown {
   if (value === null || typeof value === 'boolean' || value === undefined) return value;
   // A reference to a secret is what one should see; anything else under a secret's name is not.
   if (secret) return isSecretRef(value) && !(typeof value === 'object' && 'sealed' in value) ? value : REDACTED;
   if (typeof value === 'number') return value;
-  if (typeof value === 'string') return looksSecret(value) ? REDACTED : value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value;
+  const isShort = depth >= 0;
+  if (typeof value === 'string') return looksSecret(value) ? REDACTED : isShort && value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value;
   if (typeof value !== 'object') return `[${typeof value}]`;
-  if (Array.isArray(value))
-    return depth >= MAX_DEPTH || value.length > MAX_MEMBERS ? `[list of ${value.length}]` : value.map((inner) => copy(inner, false, depth + 1));
+  const isTooLarge = (members: number): boolean => isShort && (depth >= MAX_DEPTH || members > MAX_MEMBERS);
+  if (Array.isArray(value)) return isTooLarge(value.length) ? `[list of ${value.length}]` : value.map((inner) => copy(inner, false, depth + 1));
   const keys = Object.keys(value);
-  if (depth >= MAX_DEPTH || keys.length > MAX_MEMBERS) return `[object with ${keys.length} keys]`;
+  if (isTooLarge(keys.length)) return `[object with ${keys.length} keys]`;
   return Object.fromEntries(keys.map((key) => [key, copy((value as Record<string, unknown>)[key], isSecretName(key), depth + 1)]));
 }
