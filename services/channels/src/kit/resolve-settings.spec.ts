@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
@@ -12,7 +12,7 @@ describe('settings of an account', () => {
   let folder: string;
   const sources = (more: object = {}) => ({ env: { TOKEN: 'abc', EMPTY: '' }, folders: [], forbidden: [], ...more });
   beforeAll(() => {
-    folder = mkdtempSync(path.join(tmpdir(), 'settings-'));
+    folder = realpathSync(mkdtempSync(path.join(tmpdir(), 'settings-')));
     writeFileSync(path.join(folder, 'token'), 'from-file\n');
   });
   afterAll(() => rmSync(folder, { recursive: true }));
@@ -43,5 +43,24 @@ describe('settings of an account', () => {
     await expect(resolveSettings({ token }, schema, sources({ folders: [folder] }))).resolves.toEqual({ token: 'from-file' });
     const outside = { file: path.join(folder, '..', path.basename(folder), 'token') };
     await expect(resolveSettings({ token: outside }, schema, sources({ forbidden: [folder] }))).rejects.toThrow('not read from that folder');
+  });
+
+  it('are judged by where a file lies, whatever links lead to it', async () => {
+    const own = path.join(folder, 'own');
+    const mounted = path.join(folder, 'mounted');
+    for (const name of [own, mounted]) mkdirSync(name);
+    writeFileSync(path.join(own, 'key'), 'of-the-mesh');
+    writeFileSync(path.join(mounted, '..data'), 'of-the-tenant');
+    symlinkSync('..data', path.join(mounted, 'token'));
+    symlinkSync(own, path.join(folder, 'other-name'));
+    symlinkSync(path.join(own, 'key'), path.join(mounted, 'harmless'));
+    const read = (file: string, more: object) => resolveSettings({ token: { file: path.join(folder, file) } }, schema, sources(more));
+    for (const file of ['other-name/key', 'mounted/harmless', 'other-name/gone']) {
+      await expect(read(file, { forbidden: [own] })).rejects.toThrow('not read from that folder');
+    }
+    await expect(read('own/key', { forbidden: [path.join(folder, 'other-name')] })).rejects.toThrow('not read from that folder');
+    await expect(read('mounted/harmless', { folders: [mounted] })).rejects.toThrow('not read from that folder');
+    await expect(read('mounted/token', { folders: [mounted], forbidden: [own] })).resolves.toEqual({ token: 'of-the-tenant' });
+    await expect(read('other-name/key', { folders: [path.join(folder, 'other-name')] })).resolves.toEqual({ token: 'of-the-mesh' });
   });
 });

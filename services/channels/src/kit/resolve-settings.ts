@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { nodeFiles, withLinksResolved } from '@plexus/agent-config';
 import type { z } from 'zod';
 
 /** What secrets may be read from. */
@@ -60,7 +61,8 @@ function variable(name: string, at: string, { env }: SecretSources): string {
 }
 
 async function fileSecret(file: string, at: string, { folders, forbidden }: SecretSources): Promise<string> {
-  const full = path.resolve(file);
+  // Judged by where it lies: a link must lead neither into a folder of our own nor out of those that are for secrets.
+  const full = withLinksResolved(path.resolve(file), nodeFiles);
   if (!path.isAbsolute(file)) throw new SettingsProblem(`${at}: the file must be named by its absolute path`);
   const allowed = folders.length === 0 || folders.some((folder) => isWithin(full, folder));
   if (!allowed || forbidden.some((folder) => isWithin(full, folder))) throw new SettingsProblem(`${at}: secrets are not read from that folder`);
@@ -75,6 +77,6 @@ async function fileSecret(file: string, at: string, { folders, forbidden }: Secr
 }
 
 function isWithin(file: string, folder: string): boolean {
-  const relative = path.relative(path.resolve(folder), file);
-  return relative === '' || (!relative.startsWith('..') && !path.isAbsolute(relative));
+  const relative = path.relative(withLinksResolved(path.resolve(folder), nodeFiles), file);
+  return relative === '' || (relative.split(path.sep, 1)[0] !== '..' && !path.isAbsolute(relative));
 }
