@@ -1,4 +1,5 @@
 export { type ConfigEntry, ConfigRecord, decodeConfigEntry, encodeConfigEntry } from './config-store/config-entry.js';
+export { readConfigHistory } from './config-store/config-history.js';
 export { dropParts, loadParts, MAX_CONFIG_BYTES, storeParts } from './config-store/config-parts.js';
 export { readConfigEntry } from './config-store/read-config-entry.js';
 export { type BaseConfig, baseConfig } from './config/base-config.js';

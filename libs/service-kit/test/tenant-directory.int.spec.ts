@@ -1,6 +1,8 @@
 import { type Bucket, type Bus, connectBus } from '@plexus/bus';
 import { BUCKETS } from '@plexus/contracts';
+import { systemClock } from '@plexus/kernel';
 import { waitFor } from '@plexus/testing';
+import { readConfigHistory } from '../src/config-store/config-history.js';
 import { createLogger, type Logger } from '../src/log/create-logger.js';
 import type { ConfigChange } from '../src/tenants/tenant-directory.js';
 import { WatchedTenantDirectory } from '../src/tenants/watched-tenant-directory.js';
@@ -82,6 +84,25 @@ describe('WatchedTenantDirectory', () => {
     await bucket.delete('_');
     await seen('was deleted');
     expect(tenants.has('acme')).toBe(true);
+  });
+
+  it('starts with the last valid version when the newest is invalid, like everybody who runs already; a deletion in between is the last word', async () => {
+    const startAnother = async (): Promise<WatchedTenantDirectory> => {
+      const another = new WatchedTenantDirectory(log);
+      await another.start(await bus.kv(BUCKETS.config), await bus.kv(BUCKETS.configParts), (key) => readConfigHistory(bus, key, systemClock));
+      return another;
+    };
+    await bucket.put('acme', { defaultOwner: 'zoe' });
+    const valid = await bucket.put('acme', { defaultOwner: 'anna' });
+    await bucket.put('acme', { agent: {} });
+    const newest = await bucket.put('acme', '{"agents":');
+    await bucket.put('_', { tenants: { Acme: {} } });
+    const another = await startAnother();
+    expect(another.snapshot('acme')).toMatchObject({ revision: valid, config: { defaultOwner: 'anna' } });
+    expect(another.rejectedOf('acme')).toMatchObject({ revision: newest, issues: [{ code: 'syntax' }] });
+    await bucket.delete('acme');
+    await bucket.put('acme', { agent: {} });
+    expect((await startAnother()).snapshot('acme')).toMatchObject({ revision: 0, config: { defaultOwner: 'ops' } });
   });
 
   it('goes on when a listener fails', async () => {

@@ -4,6 +4,7 @@ import { AbortedError, type Clock, systemClock, timeout, ulid } from '@plexus/ke
 import { counter, gauge, histogram, observe, shutdownTelemetry } from '@plexus/telemetry';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
+import { readConfigHistory } from '../config-store/config-history.js';
 import { type InternalListener, openInternalListener } from '../health/internal-listener.js';
 import { Readiness } from '../health/readiness.js';
 import { KeyDirectory } from '../identity/key-directory.js';
@@ -154,7 +155,8 @@ export async function startService<Schema extends z.ZodObject>(
     listener: InternalListener,
   ): Promise<Pick<ServiceContext, 'bus' | 'identity' | 'tenants'> & { readonly directory: WatchedTenantDirectory }> {
     log.debug({ internalUrl: listener.url, nats: config.NATS_URL }, 'connecting');
-    const tenants = new WatchedTenantDirectory(log.child({ part: 'configuration' }));
+    const tenants = new WatchedTenantDirectory(log.child({ part: 'configuration' }), clock);
+    shutdown.add('listeners', 'tenant directory', () => tenants.stop());
     let identity: MeshIdentity | undefined;
     const ready = (): MeshIdentity => {
       if (identity === undefined) throw new TypeError('calls are served only once the identity exists');
@@ -176,7 +178,7 @@ export async function startService<Schema extends z.ZodObject>(
     const revocations = new Revocations();
     const loading = Promise.all([
       SigningKey.publish(name, instanceId, keyBucket, clock, log),
-      tenants.start(configBucket, partsBucket),
+      tenants.start(configBucket, partsBucket, (key) => readConfigHistory(bus, key, clock)),
       revocations.start(revocationBucket),
     ]);
     const [key] = await timeout(loading, LOADING_TIMEOUT_MS, { clock, signal, what: 'reading of configuration and revocations' });
