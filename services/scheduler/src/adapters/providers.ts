@@ -25,7 +25,8 @@ const FACTORIES: Readonly<Partial<Record<ConfiguredProvider, Factory>>> = {
   local: openLocal,
   external: openExternal,
   docker: async ({ config, log }) => (await import('./docker/open-docker.js')).openDocker({ config, cluster: requireCluster(config, 'docker'), log }),
-  kubernetes: async (dependencies) => (await import('./kubernetes/open-configured.js')).openConfigured(dependencies),
+  kubernetes: async ({ config, log }) =>
+    (await import('./kubernetes/open-configured.js')).openConfigured({ config, cluster: requireCluster(config, 'kubernetes'), log }),
 };
 
 /** The providers that `PROVIDER` names, in its order. Throws `ConfigurationError` that says which setting is missing or forbidden. */

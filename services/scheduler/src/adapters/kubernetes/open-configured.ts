@@ -1,19 +1,16 @@
-import { type ProviderDependencies, requireCluster } from '../providers.js';
+import type { SchedulerConfig } from '../../config.js';
+import type { KubernetesProvider, KubernetesProviderParts } from './kubernetes-provider.js';
 import { openKubernetes } from './open.js';
-import type { KubernetesProvider } from './kubernetes-provider.js';
 
 /** The provider with the settings of this service. Of the scheduler's own environment only what a container can use goes along. */
-export function openConfigured({ config, log }: ProviderDependencies): Promise<KubernetesProvider> {
+export function openConfigured(parts: {
+  readonly config: SchedulerConfig;
+  readonly cluster: string;
+  readonly log: KubernetesProviderParts['log'];
+}): Promise<KubernetesProvider> {
+  const { config, cluster, log } = parts;
   const { LANG, TZ, PLEXUS_MODEL_BASE_URL, PLEXUS_MODEL } = config;
   const environment = Object.entries({ LANG, TZ, PLEXUS_MODEL_BASE_URL, PLEXUS_MODEL }).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return openKubernetes(
-    config,
-    {
-      cluster: requireCluster(config, 'kubernetes'),
-      controlPlaneUrl: config.CONTROL_PLANE_WS,
-      environment: Object.fromEntries(environment),
-      maxLifeMs: config.VM_MAX_LIFE_MS,
-    },
-    { log },
-  );
+  const { CONTROL_PLANE_WS: controlPlaneUrl, VM_MAX_LIFE_MS: maxLifeMs } = config;
+  return openKubernetes(config, { cluster, controlPlaneUrl, environment: Object.fromEntries(environment), maxLifeMs }, { log });
 }
