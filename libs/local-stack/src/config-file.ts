@@ -6,7 +6,6 @@ import { loadConfigFile } from '@plexus/agent-config';
 import { type FSWatcher, watch } from 'chokidar';
 import type { ConfigTarget } from './config-target.js';
 
-/** Quiet time behind the last event: editors write in several steps. */
 const SETTLE_MS = 200;
 /** Editors that replace a file leave a moment without one. */
 const MISSING_RETRY_MS = 150;
@@ -22,18 +21,24 @@ export interface ConfigFileOptions {
   readonly note: (line: string) => void;
   /** SHA-256 of the text that was last brought to the mesh by an earlier process, and where to keep it. */
   readonly memory: { read(): string | undefined; write(digest: string): void };
+  /** What only this machine can tell of a document: folders, and where links lead. Sentences; none: it is fine. */
+  readonly check?: (document: unknown) => readonly string[];
+  /** Quiet time behind the last event, in milliseconds. Default 200: editors write in several steps. */
+  readonly settleMs?: number;
 }
 
 /** What became of one look at the file. */
-export type FileOutcome = 'applied' | 'unchanged' | 'missing' | 'invalid';
+export type FileOutcome = 'applied' | 'unchanged' | 'missing' | 'invalid' | 'outdated';
 
 /**
  * Follows a configuration file and everything that it includes. Every event only schedules a look; a look reads the whole, and brings it to
  * the mesh when its text differs from the last. An invalid file is skipped with the reason, what is in force stays. What the mesh changes
  * by itself is written back into a file that includes nothing; that write is recognised by its hash and not brought to the mesh again.
+ * Where it could not be written back, the file is outdated: the next save is refused with a word about it, the one after that replaces it.
  */
 export class ConfigFile {
   private readonly file: string;
+  private readonly settleMs: number;
   /** One for each folder with a file that takes part: entries of other folders are nobody's business. */
   private readonly watchers = new Map<string, FSWatcher>();
   private watched = new Set<string>();
@@ -42,14 +47,17 @@ export class ConfigFile {
   private pending = false;
   private lastDigest: string | undefined;
   private lastRejected: string | undefined;
+  /** The mesh's text that somebody was told about, and the save that was refused for it. */
+  private outdated: { readonly digest: string; readonly save: string } | undefined;
   private includesOthers = false;
   private readonly stopping = new AbortController();
 
   /** Looks that read a text other than the last; for tests and for people. */
-  readonly counts: Record<FileOutcome, number> = { applied: 0, unchanged: 0, missing: 0, invalid: 0 };
+  readonly counts: Record<FileOutcome, number> = { applied: 0, unchanged: 0, missing: 0, invalid: 0, outdated: 0 };
 
   constructor(private readonly options: ConfigFileOptions) {
     this.file = path.resolve(options.file);
+    this.settleMs = options.settleMs ?? SETTLE_MS;
     this.lastDigest = options.memory.read();
     this.watched.add(this.file);
   }
@@ -78,6 +86,11 @@ export class ConfigFile {
     writeFileSync(temporary, text, { mode: statSync(this.file).mode & 0o777 });
     renameSync(temporary, this.file);
     this.options.note(`the configuration was changed in the mesh; written to ${this.file}`);
+  }
+
+  /** True while a look is under way and another one follows it. */
+  get isPending(): boolean {
+    return this.pending;
   }
 
   /** Settles when no look is due or under way. */
@@ -120,7 +133,7 @@ export class ConfigFile {
         this.running = undefined;
         if (!this.pending) return;
         this.pending = false;
-        this.schedule(SETTLE_MS);
+        this.schedule(this.settleMs);
       });
     return this.running;
   }
@@ -135,23 +148,26 @@ export class ConfigFile {
       await sleep(MISSING_RETRY_MS, undefined, { signal: this.stopping.signal }).catch(() => undefined); // aborted: the next check ends it
       if (this.stopping.signal.aborted) return;
     }
-    const loaded = loadConfigFile(this.file);
-    if (!loaded.ok)
-      return this.skip(loaded.error.map(({ path: at, message, fix }) => `${at || 'document'}: ${message}${fix === undefined ? '' : ` (${fix})`}`).join('; '));
+    const loaded = await this.loadAndFollow();
+    if (!loaded.ok) return this.skip(loaded.error.map(issueLine).join('; '));
     const { document, files } = loaded.value;
-    await this.follow(files);
     this.includesOthers = files.length > 1;
     const text = this.includesOthers ? JSON.stringify(document) : readFileSync(this.file, 'utf8');
     if (digestOf(text) === this.lastDigest) {
       this.counts.unchanged += 1;
+      this.lastRejected = undefined;
       return;
     }
-    await this.bring(text);
+    const problems = this.options.check?.(document) ?? [];
+    if (problems.length > 0) return this.skip(problems.join('; '));
+    await this.bring(text, saveOf(files));
   }
 
-  private async bring(text: string): Promise<void> {
+  private async bring(text: string, save: string): Promise<void> {
     for (let race = 0; race < RACES; race += 1) {
-      const { etag } = await this.options.target.current();
+      const current = await this.options.target.current();
+      if (current.exists && this.isOutdated(digestOf(current.text), digestOf(text), save)) return;
+      const { etag } = current;
       const result = await this.options.target.apply(text, etag);
       if (result.outcome === 'conflict') continue;
       if (result.outcome === 'rejected') return this.skip(result.reason);
@@ -162,6 +178,19 @@ export class ConfigFile {
       return;
     }
     throw new Error('others write the configuration all the time');
+  }
+
+  /** True when the mesh was changed since the file was last brought there, and whoever saves the file was not told yet. */
+  private isOutdated(inForce: string, wanted: string, save: string): boolean {
+    if (this.lastDigest === undefined || inForce === this.lastDigest || inForce === wanted) return false;
+    if (this.outdated?.digest === inForce) return this.outdated.save === save;
+    this.outdated = { digest: inForce, save };
+    this.counts.outdated += 1;
+    this.options.note(
+      `${this.file} was not brought to the mesh: the configuration was changed there meanwhile and the file knows nothing of it. ` +
+        'Take the changes over (`plexus config diff` with the file shows them) and save it again; that replaces what is in force.',
+    );
+    return true;
   }
 
   private skip(reason: string): void {
@@ -175,10 +204,23 @@ export class ConfigFile {
     this.options.memory.write(this.lastDigest);
   }
 
-  /** Included files are watched as well, wherever they lie below the folder. */
-  private async follow(files: readonly string[]): Promise<void> {
-    this.watched = new Set([this.file, ...files.map((name) => path.resolve(name))]);
-    for (const folder of new Set([...this.watched].map((name) => path.dirname(name)))) await this.watchFolder(folder);
+  /** Reads the file with its includes. Those that are missing or broken are watched as well: mending one of them must be noticed. */
+  private async loadAndFollow(): Promise<ReturnType<typeof loadConfigFile>> {
+    for (;;) {
+      const lookedFor = [this.file];
+      const loaded = loadConfigFile(this.file, { onFile: (name) => lookedFor.push(name) });
+      // What happened in a folder before it was watched shows in no event: read again.
+      if (!(await this.follow(lookedFor))) return loaded;
+    }
+  }
+
+  /** True when folders are watched that were not before. */
+  private async follow(files: readonly string[]): Promise<boolean> {
+    const before = this.watchers.size;
+    const existing = files.map(nearestExisting);
+    this.watched = new Set([...files, ...existing]);
+    for (const folder of new Set(existing.map((name) => path.dirname(name)))) await this.watchFolder(folder);
+    return this.watchers.size > before;
   }
 
   private async watchFolder(folder: string): Promise<void> {
@@ -186,11 +228,28 @@ export class ConfigFile {
     const watcher = watch(folder, { depth: 0, ignoreInitial: true });
     this.watchers.set(folder, watcher);
     watcher.on('all', (_event, changed) => {
-      if (this.watched.has(path.resolve(changed))) this.schedule(SETTLE_MS);
+      if (this.watched.has(path.resolve(changed))) this.schedule(this.settleMs);
     });
     watcher.on('error', (error) => this.options.note(`${folder} cannot be watched: ${(error as Error).message}`));
     await new Promise<void>((resolve) => watcher.once('ready', resolve));
   }
+}
+
+/** The file itself where its folder exists; else the first folder on the way to it that is missing. */
+function nearestExisting(file: string): string {
+  let name = file;
+  while (!existsSync(path.dirname(name))) name = path.dirname(name);
+  return name;
+}
+
+/** One issue as one sentence for people. */
+export function issueLine({ path: at, message, fix }: { readonly path: string; readonly message: string; readonly fix?: string }): string {
+  return `${at || 'document'}: ${message}${fix === undefined ? '' : ` (${fix})`}`;
+}
+
+/** Tells one save of the files from another, also when their text is the same. */
+function saveOf(files: readonly string[]): string {
+  return files.map((file) => statSync(file).mtimeMs).join(' ');
 }
 
 function digestOf(text: string): string {

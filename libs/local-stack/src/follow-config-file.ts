@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { nodeFiles, validateTenantConfig } from '@plexus/agent-config';
 import { BUCKETS } from '@plexus/contracts';
-import { ConfigFile } from './config-file.js';
+import { ConfigFile, issueLine } from './config-file.js';
 import { GatewayConfigTarget } from './config-target.js';
 import { readPrivate, writePrivate } from './private-file.js';
 import { DEMO_INTEGRATOR } from './state.js';
@@ -10,6 +11,8 @@ export interface FollowConfigOptions {
   readonly file: string;
   /** Where the hash of what was last brought to the mesh is kept. */
   readonly digestFile: string;
+  /** State folder: where folders of agents lie that are not configured. */
+  readonly stateDir: string;
   /** HTTP address of the gateway, and a token of somebody who may write the configuration. */
   readonly gateway: string;
   readonly token: string;
@@ -29,6 +32,8 @@ export async function followConfigFile(options: FollowConfigOptions): Promise<Fo
     file,
     target: new GatewayConfigTarget(options.gateway, options.token, `file ${path.basename(file)}`),
     note,
+    // The mesh runs on this machine, but its services see only text: links of folders and avatar files are looked at here.
+    check: (document) => validateTenantConfig(document, { stateDir: options.stateDir, fileSystem: nodeFiles }).issues.map(issueLine),
     memory: { read: () => readPrivate(digestFile), write: (digest) => writePrivate(digestFile, digest) },
   });
   const { connectBus } = await import('@plexus/bus');

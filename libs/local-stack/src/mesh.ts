@@ -159,6 +159,7 @@ class Launch {
     this.following = await followConfigFile({
       file,
       digestFile: this.paths.configFileDigest,
+      stateDir: this.paths.root,
       gateway: mesh.gateway.http,
       token: state.token,
       natsUrl: mesh.nats,
