@@ -21,7 +21,12 @@ export const startRun = defineCommand({
     history: z.array(HistoryMessage).max(200).describe('Oldest first, without the message itself.'),
     extraSystemPrompt: z.string().optional(),
     systemPrompt: z.string().optional(),
-    model: z.string().optional(),
+    model: z.string().optional().describe('Name of the model at its provider.'),
+    modelProvider: z
+      .string()
+      .max(128)
+      .optional()
+      .describe("Provider in the tenant's configuration that offers the model; its address and key are looked up when the message leaves for the VM."),
     scopeKey: z.string().default('user').describe('user | agent:<id> | session:<id> | shared; decides whose VM.'),
     timeoutMs: z.number().int().min(1_000).default(600_000).describe('Without any event for so long the run ends as RUN_TIMEOUT.'),
   }),

@@ -15,6 +15,7 @@ export const reliable = { fseq: Fseq.optional(), fack: Fack.optional() };
 export const Encrypted = z.looseObject({
   alg: z.literal('aes-256-gcm'),
   kdf: z.literal('hkdf-sha256'),
+  salt: z.string().max(64).optional().describe('Of the key of this box alone.'),
   iv: z.string().max(64),
   tag: z.string().max(64),
   ciphertext: z.string().max(65_536),

@@ -5,8 +5,18 @@ export { AgentSettings, Encrypted, HistoryMessage, historyText } from './frame-p
 export { FrameReceiver, type FrameReceiverOptions, type NumberedFrame, type Received } from './frame-receiver.js';
 export { type Attached, FrameSender, type FrameSenderOptions, type OutgoingFrame, withFack } from './frame-sender.js';
 export { LIMITS } from './limits.js';
-export { MESH_FRAMES, type MeshFrame, type MeshFrameOf, type MeshFrameType, MessageMetadata, StartSessionData } from './mesh-frames.js';
+export {
+  MESH_FRAMES,
+  type MeshFrame,
+  type MeshFrameOf,
+  type MeshFrameType,
+  MessageMetadata,
+  ModelEndpointOffer,
+  MODEL_ENDPOINT_PURPOSE,
+  StartSessionData,
+} from './mesh-frames.js';
 export { BadFrameBudget, TokenBucket } from './rate.js';
+export { type BoxAddress, openBox, sealBox } from './sealed-box.js';
 export { RECONNECT_ALERT_AFTER, reconnectDelayMs } from './reconnect-delay.js';
 export { isRunEnd, RunEventData, type RuntimeEvent, type Usage } from './run-event.js';
 export { SessionReport, VM_FRAMES, type VmFrame, type VmFrameOf, type VmFrameType } from './vm-frames.js';

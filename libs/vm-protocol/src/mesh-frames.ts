@@ -61,6 +61,20 @@ export const StopSessionFrame = z.looseObject({
   ...reliable,
 });
 
+/** What boxes of a model endpoint are sealed for; their name is `<session>/<run>/<provider>`. */
+export const MODEL_ENDPOINT_PURPOSE = 'model-endpoint';
+
+/** Where the model of a run is: sealed `{"baseUrl","apiKey"?}`, or why that cannot be said. Both absent: nothing is known of the provider. */
+export const ModelEndpointOffer = z.looseObject({
+  provider: z.string().max(128).describe('Its name in the configuration.'),
+  sealed: z.array(Encrypted).max(2).optional().describe('The same text for each bootstrap secret that the incarnation may have.'),
+  fault: z
+    .looseObject({ code: z.string().max(128), message: z.string().max(2_000) })
+    .optional()
+    .describe('The run ends with it.'),
+});
+export type ModelEndpointOffer = z.infer<typeof ModelEndpointOffer>;
+
 /** What goes with a message. All optional: a plain mesh may send an empty object, and the runtime then names the run itself. */
 export const MessageMetadata = z.looseObject({
   run_id: RunId.optional(),
@@ -70,6 +84,7 @@ export const MessageMetadata = z.looseObject({
   system_prompt: z.string().max(200_000).nullish().describe('Replaces that of the session for this run.'),
   extra_system_prompt: z.string().max(200_000).nullish().describe('Added behind the system prompt for this run.'),
   model: z.string().max(256).nullish(),
+  model_endpoint: ModelEndpointOffer.nullish().describe('Asked instead of the endpoint that the runtime was started with.'),
   steer: z.boolean().optional().describe('A further message for the run `run_id`, which is going on.'),
   message_id: z.string().max(256).optional().describe('With `steer`: recognises a message that came twice.'),
   traceparent: z.string().max(128).optional().describe('W3C trace context; comes back on every event of the run.'),

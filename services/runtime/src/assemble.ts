@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '@plexus/kernel';
 import { FrameReceiver, FrameSender, type MeshFrame, type OutgoingFrame } from '@plexus/vm-protocol';
 import { EchoAgent, whyNoModel } from './adapters/agents/echo-agent.js';
+import { EndpointAgent } from './adapters/agents/endpoint-agent.js';
 import { ModelAgent } from './adapters/agents/model-agent.js';
 import { JournalFile } from './adapters/file/journal-file.js';
 import { GatewayLink, type LinkExit } from './adapters/ws/gateway-link.js';
@@ -83,11 +84,24 @@ export function assemble(config: RuntimeConfig, log: Log, clock: Clock = systemC
   };
 }
 
-function chooseAgent({ model: settings }: RuntimeConfig, fence: Fence, log: Log): Agent {
+function chooseAgent(config: RuntimeConfig, fence: Fence, log: Log): Agent {
+  const { vmId, epoch, bootstrapSecret, model: settings } = config;
+  const beforeCall = (signal: AbortSignal): Promise<void> => fence.open(signal);
+  return new EndpointAgent({
+    vmId,
+    epoch,
+    bootstrapSecret,
+    without: agentWithout(settings, beforeCall, log),
+    at: (endpoint) => new ModelAgent({ ...endpoint, log, beforeCall }),
+  });
+}
+
+/** Who answers runs that come without an endpoint. */
+function agentWithout(settings: RuntimeConfig['model'], beforeCall: (signal: AbortSignal) => Promise<void>, log: Log): Agent {
   const { baseUrl, model, apiKey } = settings;
   if (baseUrl === undefined || model === undefined) {
-    log('info', 'no model is configured, messages are echoed');
+    log('info', 'no model is configured here: messages that bring no endpoint are echoed');
     return new EchoAgent(whyNoModel(settings));
   }
-  return new ModelAgent({ baseUrl, model, apiKey, log, beforeCall: (signal) => fence.open(signal) });
+  return new ModelAgent({ baseUrl, model, apiKey, log, beforeCall });
 }

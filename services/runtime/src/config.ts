@@ -31,6 +31,8 @@ export interface RuntimeConfig {
   readonly model: { readonly baseUrl?: string; readonly model?: string; readonly apiKey?: string };
   readonly ticket: string;
   readonly token: string;
+  /** Opens what the mesh sealed for this incarnation. */
+  readonly bootstrapSecret: string;
   readonly orphanPolicy: 'adopt' | 'die';
 }
 
@@ -46,7 +48,7 @@ export function readConfig(env: NodeJS.ProcessEnv, firstLine: string): RuntimeCo
   const bootstrap = json.ok ? Bootstrap.safeParse(json.value) : undefined;
   if (environment.success && bootstrap?.success) {
     const { data } = environment;
-    const { ticket, token, orphanPolicy, modelApiKey } = bootstrap.data;
+    const { ticket, token, bootstrapSecret, orphanPolicy, modelApiKey } = bootstrap.data;
     return Object.freeze({
       userId: data.VM_USER_ID,
       vmId: data.VM_ID,
@@ -57,6 +59,7 @@ export function readConfig(env: NodeJS.ProcessEnv, firstLine: string): RuntimeCo
       model: Object.freeze({ baseUrl: data.PLEXUS_MODEL_BASE_URL, model: data.PLEXUS_MODEL, apiKey: modelApiKey || undefined }),
       ticket,
       token,
+      bootstrapSecret,
       orphanPolicy,
     });
   }

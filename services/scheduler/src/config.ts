@@ -68,6 +68,10 @@ export const schedulerConfig = z.object({
   PLEXUS_MODEL_BASE_URL: z.string().optional().describe('OpenAI-compatible endpoint, passed on to runtimes.'),
   PLEXUS_MODEL: z.string().optional().describe('Model name, passed on to runtimes.'),
   PLEXUS_MODEL_API_KEY: z.string().optional().describe('Key of that endpoint; handed to runtimes on stdin, never in their environment.'),
+  MODEL_SECRET_FOLDERS: z
+    .string()
+    .default('')
+    .describe('Folders from which {file} references of model providers may be read, separated by commas. Empty: everywhere but in folders of Plexus itself.'),
   PATH: z.string().optional().describe('Passed on to runtimes.'),
   HOME: z.string().optional().describe('Passed on to runtimes.'),
   LANG: z.string().optional().describe('Passed on to runtimes.'),
@@ -80,4 +84,32 @@ export function runtimeEnvironment(config: SchedulerConfig): Record<string, stri
   const { PATH, HOME, LANG, TZ, PLEXUS_MODEL_BASE_URL, PLEXUS_MODEL } = config;
   const entries = Object.entries({ PATH, HOME, LANG, TZ, PLEXUS_MODEL_BASE_URL, PLEXUS_MODEL });
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+/** The variables that references of model providers may name; a snapshot of this process's own. */
+export function secretVariables(): Readonly<Record<string, string | undefined>> {
+  return { ...process.env };
+}
+
+/** Files and folders that hold secrets of Plexus itself. */
+export function ownSecretFiles(
+  config: SchedulerConfig & { readonly PLEXUS_STATE_DIR?: string | undefined; readonly NATS_NKEY_SEED_FILE?: string | undefined },
+): string[] {
+  const {
+    PLEXUS_STATE_DIR,
+    NATS_NKEY_SEED_FILE,
+    VM_TOKEN_SECRET_FILE,
+    VM_TOKEN_SECRET_PREVIOUS_FILE,
+    PLEXUS_MASTER_KEY_FILE,
+    PLEXUS_MASTER_KEY_PREVIOUS_FILE,
+  } = config;
+  const own = [
+    PLEXUS_STATE_DIR,
+    NATS_NKEY_SEED_FILE,
+    VM_TOKEN_SECRET_FILE,
+    VM_TOKEN_SECRET_PREVIOUS_FILE,
+    PLEXUS_MASTER_KEY_FILE,
+    PLEXUS_MASTER_KEY_PREVIOUS_FILE,
+  ];
+  return [...own, '/proc', '/sys', '/run/secrets/plexus', '/run/secrets/kubernetes.io'].filter((file) => file !== undefined);
 }

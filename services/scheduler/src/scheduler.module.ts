@@ -29,10 +29,11 @@ import { PostgresSecrets } from './adapters/postgres/postgres-secrets.js';
 import { declareTemplates } from './adapters/postgres/postgres-templates.js';
 import { PostgresVmStore } from './adapters/postgres/postgres-vm-store.js';
 import { PrismaVmCatalogue } from './adapters/postgres/prisma-vm-catalogue.js';
+import { modelProviders, sealingKeys } from './adapters/model-providers.js';
 import { openProviders } from './adapters/providers.js';
 import { limitsOf, sandboxes } from './adapters/sandbox-settings.js';
 import { SecretBox } from './adapters/secret-box.js';
-import { Admission } from './application/admission.js';
+import { Admission, bootstrapSecretOf } from './application/admission.js';
 import { AttachExternal } from './application/attach-external.js';
 import { ChangeSignal } from './application/change-signal.js';
 import { ConfigUpdates } from './application/config-updates.js';
@@ -41,13 +42,14 @@ import { EnsureVm } from './application/ensure-vm.js';
 import { guardEpochs } from './application/epoch-guard.js';
 import { HandOver } from './application/hand-over.js';
 import { ManageVms } from './application/manage-vms.js';
+import { ModelEndpoints } from './application/model-endpoints.js';
 import type { OwnerKey } from './application/ports.js';
 import type { ProviderRegistry } from './application/provider-port.js';
 import { Reconciler } from './application/reconciler.js';
 import { RunCommands } from './application/run-commands.js';
 import { RunWatch } from './application/run-watch.js';
 import { ScanLoop } from './application/scan-loop.js';
-import type { schedulerConfig } from './config.js';
+import { ownSecretFiles, type schedulerConfig, secretVariables } from './config.js';
 import { fencingProblem, LOCAL_POLICY, type VmPolicy } from './domain/policy.js';
 import { loadMasterKeys, loadVmSecrets } from './secrets.js';
 import { loadTemplates } from './templates.js';
@@ -105,6 +107,9 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
   const resealed = (await providerSecrets?.reseal()) ?? 0;
   if (resealed > 0) log.info({ resealed }, 'provider keys were sealed with the new master key');
 
+  const sealing = sealingKeys(masterKeys);
+  if (sealing === 'unusable') log.warn('the master key is not 32 bytes in base64 or hex: sealed keys of model providers cannot be opened');
+
   const replica = context.instanceId;
   const newVmId = (): string => `vm-${ulid()}`;
   const changes = new ChangeSignal();
@@ -141,6 +146,18 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
     leaseMs: policy.leaseMs,
     model: { baseUrl: config.PLEXUS_MODEL_BASE_URL, model: config.PLEXUS_MODEL },
     admission,
+    endpoints: new ModelEndpoints(
+      modelProviders((tenant) => tenants.get(tenant), {
+        env: secretVariables(),
+        folders: config.MODEL_SECRET_FOLDERS.split(',')
+          .map((folder) => folder.trim())
+          .filter((folder) => folder !== ''),
+        forbidden: ownSecretFiles(config),
+        masterKeys: sealing === 'unusable' ? undefined : sealing,
+      }),
+      (key) => [secrets.current, secrets.previous].filter((secret) => secret !== undefined).map((secret) => bootstrapSecretOf(secret, key)),
+    ),
+    isExternal: (name) => providers.all.some((provider) => provider.name === name && provider.kind === 'external'),
     onTransition,
     onFenced: () => fencedMessages.add(1),
   });
@@ -232,7 +249,7 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
         if (vmId !== undefined) noticed(vmId);
       });
       loop.start();
-      await context.reload.onConfig(['agents.list'], 'vm-config', (change) => configUpdates.apply(change));
+      await context.reload.onConfig(['agents.list', 'agents.defaults.model', 'models'], 'vm-config', (change) => configUpdates.apply(change));
       context.onShutdown('consumers', 'scan loop', async () => {
         listening.stop();
         await loop.stop();

@@ -38,7 +38,7 @@ function fromFile(path: string, { readFile }: SecretSources): Result<string, Sec
   try {
     text = readFile(path);
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    const reason = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unreadable';
     return err({ code: 'unreadable_file', message: `the file ${path} cannot be read (${reason})` });
   }
   const value = text.replace(/\r?\n$/, '');

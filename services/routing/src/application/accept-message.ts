@@ -3,7 +3,7 @@ import { plexusError } from '@plexus/contracts';
 import { admitToQueue } from '../domain/queue-policy.js';
 import { type MessageHandling, type RunRequest, requestHash } from '../domain/run-request.js';
 import { composeRunStart } from '../domain/run-start.js';
-import { findAgent, type SessionAddress } from '../domain/session-address.js';
+import type { SessionAddress } from '../domain/session-address.js';
 import { mergeEntry } from '../domain/session-entry.js';
 import { endCancelled } from './cancel-run.js';
 import { messageAppended, runCancel, runEnded, runSteer, sessionChanged } from './outgoing.js';
@@ -53,7 +53,7 @@ export class AcceptMessage {
 
   /** Throws PAYLOAD_TOO_LARGE. */
   requireSendable(config: TenantConfig, address: SessionAddress, runId: string, request: RunRequest): void {
-    composeRunStart({ ...address, ...request, sessionId: '', runId }, findAgent(config, address.agentId), [], { messages: 0, bytes: 0 });
+    composeRunStart({ ...address, ...request, sessionId: '', runId }, config, [], { messages: 0, bytes: 0 });
   }
 
   /** The same inside a transaction of the caller. */

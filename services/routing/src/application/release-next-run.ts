@@ -4,7 +4,6 @@ import { gather, joinMessages, releaseAt, type Waiting } from '../domain/queue-p
 import { queueSettings } from '../domain/queue-settings.js';
 import { sameReplyPlace } from '../domain/reply-route.js';
 import { composeRunStart, type HistoryLimits } from '../domain/run-start.js';
-import { findAgent } from '../domain/session-address.js';
 import { jsonBytes } from '../domain/text-limits.js';
 import { runEnded, runStart } from './outgoing.js';
 import type { Outgoing, RoutingTransaction, StoredRun, StoredSession } from './ports.js';
@@ -59,7 +58,7 @@ export class ReleaseNextRun {
   /** Throws PAYLOAD_TOO_LARGE. */
   async compose(tx: RoutingTransaction, config: TenantConfig | undefined, run: Omit<StoredRun, 'requestHash'>, message: string): Promise<Outgoing> {
     const history = await tx.history(run.sessionId, run.messageSeq, this.#limits);
-    return runStart(run, composeRunStart({ ...run, message }, config && findAgent(config, run.agentId), history, this.#limits));
+    return runStart(run, composeRunStart({ ...run, message }, config, history, this.#limits));
   }
 
   async #start(

@@ -1,3 +1,4 @@
+import { TenantConfig, type TenantConfigInput } from '@plexus/agent-config';
 import fc from 'fast-check';
 import { composeRunStart, newestThatFit } from './run-start.js';
 import { jsonBytes } from './text-limits.js';
@@ -28,14 +29,30 @@ test('history is the newest messages in their order, within both limits, and nev
   );
 });
 
+const configOf = (input: TenantConfigInput) => TenantConfig.parse(input);
+
 test('the agent configuration decides model, prompt and whose VM it is', () => {
-  expect(composeRunStart(run, { id: 'main', model: 'm', systemPrompt: 'p', scope: 'session' }, [], limits)).toMatchObject({
+  const agent = (more: object) => configOf({ agents: { list: [{ id: 'main', ...more }] } });
+  expect(composeRunStart(run, agent({ model: 'm', systemPrompt: 'p', scope: 'session' }), [], limits)).toMatchObject({
     model: 'm',
     systemPrompt: 'p',
     scopeKey: `session:${run.sessionId}`,
   });
-  expect(composeRunStart(run, { id: 'main', scope: 'agent' }, [], limits).scopeKey).toBe('agent:main');
-  expect(composeRunStart(run, undefined, [], limits)).toMatchObject({ scopeKey: 'user', history: [] });
+  expect(composeRunStart(run, agent({ scope: 'agent' }), [], limits).scopeKey).toBe('agent:main');
+  expect(composeRunStart(run, agent({ sandbox: { scope: 'agent' } }), [], limits).scopeKey).toBe('agent:main');
+  const started = composeRunStart(run, undefined, [], limits);
+  expect(started).toMatchObject({ scopeKey: 'user', history: [] });
+  expect(started).not.toHaveProperty('model');
+});
+
+test('a model is that of the agent, else of agents.defaults, else models.default, and comes with its provider', () => {
+  const models = { providers: { acme: { baseUrl: 'http://a', models: [{ id: 'm1' }] } }, default: 'acme/m0' };
+  const started = (agents: TenantConfigInput['agents']) => composeRunStart(run, configOf({ agents, models }), [], limits);
+  expect(started({ list: [{ id: 'main' }] })).toMatchObject({ model: 'm0', modelProvider: 'acme' });
+  expect(started({ defaults: { model: 'm1' }, list: [{ id: 'main' }] })).toMatchObject({ model: 'm1', modelProvider: 'acme' });
+  const own = started({ defaults: { model: 'm1' }, list: [{ id: 'main', model: 'else/where' }] });
+  expect(own.model).toBe('else/where');
+  expect(own).not.toHaveProperty('modelProvider');
 });
 
 test('a message that no command can carry is refused when it is accepted, not when it is sent', () => {

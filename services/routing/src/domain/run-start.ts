@@ -1,4 +1,4 @@
-import type { AgentConfig } from '@plexus/agent-config';
+import { findAgent, ownerKeyOf, resolveModel, resolveSandbox, type TenantConfig } from '@plexus/agent-config';
 import { type InputOf, plexusError, type runContracts } from '@plexus/contracts';
 import { jsonBytes } from './text-limits.js';
 
@@ -25,15 +25,17 @@ export interface StartableRun {
 }
 
 /**
- * Composes `cmd run.start`. `history` is oldest first; of what does not fit, the oldest is left out.
+ * Composes `cmd run.start` as the configuration says: prompt, model with its provider, and whose VM. `history` is oldest first; of what does not fit, the oldest is left out.
  * Throws PAYLOAD_TOO_LARGE when message and prompts alone are more than one command carries.
  */
 export function composeRunStart(
   run: StartableRun,
-  agent: AgentConfig | undefined,
+  config: TenantConfig | undefined,
   history: readonly HistoryMessage[],
   limits: HistoryLimits,
 ): InputOf<typeof runContracts.startRun> {
+  const agent = config && findAgent(config, run.agentId);
+  const { model, provider } = config === undefined ? {} : resolveModel(config, run.agentId);
   const fixed = [run.message, run.extraSystemPrompt, agent?.systemPrompt].reduce((sum, text) => sum + (text === undefined ? 0 : jsonBytes(text)), 0);
   if (fixed > MAX_COMMAND_BYTES) throw plexusError('PAYLOAD_TOO_LARGE', { details: { bytes: fixed, maxBytes: MAX_COMMAND_BYTES } });
   return {
@@ -46,8 +48,9 @@ export function composeRunStart(
     history: newestThatFit(history, { messages: limits.messages, bytes: Math.min(limits.bytes, MAX_COMMAND_BYTES - fixed) }),
     ...(run.extraSystemPrompt === undefined ? {} : { extraSystemPrompt: run.extraSystemPrompt }),
     ...(agent?.systemPrompt === undefined ? {} : { systemPrompt: agent.systemPrompt }),
-    ...(agent?.model === undefined ? {} : { model: agent.model }),
-    scopeKey: scopeKeyOf(agent, run),
+    ...(model === undefined ? {} : { model }),
+    ...(provider === undefined ? {} : { modelProvider: provider }),
+    scopeKey: config === undefined ? 'user' : ownerKeyOf(resolveSandbox(config, run.agentId).scope, run),
     timeoutMs: run.timeoutMs,
   };
 }
@@ -60,17 +63,4 @@ export function newestThatFit<M extends { readonly text: string }>(messages: rea
     if (bytes > limits.bytes) break;
   }
   return messages.slice(from);
-}
-
-function scopeKeyOf(agent: AgentConfig | undefined, run: StartableRun): string {
-  switch (agent?.scope) {
-    case 'agent':
-      return `agent:${run.agentId}`;
-    case 'session':
-      return `session:${run.sessionId}`;
-    case 'shared':
-      return 'shared';
-    default:
-      return 'user';
-  }
 }

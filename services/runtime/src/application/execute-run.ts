@@ -33,15 +33,17 @@ export interface RunDependencies {
 }
 
 /** Puts the turn together from the session's settings and the message's own. */
-export function turnOf({ session, message }: Pick<RunOrder, 'session' | 'message'>): AgentTurn {
+export function turnOf({ session, message, runId }: Pick<RunOrder, 'session' | 'message' | 'runId'>): AgentTurn {
   const { agent_config: settings } = session;
   const { metadata, history } = message.data;
+  const offer = metadata.model_endpoint ?? undefined;
   const systemPrompt = [metadata.system_prompt ?? settings.system_prompt, metadata.extra_system_prompt].filter((part) => part).join('\n\n');
   return {
     message: message.data.message,
     history: history.map((one) => ({ role: one.role, text: historyText(one) })),
     ...(systemPrompt && { systemPrompt }),
     model: metadata.model ?? settings.model ?? undefined,
+    ...(offer && { endpoint: { offer, boxName: `${session.session_id}/${runId}/${offer.provider}` } }),
     temperature: settings.temperature ?? undefined,
     maxTokens: settings.max_tokens ?? undefined,
   };

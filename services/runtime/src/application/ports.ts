@@ -1,4 +1,4 @@
-import type { HistoryMessage, Usage } from '@plexus/vm-protocol';
+import type { HistoryMessage, ModelEndpointOffer, Usage } from '@plexus/vm-protocol';
 import type { JournalEntry } from '../domain/journal-state.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -18,6 +18,8 @@ export interface AgentTurn {
   readonly history: readonly { readonly role: HistoryMessage['role']; readonly text: string }[];
   readonly systemPrompt?: string;
   readonly model?: string;
+  /** Where that model is, when the mesh says it; sealed. */
+  readonly endpoint?: { readonly offer: ModelEndpointOffer /** Name its boxes were sealed under. */; readonly boxName: string };
   readonly temperature?: number;
   readonly maxTokens?: number;
 }

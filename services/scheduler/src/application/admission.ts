@@ -79,8 +79,7 @@ export class Admission {
 
   /** Key material that an incarnation and this service share. Derived, so that it is stored nowhere. */
   private bootstrapSecret(key: IncarnationKey): string {
-    const info = `plexus/vm/bootstrap/v1:${key.vmId}:${key.epoch}`;
-    return Buffer.from(hkdfSync('sha256', this.options.rootSecret, 'plexus', info, SECRET_BYTES)).toString('base64url');
+    return bootstrapSecretOf(this.options.rootSecret, key);
   }
 
   /** Consumes a ticket. Rejects with TICKET_INVALID, whatever is wrong with it. */
@@ -103,6 +102,12 @@ export class Admission {
     if (!current.live) throw plexusError('VM_FENCED', { details: { currentEpoch: current.currentEpoch } });
     return { ...claims, userId: current.owner.subject, orgId: current.owner.tenant };
   }
+}
+
+/** Key material that an incarnation and the scheduler share, derived from a root secret. */
+export function bootstrapSecretOf(rootSecret: string, { vmId, epoch }: IncarnationKey): string {
+  const info = `plexus/vm/bootstrap/v1:${vmId}:${epoch}`;
+  return Buffer.from(hkdfSync('sha256', rootSecret, 'plexus', info, SECRET_BYTES)).toString('base64url');
 }
 
 function hashOf(ticket: string): Uint8Array {

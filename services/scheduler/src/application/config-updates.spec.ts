@@ -1,6 +1,8 @@
+import { TenantConfig, type TenantConfigInput } from '@plexus/agent-config';
 import { type AgentUpdate, changedAgents, ConfigUpdates } from './config-updates.js';
 
-const list = (...agents: { id: string; systemPrompt?: string; model?: string; name?: string }[]) => ({ agents: { list: agents } });
+const configOf = (input: TenantConfigInput) => TenantConfig.parse(input);
+const list = (...agents: { id: string; systemPrompt?: string; model?: string; name?: string }[]) => configOf({ agents: { list: agents } });
 
 describe('what running VMs are told of a changed configuration', () => {
   it('is only what their sessions hold: prompt and model of agents that changed, null for what was taken back', () => {
@@ -10,6 +12,16 @@ describe('what running VMs are told of a changed configuration', () => {
       { agentId: 'a', settings: { model: 'm2', system_prompt: null } },
       { agentId: 'b', settings: { model: null, system_prompt: null } },
     ]);
+  });
+
+  it('is a model from wherever it comes: agents.defaults, models.default, or a provider that now offers the name', () => {
+    const agents = { list: [{ id: 'a' }, { id: 'b', model: 'own' }] };
+    const bare = configOf({ agents });
+    const told = (after: TenantConfigInput) => changedAgents(bare, configOf(after)).map(({ agentId, settings }) => [agentId, settings.model]);
+    expect(told({ agents: { ...agents, defaults: { model: 'd' } } })).toEqual([['a', 'd']]);
+    const providers = { acme: { baseUrl: 'http://acme' } };
+    expect(told({ agents, models: { providers, default: 'acme/large' } })).toEqual([['a', 'large']]);
+    expect(told({ agents, models: { providers } })).toEqual([]);
   });
 
   it('asks nobody when nothing of it changed, and hints at exactly the VMs that have something new', async () => {

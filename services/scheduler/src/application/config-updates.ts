@@ -1,3 +1,4 @@
+import { findAgent, namedAgentIds, resolveModel, type TenantConfig } from '@plexus/agent-config';
 import type { MeshFrameOf } from '@plexus/vm-protocol';
 import type { Hints } from './ports.js';
 
@@ -17,17 +18,6 @@ export interface ConfigUpdateStore {
   queue(tenant: string, revision: number, updates: readonly AgentUpdate[]): Promise<string[]>;
 }
 
-/** The part of an agent that a running session holds. */
-interface ConfiguredAgent {
-  readonly id: string;
-  readonly systemPrompt?: string | undefined;
-  readonly model?: string | undefined;
-}
-
-interface AgentList {
-  readonly agents: { readonly list: readonly ConfiguredAgent[] };
-}
-
 /** Tells running VMs what has changed for the agents of their sessions. Runs carry their own settings; this is what a session falls back to. */
 export class ConfigUpdates {
   readonly #store: ConfigUpdateStore;
@@ -41,8 +31,8 @@ export class ConfigUpdates {
   /** May be repeated: what was queued is not queued again. */
   async apply(change: {
     readonly tenant: string;
-    readonly before: AgentList | undefined;
-    readonly after: AgentList;
+    readonly before: TenantConfig | undefined;
+    readonly after: TenantConfig;
     readonly revision: number;
   }): Promise<void> {
     const updates = changedAgents(change.before, change.after);
@@ -52,12 +42,16 @@ export class ConfigUpdates {
   }
 }
 
-/** Agents whose prompt or model changed. One that is gone keeps what its sessions have: they end with their runs. */
-export function changedAgents(before: AgentList | undefined, after: AgentList): AgentUpdate[] {
-  const known = new Map(before?.agents.list.map((agent) => [agent.id, agent]));
-  return after.agents.list.flatMap((agent) => {
-    const earlier = known.get(agent.id);
-    if (earlier !== undefined && earlier.systemPrompt === agent.systemPrompt && earlier.model === agent.model) return [];
-    return [{ agentId: agent.id, settings: { system_prompt: agent.systemPrompt ?? null, model: agent.model ?? null } }];
+/** Agents whose prompt or model changed, whatever setting it comes from. One that is gone keeps what its sessions have: they end with their runs. */
+export function changedAgents(before: TenantConfig | undefined, after: TenantConfig): AgentUpdate[] {
+  return namedAgentIds(after).flatMap((agentId) => {
+    const settings = settingsOf(after, agentId);
+    const earlier = before !== undefined && namedAgentIds(before).includes(agentId) ? settingsOf(before, agentId) : undefined;
+    const isSame = earlier !== undefined && earlier.system_prompt === settings.system_prompt && earlier.model === settings.model;
+    return isSame ? [] : [{ agentId, settings }];
   });
+}
+
+function settingsOf(config: TenantConfig, agentId: string): AgentSettings {
+  return { system_prompt: findAgent(config, agentId)?.systemPrompt ?? null, model: resolveModel(config, agentId).model ?? null };
 }

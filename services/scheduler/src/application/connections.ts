@@ -1,5 +1,6 @@
 import { plexusError } from '@plexus/contracts';
 import type { Admission } from './admission.js';
+import type { ModelEndpoints } from './model-endpoints.js';
 import type { Beat, BeatAnswer, ConnectionStore, FrameBatch, Hints, InboxStore, WireKey } from './ports.js';
 
 /** Where runtimes find a model: the public half, without keys. */
@@ -32,6 +33,9 @@ export class Connections {
       readonly model: ModelSettings;
       readonly onTransition: (from: string, to: string, cause: string) => void;
       readonly admission: Pick<Admission, 'token' | 'refreshAfterMs'>;
+      readonly endpoints: Pick<ModelEndpoints, 'attach'>;
+      /** Runtimes of somebody else's bring their own model: keys of the platform do not leave for them. */
+      readonly isExternal: (provider: string) => boolean;
       readonly onFenced: () => void;
     },
   ) {}
@@ -83,14 +87,18 @@ export class Connections {
   }
 
   async read(key: WireKey, connGen: number, after: number, limit: number): Promise<FrameBatch> {
-    const batch = await this.store.readOutbox(key, connGen, after, limit);
-    if (batch === undefined) throw fenced(undefined);
-    if (!batch.frames.some(({ frame }) => frame.type === 'bind')) return batch;
-    // Its token is made as it leaves: no database holds one.
+    const page = await this.store.readOutbox(key, connGen, after, limit);
+    if (page === undefined) throw fenced(undefined);
+    const { head, tenant, provider } = page;
+    const isOurs = !this.options.isExternal(provider);
     const frames = await Promise.all(
-      batch.frames.map(async ({ fseq, frame }) => ({ fseq, frame: frame.type === 'bind' ? await this.bind(key, frame) : frame })),
+      page.frames.map(async ({ fseq, frame }) => {
+        // Tokens and keys are made as they leave: no database holds one.
+        if (frame.type === 'bind') return { fseq, frame: await this.bind(key, frame) };
+        return { fseq, frame: isOurs ? this.options.endpoints.attach(key, tenant, frame) : frame };
+      }),
     );
-    return { ...batch, frames };
+    return { frames, head };
   }
 
   private async bind(key: WireKey, frame: FrameBatch['frames'][number]['frame']): Promise<FrameBatch['frames'][number]['frame']> {

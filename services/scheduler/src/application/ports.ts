@@ -236,6 +236,8 @@ export interface RunCommand {
   readonly extraSystemPrompt?: string | undefined;
   readonly systemPrompt?: string | undefined;
   readonly model?: string | undefined;
+  /** In the tenant's configuration; its address and key are looked up when the message leaves. */
+  readonly modelProvider?: string | undefined;
   readonly timeoutMs: number;
 }
 
@@ -351,6 +353,12 @@ export interface FrameBatch {
   readonly head: number;
 }
 
+/** What is waiting for an incarnation, and whose it is. */
+export interface OutboxPage extends FrameBatch {
+  readonly tenant: string;
+  readonly provider: string;
+}
+
 /** Sockets of VMs and what goes down them. */
 export interface ConnectionStore {
   attach(key: WireKey, connection: { readonly gateway: string; readonly recvSeq: number }): Promise<AttachResult>;
@@ -359,7 +367,7 @@ export interface ConnectionStore {
   /** Moves the leases of all in one write. */
   beat(tenant: string | undefined, beats: readonly Beat[]): Promise<readonly BeatAnswer[]>;
   /** Undefined: this epoch is not current. A replaced connection gets no frames. */
-  readOutbox(key: WireKey, connGen: number, after: number, limit: number): Promise<FrameBatch | undefined>;
+  readOutbox(key: WireKey, connGen: number, after: number, limit: number): Promise<OutboxPage | undefined>;
   ackOutbox(key: WireKey, upTo: number): Promise<void>;
 }
 

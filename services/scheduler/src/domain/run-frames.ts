@@ -12,6 +12,7 @@ export interface RunFrameInput {
   readonly systemPrompt?: string | undefined;
   readonly extraSystemPrompt?: string | undefined;
   readonly model?: string | undefined;
+  readonly modelProvider?: string | undefined;
   readonly timeoutMs: number;
   readonly traceparent?: string | undefined;
   /** The session's newest snapshot; without a body when that is too large for a frame. */
@@ -63,6 +64,7 @@ export function userMessageFrame(run: RunFrameInput, resume?: { readonly runSeqF
         ...(run.systemPrompt === undefined ? {} : { system_prompt: run.systemPrompt }),
         ...(run.extraSystemPrompt === undefined ? {} : { extra_system_prompt: run.extraSystemPrompt }),
         ...(run.model === undefined ? {} : { model: run.model }),
+        ...(run.modelProvider === undefined ? {} : { model_provider: run.modelProvider }),
         ...(run.traceparent === undefined ? {} : { traceparent: run.traceparent }),
         ...(resume === undefined ? {} : { resume: true, run_seq_from: resume.runSeqFrom }),
       },

@@ -9,6 +9,8 @@ export interface ModelAgentOptions {
   /** Used when neither the session nor the message names one. */
   readonly model: string;
   readonly apiKey?: string;
+  /** Its name in the configuration; absent: the endpoint is that of PLEXUS_MODEL_BASE_URL. */
+  readonly provider?: string;
   readonly log: Log;
   /** Waited for before every call, also a repeated one: nothing new is begun while the mesh cannot be reached. */
   readonly beforeCall: (signal: AbortSignal) => Promise<void>;
@@ -24,14 +26,14 @@ type Role = 'user' | 'assistant';
 
 /** Streams answers of any OpenAI-compatible endpoint. Tries again when that can help; what was said before is then void (`reset`). */
 export class ModelAgent implements Agent {
-  private readonly options: Required<Omit<ModelAgentOptions, 'apiKey'>> & Pick<ModelAgentOptions, 'apiKey'>;
+  private readonly options: Required<Omit<ModelAgentOptions, 'apiKey' | 'provider'>> & Pick<ModelAgentOptions, 'apiKey' | 'provider'>;
 
   constructor(options: ModelAgentOptions) {
     this.options = { silenceMs: 120_000, attempts: 4, backoff: { baseMs: 500, capMs: 8_000 }, window: windowFor(), clock: systemClock, ...options };
   }
 
   async *run(turn: AgentTurn, signal: AbortSignal): AsyncGenerator<AgentPiece> {
-    const { attempts, backoff, clock, log, baseUrl } = this.options;
+    const { attempts, backoff, clock, log, baseUrl, provider } = this.options;
     const model = turn.model ?? this.options.model;
     for (let attempt = 0; ; attempt++) {
       let said = false;
@@ -44,7 +46,7 @@ export class ModelAgent implements Agent {
         return;
       } catch (error) {
         if (signal.aborted || error instanceof AgentFailure) throw error;
-        const failure = readModelFailure(error, { baseUrl, model });
+        const failure = readModelFailure(error, { baseUrl, model, provider });
         if (!failure.retryable || attempt + 1 >= attempts) throw new AgentFailure('MODEL_UNAVAILABLE', failure.sentence, { cause: error });
         const waitMs = Math.max(fullJitter(attempt, backoff), failure.retryAfterMs ?? 0);
         log('warn', 'model call failed, trying again', { attempt: attempt + 1, of: attempts, waitMs, reason: failure.sentence });

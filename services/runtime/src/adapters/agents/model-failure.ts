@@ -12,7 +12,15 @@ export interface ModelFailure {
 interface Target {
   readonly baseUrl: string;
   readonly model: string;
+  /** Its name in the configuration; absent: the environment says where it is. */
+  readonly provider?: string | undefined;
 }
+
+/** Where somebody can put it right. */
+const settingsOf = ({ provider }: Target) =>
+  provider === undefined
+    ? { key: 'PLEXUS_MODEL_API_KEY', model: 'PLEXUS_MODEL', baseUrl: 'PLEXUS_MODEL_BASE_URL' }
+    : { key: `models.providers.${provider}.apiKey`, model: 'the name of the model', baseUrl: `models.providers.${provider}.baseUrl` };
 
 const MAX_QUOTE = 300;
 const MAX_RETRY_AFTER_MS = 30_000;
@@ -55,11 +63,11 @@ function forStatus(status: number, where: string, target: Target, said: string):
   switch (status) {
     case 401:
     case 403:
-      return `The model endpoint ${where} refuses the key (${status}). Check PLEXUS_MODEL_API_KEY.${said}`;
+      return `The model endpoint ${where} refuses the key (${status}). Check ${settingsOf(target).key}.${said}`;
     case 402:
       return `The model endpoint ${where} wants to be paid first (402).${said}`;
     case 404:
-      return `The model endpoint ${where} does not know this path or the model “${target.model}” (404). Check PLEXUS_MODEL, and that PLEXUS_MODEL_BASE_URL ends where /chat/completions begins, usually in /v1.${said}`;
+      return `The model endpoint ${where} does not know this path or the model “${target.model}” (404). Check ${settingsOf(target).model}, and that ${settingsOf(target).baseUrl} ends where /chat/completions begins, usually in /v1.${said}`;
     case 429:
       return `The model endpoint ${where} has too much to do or a limit is used up (429). Try again in a moment.${said}`;
     default:
@@ -74,7 +82,7 @@ export function readModelFailure(error: unknown, target: Target): ModelFailure {
   const where = originOf(target.baseUrl);
   const fields: Fields = error !== null && typeof error === 'object' ? (error as Fields) : {};
   if (!/^https?:\/\//.test(target.baseUrl) || !URL.canParse(target.baseUrl)) {
-    return { sentence: 'PLEXUS_MODEL_BASE_URL is not an http or https address, so no model can be asked.', retryable: false };
+    return { sentence: `${settingsOf(target).baseUrl} is not an http or https address, so no model can be asked.`, retryable: false };
   }
   if (PlexusError.isPlexusError(error) && error.code === 'TIMEOUT') {
     return { sentence: `The model endpoint ${where} accepted the request and then said nothing for ${error.details?.timeoutMs} ms.`, retryable: true };
@@ -89,7 +97,7 @@ export function readModelFailure(error: unknown, target: Target): ModelFailure {
   const code = networkCode(error);
   if (code === 'ECONNREFUSED') return { sentence: `Nothing answers at ${where} (connection refused). Is the model server running?`, retryable: true };
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
-    return { sentence: `The name in PLEXUS_MODEL_BASE_URL (${where}) cannot be resolved (${code}).`, retryable: code === 'EAI_AGAIN' };
+    return { sentence: `The name in ${settingsOf(target).baseUrl} (${where}) cannot be resolved (${code}).`, retryable: code === 'EAI_AGAIN' };
   if (isTransientNetworkError(error) || code !== undefined)
     return { sentence: `The connection to the model endpoint ${where} broke${code ? ` (${code})` : ''}.`, retryable: true };
   if (payload?.message)

@@ -42,8 +42,9 @@ export class RunsController {
   }
 
   private async onStart({ tenant, data }: Delivery<DataOf<typeof startRun>>): Promise<Outcome> {
-    const { message, history, extraSystemPrompt, systemPrompt, model, timeoutMs, scopeKey } = data;
-    await this.commands.start(addressOf(tenant, data), scopeKey, { message, history, extraSystemPrompt, systemPrompt, model, timeoutMs }, currentTraceparent());
+    const { message, history, extraSystemPrompt, systemPrompt, model, modelProvider, timeoutMs, scopeKey } = data;
+    const command = { message, history, extraSystemPrompt, systemPrompt, model, modelProvider, timeoutMs };
+    await this.commands.start(addressOf(tenant, data), scopeKey, command, currentTraceparent());
     return { kind: 'done' };
   }
 

@@ -1,6 +1,6 @@
 import type { Database, Tx } from '@plexus/database';
 import type { Events } from '../../application/events.js';
-import type { AttachResult, Attachment, Beat, BeatAnswer, ConnectionStore, FrameBatch, WireKey } from '../../application/ports.js';
+import type { AttachResult, Attachment, Beat, BeatAnswer, ConnectionStore, OutboxPage, WireKey } from '../../application/ports.js';
 import { admissionPath } from '../../domain/admit.js';
 import { LEASE_BATCH_MS } from '../../domain/policy.js';
 import type { InstancePhase, Move } from '../../domain/vm.js';
@@ -160,16 +160,16 @@ export class PostgresConnectionStore implements ConnectionStore {
     return beats.map((beat) => answerOf(beat, byVm.get(beat.vmId)));
   }
 
-  async readOutbox(key: WireKey, connGen: number, after: number, limit: number): Promise<FrameBatch | undefined> {
-    const [incarnation] = await this.database.query<{ sent_seq: number; conn_gen: number }>(
+  async readOutbox(key: WireKey, connGen: number, after: number, limit: number): Promise<OutboxPage | undefined> {
+    const [incarnation] = await this.database.query<{ sent_seq: number; conn_gen: number; tenant_id: string; provider: string }>(
       'outbox_reader',
-      `SELECT i.sent_seq, i.conn_gen FROM vms v JOIN vm_instances i ON i.vm_id = v.id AND i.epoch = v.current_epoch
+      `SELECT i.sent_seq, i.conn_gen, v.tenant_id, i.provider FROM vms v JOIN vm_instances i ON i.vm_id = v.id AND i.epoch = v.current_epoch
         WHERE v.id = $1 AND v.current_epoch = $2 AND i.phase IN ('creating', 'running') AND ($3::text IS NULL OR v.tenant_id = $3)`,
       [key.vmId, key.epoch, key.tenant ?? null],
     );
     if (incarnation === undefined) return undefined;
-    const head = incarnation.sent_seq;
-    if (incarnation.conn_gen !== connGen || after >= head) return { frames: [], head };
+    const { sent_seq: head, tenant_id: tenant, provider } = incarnation;
+    if (incarnation.conn_gen !== connGen || after >= head) return { frames: [], head, tenant, provider };
     const rows = await this.database.query<{ seq: number; body: { type: string } & Record<string, unknown> }>(
       'outbox_page',
       `SELECT p.seq, p.body FROM (
@@ -178,7 +178,7 @@ export class PostgresConnectionStore implements ConnectionStore {
         WHERE p.bytes_so_far <= $5 OR p.bytes_so_far = p.bytes ORDER BY p.seq`,
       [key.vmId, key.epoch, after, limit, PAGE_BYTES],
     );
-    return { frames: rows.map((row) => ({ fseq: row.seq, frame: row.body })), head };
+    return { frames: rows.map((row) => ({ fseq: row.seq, frame: row.body })), head, tenant, provider };
   }
 
   async ackOutbox(key: WireKey, upTo: number): Promise<void> {

@@ -1,0 +1,47 @@
+import { parseJson } from '@plexus/kernel';
+import { MODEL_ENDPOINT_PURPOSE, openBox } from '@plexus/vm-protocol';
+import { type Agent, AgentFailure, type AgentPiece, type AgentTurn } from '../../application/ports.js';
+
+/** Where one turn's model is. Only ever in memory. */
+export interface OpenedEndpoint {
+  readonly provider: string;
+  readonly baseUrl: string;
+  readonly model: string;
+  readonly apiKey?: string;
+}
+
+export interface EndpointAgentOptions {
+  readonly vmId: string;
+  readonly epoch: number;
+  readonly bootstrapSecret: string;
+  /** Answers turns that come without an endpoint. */
+  readonly without: Agent;
+  readonly at: (endpoint: OpenedEndpoint) => Agent;
+}
+
+/** Asks the endpoint that comes sealed with a run; without one, what this runtime was started with. */
+export class EndpointAgent implements Agent {
+  constructor(private readonly options: EndpointAgentOptions) {}
+
+  async *run(turn: AgentTurn, signal: AbortSignal): AsyncGenerator<AgentPiece> {
+    const endpoint = this.open(turn);
+    yield* (endpoint === undefined ? this.options.without : this.options.at(endpoint)).run(turn, signal);
+  }
+
+  private open({ endpoint, model }: AgentTurn): OpenedEndpoint | undefined {
+    if (endpoint === undefined) return undefined;
+    const { provider, sealed, fault } = endpoint.offer;
+    if (fault) throw new AgentFailure(fault.code, fault.message);
+    if (!sealed?.length) return undefined;
+    if (model === undefined) throw new AgentFailure('MODEL_UNAVAILABLE', `The run names the model provider “${provider}”, but no model.`);
+    const { vmId, epoch, bootstrapSecret } = this.options;
+    for (const box of sealed) {
+      const text = openBox(bootstrapSecret, { vmId, epoch, purpose: MODEL_ENDPOINT_PURPOSE, name: endpoint.boxName }, box);
+      const opened = text === undefined ? undefined : parseJson(text, { maxBytes: 65_536 });
+      if (!opened?.ok) continue;
+      const { baseUrl, apiKey } = opened.value as { baseUrl: string; apiKey?: string };
+      return { provider, model, baseUrl, ...(apiKey !== undefined && { apiKey }) };
+    }
+    throw new AgentFailure('MODEL_KEY_UNAVAILABLE', `What was sealed for the model provider “${provider}” cannot be opened by this machine.`);
+  }
+}
