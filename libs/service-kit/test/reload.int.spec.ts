@@ -16,11 +16,11 @@ interface Report {
   readonly tenants: Record<string, { progress: { appliedRevision: number; pendingRestart: string[]; failed: { owner: string }[] } }>;
 }
 
-const slow = defineRpc({
+const hold = defineRpc({
   domain: 'gateway',
-  name: 'slow',
+  name: 'hold',
   version: 1,
-  data: z.object({ ms: z.number() }),
+  data: z.object({}),
   response: z.object({ done: z.boolean() }),
   summary: 'For tests.',
   examples: [],
@@ -53,7 +53,8 @@ describe('a service whose configuration changes', () => {
     const revision = await bucket.put('acme', { hooks: { enabled: true } });
     const report = () => get<Report>(`${url}/config`);
     await waitFor(async () => (await report()).tenants.acme?.progress.appliedRevision === revision, { ...PATIENCE, what: 'the revision to be applied' });
-    expect(service.lines.filter(({ message }) => message === 'hooks applied').at(-1)).toMatchObject({ revision, paths: ['hooks.enabled'] });
+    const line = await waitFor(() => service.lines.find((candidate) => candidate.message === 'hooks applied' && candidate.revision === revision), PATIENCE);
+    expect(line).toMatchObject({ paths: ['hooks.enabled'] });
     const status = await mesh.admin.kv(BUCKETS.configStatus);
     const own = await report();
     await waitFor(async () => (await status.get(`probe.${own.instanceId}`))?.json<Report>().tenants.acme?.progress.appliedRevision === revision, PATIENCE);
@@ -116,14 +117,26 @@ describe('a service whose configuration changes', () => {
     await lease.delete('restart.gateway');
   }, 180_000);
 
+  it('starts with the last valid version of a document, as those that run already do', async () => {
+    const valid = await bucket.put('acme', { hooks: { enabled: true } });
+    const invalid = await bucket.put('acme', { agent: {} });
+    const service = spawn();
+    const { progress } = (await get<Report>(`${await service.ready()}/config`)).tenants.acme ?? {};
+    expect(progress).toMatchObject({ appliedRevision: valid, rejected: { revision: invalid } });
+    await waitFor(() => service.messageOf('hooks applied'), { ...PATIENCE, what: 'the hooks' });
+    expect(service.lines.filter(({ message }) => message === 'hooks applied')).toMatchObject([{ revision: valid }]);
+  }, 120_000);
+
   it('waits with a restart until nothing is interrupted', async () => {
     const service = spawn({ PROBE_NAME: 'gateway' });
     const url = await service.ready();
     const issuer = await publishTestIssuer(mesh, 'tester');
     const token = await issuer.token({ tenant: 'acme', role: 'service', scopes: [], cid: 'spec' });
-    const answer = mesh.admin.call(slow, 'acme', { ms: 4_000 }, { token, timeoutMs: 60_000 });
+    const answer = mesh.admin.call(hold, 'acme', {}, { token, timeoutMs: 110_000 });
+    await waitFor(() => service.messageOf('holding'), { ...PATIENCE, what: 'the call to be under way' });
     await bucket.put('acme', { plugins: { load: { paths: ['/opt/others'] } } });
     await waitFor(async () => (await get<Report>(`${url}/config`)).restart === 'draining', { ...PATIENCE, what: 'the restart to wait for the call' });
+    service.process.send({ release: true });
     await expect(answer).resolves.toEqual({ done: true });
     expect((await service.exited).code).toBe(75);
   }, 120_000);

@@ -3,8 +3,8 @@ import { err, ok, parseJson, type Result } from '@plexus/kernel';
 import { z } from 'zod';
 import { MAX_CONFIG_BYTES } from './config-parts.js';
 
-/** Entries above this go to the parts bucket, so that sixty-four revisions of one document never fill the configuration bucket. */
-const INLINE_BYTES = 256 * 1024;
+/** Entries above this go to the parts bucket: sixty-four revisions of one tenant take 1 MiB of the configuration bucket, which all tenants share. */
+const INLINE_BYTES = 16 * 1024;
 
 /** Who wrote a revision, when, and what it changed. Kept in the entry itself: one compare-and-set writes both or neither. */
 export const ConfigRecord = z.object({

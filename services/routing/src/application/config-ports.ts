@@ -10,6 +10,8 @@ export interface StoredConfig {
   readonly text: string | configContracts.StoredText;
   readonly at: string;
   readonly by: string;
+  /** What was written is lost, and `document` is empty: it can be replaced, and not be changed. */
+  readonly isLost?: boolean;
 }
 
 /** What is said about a write. */
@@ -35,8 +37,9 @@ export interface ConfigRevisionInfo {
 
 /** The revisions of the tenants' documents. */
 export interface ConfigStore {
+  /** The newest revision, also when it is lost. */
   current(tenant: string): Promise<StoredConfig | undefined>;
-  /** Undefined when this tenant has no such revision (any more). */
+  /** Undefined when this tenant has no such revision (any more). Rejects with NOT_FOUND when it is lost. */
   at(tenant: string, revision: number): Promise<StoredConfig | undefined>;
   /** Newest first. */
   history(tenant: string, limit: number): Promise<ConfigRevisionInfo[]>;

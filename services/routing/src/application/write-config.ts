@@ -56,6 +56,11 @@ export class WriteConfig {
   /** Merges a patch into the document that has the base hash. */
   patch(order: WriteOrder & { readonly baseHash: string }, patch: Record<string, unknown>): Promise<Written> {
     return this.#write(order, 'patch', async (current) => {
+      if (current?.isLost) {
+        throw plexusError('CONFIG_REJECTED', {
+          message: `Revision ${current.revision} cannot be read any more: roll back to an earlier one, or apply a whole document.`,
+        });
+      }
       const document = this.#rules.patch(current?.document ?? {}, patch);
       return { document, text: JSON.stringify(document) };
     });
@@ -100,7 +105,7 @@ export class WriteConfig {
     const hash = this.#rules.hash(document);
     const changedPaths = this.#rules.changedPaths(current?.document ?? {}, document).slice(0, MAX_PATHS);
     // The same bytes, or a patch that changes nothing: a revision that says nothing would only push an older one out of the history.
-    if (current !== undefined && current.hash === hash && (kind === 'patch' || isSameText(current.text, text))) {
+    if (current !== undefined && !current.isLost && current.hash === hash && (kind === 'patch' || isSameText(current.text, text))) {
       return { revision: current.revision, hash, changed: false, changedPaths: [], warnings };
     }
     const { by, credentialId, comment } = order;

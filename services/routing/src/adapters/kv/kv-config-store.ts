@@ -1,7 +1,7 @@
 import { configHash } from '@plexus/agent-config';
 import type { Bucket, BucketEntry, Bus } from '@plexus/bus';
 import { BUCKETS, type configContracts, plexusError } from '@plexus/contracts';
-import { type Clock, timeout, ulid } from '@plexus/kernel';
+import { type Clock, PlexusError, ulid } from '@plexus/kernel';
 import {
   type ConfigEntry,
   type ConfigRecord,
@@ -10,16 +10,23 @@ import {
   encodeConfigEntry,
   loadParts,
   readConfigEntry,
+  readConfigHistory,
   storeParts,
 } from '@plexus/service-kit';
 import type { ConfigRevisionInfo, ConfigStore, StoredConfig, WriteRecord } from '../../application/config-ports.js';
 
 const STREAM = `KV_${BUCKETS.config.name}`;
-const READ_TIMEOUT_MS = 10_000;
 /** Parts of writers that lost or died are removed after so long; a writer that is still at it is faster. */
 const ABANDONED_MS = 10 * 60_000;
 const SWEEP_EVERY_MS = 60_000;
-const ULID_LENGTH = 26;
+/**
+ * Bytes of large documents that one tenant's history may keep, so that no tenant fills the bucket that all share: older revisions beyond
+ * it stay listed and cannot be read any more. The newest stays whatever its size.
+ */
+const KEPT_BYTES = 8 * 1024 * 1024;
+
+/** What a revision that cannot be read counts as. */
+const NOTHING = { document: {}, hash: configHash({}), text: '{}' };
 
 /** Revisions in PLEXUS_CONFIG: the bucket's own history is the history of the configuration. Large documents lie in PLEXUS_CONFIG_PARTS. */
 export class KvConfigStore implements ConfigStore {
@@ -30,11 +37,20 @@ export class KvConfigStore implements ConfigStore {
     private readonly entries: Bucket,
     private readonly parts: Bucket,
     private readonly clock: Clock,
+    private readonly keptBytes = KEPT_BYTES,
   ) {}
 
   async current(tenant: string): Promise<StoredConfig | undefined> {
     const entry = await this.entries.get(tenant);
-    return entry === undefined ? undefined : this.toStored(entry);
+    if (entry === undefined) return undefined;
+    try {
+      return await this.toStored(entry);
+    } catch (err) {
+      if (!PlexusError.isPlexusError(err) || err.code !== 'NOT_FOUND') throw err;
+      // Its parts are lost for good. It must not keep anybody from writing a new one.
+      this.bus.log.error({ err, tenant, revision: entry.revision }, 'the newest configuration cannot be read; a rollback or a new document replaces it');
+      return { revision: entry.revision, ...NOTHING, at: new Date(this.clock.now()).toISOString(), by: 'unknown', isLost: true };
+    }
   }
 
   async at(tenant: string, revision: number): Promise<StoredConfig | undefined> {
@@ -74,6 +90,8 @@ export class KvConfigStore implements ConfigStore {
     const stored = await storeParts(this.parts, `${prefix}.d`, encoded.document);
     const storedSource = encoded.source === undefined ? undefined : await storeParts(this.parts, `${prefix}.s`, encoded.source);
     const revision = await this.put(tenant, encoded.withParts(stored, storedSource), base);
+    // Large documents are what fills the bucket: the next sweep does not wait.
+    this.nextSweep.delete(tenant);
     if (revision === undefined) for (const lost of [stored, storedSource]) if (lost !== undefined) await dropParts(this.parts, lost);
     return revision;
   }
@@ -93,18 +111,23 @@ export class KvConfigStore implements ConfigStore {
     );
   }
 
-  /** Removes parts that no kept revision of the tenant refers to. Returns how many. */
+  /** Removes parts that no kept revision of the tenant refers to, and those beyond its share. Returns how many. */
   async sweep(tenant: string): Promise<number> {
     const keys = await this.parts.keys(`${tenant}.>`);
     if (keys.length === 0) return 0;
     const kept = new Set<string>();
-    for (const { record } of await this.records(tenant)) {
-      for (const stored of [record?.storedDocument, record?.storedSource]) if (stored !== undefined) kept.add(stored.prefix);
+    const excess = new Set<string>();
+    let bytes = 0;
+    for (const [age, { record }] of (await this.records(tenant)).reverse().entries()) {
+      const stored = [record?.storedDocument, record?.storedSource].filter((text) => text !== undefined);
+      bytes += stored.reduce((sum, text) => sum + text.bytes, 0);
+      const prefixes = age === 0 || bytes <= this.keptBytes ? kept : excess;
+      for (const { prefix } of stored) prefixes.add(prefix);
     }
     let removed = 0;
     for (const key of keys) {
       const prefix = key.slice(0, key.lastIndexOf('.'));
-      if (kept.has(prefix) || !this.isAbandoned(prefix)) continue;
+      if (kept.has(prefix) || !(excess.has(prefix) || this.isAbandoned(tenant, prefix))) continue;
       if (await this.parts.delete(key)) removed += 1;
     }
     return removed;
@@ -114,10 +137,12 @@ export class KvConfigStore implements ConfigStore {
     return base === 0 ? this.entries.create(tenant, value) : this.entries.update(tenant, value, base);
   }
 
-  /** The ULID in a prefix says when its writer began. */
-  private isAbandoned(prefix: string): boolean {
-    const token = prefix.split('.').find((part) => part.length === ULID_LENGTH);
-    return token === undefined || timeOfUlid(token) + ABANDONED_MS < this.clock.now();
+  /** The ULID in a prefix says when its writer began: `<tenant>.upload.<ulid>`, `<tenant>.<base>.<hash>.<ulid>.<d|s>`. */
+  private isAbandoned(tenant: string, prefix: string): boolean {
+    const [first, second, third] = prefix.slice(tenant.length + 1).split('.');
+    const token = first === 'upload' ? second : third;
+    // What nobody of ours wrote is as good as abandoned.
+    return token === undefined || !isUlid(token) || timeOfUlid(token) + ABANDONED_MS < this.clock.now();
   }
 
   private async toStored(entry: Pick<BucketEntry, 'value' | 'revision'>, at?: string): Promise<StoredConfig> {
@@ -149,33 +174,13 @@ export class KvConfigStore implements ConfigStore {
 
   /** Every kept revision of one tenant, oldest first, without what lies in parts. */
   private async records(tenant: string): Promise<{ revision: number; time: number; bytes: number; record?: ConfigRecord; document?: unknown }[]> {
-    const found: Awaited<ReturnType<typeof this.records>> = [];
-    const last = await this.bus.lastOnSubject(STREAM, subjectOf(tenant));
-    if (last === undefined) return found;
-    let finish: (error?: unknown) => void = () => undefined;
-    const complete = new Promise<void>((resolve, reject) => {
-      finish = (error) => (error === undefined ? resolve() : reject(error));
+    const messages = await readConfigHistory(this.bus, tenant, this.clock);
+    return messages.map(({ seq, time, raw }) => {
+      const decoded = raw.length === 0 ? undefined : decodeConfigEntry(raw);
+      const base = { revision: seq, time, bytes: raw.length };
+      if (decoded?.ok !== true) return base;
+      return decoded.value.kind === 'parts' ? { ...base, record: decoded.value.record } : { ...base, ...decoded.value.entry };
     });
-    const reading = this.bus.readOrdered(
-      STREAM,
-      { filter: subjectOf(tenant), from: 'all' },
-      ({ seq, time, raw, pending }) => {
-        const decoded = raw.length === 0 ? undefined : decodeConfigEntry(raw);
-        const base = { revision: seq, time, bytes: raw.length };
-        if (decoded?.ok !== true) found.push(base);
-        else if (decoded.value.kind === 'parts') found.push({ ...base, record: decoded.value.record });
-        else found.push({ ...base, ...decoded.value.entry });
-        // While others write, old revisions leave and the server's count of what is to come is not exact.
-        if (pending === 0 || seq >= last.seq) finish();
-      },
-      { onError: finish },
-    );
-    try {
-      await timeout(complete, READ_TIMEOUT_MS, { clock: this.clock, what: 'history of a configuration' });
-    } finally {
-      await reading.stop();
-    }
-    return found;
   }
 }
 
@@ -183,7 +188,9 @@ const subjectOf = (tenant: string): string => `$KV.${BUCKETS.config.name}.${tena
 
 const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
 
-/** Milliseconds since the epoch; NaN for what is no ULID. */
+const isUlid = (text: string): boolean => text.length === 26 && [...text].every((character) => CROCKFORD.includes(character));
+
+/** Milliseconds since the epoch. */
 function timeOfUlid(text: string): number {
-  return [...text.slice(0, 10)].reduce((time, character) => time * 32 + (CROCKFORD.includes(character) ? CROCKFORD.indexOf(character) : Number.NaN), 0);
+  return [...text.slice(0, 10)].reduce((time, character) => time * 32 + CROCKFORD.indexOf(character), 0);
 }
