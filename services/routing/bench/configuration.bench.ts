@@ -28,7 +28,7 @@ const config = {
 const start = (name: string, module: (context: never) => Promise<never>) =>
   startService({ name, config: z.object({}), needs: {}, create: async (context) => ({ module: await module(context as never) }) }, { config });
 const gateway = await start('gateway', async () => NoHandlers as never);
-const replicas = [];
+const replicas: Awaited<ReturnType<typeof start>>[] = [];
 for (let index = 0; index < REPLICAS; index += 1) replicas.push(await start('routing', (context) => configurationModule(context) as Promise<never>));
 
 const principal = { tenant: 'acme', user: 'ada', role: 'operator' as const, scopes: ['operator.admin'], credentialId: 'bench' };

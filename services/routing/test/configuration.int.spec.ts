@@ -2,7 +2,9 @@ import { configHash } from '@plexus/agent-config';
 import { BUCKETS, configContracts as rpc, type configContracts } from '@plexus/contracts';
 import { PlexusError } from '@plexus/kernel';
 import { storeParts } from '@plexus/service-kit';
+import { resolveRoute } from '@plexus/routing-core';
 import { waitFor } from '@plexus/testing';
+import { TenantSettings } from '../src/application/tenant-settings.js';
 import { type ConfigMesh, startConfigMesh } from './support/config-mesh.js';
 
 const failure = (promise: Promise<unknown>): Promise<PlexusError> =>
@@ -174,6 +176,22 @@ describe('the configuration of a tenant', () => {
     expect(looks).toBeGreaterThan(100);
   }, 60_000);
 
+  it('is what every replica routes by, without a restart', async () => {
+    const routing = mesh.replicas.map(({ context }) => new TenantSettings((tenant) => context.tenants.snapshot(tenant)));
+    const routes = (): string[] =>
+      routing.map(
+        (settings) => resolveRoute(settings.routes(settings.get('acme')), { channel: 'telegram', accountId: 'biz', peer: { kind: 'direct', id: '7' } }).agentId,
+      );
+    const agents = { list: [{ id: 'main', default: true }, { id: 'sales' }] };
+    for (const agentId of ['main', 'sales', 'main']) {
+      const { revision } = await mesh.apply(JSON.stringify({ agents, bindings: [{ agentId, match: { channel: 'telegram', accountId: 'biz' } }] }));
+      await waitFor(() => routes().every((routed) => routed === agentId) && routing.every((settings) => settings.get('acme').revision === revision), {
+        timeoutMs: 30_000,
+        what: `every replica to route to ${agentId}`,
+      });
+    }
+  }, 120_000);
+
   it('says who changed what, as an event and in a bounded history', async () => {
     const events: { revision: number; changedPaths: string[]; by: string }[] = [];
     const reading = mesh.bus.readOrdered('PLEXUS_EVT_CONFIG', { filter: 'plexus.evt.acme.config.changed.v1.>', from: 'new' }, (message) => {
@@ -217,5 +235,30 @@ describe('the configuration of a tenant', () => {
       { timeoutMs: 30_000, what: 'four rejections' },
     );
     expect(rejected[0]?.progress).toMatchObject({ appliedRevision: revision, rejected: { issues: [{ path: 'agents.list.0.id' }] } });
+  }, 60_000);
+
+  it('tells failures of one tenant to that tenant alone', async () => {
+    const { revision } = await mesh.apply("{hooks: {enabled: true}, defaultOwner: 'failing'}");
+    const [replica] = mesh.replicas;
+    await replica?.context.reload.onConfig(
+      ['hooks'],
+      'hooks',
+      () => {
+        throw new Error('connect ECONNREFUSED db-of-acme');
+      },
+      { initial: true },
+    );
+    const statusOf = (tenant: string) => mesh.call(rpc.configStatus, {}, { tenant });
+    const failing = await waitFor(
+      async () => {
+        const found = (await statusOf('acme')).replicas.find(({ progress }) => (progress?.failed.length ?? 0) > 0);
+        return found?.progress?.desiredRevision === revision ? found : undefined;
+      },
+      { timeoutMs: 30_000, what: 'the failure to be told' },
+    );
+    expect(failing.degraded).toEqual([{ module: 'hooks', reason: 'connect ECONNREFUSED db-of-acme' }]);
+    const other = await statusOf('other');
+    expect(other.converged).toBe(true);
+    expect(JSON.stringify(other)).not.toContain('acme');
   }, 60_000);
 });
