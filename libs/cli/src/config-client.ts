@@ -29,9 +29,18 @@ export interface Written {
   readonly warnings: readonly Problem[];
 }
 
+/** One changed path with what stood and what stands there. */
+export interface Difference {
+  readonly path: string;
+  readonly before?: unknown;
+  readonly after?: unknown;
+}
+
 export type Document = Record<string, unknown>;
 
 const TIMEOUT_MS = 30_000;
+/** A patch travels in one message. Above this size the whole document is sent instead, which may go in parts. */
+const MAX_PATCH_BYTES = 256 * 1024;
 /** Others may write at the same time: the change is made anew on what they left. */
 const RACES = 5;
 
@@ -54,7 +63,7 @@ export class ConfigClient {
     return body;
   }
 
-  async patch(patch: unknown, etag: string, comment?: string): Promise<Written> {
+  private async patch(patch: unknown, etag: string, comment?: string): Promise<Written> {
     return (await this.call<Written>('PATCH', commentQuery(comment), { json: patch }, { 'if-match': etag })).body;
   }
 
@@ -67,11 +76,19 @@ export class ConfigClient {
       const patch = diffPatch(before, after) as Document;
       if (Object.keys(patch).length === 0) return { revision: current.revision, hash: current.hash, changed: false, changedPaths: [], warnings: [] };
       try {
-        return await this.patch(patch, current.etag, comment);
+        const isLarge = Buffer.byteLength(JSON.stringify(patch)) > MAX_PATCH_BYTES;
+        return isLarge ? await this.apply(JSON.stringify(after), current.etag, comment) : await this.patch(patch, current.etag, comment);
       } catch (error) {
         if (race >= RACES || !(error instanceof CommandFailure) || error.code !== 'CONFLICT') throw error;
       }
     }
+  }
+
+  /** Compares two revisions (the current one by default), or one with a text. */
+  async diff(revisions: { readonly from?: number; readonly to?: number }, text?: string): Promise<{ differences: Difference[] }> {
+    // A text alone may be as large as a document; together with revisions it has to fit into one body of JSON.
+    if (text !== undefined && Object.keys(revisions).length === 0) return this.postText('/diff', text);
+    return this.post('/diff', { ...revisions, ...(text !== undefined && { text }) });
   }
 
   async post<T>(path: string, json: unknown, headers: Record<string, string> = {}): Promise<T> {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { plexus } from './plexus.js';
@@ -64,6 +64,34 @@ describe('plexus without a mesh', () => {
     for (const path_ of ['bindings.0.agentId', 'session.dmScoop']) expect(broken.out).toContain(path_);
     writeFileSync(config, '{agents: ');
     expect((await plexus(['config', 'check', config])).code).toBe(4);
+  });
+
+  it('follows links of agent folders and looks at avatars, unless the folders are on another machine', async () => {
+    const config = path.join(folder, 'linked.json5');
+    const real = path.join(folder, 'real');
+    mkdirSync(real);
+    symlinkSync(real, path.join(folder, 'link'));
+    writeFileSync(
+      config,
+      JSON.stringify({
+        agents: {
+          list: [
+            { id: 'a', agentDir: real },
+            { id: 'b', agentDir: path.join(folder, 'link') },
+          ],
+        },
+      }),
+    );
+    const shared = await plexus(['--state', state, 'config', 'check', config]);
+    expect([shared.code, shared.out]).toEqual([4, expect.stringContaining('share the folder')]);
+    expect((await plexus(['--state', state, 'config', 'check', '--no-files', config])).code).toBe(0);
+    writeFileSync(path.join(real, 'me.png'), 'no image');
+    const withAvatar = (workspace: string) => JSON.stringify({ agents: { list: [{ id: 'a', workspace, identity: { avatar: 'me.png' } }] } });
+    writeFileSync(config, withAvatar(real));
+    const noImage = await plexus(['--state', state, 'config', 'check', config]);
+    expect([noImage.code, noImage.out]).toEqual([4, expect.stringContaining('not an image')]);
+    writeFileSync(path.join(real, 'me.png'), Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'));
+    expect((await plexus(['--state', state, 'config', 'check', config])).code).toBe(0);
   });
 
   it('answers a wrong call with usage and exit code 2', async () => {

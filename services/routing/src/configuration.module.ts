@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { redactValue } from '@plexus/agent-config';
+import { redactSecrets, redactValue } from '@plexus/agent-config';
 import { BUCKETS } from '@plexus/contracts';
 import type { ServiceContext } from '@plexus/service-kit';
 import { agentConfigRules } from './adapters/agent-config-rules.js';
@@ -23,7 +23,10 @@ export async function configurationModule({ bus, clock, log, onShutdown }: Servi
     module: ConfigurationModule,
     providers: [
       { provide: KvConfigStore, useValue: store },
-      { provide: ReadConfig, useValue: new ReadConfig(store, agentConfigRules, redactValue) },
+      {
+        provide: ReadConfig,
+        useValue: new ReadConfig(store, agentConfigRules, (value, path, isBrief) => (isBrief ? redactValue : redactSecrets)(value, path)),
+      },
       {
         provide: WriteConfig,
         useValue: new WriteConfig(store, agentConfigRules, (tenant, ...change) => {

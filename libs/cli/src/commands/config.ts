@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { bindingConflicts, loadConfigFile, validateTenantConfig } from '@plexus/agent-config';
+import path from 'node:path';
+import { bindingConflicts, loadConfigFile, mergePatch, nodeFiles, validateTenantConfig } from '@plexus/agent-config';
 import type { Command } from 'commander';
-import { ConfigClient, type CurrentConfig, invalid, parseDocument, type Problem, problemLine, type Written } from '../config-client.js';
+import { ConfigClient, type CurrentConfig, type Document, invalid, parseDocument, type Problem, problemLine, type Written } from '../config-client.js';
 import { setAt, unsetAt, valueAt } from '../config-edits.js';
 import { CommandFailure, EXIT } from '../exit-code.js';
 import type { MeshOptions } from '../mesh.js';
 import { type Output, table } from '../output.js';
-import { reportWritten } from './config-output.js';
+import { differenceLines, reportWritten } from './config-output.js';
 import { statusLines, type ConfigStatus } from './config-status.js';
 
 interface Checked {
@@ -35,11 +36,14 @@ function readDocument(file: string): string {
   return loaded.value.files.length === 1 ? readFileSync(file, 'utf8') : JSON.stringify(loaded.value.document);
 }
 
-/** Without a mesh: the same rules, for a pipeline or a pre-commit hook. */
-function checkOffline(file: string): Checked {
+/** Without a mesh: the same rules, for a pipeline or a pre-commit hook. `stateDir`: the folders that the document names are on this machine. */
+function checkOffline(file: string, stateDir: string | undefined): Checked {
   const loaded = loadConfigFile(file);
   if (!loaded.ok) return { valid: false, issues: loaded.error, warnings: [], conflicts: [] };
-  const { config, issues, warnings } = validateTenantConfig(loaded.value.document);
+  const { config, issues, warnings } = validateTenantConfig(
+    loaded.value.document,
+    stateDir === undefined ? {} : { stateDir: path.resolve(stateDir), fileSystem: nodeFiles },
+  );
   return { valid: issues.length === 0, issues, warnings, conflicts: config === undefined ? [] : bindingConflicts(config) };
 }
 
@@ -126,8 +130,7 @@ export function configCommand(program: Command, output: () => Output, mesh: () =
     .option('--comment <text>', 'why')
     .action(async (file: string, options: { comment?: string }) => {
       const patch = parseDocument(readDocument(file));
-      const { etag } = await client().get();
-      written(await client().patch(patch, etag, options.comment), 'The patch is applied.');
+      written(await client().edit((document) => mergePatch(document, patch) as Document, options.comment), 'The patch is applied.');
     });
 
   config
@@ -146,8 +149,9 @@ export function configCommand(program: Command, output: () => Output, mesh: () =
     .command('check [file]')
     .description('every issue, every warning, bindings in conflict; a file is checked without a mesh')
     .option('--against-mesh', 'also say what it would change there')
-    .action(async (file: string | undefined, options: { againstMesh?: boolean }) => {
-      if (file !== undefined && options.againstMesh !== true) return reportChecked(output(), checkOffline(file));
+    .option('--no-files', 'folders of agents and avatars are on another machine: do not look at them')
+    .action(async (file: string | undefined, options: { againstMesh?: boolean; files: boolean }) => {
+      if (file !== undefined && options.againstMesh !== true) return reportChecked(output(), checkOffline(file, options.files ? mesh().state : undefined));
       const text = file === undefined ? (await client().get()).text : readDocument(file);
       reportChecked(output(), await client().postText<Checked>('/check', text));
     });
@@ -160,13 +164,9 @@ export function configCommand(program: Command, output: () => Output, mesh: () =
     .action(async (file: string | undefined, options: { from?: string; to?: string }) => {
       const from = options.from === undefined ? undefined : revisionOf(options.from);
       const to = options.to === undefined ? undefined : revisionOf(options.to);
-      const body = { ...(from !== undefined && { from }), ...(to !== undefined && { to }), ...(file !== undefined && { text: readDocument(file) }) };
-      const { differences } = await client().post<{ differences: { path: string; before?: unknown; after?: unknown }[] }>('/diff', body);
-      const side = (sign: string, value: unknown) => (value === undefined ? [] : [`  ${sign} ${JSON.stringify(value)}`]);
-      output().result(
-        differences,
-        differences.length === 0 ? 'No difference.' : differences.flatMap(({ path, before, after }) => [path, ...side('-', before), ...side('+', after)]),
-      );
+      const revisions = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
+      const { differences } = await client().diff(revisions, file === undefined ? undefined : readDocument(file));
+      output().result(differences, differences.length === 0 ? 'No difference.' : differences.flatMap(differenceLines));
       if (differences.length > 0) process.exitCode = EXIT.findings;
     });
 

@@ -1,6 +1,6 @@
 import { diffPaths } from '@plexus/agent-config';
 import fc from 'fast-check';
-import { differencesOf } from './config-difference.js';
+import { differencesOf, MAX_PRINTED } from './config-difference.js';
 
 const asItIs = (value: unknown): unknown => value;
 // Names without dots, and no member that JSON would drop.
@@ -39,6 +39,16 @@ describe('differences between two documents', () => {
       { path: 'a', before: 1 },
       { path: 'b', before: [1], after: [2] },
       { path: 'c.e', after: null },
+    ]);
+  });
+
+  it('are printed in full as long as that is little, and briefly from there on', () => {
+    const print = (value: unknown, _path: readonly string[], isBrief: boolean): unknown => (isBrief ? 'brief' : value);
+    const large = 'x'.repeat(MAX_PRINTED);
+    expect(differencesOf({ a: 1, b: 1, c: 1 }, { a: 2, b: large, c: large }, print)).toEqual([
+      { path: 'a', before: 1, after: 2 },
+      { path: 'b', before: 1, after: 'brief' },
+      { path: 'c', before: 1, after: 'brief' },
     ]);
   });
 });

@@ -5,22 +5,38 @@ export interface ConfigDifference {
   readonly after?: unknown;
 }
 
-/** A value as people may see it: secrets replaced, references kept. */
-export type PrintValue = (value: unknown, path: readonly string[]) => unknown;
+/** A value as people may see it: secrets replaced, references kept; in full, or short enough to come along in any number. */
+export type PrintValue = (value: unknown, path: readonly string[], isBrief: boolean) => unknown;
+
+/** Characters of JSON that values printed in full may have together: an answer has to fit into one message. */
+export const MAX_PRINTED = 262_144;
 
 const ROOT = '<root>';
 
 /** Compares two documents over their plain objects; arrays and changes of kind are one difference at their path. The same paths as the reload plan sees. */
 export function differencesOf(before: unknown, after: unknown, print: PrintValue): ConfigDifference[] {
   const found: ConfigDifference[] = [];
-  compare([], before, after, print, found);
+  let left = MAX_PRINTED;
+  compare([], before, after, found, (value, path) => {
+    const whole = print(value, path, false);
+    const size = JSON.stringify(whole).length;
+    if (size > left) return print(value, path, true);
+    left -= size;
+    return whole;
+  });
   return found;
 }
 
-function compare(path: readonly string[], before: unknown, after: unknown, print: PrintValue, found: ConfigDifference[]): void {
+function compare(
+  path: readonly string[],
+  before: unknown,
+  after: unknown,
+  found: ConfigDifference[],
+  print: (value: unknown, path: readonly string[]) => unknown,
+): void {
   if (isPlainObject(before) && isPlainObject(after)) {
     const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
-    for (const name of names) compare([...path, name], own(before, name), own(after, name), print, found);
+    for (const name of names) compare([...path, name], own(before, name), own(after, name), found, print);
     return;
   }
   if (same(before, after)) return;
