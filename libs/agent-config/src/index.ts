@@ -8,6 +8,7 @@ export { parsePlatformConfig, parseTenantConfig } from './parse.js';
 export { referencePage } from './reference-page.js';
 export { configHash, diffPaths, ROOT_PATH } from './reload/diff-paths.js';
 export { type PlannedAction, planReload, type ReloadPlan, ruleFor } from './reload/plan-reload.js';
+export { type Ownership, PENDING_ACTIONS, PERFORMED } from './reload/ownership.js';
 export { RELOAD_RULES, type ReloadOwner, type ReloadRule } from './reload/reload-rules.js';
 export { DEFAULT_RELOAD, type ReloadSettings, reloadSettings } from './reload/reload-settings.js';
 export { type DirectoryOptions, resolveAgentDir, resolveWorkspace, type SharedDirectory, sharedAgentDirs, withLinksResolved } from './resolve/agent-dirs.js';
@@ -17,7 +18,7 @@ export { type BindingConflict, bindingConflicts, bindingKey } from './resolve/bi
 export { type ChannelAccount, channelAccounts, defaultAccountOf } from './resolve/channel-accounts.js';
 export { type Lanes, resolveLanes } from './resolve/lanes.js';
 export { resolveLimits } from './resolve/limits.js';
-export { lookUpModel, type ModelChoice, type ResolvedModel, resolveModel } from './resolve/models.js';
+export { lookUpModel, type ModelChoice, type ResolvedModel, resolveModel, resolveSystemPrompt } from './resolve/models.js';
 export { type ResolvedQueue, resolveQueue } from './resolve/queue.js';
 export {
   DEFAULT_PRUNE,
@@ -53,6 +54,7 @@ export { AgentToolsConfig, ToolsConfig } from './schema/tools-config.js';
 export { resolveSecret, type SecretFault, type SecretSources } from './secrets/resolve-secret.js';
 export { type MasterKey, type MasterKeys, needsReseal, openSecret, parseMasterKey, resealSecret, type SealFault, sealSecret } from './secrets/seal.js';
 export { isSecretRef, referenceName, SecretRef } from './secrets/secret-ref.js';
+export { type IdleSetting, NOT_ACTED_ON } from './validate/not-acted-on.js';
 export type { ChannelDeclaration, PluginDeclaration } from './validate/plugin-declaration.js';
 export { redactSecrets, redactValue } from './validate/quote-value.js';
 export { type Validation, type ValidateOptions, validateTenantConfig } from './validate/validate.js';

@@ -4,7 +4,7 @@ import { referencePage } from './index.js';
 import { alternatives, type SchemaNode, tenantSchema } from './validate/schema-tree.js';
 
 describe('referencePage', () => {
-  it('is what docs/reference/configuration.md holds (print it again: node libs/agent-config/dist/src/print-reference.js)', () => {
+  it('is what docs/reference/configuration.md holds (print it again: npm run generate)', () => {
     const file = fileURLToPath(new URL('../../../docs/reference/configuration.md', import.meta.url));
     expect(readFileSync(file, 'utf8')).toBe(referencePage());
   });

@@ -1,4 +1,5 @@
 import { alternatives, type SchemaNode, tenantSchema } from './validate/schema-tree.js';
+import { NOT_ACTED_ON } from './validate/not-acted-on.js';
 import { RELOAD_RULES } from './reload/reload-rules.js';
 import { TOOL_GROUPS, TOOL_PROFILES } from './resolve/tool-names.js';
 
@@ -13,12 +14,12 @@ interface Row {
 export function referencePage(): string {
   const printed = new Map<string, string>();
   const sections = Object.entries(tenantSchema().properties ?? {}).map(([name, node]) => section(name, node, printed));
-  return `${[HEAD, ...sections, reloadSection(), toolSection()].join('\n\n')}\n`;
+  return `${[HEAD, ...sections, idleSection(), reloadSection(), toolSection()].join('\n\n')}\n`;
 }
 
 const HEAD = `# Configuration of a tenant
 
-<!-- Printed from the schema: node libs/agent-config/dist/src/print-reference.js -->
+<!-- Generated from libs/agent-config by `npm run generate`; do not edit. -->
 
 One JSON5 document, in files (\`plexus.json5\` with \`$include\`) or in the bucket \`PLEXUS_CONFIG\` under the tenant's id. An unknown
 key is an error. In paths, \`<id>\` stands for a key of your choice and \`[]\` for every entry of a list. \`\${NAME}\` in a text is a
@@ -84,6 +85,12 @@ function range({ minimum, maximum, exclusiveMinimum }: SchemaNode): string {
   const low =
     from === undefined || from <= Number.MIN_SAFE_INTEGER ? '' : `${exclusiveMinimum !== undefined && minimum === undefined ? 'more than ' : ''}${from}`;
   return isEndless ? (low === '' ? '' : ` from ${low}`) : ` ${low}–${maximum}`;
+}
+
+function idleSection(): string {
+  const rows = NOT_ACTED_ON.map(({ path, instead }) => `| \`${path.replaceAll('.*', '.<…>')}\` | ${cell(instead)} |`);
+  const intro = 'These settings are checked and kept, and nothing acts on them in this version; validation warns of each one that is set.';
+  return ['## Accepted, not acted on yet', intro, ['| setting | instead |', '|---|---|', ...rows].join('\n')].join('\n\n');
 }
 
 function reloadSection(): string {

@@ -1,5 +1,6 @@
 import os from 'node:os';
 import { type DynamicModule, Module } from '@nestjs/common';
+import { PERFORMED } from '@plexus/agent-config';
 import { plexusError, vmContracts } from '@plexus/contracts';
 import { createPool, migrationsFolderOf, OutboxRelay, requireMigrations } from '@plexus/database';
 import { ConfigurationError, ulid } from '@plexus/kernel';
@@ -249,7 +250,7 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
         if (vmId !== undefined) noticed(vmId);
       });
       loop.start();
-      await context.reload.onConfig(['agents.list', 'agents.defaults.model', 'models'], 'vm-config', (change) => configUpdates.apply(change));
+      await context.reload.onConfig(PERFORMED['vm-config'].prefixes, 'vm-config', (change) => configUpdates.apply(change));
       context.onShutdown('consumers', 'scan loop', async () => {
         listening.stop();
         await loop.stop();

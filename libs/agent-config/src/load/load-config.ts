@@ -109,7 +109,7 @@ class Loader {
     } catch (error) {
       const [, found = '', position] = (error instanceof SyntaxError && /^JSON5: (.*) (at \d+:\d+)$/s.exec(error.message)) || [];
       if (position === undefined) return this.report(at, 'syntax', `${file} is no JSON5 text in UTF-8`);
-      const value = found === 'invalid end of input' ? 'end of the text' : /^invalid character '(.*)'$/s.exec(found)?.[1];
+      const value = found === 'invalid end of input' ? 'end of the text' : (/^invalid character '(.*)'$/s.exec(found)?.[1] ?? found);
       this.report(at, 'syntax', `${file} stops being JSON5 ${position}`, value);
     }
     return undefined;

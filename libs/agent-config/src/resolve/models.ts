@@ -31,6 +31,11 @@ export function resolveModel(config: TenantConfig, agentId: string): ResolvedMod
   return { ...(ref !== undefined && lookUpModel(config, ref)), fallbacks: others.map((fallback) => lookUpModel(config, fallback)) };
 }
 
+/** The standing instruction of an agent: its own, else that of `agents.defaults`; undefined where neither says anything. */
+export function resolveSystemPrompt(config: TenantConfig, agentId: string): string | undefined {
+  return findAgent(config, agentId)?.systemPrompt || config.agents.defaults?.systemPrompt || undefined;
+}
+
 /** Finds the provider of `provider/model`, or of a plain name that exactly one provider offers. */
 export function lookUpModel(config: TenantConfig, ref: string): ModelChoice {
   const name = ref.trim();

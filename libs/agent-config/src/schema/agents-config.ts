@@ -40,6 +40,7 @@ export type AgentConfig = z.infer<typeof AgentConfig>;
 /** What holds for every agent that says nothing else. */
 export const AgentDefaults = z.strictObject({
   model: ModelRef.optional().describe('Model reference; absent: `models.default`.'),
+  systemPrompt: OptionalText(100_000).describe('Standing instruction, for agents that have none of their own.'),
   models: AgentModelsConfig.optional().describe('Further models.'),
   workspace: Path.describe('Folder of the default agent; other agents get the subfolder of their id.'),
   skills: Names(1_000).optional().describe('Skills that agents may use. Absent: all.'),

@@ -48,8 +48,10 @@ export const BrowserConfig = z.strictObject({
 export type BrowserConfig = z.infer<typeof BrowserConfig>;
 
 export const PruneConfig = z.strictObject({
-  idleMs: Milliseconds.optional().meta({ description: 'Idle for longer than this: the sandbox is paused. 0: never for being idle.', default: 86_400_000 }),
-  maxAgeMs: Milliseconds.optional().meta({ description: 'Older than this: the sandbox is removed. 0: never for its age.', default: 604_800_000 }),
+  idleMs: Milliseconds.optional().describe(
+    'Idle for longer than this: the VM is paused. 0: never. Absent: as its template says, else VM_IDLE_MS of the scheduler, 30 minutes.',
+  ),
+  maxAgeMs: Milliseconds.optional().describe('Paused for longer than this: the VM is removed. 0: never. Absent: VM_RETENTION_MS of the scheduler, 7 days.'),
 });
 export type PruneConfig = z.infer<typeof PruneConfig>;
 

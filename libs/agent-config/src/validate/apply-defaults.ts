@@ -5,6 +5,7 @@ import { lookUpModel } from '../resolve/models.js';
 import { TOOL_GROUPS, PLUGIN_GROUP, normaliseToolName } from '../resolve/tool-names.js';
 import type { TenantConfig } from '../schema/tenant-config.js';
 import type { AgentToolsConfig } from '../schema/tools-config.js';
+import { idleSettings } from './not-acted-on.js';
 import { suggest } from './suggest.js';
 
 /** Fills in what the document left open about sessions, agents and models. Applying it twice changes nothing. */
@@ -28,7 +29,7 @@ export function applyDefaults(config: TenantConfig): TenantConfig {
 
 /** What is legal and still worth a word: it will not do what its author expects. */
 export function doubtsAbout(config: TenantConfig): ConfigIssue[] {
-  return [...bindingDoubts(config), ...modelDoubts(config), ...scopeDoubts(config), ...toolDoubts(config)];
+  return [...idleSettings(config), ...bindingDoubts(config), ...modelDoubts(config), ...scopeDoubts(config), ...toolDoubts(config)];
 }
 
 function bindingDoubts(config: TenantConfig): ConfigIssue[] {

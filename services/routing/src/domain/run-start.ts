@@ -1,4 +1,4 @@
-import { findAgent, ownerKeyOf, resolveModel, resolveSandbox, type TenantConfig } from '@plexus/agent-config';
+import { ownerKeyOf, resolveModel, resolveSandbox, resolveSystemPrompt, type TenantConfig } from '@plexus/agent-config';
 import { type InputOf, plexusError, type runContracts } from '@plexus/contracts';
 import { jsonBytes } from './text-limits.js';
 
@@ -34,9 +34,9 @@ export function composeRunStart(
   history: readonly HistoryMessage[],
   limits: HistoryLimits,
 ): InputOf<typeof runContracts.startRun> {
-  const agent = config && findAgent(config, run.agentId);
+  const systemPrompt = config && resolveSystemPrompt(config, run.agentId);
   const { model, provider } = config === undefined ? {} : resolveModel(config, run.agentId);
-  const fixed = [run.message, run.extraSystemPrompt, agent?.systemPrompt].reduce((sum, text) => sum + (text === undefined ? 0 : jsonBytes(text)), 0);
+  const fixed = [run.message, run.extraSystemPrompt, systemPrompt].reduce((sum, text) => sum + (text === undefined ? 0 : jsonBytes(text)), 0);
   if (fixed > MAX_COMMAND_BYTES) throw plexusError('PAYLOAD_TOO_LARGE', { details: { bytes: fixed, maxBytes: MAX_COMMAND_BYTES } });
   return {
     sessionId: run.sessionId,
@@ -47,7 +47,7 @@ export function composeRunStart(
     message: run.message,
     history: newestThatFit(history, { messages: limits.messages, bytes: Math.min(limits.bytes, MAX_COMMAND_BYTES - fixed) }),
     ...(run.extraSystemPrompt === undefined ? {} : { extraSystemPrompt: run.extraSystemPrompt }),
-    ...(agent?.systemPrompt === undefined ? {} : { systemPrompt: agent.systemPrompt }),
+    ...(systemPrompt === undefined ? {} : { systemPrompt }),
     ...(model === undefined ? {} : { model }),
     ...(provider === undefined ? {} : { modelProvider: provider }),
     scopeKey: config === undefined ? 'user' : ownerKeyOf(resolveSandbox(config, run.agentId).scope, run),

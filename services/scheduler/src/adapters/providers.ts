@@ -1,22 +1,14 @@
 import path from 'node:path';
-import type { Database } from '@plexus/database';
 import { ConfigurationError } from '@plexus/kernel';
-import type { EpochCache } from '../application/ports.js';
 import { ProviderRegistry, type VmProvider } from '../application/provider-port.js';
-import { runtimeEnvironment, type SchedulerConfig } from '../config.js';
+import { runtimeEnvironment } from '../config.js';
 import { ExternalProvider } from './external/external-provider.js';
 import { PostgresExternalIncarnations } from './external/postgres-external-incarnations.js';
 import { probeLauncher } from './local/launcher.js';
 import { LocalProvider } from './local/local-provider.js';
 import { hostIdOf } from './local/vm-folder.js';
+import { type ProviderDependencies, requireCluster } from './provider-dependencies.js';
 import type { ConfiguredProvider } from './provider-settings.js';
-
-export interface ProviderDependencies {
-  readonly config: SchedulerConfig & { readonly NODE_ENV: string; readonly PLEXUS_STATE_DIR?: string | undefined };
-  readonly database: Database;
-  readonly epochs: EpochCache;
-  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
-}
 
 type Factory = (dependencies: ProviderDependencies) => Promise<VmProvider>;
 
@@ -70,12 +62,4 @@ async function openLocal({ config, log }: ProviderDependencies): Promise<VmProvi
 
 async function openExternal({ config, database, epochs }: ProviderDependencies): Promise<VmProvider> {
   return new ExternalProvider({ incarnations: new PostgresExternalIncarnations(database), epochs, attachMs: config.EXTERNAL_ATTACH_MS });
-}
-
-/** The label by which a provider that several machines use knows what belongs to this mesh. */
-export function requireCluster(config: ProviderDependencies['config'], provider: string): string {
-  if (config.PLEXUS_CLUSTER === undefined) {
-    throw new ConfigurationError(`PLEXUS_CLUSTER is not set: the ${provider} provider needs a name for what belongs to this mesh, the same on every replica`);
-  }
-  return config.PLEXUS_CLUSTER;
 }

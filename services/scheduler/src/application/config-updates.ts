@@ -1,4 +1,4 @@
-import { findAgent, namedAgentIds, resolveModel, type TenantConfig } from '@plexus/agent-config';
+import { namedAgentIds, resolveModel, resolveSystemPrompt, type TenantConfig } from '@plexus/agent-config';
 import type { MeshFrameOf } from '@plexus/vm-protocol';
 import type { Hints } from './ports.js';
 
@@ -53,5 +53,5 @@ export function changedAgents(before: TenantConfig | undefined, after: TenantCon
 }
 
 function settingsOf(config: TenantConfig, agentId: string): AgentSettings {
-  return { system_prompt: findAgent(config, agentId)?.systemPrompt ?? null, model: resolveModel(config, agentId).model ?? null };
+  return { system_prompt: resolveSystemPrompt(config, agentId) ?? null, model: resolveModel(config, agentId).model ?? null };
 }

@@ -82,6 +82,8 @@ export interface TemplateRow {
   readonly provider: string | undefined;
   readonly isolationMin: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Undefined: that of the service. */
+  readonly maxLifeMs?: number | undefined;
   readonly spec: Readonly<Record<string, unknown>>;
 }
 

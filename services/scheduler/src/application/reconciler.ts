@@ -93,6 +93,7 @@ export class Reconciler {
       }
       if (decision.patch.state !== undefined) this.announce(snapshot, decision.patch.state, decision.cause ?? 'reconcile');
       if (decision.effect.kind === 'sendDrain') this.parts.hints.out(snapshot.owner.tenant, vmId);
+      if (decision.patch.hostId !== undefined) this.parts.hints.wake(snapshot.owner.tenant, vmId);
       if (decision.patch.excludeHost === true) this.parts.onStartFailed(snapshot.provider ?? 'unknown', decision.patch.reason?.code ?? 'unknown');
       if (handsOver) await this.handOver(snapshot);
       if (idle) return;
@@ -150,7 +151,7 @@ export class Reconciler {
         ...key,
         userId: vm.poolId === undefined ? owner.subject : WARM_USER,
         tenant: owner.tenant,
-        template: { ...template?.spec, maxLifeMs: this.policyOf(snapshot).maxLifeMs, ...(template === undefined ? {} : { hash: template.hash }) },
+        template: { ...template?.spec, maxLifeMs: this.longestLife(snapshot), ...(template === undefined ? {} : { hash: template.hash }) },
         bootstrap: () => admission.issue(key),
       });
     } catch (error) {
@@ -159,14 +160,27 @@ export class Reconciler {
     }
   }
 
+  /** A member of a pool may be claimed on its last day and then live as long as any other. */
+  private longestLife(snapshot: VmSnapshot): number {
+    const { maxLifeMs } = this.policyOf(snapshot);
+    if (snapshot.vm.poolId === undefined) return maxLifeMs;
+    return maxLifeMs + (snapshot.template?.maxLifeMs ?? this.parts.policy.maxLifeMs);
+  }
+
   private providerOf(snapshot: VmSnapshot): VmProvider {
-    return this.parts.providers.get(snapshot.provider ?? snapshot.template?.provider);
+    return this.parts.providers.get(this.providerName(snapshot));
+  }
+
+  /** Where the incarnation is; without one, where the next is to be: the template may have changed. */
+  private providerName({ instance, provider, template }: VmSnapshot): string {
+    const next = template?.provider ?? provider;
+    return (instance === undefined ? next : provider) ?? this.parts.providers.default.name;
   }
 
   /** Limits of the VM itself before those of its provider before those of the service. */
   private policyOf(snapshot: VmSnapshot): VmPolicy {
     const { providers, policy } = this.parts;
-    const name = snapshot.provider ?? snapshot.template?.provider ?? providers.default.name;
+    const name = this.providerName(snapshot);
     const provider = providers.has(name) ? providers.get(name) : undefined;
     return { ...policy, ...(provider === undefined || provider.kind === 'local' ? {} : provider.deadlines), ...snapshot.limits };
   }
@@ -176,12 +190,19 @@ export class Reconciler {
     const { vm, instance, template } = snapshot;
     if (vm.state !== 'requested' || instance !== undefined || vm.desired !== 'running') return undefined;
     const { providers, store, strategy, random } = this.parts;
-    const provider = snapshot.provider ?? template?.provider ?? providers.default.name;
+    const provider = this.providerName(snapshot);
+    const moves = vm.epoch > 0 && snapshot.provider !== undefined && snapshot.provider !== provider;
+    if (moves && !snapshot.allowEmptyWorkspace) {
+      const text = `Its workspace is with the provider ${snapshot.provider}, but its template wants ${provider}.`;
+      return { kind: 'nowhere', code: 'HOST_UNSUITABLE', text };
+    }
     const request = {
       provider,
       isolationMin: ISOLATION_LEVELS.indexOf((template?.isolationMin ?? 'none') as Isolation),
       labels: template?.labels ?? {},
-      home: vm.epoch === 0 ? undefined : snapshot.hostId,
+      home: vm.epoch === 0 || moves ? undefined : snapshot.hostId,
+      chosen: snapshot.hostId,
+      lacksRoom: vm.reason?.code === 'CAPACITY',
       allowEmptyWorkspace: snapshot.allowEmptyWorkspace,
       excluded: snapshot.excludedHosts,
       strategy,
@@ -189,7 +210,7 @@ export class Reconciler {
     const result = place(request, await store.hosts(provider), random);
     if (result.kind === 'nowhere') return result;
     const isOurs = providers.has(provider) && providers.get(provider).hostId === result.hostId;
-    return isOurs ? { kind: 'here' } : { kind: 'elsewhere', hostId: result.hostId };
+    return isOurs ? { kind: 'here' } : { kind: 'elsewhere', hostId: result.hostId, isChosen: result.hostId === snapshot.hostId && provider === snapshot.provider };
   }
 
   private siteOf(snapshot: VmSnapshot): Site {

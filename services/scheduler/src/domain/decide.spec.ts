@@ -133,6 +133,8 @@ describe('decide', () => {
   it('stops an idle VM, but never one with a run or a caller', () => {
     const idle = { lastActivityAt: NOW - 31 * 60_000, stateSince: NOW - 31 * 60_000 };
     expect(decide(situation(idle)).patch).toMatchObject({ state: 'pausing', stopTarget: 'paused', reason: { code: 'IDLE' } });
+    const sinceMs = (ms: number) => decide(situation({ lastActivityAt: NOW - ms, stateSince: NOW - ms })).patch.state;
+    expect([sinceMs(LOCAL_POLICY.idleMs), sinceMs(LOCAL_POLICY.idleMs + 1)]).toEqual([undefined, 'pausing']);
     expect(decide(situation({ ...idle, openRuns: 1 })).patch).toEqual({});
     expect(decide(situation({ ...idle, generation: 2 })).patch).toEqual({});
   });
@@ -243,6 +245,15 @@ describe('the fencing arithmetic', () => {
 
     it('waits as long as a provider asks for', () => {
       expect(refused({ phase: 'unknown', failure: 'unavailable', retryAfterMs: 2_000 })).toMatchObject({ patch: {}, nextActionAt: NOW + 2_000 });
+    });
+
+    it('leaves a VM to the host that was chosen at once, and waits for that host only so long', () => {
+      const elsewhere = { kind: 'elsewhere', hostId: 'b' } as const;
+      const requested = (isChosen: boolean, stateSince: number) =>
+        decide(situation({ state: 'requested', stateSince }, { instance: undefined, placement: { ...elsewhere, isChosen } }));
+      expect(requested(false, NOW - 40_000)).toMatchObject({ patch: { hostId: 'b' }, nextActionAt: NOW });
+      expect(requested(true, NOW - 1_000)).toMatchObject({ patch: {}, nextActionAt: NOW + 1_000 });
+      expect(requested(true, NOW - 40_000).patch).toMatchObject({ state: 'backoff', reason: { code: 'HOST_SILENT' } });
     });
 
     it('waits for a place without counting it as an attempt', () => {

@@ -63,9 +63,11 @@ function onRequested(situation: Situation): Decision {
   if (vm.desired === 'paused') return stop(situation, 'paused', { code: 'PAUSED', text: 'It was paused before it was started.' });
   if (placement?.kind === 'nowhere') return waitFor(situation, { code: placement.code, text: placement.text });
   if (placement?.kind === 'elsewhere') {
+    // Due at once: from here on only the chosen host claims it.
+    if (!placement.isChosen) return { patch: { hostId: placement.hostId }, effect: { kind: 'none' }, nextActionAt: now };
     const until = vm.stateSince + policy.requestedMs;
     if (now >= until) return waitFor(situation, { code: 'HOST_SILENT', text: 'The host that was chosen for it did not take it.' });
-    return { patch: { hostId: placement.hostId }, effect: { kind: 'none' }, nextActionAt: until };
+    return rest(Math.min(now + POLL_MS, until));
   }
   const deadlineAt = now + policy.provisionMs;
   return {
@@ -145,9 +147,10 @@ function onReady(situation: Situation): Decision {
     return drain(situation, { code: 'MAX_LIFE', text: 'It reached its maximum life while it worked.' }, 'max-life');
   }
   const idleAt = Math.max(vm.lastActivityAt, vm.stateSince) + policy.idleMs;
-  if (idleAt <= now) return pause(situation, { code: 'IDLE', text: 'Nothing used it for a while; it starts again on demand.' });
+  // Exactly at the limit it is kept.
+  if (idleAt < now) return pause(situation, { code: 'IDLE', text: 'Nothing used it for a while; it starts again on demand.' });
   if (oldAt <= now) return pause(situation, { code: 'MAX_LIFE', text: 'It reached its maximum life; it starts again on demand.' });
-  return rest(Math.min(leaseUntil, idleAt, oldAt));
+  return rest(Math.min(leaseUntil, idleAt + 1, oldAt));
 }
 
 function suspect({ now, policy }: Situation): Decision {

@@ -66,4 +66,25 @@ describe('place', () => {
     expect(place(request(), [host('a', { state: 'cordoned' })], first)).toEqual({ kind: 'host', hostId: 'a' });
     expect(place(request(), [host('a', { state: 'cordoned' }), host('b', { reserved: 9 })], first)).toEqual({ kind: 'host', hostId: 'b' });
   });
+
+  it('keeps the host that was chosen while it suits, and does not count the VM twice there', () => {
+    const hosts = [host('a', { reserved: 5, capacity: 5 }), host('b')];
+    expect(place(request({ chosen: 'a' }), hosts, first)).toEqual({ kind: 'host', hostId: 'a' });
+    expect(place(request(), hosts, first)).toEqual({ kind: 'host', hostId: 'b' });
+    expect(place(request({ chosen: 'a' }), [host('a', { state: 'lost' }), host('b')], first)).toEqual({ kind: 'host', hostId: 'b' });
+  });
+
+  it('starts no VM at home when its home does not offer what its template wants, and elsewhere only with an empty workspace', () => {
+    const hosts = [host('a'), host('b', { isolation: 2, labels: { zone: 'x' } })];
+    expect(place(request({ home: 'a', isolationMin: 2 }), hosts, first)).toMatchObject({ kind: 'nowhere', code: 'HOST_UNSUITABLE' });
+    expect(place(request({ home: 'a', labels: { zone: 'x' } }), hosts, first)).toMatchObject({ kind: 'nowhere', code: 'HOST_UNSUITABLE' });
+    expect(place(request({ home: 'a', isolationMin: 2, allowEmptyWorkspace: true }), hosts, first)).toEqual({ kind: 'host', hostId: 'b' });
+  });
+
+  it('does not go back at once to a host that has just said it is full', () => {
+    expect(place(request({ excluded: ['a'], lacksRoom: true }), [host('a')], first)).toMatchObject({ kind: 'nowhere', code: 'NO_CAPACITY' });
+    expect(place(request({ home: 'a', excluded: ['a'], lacksRoom: true }), [host('a')], first)).toMatchObject({ kind: 'nowhere', code: 'NO_CAPACITY' });
+    expect(place(request({ excluded: ['a'], lacksRoom: true }), [host('a'), host('b')], first)).toEqual({ kind: 'host', hostId: 'b' });
+    expect(place(request({ excluded: ['a'] }), [host('a')], first)).toEqual({ kind: 'host', hostId: 'a' });
+  });
 });

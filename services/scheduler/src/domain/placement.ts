@@ -26,6 +26,10 @@ export interface PlacementRequest {
   readonly labels: Readonly<Record<string, string>>;
   /** Where the workspace is. */
   readonly home: string | undefined;
+  /** Chosen before, without a start so far: kept while it suits, or replicas would pass the VM on for ever. Already among its `reserved`. */
+  readonly chosen?: string | undefined;
+  /** The last start was refused for want of room on the last of `excluded`: the same host is not asked again at once. */
+  readonly lacksRoom?: boolean;
   /** The caller takes an empty workspace rather than none. */
   readonly allowEmptyWorkspace: boolean;
   readonly excluded: readonly string[];
@@ -34,7 +38,11 @@ export interface PlacementRequest {
 
 export type PlacementResult =
   | { readonly kind: 'host'; readonly hostId: string }
-  | { readonly kind: 'nowhere'; readonly code: 'WORKSPACE_HOST_DOWN' | 'HOST_DRAINING' | 'NO_HOST' | 'NO_CAPACITY' | 'HOST_BUSY'; readonly text: string };
+  | {
+      readonly kind: 'nowhere';
+      readonly code: 'WORKSPACE_HOST_DOWN' | 'HOST_DRAINING' | 'HOST_UNSUITABLE' | 'NO_HOST' | 'NO_CAPACITY' | 'HOST_BUSY';
+      readonly text: string;
+    };
 
 /** Starts in flight on one host at a time: a burst must not make all of them slow. */
 export const MAX_STARTING = 3;
@@ -45,6 +53,12 @@ const SAMPLE = 3;
  * takes an empty one. `random` (0 ≤ n < 1) draws the sample, so that replicas do not all choose the same.
  */
 export function place(request: PlacementRequest, hosts: readonly HostView[], random: () => number): PlacementResult {
+  const result = find(request, hosts, random);
+  const isFull = result.kind === 'host' && request.lacksRoom === true && request.excluded.includes(result.hostId);
+  return isFull ? nowhere('NO_CAPACITY', 'Every host that suits its template is full.') : result;
+}
+
+function find(request: PlacementRequest, hosts: readonly HostView[], random: () => number): PlacementResult {
   const fitting = hosts.filter(
     (host) =>
       host.provider === request.provider &&
@@ -53,9 +67,12 @@ export function place(request: PlacementRequest, hosts: readonly HostView[], ran
   );
   const home = hosts.find((host) => host.id === request.home && host.provider === request.provider);
   const sticky = request.home !== undefined && home?.portable !== true;
-  if (sticky && home !== undefined && (home.state === 'up' || home.state === 'cordoned')) return bound(home);
+  const isSuitable = home !== undefined && fitting.includes(home);
+  if (sticky && isSuitable && (home.state === 'up' || home.state === 'cordoned')) return bound(home);
   if (sticky && !request.allowEmptyWorkspace) {
     if (home?.state === 'draining') return nowhere('HOST_DRAINING', `Its workspace is on ${request.home}, which is being taken out of use.`);
+    if (home !== undefined && home.state !== 'lost')
+      return nowhere('HOST_UNSUITABLE', `Its workspace is on ${request.home}, which does not offer the isolation or the labels that its template wants.`);
     return nowhere('WORKSPACE_HOST_DOWN', `Its workspace is on ${request.home}, which is down; it is not started with an empty one.`);
   }
   const up = fitting.filter((host) => host.state === 'up');
@@ -74,10 +91,13 @@ function bound(home: HostView): PlacementResult {
 }
 
 function choose(request: PlacementRequest, hosts: readonly HostView[], random: () => number): PlacementResult {
-  const roomy = hosts.filter((host) => host.capacity === undefined || host.reserved < host.capacity);
+  const others = (host: HostView): number => host.reserved - (host.id === request.chosen ? 1 : 0);
+  const roomy = hosts.filter((host) => host.capacity === undefined || others(host) < host.capacity);
   if (roomy.length === 0) return nowhere('NO_CAPACITY', 'Every host that suits its template is full.');
   const ready = roomy.filter((host) => host.starting < MAX_STARTING);
   if (ready.length === 0) return nowhere('HOST_BUSY', 'Too many VMs are being started on every host that suits its template.');
+  const chosen = ready.find((host) => host.id === request.chosen);
+  if (chosen !== undefined) return { kind: 'host', hostId: chosen.id };
   const sample = draw(ready, random);
   const direction = request.strategy === 'spread' ? 1 : -1;
   const best = sample.reduce((one, other) => (direction * load(other) < direction * load(one) ? other : one));

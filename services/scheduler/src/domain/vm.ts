@@ -71,8 +71,8 @@ export interface Observation {
 /** Where an incarnation may be started. */
 export type Placement =
   | { readonly kind: 'here' }
-  /** Another replica is the one that can start it. */
-  | { readonly kind: 'elsewhere'; readonly hostId: string }
+  /** Another replica is the one that can start it. `isChosen`: that is written down already. */
+  | { readonly kind: 'elsewhere'; readonly hostId: string; readonly isChosen: boolean }
   | { readonly kind: 'nowhere'; readonly code: string; readonly text: string };
 
 /** What the database should change. An absent field stays as it is; `null` clears. */

@@ -1,5 +1,6 @@
 import type { Tx } from '@plexus/database';
 import type { Events } from '../../application/events.js';
+import { MODEL_SECRET } from '../../application/admission.js';
 import type { EnsureStep, OwnerKey, VmQuota, VmWish } from '../../application/ports.js';
 import { askToStart } from './breaker-rows.js';
 import { noteActivity } from './activity.js';
@@ -81,18 +82,23 @@ async function overQuota(tx: Tx, key: OwnerKey, configured: number | undefined):
   return undefined;
 }
 
-/** Gives a member of a pool its owner. It keeps its incarnation; the runtime is told whose it is by a `bind` frame, whose token is made when it is read. */
+/**
+ * Gives a member of a pool its owner, unless that owner has a key for models: the member was started with the platform's. It keeps its incarnation; the runtime is told whose it is by a `bind` frame, whose token
+ * is made when it is read.
+ */
 async function claimWarm(tx: Tx, key: OwnerKey, template: Template, wish: VmWish, parts: MakeVmParts): Promise<OwnerRow | undefined> {
   const [row] = await tx.query<OwnerRow & { readonly row_version: number }>(
     'warm_claim',
     `UPDATE vms SET subject_id = $2, scope_key = $3, pool_id = NULL, state = 'ready', state_since = clock_timestamp(), last_activity_at = clock_timestamp(),
             observed_generation = generation, idle_ms = $5, retention_ms = $6, max_life_ms = NULL, next_action_at = clock_timestamp(), row_version = row_version + 1
       WHERE id = (SELECT v.id FROM vms v JOIN vm_instances i ON i.vm_id = v.id AND i.epoch = v.current_epoch AND i.phase = 'running'
-                   WHERE v.tenant_id = $1 AND v.pool_id IS NOT NULL AND v.state = 'warm' AND v.desired_state = 'running' AND v.template_hash = $4
+                   WHERE v.tenant_id = $1 AND v.pool_id IS NOT NULL AND v.state = 'warm' AND v.desired_state = 'running'
+                     AND (v.template_hash = $4 OR EXISTS (SELECT 1 FROM warm_pools p WHERE p.id = v.pool_id AND p.update_policy = 'keep' AND p.template = $7))
+                     AND NOT EXISTS (SELECT 1 FROM provider_secrets s WHERE s.tenant_id = $1 AND s.subject_id = $2 AND s.name = $8)
                      AND i.gateway IS NOT NULL AND i.lease_until > clock_timestamp()
-                   ORDER BY v.state_since LIMIT 1 FOR UPDATE OF v SKIP LOCKED)
+                   ORDER BY (v.template_hash = $4) DESC, v.state_since LIMIT 1 FOR UPDATE OF v SKIP LOCKED)
       RETURNING ${COLUMNS}, row_version`,
-    [key.tenant, key.subject, key.scope, template.spec_hash, wish.idleMs ?? null, wish.retentionMs ?? null],
+    [key.tenant, key.subject, key.scope, template.spec_hash, wish.idleMs ?? null, wish.retentionMs ?? null, wish.template ?? DEFAULT_TEMPLATE, MODEL_SECRET],
   );
   if (row === undefined) return undefined;
   const vm = { id: row.id, owner: key, epoch: row.current_epoch, rowVersion: row.row_version, replica: parts.replica };

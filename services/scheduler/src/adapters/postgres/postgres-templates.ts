@@ -11,7 +11,8 @@ export async function declareTemplates(database: Database, { templates, pools }:
     await withAdvisoryLock(tx, LOCK, async () => {
       for (const template of templates) {
         const { name, provider, isolationMin, labels, idleMs, maxLifeMs, spec } = template;
-        const hash = createHash('sha256').update(stableStringify({ provider, isolationMin, labels, spec })).digest('hex').slice(0, 16);
+        // The longest life is part of a version: what runs was started with a back-stop for the old one.
+        const hash = createHash('sha256').update(stableStringify({ provider, isolationMin, labels, spec, maxLifeMs })).digest('hex').slice(0, 16);
         await tx.query('template_retire', 'UPDATE vm_templates SET is_current = false WHERE name = $1 AND spec_hash <> $2 AND is_current', [name, hash]);
         await tx.query(
           'template_put',

@@ -17,7 +17,7 @@ export const SNAPSHOT_SQL = `
          v.current_epoch, v.attempt, v.crashes, v.deadline_at, v.stop_target, v.reason_code, v.reason_text, v.last_activity_at,
          v.row_version, v.claim_owner, v.pool_id, v.drain_reason, v.provider, v.host_id, v.excluded_hosts, v.allow_empty_workspace,
          coalesce(v.idle_ms, t.idle_ms) AS idle_ms, v.retention_ms, coalesce(v.max_life_ms, t.max_life_ms) AS max_life_ms,
-         t.id AS template_id, t.name AS template_name, t.spec_hash, t.provider AS template_provider, t.isolation_min, t.labels, t.spec, i.epoch AS instance_epoch, i.phase, i.started_at, i.attached_at, i.lease_until,
+         t.id AS template_id, t.name AS template_name, t.spec_hash, t.provider AS template_provider, t.isolation_min, t.labels, t.spec, t.max_life_ms AS template_max_life_ms, i.epoch AS instance_epoch, i.phase, i.started_at, i.attached_at, i.lease_until,
          clock_timestamp() AS now,
          (SELECT count(*) FROM vm_runs r WHERE r.vm_id = v.id AND r.state = 'open' AND r.cancel_reason IS NULL) AS open_runs,
          (SELECT count(*) FROM vm_runs r WHERE r.vm_id = v.id AND r.state = 'open' AND r.cancel_reason IS NULL AND r.handed_epoch = v.current_epoch) AS active_runs,
@@ -73,6 +73,7 @@ export interface SnapshotRow {
   readonly spec_hash: string | null;
   readonly template_provider: string | null;
   readonly isolation_min: string | null;
+  readonly template_max_life_ms: number | null;
   readonly labels: Readonly<Record<string, string>> | null;
   readonly spec: Readonly<Record<string, unknown>> | null;
 }
@@ -136,6 +137,7 @@ function templateOf(row: SnapshotRow): TemplateRow | undefined {
     provider: row.template_provider ?? undefined,
     isolationMin: row.isolation_min ?? 'none',
     labels: row.labels ?? {},
+    maxLifeMs: row.template_max_life_ms ?? undefined,
     spec: row.spec ?? {},
   };
 }
