@@ -19,7 +19,7 @@ export function referencePage(): string {
 
 const HEAD = `# Configuration of a tenant
 
-<!-- Generated from libs/agent-config by `npm run generate`; do not edit. -->
+<!-- Generated from libs/agent-config by npm run generate; do not edit. -->
 
 One JSON5 document, in files (\`plexus.json5\` with \`$include\`) or in the bucket \`PLEXUS_CONFIG\` under the tenant's id. An unknown
 key is an error. In paths, \`<id>\` stands for a key of your choice and \`[]\` for every entry of a list. \`\${NAME}\` in a text is a
