@@ -210,7 +210,9 @@ export class Reconciler {
     const result = place(request, await store.hosts(provider), random);
     if (result.kind === 'nowhere') return result;
     const isOurs = providers.has(provider) && providers.get(provider).hostId === result.hostId;
-    return isOurs ? { kind: 'here' } : { kind: 'elsewhere', hostId: result.hostId, isChosen: result.hostId === snapshot.hostId && provider === snapshot.provider };
+    return isOurs
+      ? { kind: 'here' }
+      : { kind: 'elsewhere', hostId: result.hostId, isChosen: result.hostId === snapshot.hostId && provider === snapshot.provider };
   }
 
   private siteOf(snapshot: VmSnapshot): Site {
