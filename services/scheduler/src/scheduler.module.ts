@@ -105,7 +105,8 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
 
   const masterKeys = loadMasterKeys(config);
   const providerSecrets = masterKeys === undefined ? undefined : new PostgresSecrets(database, new SecretBox(masterKeys.current, masterKeys.previous));
-  const resealed = (await providerSecrets?.reseal()) ?? 0;
+  const { resealed, unreadable } = (await providerSecrets?.reseal()) ?? { resealed: 0, unreadable: 0 };
+  if (unreadable > 0) log.error({ unreadable }, 'provider keys were sealed with a master key that is not here: their users have to store them again');
   if (resealed > 0) log.info({ resealed }, 'provider keys were sealed with the new master key');
 
   const sealing = sealingKeys(masterKeys);

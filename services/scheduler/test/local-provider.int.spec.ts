@@ -145,6 +145,17 @@ describe('the local provider', () => {
     expect(pids(current)).toEqual([pid]);
   });
 
+  it('ends every earlier incarnation before it starts one: no two processes share a workspace', async () => {
+    const first = fresh(7);
+    await provider().create(spec(first));
+    const old = await up(first);
+    const next = { ...first, epoch: 8 };
+    expect(await provider().create(spec(next))).toMatchObject({ phase: 'running' });
+    const { pid } = await up(next);
+    expect(pids(next)).toEqual([pid]);
+    expect(pid).not.toBe(old.pid);
+  });
+
   it('says that an incarnation is gone until somebody has acted on it, also of one that it did not start', async () => {
     const key = fresh();
     await provider().create(spec(key));

@@ -3,7 +3,9 @@ import { createPool, type Database, type PostgresDatabase, type Tx } from '@plex
 import { ulid } from '@plexus/kernel';
 import { createTestDatabase, type TestDatabase } from '@plexus/testing';
 import { PostgresConnectionStore } from '../src/adapters/postgres/postgres-connection-store.js';
+import { PostgresInboxStore } from '../src/adapters/postgres/postgres-inbox-store.js';
 import { PostgresRunStore } from '../src/adapters/postgres/postgres-run-store.js';
+import { PostgresVmStore } from '../src/adapters/postgres/postgres-vm-store.js';
 import type { Events } from '../src/application/events.js';
 import type { RunAddress } from '../src/application/ports.js';
 import { prismaFolder } from './support/mesh.js';
@@ -123,6 +125,59 @@ describe('runs and frames in Postgres', () => {
     expect(await stateOf(run)).toBe('open');
     await close(now.vmId, 1);
     expect(await stateOf(run)).toBe('ended');
+  });
+
+  it('shows nobody the end of a run without the activity that it is: an idle limit is counted from there', async () => {
+    const { vmId } = await readyVm('fay');
+    const run = addressOf('fay');
+    await start(run);
+    await rows(`UPDATE vms SET last_activity_at = now() - interval '1 hour' WHERE id = $1`, [vmId]);
+    const seen: (string | undefined)[] = [];
+    const watched = after(pool, 'run_close', async () => {
+      seen.push(await stateOf(run));
+    });
+    await new PostgresRunStore(watched, events, making).close(run.tenant, run.sessionId, run.runId, { seq: 1, vmId: undefined, epoch: undefined });
+    expect(seen).toEqual(['open']);
+    expect(await stateOf(run)).toBe('ended');
+    expect(await rows(`SELECT last_activity_at > now() - interval '30 minutes' AS active FROM vms WHERE id = $1`, [vmId])).toEqual([{ active: true }]);
+  });
+
+  it('lets a first connection in only after the ticket of its incarnation was redeemed; later ones need none', async () => {
+    const { vmId, epoch } = await readyVm('gus');
+    await rows('UPDATE vm_instances SET attached_at = NULL, conn_gen = 0 WHERE vm_id = $1', [vmId]);
+    const attach = () => connections.attach({ vmId, epoch, tenant: 'acme' }, { gateway: 'gw', recvSeq: 0 });
+    expect(await attach()).toEqual({ kind: 'no-ticket' });
+    await rows(`INSERT INTO vm_tickets (hash, vm_id, epoch, expires_at) VALUES ('\\x01', $1, $2, now() + interval '1 hour')`, [vmId, epoch]);
+    expect(await attach()).toEqual({ kind: 'no-ticket' });
+    await rows('UPDATE vm_tickets SET used_at = now(), epoch = epoch - 1 WHERE vm_id = $1', [vmId]);
+    expect(await attach()).toEqual({ kind: 'no-ticket' });
+    await rows('UPDATE vm_tickets SET epoch = epoch + 1 WHERE vm_id = $1', [vmId]);
+    expect(await attach()).toMatchObject({ kind: 'attached', attachment: { connGen: 1 } });
+    await rows('DELETE FROM vm_tickets WHERE vm_id = $1', [vmId]);
+    expect(await attach()).toMatchObject({ kind: 'attached', attachment: { connGen: 2 } });
+  });
+
+  it('does not write over a wake that came while its decision was made', async () => {
+    const { vmId } = await readyVm('hal');
+    const store = new PostgresVmStore({ database: pool, events, replica: 'spec', hostIds: [], policy: { leaseMs: 30_000 } });
+    await store.seize(vmId);
+    const snapshot = await store.load(vmId);
+    if (snapshot === undefined) throw new TypeError('the VM is gone');
+    const later = { patch: {}, effect: { kind: 'none' }, nextActionAt: snapshot.now + 3_600_000 } as const;
+    await store.wake(vmId);
+    expect(await store.commit(snapshot, later, { release: true })).toBe(false);
+    const again = await store.load(vmId);
+    if (again === undefined) throw new TypeError('the VM is gone');
+    expect(await store.commit(again, later, { release: true })).toBe(true);
+  });
+
+  it('takes no frame of an incarnation that is over, although no other has followed', async () => {
+    const { vmId, epoch } = await readyVm('ike');
+    const inbox = new PostgresInboxStore(pool, events);
+    expect(await inbox.mark({ vmId, epoch, tenant: 'acme' }, 1)).toBe(1);
+    await rows(`UPDATE vm_instances SET phase = 'gone' WHERE vm_id = $1`, [vmId]);
+    expect(await inbox.mark({ vmId, epoch, tenant: 'acme' }, 2)).toBeUndefined();
+    expect(await inbox.applyFrame({ vmId, epoch, tenant: 'acme' }, 2, { type: 'ping' })).toEqual({ kind: 'fenced' });
   });
 });
 

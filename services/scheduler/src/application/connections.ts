@@ -48,6 +48,7 @@ export class Connections {
       this.options.onFenced();
       throw fenced(result.currentEpoch);
     }
+    if (result.kind === 'no-ticket') throw plexusError('TICKET_INVALID');
     const { attachment } = result;
     for (const { from, to, cause } of attachment.moves) this.options.onTransition(from, to, cause);
     if (attachment.moves.length > 0) this.hints.wake(attachment.owner.tenant, key.vmId);

@@ -336,6 +336,8 @@ export interface Attachment {
 export type AttachResult =
   | { readonly kind: 'attached'; readonly attachment: Attachment }
   | { readonly kind: 'fenced'; readonly currentEpoch: number }
+  /** It was never connected, and its ticket was not redeemed. */
+  | { readonly kind: 'no-ticket' }
   | { readonly kind: 'unknown' };
 
 export interface Beat extends IncarnationKey {

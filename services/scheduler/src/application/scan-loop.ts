@@ -38,6 +38,8 @@ interface Chore {
   readonly everyMs: number;
   readonly run: () => Promise<void>;
   lastAt: number;
+  running?: Promise<void> | undefined;
+  failing?: boolean;
 }
 
 /** Looks for due work until it is stopped. Any number of replicas may do so on one database. */
@@ -45,6 +47,7 @@ export class ScanLoop {
   private readonly stopping = new AbortController();
   private readonly inFlight = new Set<Promise<void>>();
   private readonly chores: Chore[];
+  private readonly pulse: Chore;
   private kicked = false;
   private wakeUp: (() => void) | undefined;
   private running: Promise<void> | undefined;
@@ -53,10 +56,10 @@ export class ScanLoop {
   constructor(private readonly parts: ScanLoopParts) {
     const { store } = parts;
     const chore = (name: string, everyMs: number, run: () => Promise<void>): Chore => ({ name, everyMs, run, lastAt: Number.NEGATIVE_INFINITY });
+    this.pulse = chore('pulse', 2_000, async () => {
+      if (await store.pulse()) parts.log.warn({}, 'database or mesh had been out of sight: every lease got one full grace period');
+    });
     this.chores = [
-      chore('pulse', 2_000, async () => {
-        if (await store.pulse()) parts.log.warn({}, 'database or mesh had been out of sight: every lease got one full grace period');
-      }),
       chore('hosts', 5_000, () => parts.beatHosts()),
       chore('watch', 5_000, () =>
         this.forEachProvider(async (provider) => provider.watch(await store.present(provider.name, provider.hostId), (key) => this.onGone(key))),
@@ -92,7 +95,7 @@ export class ScanLoop {
     this.stopping.abort();
     this.wakeUp?.();
     await this.running;
-    await Promise.race([Promise.all(this.inFlight), this.parts.clock.sleep(STOP_TIMEOUT_MS)]);
+    await Promise.race([Promise.all([...this.inFlight, ...this.chores.map(({ running }) => running)]), this.parts.clock.sleep(STOP_TIMEOUT_MS)]);
     for (const provider of this.parts.providers.all) provider.watch([], () => {});
     await this.parts.store.releaseAll();
   }
@@ -167,14 +170,30 @@ export class ScanLoop {
 
   private async scan(): Promise<void> {
     // The pulse comes first: after an outage leases are extended before anybody judges them.
-    for (const chore of this.chores) {
-      const now = this.parts.clock.monotonic();
-      if (now - chore.lastAt < chore.everyMs) continue;
-      chore.lastAt = now;
-      await chore.run();
-    }
+    if (this.isDue(this.pulse)) await this.pulse.run();
+    for (const chore of this.chores) if (chore.running === undefined && this.isDue(chore)) chore.running = this.perform(chore);
     await this.claim();
     await this.parts.runs.tick();
+  }
+
+  private isDue(chore: Chore): boolean {
+    const now = this.parts.clock.monotonic();
+    if (now - chore.lastAt < chore.everyMs) return false;
+    chore.lastAt = now;
+    return true;
+  }
+
+  /** Beside the claims, one of a kind at a time: a chore that hangs holds up nothing but itself. Never rejects; its first failure of a row is logged. */
+  private async perform(chore: Chore): Promise<void> {
+    try {
+      await chore.run();
+      chore.failing = false;
+    } catch (error) {
+      if (chore.failing !== true) this.parts.log.warn({ chore: chore.name, err: error }, 'a chore failed; trying again with its next turn');
+      chore.failing = true;
+    } finally {
+      chore.running = undefined;
+    }
   }
 
   private async claim(): Promise<void> {

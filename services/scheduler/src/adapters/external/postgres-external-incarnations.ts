@@ -90,7 +90,8 @@ export class ExternalAdmissionStore extends PostgresAdmissionStore {
         [Buffer.from(hash), vmId, epoch, ttlMs, PROVIDER, CONNECTING_MS],
       );
       if (rows.length === 0) return false;
-      await tx.query('external_ticket_supersede', 'DELETE FROM vm_tickets WHERE vm_id = $1 AND used_at IS NULL AND hash <> $2', [vmId, Buffer.from(hash)]);
+      // Used ones too: whoever had them did not connect, and must not do so with the next one's.
+      await tx.query('external_ticket_supersede', 'DELETE FROM vm_tickets WHERE vm_id = $1 AND hash <> $2', [vmId, Buffer.from(hash)]);
       return true;
     });
   }

@@ -94,13 +94,22 @@ export class LocalProvider implements VmProvider {
     }
     if (record !== undefined && record.epoch > spec.epoch) return { phase: 'unknown', text: 'a newer incarnation is on record' };
     // Spawned by somebody who died before its secrets were handed over: it can never connect.
-    if (!(await this.end(spec, 0))) return { phase: 'unknown', text: 'an earlier attempt of it survived SIGKILL' };
+    // And no earlier incarnation shares the workspace, whatever its row says.
+    for (const epoch of await this.epochsUpTo(spec, record?.epoch)) {
+      if (!(await this.end({ vmId: spec.vmId, epoch }, 0))) return { phase: 'unknown', text: `a process of its epoch ${epoch} survived SIGKILL` };
+    }
     const bootstrap = await spec.bootstrap();
     if (bootstrap === undefined) return { phase: 'unknown', text: 'somebody else is starting it' };
     const { process: process_, ended } = await spawnRuntime({ ...this.options, launcher: this.launcher }, folder, spec, bootstrap);
     if (process_ === undefined) return { phase: 'exited', text: folder.logTail() };
     this.follow({ vmId: spec.vmId, epoch: spec.epoch }, process_, ended);
     return { phase: 'running', ref: refOf(process_) };
+  }
+
+  /** This epoch, that on record, and lower ones that have processes. */
+  private async epochsUpTo({ vmId, epoch }: IncarnationKey, recorded: number | undefined): Promise<ReadonlySet<number>> {
+    const running = (await this.scans.take()).flatMap(({ marker }) => (marker?.vmId === vmId && marker.epoch < epoch ? [marker.epoch] : []));
+    return new Set([...(recorded === undefined ? [] : [recorded]), ...running, epoch]);
   }
 
   /** Only its parent can know how it ended. */

@@ -7,7 +7,7 @@ import type { InstancePhase, Move } from '../../domain/vm.js';
 import { assertEdge, type VmState } from '../../domain/vm-state.js';
 import { noteSuccess } from './breaker-rows.js';
 import { noteHostSuccess } from './host-rows.js';
-import { ownerOf, recordMoves } from './vm-rows.js';
+import { ownerOf, recordMoves, WAKE } from './vm-rows.js';
 
 /** Frames of one reply together, unless the first alone is larger: a reply is one message of the mesh, and those have a limit (1 MiB). */
 const PAGE_BYTES = 262_144;
@@ -20,6 +20,8 @@ interface AttachRow {
   readonly current_epoch: number;
   readonly row_version: number;
   readonly phase: InstancePhase | null;
+  /** It was connected before, or its ticket was redeemed. */
+  readonly is_known: boolean;
   readonly pool_id: string | null;
   readonly provider: string | null;
   readonly host_id: string | null;
@@ -30,6 +32,7 @@ interface BeatRow {
   readonly vm_id: string;
   readonly current_epoch: number | null;
   readonly desired_state: string | null;
+  readonly state: VmState | null;
   readonly conn_gen: number | null;
   readonly sent_seq: number | null;
   readonly ok: boolean;
@@ -49,7 +52,9 @@ export class PostgresConnectionStore implements ConnectionStore {
       const [vm] = await tx.query<AttachRow>(
         'attach_lock',
         `SELECT v.tenant_id, v.subject_id, v.scope_key, v.state, v.current_epoch, v.row_version, v.pool_id, v.provider, v.host_id, v.template_hash,
-                (SELECT i.phase FROM vm_instances i WHERE i.vm_id = v.id AND i.epoch = $2) AS phase
+                (SELECT i.phase FROM vm_instances i WHERE i.vm_id = v.id AND i.epoch = $2) AS phase,
+                EXISTS (SELECT 1 FROM vm_instances i WHERE i.vm_id = v.id AND i.epoch = $2 AND i.attached_at IS NOT NULL)
+                  OR EXISTS (SELECT 1 FROM vm_tickets t WHERE t.vm_id = v.id AND t.epoch = $2 AND t.used_at IS NOT NULL) AS is_known
            FROM vms v WHERE v.id = $1 AND ($3::text IS NULL OR v.tenant_id = $3) FOR UPDATE`,
         [key.vmId, key.epoch, key.tenant ?? null],
       );
@@ -57,6 +62,8 @@ export class PostgresConnectionStore implements ConnectionStore {
       const path =
         vm.current_epoch === key.epoch && (vm.phase === 'creating' || vm.phase === 'running') ? admissionPath(vm.state, vm.pool_id !== null) : undefined;
       if (path === undefined) return { kind: 'fenced', currentEpoch: vm.current_epoch };
+      // A token alone may be a copy: whoever is first shows the ticket that works once.
+      if (!vm.is_known) return { kind: 'no-ticket' };
       const moves = await this.admit(tx, key, vm, path);
       return { kind: 'attached', attachment: await this.connect(tx, key, vm, connection, moves) };
     });
@@ -144,9 +151,8 @@ export class PostgresConnectionStore implements ConnectionStore {
                                LEFT JOIN vm_instances i ON i.vm_id = v.id AND i.epoch = b.epoch),
             leased AS (UPDATE vm_instances i SET lease_until = clock_timestamp() + $5::float8 * interval '1 millisecond'
                         FROM (SELECT epoch FROM known WHERE ok AND lease_until < clock_timestamp() + ($5::float8 - $6::float8) * interval '1 millisecond' ORDER BY id) k
-                        WHERE i.epoch = k.epoch),
-            woken AS (UPDATE vms SET next_action_at = least(next_action_at, clock_timestamp()) WHERE id IN (SELECT id FROM known WHERE ok AND state = 'suspect'))
-       SELECT vm_id, current_epoch, desired_state, conn_gen, sent_seq, ok FROM known`,
+                        WHERE i.epoch = k.epoch)
+       SELECT vm_id, current_epoch, desired_state, state, conn_gen, sent_seq, ok FROM known`,
       [
         beats.map((beat) => beat.vmId),
         beats.map((beat) => beat.epoch),
@@ -156,6 +162,9 @@ export class PostgresConnectionStore implements ConnectionStore {
         Math.min(LEASE_BATCH_MS, this.leaseMs / 6),
       ],
     );
+    // In a statement of its own: everybody else locks the VM before its incarnation.
+    const back = rows.filter(({ ok, state }) => ok && state === 'suspect').map((row) => row.vm_id);
+    if (back.length > 0) await this.database.query('beat_wake', `UPDATE vms SET ${WAKE} WHERE id = ANY ($1) AND state = 'suspect'`, [back]);
     const byVm = new Map(rows.map((row) => [row.vm_id, row]));
     return beats.map((beat) => answerOf(beat, byVm.get(beat.vmId)));
   }

@@ -36,11 +36,12 @@ export class PostgresInboxStore implements InboxStore {
     });
   }
 
-  /** The owner, if this epoch is current at the commit: the share lock keeps a successor from being made meanwhile. */
+  /** The owner, if this epoch is current and not over at the commit: the share lock keeps a successor from being made meanwhile. */
   private async fence(tx: Tx, key: WireKey): Promise<OwnerKey | undefined> {
     const [row] = await tx.query<{ tenant_id: string; subject_id: string; scope_key: string }>(
       'inbox_fence',
-      `SELECT tenant_id, subject_id, scope_key FROM vms WHERE id = $1 AND current_epoch = $2 AND ($3::text IS NULL OR tenant_id = $3) FOR SHARE`,
+      `SELECT tenant_id, subject_id, scope_key FROM vms v WHERE id = $1 AND current_epoch = $2 AND ($3::text IS NULL OR tenant_id = $3)
+          AND EXISTS (SELECT 1 FROM vm_instances i WHERE i.vm_id = v.id AND i.epoch = $2 AND i.phase <> 'gone') FOR SHARE OF v`,
       [key.vmId, key.epoch, key.tenant ?? null],
     );
     return row && ownerOf(row);

@@ -9,7 +9,7 @@ import type { MakeVmParts } from './make-vm.js';
 import { framesOfCancel, framesOfSteer, queueFrames } from './outbox-frames.js';
 import { bindRun, queueRun } from './run-binding.js';
 import { findPendingHandOvers, findRun, lockRun, lockUnbound, type RunState, runKey } from './run-rows.js';
-import { endRun, RUN_ADDRESS, type RunAddressRow, toRunAddress } from './vm-rows.js';
+import { endRun, RUN_ADDRESS, type RunAddressRow, toRunAddress, WAKE } from './vm-rows.js';
 
 const BIND_BATCH = 64;
 
@@ -165,30 +165,34 @@ export class PostgresRunStore implements RunStore {
     });
   }
 
-  async close(
+  close(
     tenant: string,
     sessionId: string,
     runId: string,
     end: { readonly seq: number; readonly vmId: string | undefined; readonly epoch: number | undefined },
   ): Promise<void> {
-    const rows = await this.database.query<{ vm_id: string | null }>(
-      'run_close',
-      `UPDATE vm_runs r SET state = 'ended', ended_at = clock_timestamp(), command = NULL, steers = '[]', bind_at = NULL, unavailable_at = NULL, check_at = NULL
+    // In one piece: an end without the activity that it is would be an idle VM.
+    return this.database.transaction(async (tx) => {
+      const [seen] = await tx.query<{ vm_id: string | null }>(
+        'run_close_vm',
+        'SELECT vm_id FROM vm_runs WHERE tenant_id = $1 AND session_id = $2 AND run_id = $3',
+        [tenant, sessionId, runId],
+      );
+      if (seen?.vm_id != null) await this.lockVm(tx, seen.vm_id);
+      const [closed] = await tx.query<{ vm_id: string | null }>(
+        'run_close',
+        `UPDATE vm_runs r SET state = 'ended', ended_at = clock_timestamp(), command = NULL, steers = '[]', bind_at = NULL, unavailable_at = NULL, check_at = NULL
         WHERE r.tenant_id = $1 AND r.session_id = $2 AND r.run_id = $3 AND r.state IN ('open', 'ending')
           AND NOT EXISTS (SELECT 1 FROM vm_sessions s WHERE s.tenant_id = $1 AND s.session_id = $2 AND s.marked_epoch > 0 AND s.marker_seq < $5
                            AND (s.vm_id <> $6::text OR s.marked_epoch > $4::bigint))
         RETURNING r.vm_id`,
-      [tenant, sessionId, runId, end.epoch ?? null, end.seq, end.vmId ?? null],
-    );
-    const vmId = rows[0]?.vm_id;
-    if (vmId != null)
-      await this.database.query(
-        'run_closed_activity',
-        `UPDATE vms SET last_activity_at = clock_timestamp(),
-              next_action_at = CASE WHEN state = 'draining' THEN least(next_action_at, clock_timestamp()) ELSE next_action_at END WHERE id = $1`,
-        [vmId],
+        [tenant, sessionId, runId, end.epoch ?? null, end.seq, end.vmId ?? null],
       );
-    if (vmId != null) await noteActivity(this.database, vmId, 'run-ended', `run ${runId}`);
+      if (closed?.vm_id == null) return;
+      await tx.query('run_closed_activity', 'UPDATE vms SET last_activity_at = clock_timestamp() WHERE id = $1', [closed.vm_id]);
+      await tx.query('run_closed_wake', `UPDATE vms SET ${WAKE} WHERE id = $1 AND state = 'draining'`, [closed.vm_id]);
+      await noteActivity(tx, closed.vm_id, 'run-ended', `run ${runId}`);
+    });
   }
 
   async unavailable(limit: number): Promise<(RunAddress & { readonly reason: string })[]> {

@@ -1,6 +1,7 @@
 import type { Database } from '@plexus/database';
+import { ConfigurationError } from '@plexus/kernel';
 import type { ProviderSecrets } from '../../application/provider-secrets.js';
-import type { SecretBox } from '../secret-box.js';
+import type { SecretBox, SecretName } from '../secret-box.js';
 
 interface SecretRow {
   readonly tenant_id: string;
@@ -51,8 +52,12 @@ export class PostgresSecrets implements ProviderSecrets {
     return rows.length > 0;
   }
 
-  /** Seals what the previous master key sealed with the current one, so that the previous one can be thrown away. Returns how many. */
-  async reseal(): Promise<number> {
+  /**
+   * Seals what the previous master key sealed with the current one, so that the previous one can be thrown away. What neither key opens stays as it
+   * is: the master key that sealed it may come back. Returns how many of each.
+   */
+  async reseal(): Promise<{ readonly resealed: number; readonly unreadable: number }> {
+    let unreadable = 0;
     const rows = await this.database.query<SecretRow>(
       'secret_old',
       'SELECT tenant_id, subject_id, name, key_id, sealed FROM provider_secrets WHERE key_id <> $1 LIMIT 10000',
@@ -60,7 +65,12 @@ export class PostgresSecrets implements ProviderSecrets {
     );
     for (const row of rows) {
       const of = { tenant: row.tenant_id, subject: row.subject_id, name: row.name };
-      const sealed = this.box.seal(of, this.box.open(of, row.key_id, row.sealed));
+      const value = this.opened(of, row);
+      if (value === undefined) {
+        unreadable += 1;
+        continue;
+      }
+      const sealed = this.box.seal(of, value);
       await this.database.query('secret_reseal', `UPDATE provider_secrets SET key_id = $4, sealed = $5 WHERE ${KEY} AND key_id = $6`, [
         of.tenant,
         of.subject,
@@ -70,6 +80,15 @@ export class PostgresSecrets implements ProviderSecrets {
         row.key_id,
       ]);
     }
-    return rows.length;
+    return { resealed: rows.length - unreadable, unreadable };
+  }
+
+  private opened(of: SecretName, row: SecretRow): string | undefined {
+    try {
+      return this.box.open(of, row.key_id, row.sealed);
+    } catch (error) {
+      if (error instanceof ConfigurationError) return undefined;
+      throw error;
+    }
   }
 }

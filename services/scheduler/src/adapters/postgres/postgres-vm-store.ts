@@ -10,7 +10,7 @@ import { noteFailure } from './breaker-rows.js';
 import { findHosts, HOST_ACTS, noteHostFailure } from './host-rows.js';
 import { queueFrames } from './outbox-frames.js';
 import { PRUNE_STATEMENTS } from './prune.js';
-import { endRunsOf, LIVE, recordMoves, SNAPSHOT_SQL, type SnapshotRow, toSnapshot } from './vm-rows.js';
+import { endRunsOf, LIVE, recordMoves, SNAPSHOT_SQL, type SnapshotRow, toSnapshot, WAKE } from './vm-rows.js';
 
 /** Without a sign of life of any replica for so long, missing beats say nothing about the VMs. */
 const PULSE_GAP_MS = 10_000;
@@ -211,7 +211,7 @@ export class PostgresVmStore implements VmStore {
   }
 
   async wake(vmId: string): Promise<void> {
-    await this.options.database.query('vm_wake', `UPDATE vms SET next_action_at = least(next_action_at, clock_timestamp()) WHERE id = $1 AND ${LIVE}`, [vmId]);
+    await this.options.database.query('vm_wake', `UPDATE vms SET ${WAKE} WHERE id = $1 AND ${LIVE}`, [vmId]);
   }
 
   async present(provider: string, hostId: string): Promise<IncarnationKey[]> {

@@ -9,6 +9,11 @@ import type { DesiredState, StopTarget, VmState } from '../../domain/vm-state.js
 export const LIVE = `state NOT IN ('failed', 'terminated')`;
 
 /**
+ * SET clause that makes a VM due. While somebody holds its claim the version moves too, so that a decision which was made before does not write over it.
+ */
+export const WAKE = `next_action_at = least(next_action_at, clock_timestamp()), row_version = row_version + (claim_owner IS NOT NULL)::int`;
+
+/**
  * One VM with its present incarnation and the counts that decisions need. A run that is being cancelled keeps no VM alive; a snapshot is only waited
  * for where the runtime has shown that it sends some.
  */
