@@ -22,7 +22,7 @@ export interface GroupSession {
 }
 
 /** Channels without targets of their own that an envelope may come from. */
-const FURTHER_CHANNELS = ['webchat', 'line', 'irc', 'twitch', 'upstream'];
+const FURTHER_CHANNELS = ['webchat', 'line', 'irc', 'twitch'];
 export const KNOWN_CHANNELS: ReadonlySet<string> = new Set([...defaultGrammars.channels, ...FURTHER_CHANNELS]);
 
 const WHATSAPP_GROUP = '@g.us';

@@ -134,7 +134,9 @@ describe('an answer goes into the session that the question came from', () => {
     ['nostr', { kind: 'dm', id: 'npub1' }, 'nostr:npub1'],
     ['voice-call', { kind: 'dm', id: '+15550001' }, '+1 555 0001'],
     ['webhook', { kind: 'group', id: 'Ops' }, 'group:Ops'],
-    ['webhook', { kind: 'dm', id: '7' }, '7'],
+    ['webhook', { kind: 'dm', id: '7' }, 'user:7'],
+    ['slack', { kind: 'group', id: 'C7' }, 'group:C7'],
+    ['upstream', { kind: 'dm', id: 'agent:main:Main' }, 'agent:main:Main'],
     ['line', { kind: 'dm', id: 'U9' }, 'line:user:U9'],
   ];
   test.each(cases)('%s %j by %s', (id, peer, target, extra = {}) => {

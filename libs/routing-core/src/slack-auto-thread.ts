@@ -22,7 +22,7 @@ export function slackAutoThread(target: Loose, context: SlackToolContext): strin
   const mode = context.replyToMode;
   if (channel === '' || thread === undefined || (mode !== 'all' && !(mode === 'first' && context.hasReplied !== true))) return undefined;
   const parsed = parsedOrNone(trimmed(target));
-  return parsed?.kind === 'channel' && parsed.id.toLowerCase() === channel ? thread : undefined;
+  return parsed !== undefined && parsed.kind !== 'user' && parsed.id.toLowerCase() === channel ? thread : undefined;
 }
 
 function parsedOrNone(target: string): ReturnType<typeof parseSlackTarget> {

@@ -1,7 +1,16 @@
 import { PlexusError } from '@plexus/kernel';
 import { bluebubblesGrammar } from './grammars/bluebubbles.js';
 import { discordGrammar } from './grammars/discord.js';
-import { fallbackGrammar, googlechatGrammar, nostrGrammar, tlonGrammar, zaloGrammar, zalouserGrammar, webhookGrammar } from './grammars/others.js';
+import {
+  fallbackGrammar,
+  googlechatGrammar,
+  nostrGrammar,
+  tlonGrammar,
+  upstreamGrammar,
+  webhookGrammar,
+  zaloGrammar,
+  zalouserGrammar,
+} from './grammars/others.js';
 import { imessageGrammar, signalGrammar, voiceGrammar, whatsappGrammar } from './grammars/phones.js';
 import { slackGrammar } from './grammars/slack.js';
 import { telegramGrammar } from './grammars/telegram.js';
@@ -28,6 +37,7 @@ const BUNDLED: readonly TargetGrammar[] = [
   feishuGrammar,
   googlechatGrammar,
   webhookGrammar,
+  upstreamGrammar,
   voiceGrammar('voice'),
   voiceGrammar('voice-call'),
 ];

@@ -1,4 +1,5 @@
-import { hasPrefix, type TargetGrammar, type TargetRequest, withoutKind, withoutPrefix, withoutPrefixes } from '../target-grammar.js';
+import { normaliseThreadId } from '../normalise.js';
+import { hasPrefix, malformedTarget, type TargetGrammar, type TargetRequest, withoutKind, withoutPrefix, withoutPrefixes } from '../target-grammar.js';
 
 /** Zalo bots and personal accounts: a person unless the target says `group:`. */
 const zalo = (channel: string, short: string, groupPrefixes: readonly string[], userPrefixes: readonly string[]): TargetGrammar => ({
@@ -74,18 +75,33 @@ export const googlechatGrammar: TargetGrammar = {
   normalise: (target) => withoutPrefixes(target, 'googlechat:', 'google-chat:', 'gchat:') || undefined,
 };
 
-/** Signed webhooks: their callers name the kind themselves, so what the target says counts before any lookup. */
+/**
+ * Signed webhooks: their callers name the kind themselves, so what the target says counts before any lookup. A bare id may be a person or a
+ * room; guessing would put the message of a room into somebody's session.
+ */
 export const webhookGrammar: TargetGrammar = {
   channel: 'webhook',
-  parse({ target, resolvedTarget }) {
+  parse({ target, threadId, resolvedTarget }) {
     const bare = withoutPrefix(target, 'webhook:');
     const said = /^(group|channel|user|dm):/i.exec(bare)?.[1]?.toLowerCase() ?? resolvedTarget?.kind;
-    const kind = said === 'group' || said === 'channel' ? said : 'dm';
     const id = withoutKind(bare);
     if (id === '') return undefined;
+    if (said === undefined) throw malformedTarget('webhook', target, 'The target does not say what it is.', 'Write user:<id>, group:<id> or channel:<id>.');
+    const kind = said === 'group' || said === 'channel' ? said : 'dm';
+    const named = normaliseThreadId(threadId);
+    const thread = named === undefined ? {} : { threadId: named, threadSuffix: named };
     return kind === 'dm'
-      ? { kind, peerId: id, from: `webhook:${id}`, to: `user:${id}` }
-      : { kind, peerId: id, from: `webhook:${kind}:${id}`, to: `${kind}:${id}` };
+      ? { kind, peerId: id, from: `webhook:${id}`, to: `user:${id}`, ...thread }
+      : { kind, peerId: id, from: `webhook:${kind}:${id}`, to: `${kind}:${id}`, ...thread };
+  },
+};
+
+/** Gateways behind ours: each session there is one conversation between two, and its key is the whole id, colons and words included. */
+export const upstreamGrammar: TargetGrammar = {
+  channel: 'upstream',
+  parse({ target }) {
+    const id = withoutPrefix(withoutPrefix(target, 'upstream:'), 'user:', 'dm:');
+    return id === '' ? undefined : { kind: 'dm', peerId: id, from: `upstream:${id}`, to: `user:${id}` };
   },
 };
 

@@ -3,7 +3,7 @@ import type { RoutingConfig, SlackSettings } from '../routing-config.js';
 import { malformedTarget, type ParsedTarget, type TargetGrammar, type TargetRequest } from '../target-grammar.js';
 
 export interface SlackTarget {
-  readonly kind: 'user' | 'channel';
+  readonly kind: 'user' | 'channel' | 'group';
   readonly id: string;
 }
 
@@ -31,11 +31,13 @@ export function parseSlackTarget(raw: string): SlackTarget | undefined {
 const PREFIXES: readonly (readonly [string, SlackTarget['kind']])[] = [
   ['user:', 'user'],
   ['channel:', 'channel'],
+  ['group:', 'group'],
+  ['mpim:', 'group'],
   ['slack:', 'user'],
 ];
 const named = (kind: SlackTarget['kind'], id: string): SlackTarget | undefined => (id === '' ? undefined : { kind, id });
 
-/** Slack: `user:`, `slack:`, `@ID`, `<@ID>` are people; `channel:`, `#ID` and bare ids are channels; a listed `G…` is a group conversation. */
+/** Slack: `user:`, `slack:`, `@ID`, `<@ID>` are people; `channel:`, `#ID` and bare ids are channels; `group:`, `mpim:` and a listed `G…` are group conversations. */
 export const slackGrammar: TargetGrammar = {
   channel: 'slack',
   parse(request) {
@@ -46,7 +48,7 @@ export const slackGrammar: TargetGrammar = {
     const threadId = normaliseThreadId(request.threadId ?? request.replyToId);
     const thread = threadId === undefined ? {} : { threadId, threadSuffix: threadId };
     if (parsed.kind === 'user') return { kind: 'dm', peerId: id, from: `slack:${id}`, to: `user:${id}`, ...thread };
-    const kind = /^g/i.test(id) && isGroupConversation(id, request) ? 'group' : 'channel';
+    const kind = parsed.kind === 'group' || (/^g/i.test(id) && isGroupConversation(id, request)) ? 'group' : 'channel';
     return { kind, peerId: id, from: `slack:${kind}:${id}`, to: `channel:${id}`, chatType: 'channel', ...thread } satisfies ParsedTarget;
   },
   normalise(target) {

@@ -57,7 +57,8 @@ export function receivedMessage(update: Update, bot: Bot): ReceivedMessage | und
   const attachments = attachmentsOf(message);
   if (text === '' && attachments.length === 0) return undefined;
   const { chat, from, sender_chat: senderChat } = message;
-  const kind = chat.type === 'private' ? 'dm' : chat.type === 'channel' ? 'channel' : 'group';
+  // A negative id does not tell a group from a channel, so both are one kind: a target must lead to the session that a message came to.
+  const kind = chat.type === 'private' ? 'dm' : 'group';
   const name = from ? [from.first_name, from.last_name].filter(Boolean).join(' ') : senderChat?.title;
   const username = from?.username ?? senderChat?.username;
   const reply = message.reply_to_message;

@@ -90,12 +90,12 @@ export class AwaitedAnswers {
   }
 }
 
-/** An answer of an upstream agent as a message to us; the session is the chat. */
-export function answerOf(session: string, runId: string, text: string, now: number, agentId = 'agent') {
+/** An answer of an upstream agent as a message to us. The session is chat and sender in one: each is a conversation of its own, and is admitted by itself. */
+export function answerOf(session: string, runId: string, text: string, now: number, agentId?: string) {
   return {
     messageId: runId.slice(0, 200),
     chat: { kind: 'dm' as const, id: session },
-    sender: { id: `upstream:${agentId}`.slice(0, 256) },
+    sender: { id: session, ...(agentId && { name: agentId.slice(0, 256) }) },
     text,
     mentionsBot: true,
     receivedAt: new Date(now).toISOString(),
