@@ -198,6 +198,14 @@ export const CONSUMERS = {
     maxDeliver: -1,
     summary: 'Push forgets a person.',
   }),
+  schedulerErase: consumer({
+    stream: 'PLEXUS_EVT_USER',
+    name: 'scheduler-erase',
+    service: 'scheduler',
+    filter: 'plexus.evt.*.user.erase-requested.v1.>',
+    maxDeliver: -1,
+    summary: "The scheduler ends a person's VMs and forgets the rest.",
+  }),
   memoryEmbed: consumer({
     stream: 'PLEXUS_CMD_MEMORY',
     name: 'memory-embed',

@@ -8,8 +8,8 @@ await runService({
   name: 'scheduler',
   config: schedulerConfig,
   needs: {
-    consumers: [CONSUMERS.schedulerRun, CONSUMERS.schedulerSessionEnds],
-    streams: ['PLEXUS_EVT_VM', 'PLEXUS_EVT_SESSION', 'PLEXUS_CMD_MEMORY'],
+    consumers: [CONSUMERS.schedulerRun, CONSUMERS.schedulerSessionEnds, CONSUMERS.schedulerErase],
+    streams: ['PLEXUS_EVT_VM', 'PLEXUS_EVT_SESSION', 'PLEXUS_EVT_USER', 'PLEXUS_CMD_MEMORY'],
     buckets: [BUCKETS.config, BUCKETS.keys, BUCKETS.revocations, BUCKETS.vmEpoch],
   },
   create: createScheduler,

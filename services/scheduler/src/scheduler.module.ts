@@ -1,7 +1,7 @@
 import os from 'node:os';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { PERFORMED } from '@plexus/agent-config';
-import { plexusError, vmContracts } from '@plexus/contracts';
+import { plexusError, routingContracts, vmContracts } from '@plexus/contracts';
 import { createPool, migrationsFolderOf, OutboxRelay, requireMigrations } from '@plexus/database';
 import { ConfigurationError, ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
@@ -12,10 +12,12 @@ import { BusEvents } from './adapters/nats/bus-events.js';
 import { BusHints } from './adapters/nats/bus-hints.js';
 import { BusSessionLog } from './adapters/nats/bus-session-log.js';
 import { ConnectionsController } from './adapters/nats/connections.controller.js';
+import { ErasureController } from './adapters/nats/erasure.controller.js';
 import { KvEpochCache } from './adapters/nats/kv-epoch-cache.js';
 import { RunsController } from './adapters/nats/runs.controller.js';
 import { SecretsController } from './adapters/nats/secrets.controller.js';
 import { VmsController } from './adapters/nats/vms.controller.js';
+import { PersonEraser } from './adapters/postgres/person-eraser.js';
 import { PostgresEpochSequence } from './adapters/postgres/epoch-sequence.js';
 import { PostgresHosts } from './adapters/postgres/host-rows.js';
 import type { MakeVmParts } from './adapters/postgres/make-vm.js';
@@ -56,7 +58,7 @@ import { loadMasterKeys, loadVmSecrets } from './secrets.js';
 import { loadTemplates } from './templates.js';
 import { HINTS, RUN_STORE, SANDBOXES, SECRETS } from './tokens.js';
 
-@Module({ controllers: [VmsController, SecretsController, ConnectionsController, RunsController] })
+@Module({ controllers: [VmsController, SecretsController, ConnectionsController, RunsController, ErasureController] })
 class SchedulerModule {}
 
 type Config = ServiceConfig<typeof schedulerConfig>;
@@ -204,6 +206,19 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
     onReaped: (reason) => orphansReaped.add(1, { reason }),
   });
   const relay = new OutboxRelay({ database, publish: (subject, body, options) => bus.publishRaw(subject, body, options), log });
+  const eraser = new PersonEraser(
+    database,
+    (tenant, erasureId, user, counts) => {
+      const data = { erasureId, user, service: 'scheduler', counts: { ...counts }, at: new Date(clock.now()).toISOString() };
+      const id = `erased:scheduler:${erasureId}`;
+      const { msgId = id, ...event } = bus.encodeEvent(routingContracts.userErased, { tenant, key: [erasureId], data, id, time: data.at });
+      return { ...event, msgId };
+    },
+    (tenant, vmIds) => {
+      relay.kick();
+      for (const vmId of vmIds) hints.wake(tenant, vmId);
+    },
+  );
   const ensureVm = new EnsureVm(owners, changes, hints, clock, newVmId, {
     ready: (path, seconds) => ensureSeconds.record(seconds, { path }),
     quotaDenied: () => quotaDenied.add(1),
@@ -234,6 +249,7 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
       { provide: AttachExternal, useValue: attaching },
       { provide: PostgresHosts, useValue: hosts },
       { provide: Admission, useValue: admission },
+      { provide: PersonEraser, useValue: eraser },
       { provide: Connections, useValue: connections },
       { provide: RunCommands, useValue: new RunCommands(runs, hints, newVmId) },
       { provide: RUN_STORE, useValue: runs },

@@ -1,4 +1,5 @@
 import type { Database, Tx } from '@plexus/database';
+import { forgetRest } from './person-eraser.js';
 import { type JobStore, type PoolStore, POOLS_JOB, type WorkspaceStore } from '../../application/jobs.js';
 import { WARM_USER } from '../../application/admission.js';
 import { COOLDOWN_MS } from './owner-rows.js';
@@ -124,7 +125,7 @@ export class PostgresJobs implements JobStore, PoolStore, WorkspaceStore {
     const rows = await this.database.query<{ id: string }>(
       'workspaces_expired',
       `SELECT v.id FROM vms v WHERE v.state IN ('failed', 'terminated') AND v.workspace_removed_at IS NULL AND v.provider = $1 AND v.host_id = $2
-          AND v.state_since < clock_timestamp() - $3::float8 * interval '1 millisecond'
+          AND (v.erase_requested_at IS NOT NULL OR v.state_since < clock_timestamp() - $3::float8 * interval '1 millisecond')
           AND NOT EXISTS (SELECT 1 FROM vm_instances i WHERE i.vm_id = v.id AND i.phase <> 'gone') ORDER BY v.state_since LIMIT $4`,
       [provider, hostId, afterMs, limit],
     );
@@ -132,6 +133,7 @@ export class PostgresJobs implements JobStore, PoolStore, WorkspaceStore {
   }
 
   async removed(vmId: string): Promise<void> {
+    await forgetRest(this.database, vmId);
     await this.database.query('workspace_removed', 'UPDATE vms SET workspace_removed_at = clock_timestamp() WHERE id = $1', [vmId]);
   }
 }
