@@ -31,6 +31,20 @@ async function expectEcho(runId: string, sessionId = 's1'): Promise<void> {
   await until(`the end of ${runId}`, () => gateway.endOf(runId) !== undefined);
 }
 
+describe('a VM that waited in a pool', () => {
+  it('takes over the identity of its owner and reconnects as that owner, with the token that came along', async () => {
+    launch();
+    await until('the connection', () => gateway.isConnected && gateway.greetings.length === 1);
+    gateway.push({ type: 'bind', data: { user_id: 'kim', org_id: 'acme', token: 'token-of-kim' } });
+    await until('bind is taken', () => gateway.unackedCommands() === 0);
+    gateway.cut();
+    await until('the next connection', () => gateway.greetings.length === 2);
+    expect(gateway.greetings[1]).toMatchObject({ userId: 'kim', auth: { token: 'token-of-kim' } });
+    gateway.push(fakeSession('s1'));
+    await expectEcho('r1');
+  });
+});
+
 describe('start-up', () => {
   it('names every variable that is missing or wrong, at once, and exits 78', async () => {
     const runtime = launch({ url: 'http://nowhere', env: { VM_EPOCH: 'zero', VM_USER_ID: '' } });

@@ -93,12 +93,14 @@ export class Admission {
   /** Rejects with UNAUTHENTICATED when the token is not good for this user, with VM_FENCED when its incarnation is not the current one. */
   async verify(token: string, tenant: string | undefined, userId: string): Promise<VmClaims> {
     const claims = await this.tokens.verify(token);
-    if (claims === undefined || claims.userId !== userId || (tenant !== undefined && claims.tenant !== tenant)) throw plexusError('UNAUTHENTICATED');
+    if (claims === undefined || (tenant !== undefined && claims.tenant !== tenant)) throw plexusError('UNAUTHENTICATED');
     const current = await this.store.current(claims);
     if (current === undefined || current.owner.tenant !== claims.tenant) throw plexusError('UNAUTHENTICATED');
-    // A VM that came from a pool says who it was until it has read whose it is.
-    const isOwner = current.owner.subject === claims.userId || (current.wasWarm && claims.userId === WARM_USER);
-    if (!isOwner) throw plexusError('UNAUTHENTICATED');
+    // A VM that came from a pool says who it was until it has read whose it is; its token may have been renewed before that.
+    const { wasWarm, owner } = current;
+    const isOwner = (name: string): boolean => name === owner.subject || (wasWarm && name === WARM_USER);
+    const isItself = claims.userId === userId || (wasWarm && userId === WARM_USER);
+    if (!isOwner(claims.userId) || !isItself) throw plexusError('UNAUTHENTICATED');
     if (!current.live) throw plexusError('VM_FENCED', { details: { currentEpoch: current.currentEpoch } });
     return { ...claims, userId: current.owner.subject, orgId: current.owner.tenant };
   }

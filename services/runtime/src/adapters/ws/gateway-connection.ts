@@ -232,8 +232,15 @@ export class GatewayConnection {
   private apply(frame: MeshFrame): void {
     if (frame.type === 'token_refresh') this.context.token = frame.token;
     else if (frame.type === 'drain') this.context.log('info', 'the mesh drains this VM', {});
-    else if (frame.type === 'bind') this.context.log('error', 'bind is not supported by this runtime', {});
+    else if (frame.type === 'bind') this.bind(frame);
     else this.context.log('debug', 'frame without effect', { type: frame.type });
+  }
+
+  /** This VM waited in a pool and belongs to somebody now: from the next connection on it says so. Both only ever in memory, like the token before. */
+  private bind({ data }: MeshFrameOf<'bind'>): void {
+    this.context.identity.userId = data.user_id;
+    this.context.token = data.token;
+    this.context.log('info', 'bound to an owner', { userId: data.user_id });
   }
 
   private rewind(expected: number): void {

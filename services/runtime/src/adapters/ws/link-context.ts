@@ -6,7 +6,8 @@ import type { Uplink } from '../../application/uplink.js';
 import type { CommandFrame } from '../../domain/journal-state.js';
 
 export interface VmIdentity {
-  readonly userId: string;
+  /** A VM that waited in a pool gets another with `bind`. */
+  userId: string;
   readonly vmId: string;
   readonly epoch: number;
   /** Same for all connections of this process. */

@@ -1,4 +1,5 @@
 import type { Database } from '@plexus/database';
+import { WARM_USER } from '../../application/admission.js';
 import type { AdmissionStore, IncarnationKey, OwnerKey, WireKey } from '../../application/ports.js';
 import { LIVE_STATES, type VmState } from '../../domain/vm-state.js';
 import { ownerOf } from './vm-rows.js';
@@ -44,11 +45,12 @@ export class PostgresAdmissionStore implements AdmissionStore {
       'ticket_redeem',
       `UPDATE vm_tickets t SET used_at = coalesce(t.used_at, clock_timestamp()), client_nonce = coalesce(t.client_nonce, $4)
          FROM vms v
-        WHERE t.hash = $1 AND v.id = t.vm_id AND v.current_epoch = t.epoch AND v.subject_id = $2 AND ($3::text IS NULL OR v.tenant_id = $3)
+        WHERE t.hash = $1 AND v.id = t.vm_id AND v.current_epoch = t.epoch AND ($3::text IS NULL OR v.tenant_id = $3)
+          AND (v.subject_id = $2 OR ($2 = $6 AND EXISTS (SELECT 1 FROM vm_instances i WHERE i.vm_id = v.id AND i.epoch = t.epoch AND i.was_warm)))
           AND ((t.used_at IS NULL AND t.expires_at > clock_timestamp())
                OR (t.client_nonce = $4 AND t.used_at > clock_timestamp() - $5 * interval '1 millisecond'))
        RETURNING t.vm_id, t.epoch, v.tenant_id`,
-      [Buffer.from(hash), userId, tenant ?? null, clientNonce ?? null, READMISSION_MS],
+      [Buffer.from(hash), userId, tenant ?? null, clientNonce ?? null, READMISSION_MS, WARM_USER],
     );
     if (row !== undefined) return { vmId: row.vm_id, epoch: row.epoch, tenant: row.tenant_id };
     await this.auditReplay(hash);
