@@ -1,60 +1,25 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { BUCKETS, runContracts, SCOPES, sessionContracts, vmContracts } from '@plexus/contracts';
-import { ulid } from '@plexus/kernel';
-import { throwAwayFolder, waitFor } from '@plexus/testing';
-import { bootstrapped, FakeConnection } from './support/fake-gateway.js';
+import { BUCKETS, SCOPES, vmContracts } from '@plexus/contracts';
+import { waitFor } from '@plexus/testing';
+import { Acceptance } from './support/acceptance.js';
+import { bootstrapped } from './support/fake-gateway.js';
 import { MODEL_KEY, SchedulerMesh, TENANT } from './support/mesh.js';
 
-const { ensureVm, getVm, listVms, terminateVm, pauseVm, touchVm, whyVm, vmHistory, endVmSession, listHosts, drainHost, vmLogs, refreshVmToken, verifyVmToken } =
-  vmContracts;
+const { ensureVm, getVm, listVms, terminateVm, listHosts, drainHost, verifyVmToken, putVmSecret, listVmSecrets, deleteVmSecret } = vmContracts;
 const ADMIN = [SCOPES.admin, SCOPES.write, SCOPES.read];
-const { putVmSecret, listVmSecrets, deleteVmSecret } = vmContracts;
 const MASTER = 'master-key-of-the-test-8f3a6c1b9d2e4750';
 const SHORT = { VM_IDLE_MS: '2000', VM_DRAIN_MS: '60000', VM_WORKSPACE_RETENTION_MS: '1000' };
 
 describe('what the scheduler promises', () => {
   let mesh: SchedulerMesh;
-  const connections: FakeConnection[] = [];
-
-  const connect = async (...args: Parameters<typeof FakeConnection.open>): Promise<FakeConnection> => {
-    const connection = await FakeConnection.open(...args);
-    connections.push(connection);
-    return connection;
-  };
-  const stateOf = async (user: string, vmId: string): Promise<string> => (await mesh.asUser(user, getVm, { vmId })).vm.state;
-  const becomes = (user: string, vmId: string, state: string): Promise<unknown> =>
-    waitFor(async () => (await stateOf(user, vmId)) === state, { timeoutMs: 30_000, what: `${vmId} to be ${state}` });
-  /** Ensures a VM and plays its runtime's part until it is ready. */
-  const readyVm = async (user: string, input: Parameters<typeof mesh.asUser<typeof ensureVm>>[2] = {}, fromEpoch = 1) => {
-    const answer = await mesh.asUser(user, ensureVm, input);
-    const runtime = await bootstrapped(mesh, answer.vmId, fromEpoch);
-    const subject = input.scope === 'shared' ? '*' : user;
-    const connection = await connect(mesh, subject, runtime);
-    await becomes(user, answer.vmId, 'ready');
-    return { ...answer, runtime, connection };
-  };
-  const startRun = async (user: string) => {
-    const run = { sessionId: ulid(), sessionKey: 'agent:main:main', owner: user, agentId: 'main', runId: ulid() };
-    await mesh.bus.publish(runContracts.startRun, { tenant: TENANT, key: [run.sessionId], data: { ...run, message: 'hi', history: [] } });
-    return run;
-  };
-  const endRun = (run: Awaited<ReturnType<typeof startRun>>): Promise<unknown> =>
-    mesh.bus.publish(sessionContracts.sessionEvent, {
-      tenant: TENANT,
-      key: [run.sessionId],
-      data: { ...run, event: { type: 'execution_complete', content: 'done' } },
-    });
-  const configure = async (key: string, document: object): Promise<void> => {
-    await (await mesh.bus.kv(BUCKETS.config)).put(key, document);
-  };
+  const acceptance = new Acceptance(() => mesh);
+  const { connections, connect, stateOf, becomes, readyVm, startRun, endRun, configure } = acceptance;
 
   beforeAll(async () => {
     mesh = await SchedulerMesh.start();
   });
-  afterEach(() => {
-    for (const connection of connections.splice(0)) connection.close();
-  });
+  afterEach(() => acceptance.closeAll());
   afterAll(() => mesh.stop());
 
   it('A11: a tenant with a quota of 5 gets 5 VMs of 20 that are wanted at once, 15 refusals, and one more for each that goes', async () => {
@@ -79,82 +44,10 @@ describe('what the scheduler promises', () => {
     await waitFor(async () => (await mesh.asUser('op', listVms, {}, ADMIN)).vms.length === 0, { timeoutMs: 30_000 });
   });
 
-  it('A12: heartbeats, an open socket and a polling dashboard keep no VM alive; a run does, and the activity list says what did', async () => {
-    await mesh.only(SHORT);
-    const { vmId, runtime } = await readyVm('ida');
-    await becomes('ida', vmId, 'paused'); // while its connection beats and this asks for it all the time
-    for (const connection of connections.splice(0)) connection.close();
-
-    const run = await startRun('ida');
-    const next = await bootstrapped(mesh, vmId, runtime.epoch + 1);
-    const connection = await connect(mesh, 'ida', next);
-    await becomes('ida', vmId, 'ready');
-    await connection.beat();
-    await mesh.rows('SELECT pg_sleep(4)'); // twice the idle limit: the run is what is tested
-    expect(await stateOf('ida', vmId)).toBe('ready');
-    const why = await mesh.asUser('ida', whyVm, { vmId });
-    expect(why.because).toContainEqual(`Run ${run.runId} of session ${run.sessionKey} has no end yet.`);
-    expect(why.activity).toContainEqual(expect.objectContaining({ kind: 'run', source: `run ${run.runId} of ${run.sessionKey}` }));
-    const endedAt = Date.now();
-    await endRun(run);
-    await mesh.asUser('ida', touchVm, { vmId });
-    await becomes('ida', vmId, 'paused');
-    expect(Date.now() - endedAt).toBeGreaterThan(1_500);
-    expect((await mesh.asUser('ida', whyVm, { vmId })).activity.map(({ kind }) => kind)).toEqual(
-      expect.arrayContaining(['touch', 'run-ended', 'run', 'created']),
-    );
-    const { transitions } = await mesh.asUser('ida', vmHistory, { vmId });
-    expect(transitions[0]).toMatchObject({ from: 'stopping', to: 'paused' });
-    expect(transitions.map(({ cause }) => cause)).toContain('idle');
-  });
-
-  it('A13: a paused VM comes back with its files, a higher epoch and the newest snapshot of its session, again and again', async () => {
-    await mesh.only({ ...SHORT, VM_IDLE_MS: '600000' });
-    const { vmId, runtime, connection } = await readyVm('jan');
-    const workspace = path.join(mesh.state.path, 'vms', vmId, 'workspace');
-    const run = await startRun('jan');
-    await waitFor(async () => JSON.stringify(await connection.frames()).includes(run.runId), { timeoutMs: 30_000 });
-    await endRun(run);
-    const snapshot = {
-      type: 'fire_and_forget',
-      session_id: run.sessionId,
-      method: 'snapshot_sync',
-      params: { version: 7, checkpoint: { step: 7 }, short_term_memory: {} },
-    };
-    await mesh.asGateway(vmContracts.submitVmFrame, { vmId, epoch: runtime.epoch, fseq: 1, frame: snapshot });
-    let { epoch } = runtime;
-    let open = connection;
-    for (let round = 1; round <= 5; round += 1) {
-      writeFileSync(path.join(workspace, `${round}.txt`), `${round}`);
-      await waitFor(async () => (await mesh.asUser('jan', pauseVm, { vmId })).vm.desiredState === 'paused');
-      if (round === 1) await becomes('jan', vmId, 'pausing');
-      // Its runtime has sent snapshots under this epoch, so the pause waits for one more, and goes on without when it does not come.
-      if (round === 1)
-        await mesh.asGateway(vmContracts.submitVmFrame, { vmId, epoch, fseq: 2, frame: { ...snapshot, params: { ...snapshot.params, version: 8 } } });
-      await becomes('jan', vmId, 'paused');
-      open.close();
-      const resumed = await mesh.asUser('jan', ensureVm, {});
-      expect(resumed).toMatchObject({ vmId, created: false, resumed: true });
-      const next = await bootstrapped(mesh, vmId, epoch + 1);
-      expect(next.epoch).toBeGreaterThan(epoch);
-      ({ epoch } = next);
-      open = await connect(mesh, 'jan', next);
-      await becomes('jan', vmId, 'ready');
-    }
-    for (let round = 1; round <= 5; round += 1) expect(readFileSync(path.join(workspace, `${round}.txt`), 'utf8')).toBe(`${round}`);
-    await mesh.bus.publish(runContracts.startRun, { tenant: TENANT, key: [run.sessionId], data: { ...run, runId: ulid(), message: 'on', history: [] } });
-    const started = await waitFor(async () => (await open.frames()).find(({ frame }) => frame.type === 'start_session'), { timeoutMs: 30_000 });
-    expect(started).toMatchObject({ frame: { data: { session_id: run.sessionId, snapshot: { version: 8, body: { checkpoint: { step: 7 } } } } } });
-    expect((await mesh.asUser('jan', vmLogs, { vmId })).text).toContain('fake runtime');
-    const { token } = await mesh.asGateway(refreshVmToken, { vmId, epoch, connGen: open.attached.connGen });
-    expect(await mesh.asGateway(verifyVmToken, { token, userId: 'jan' })).toMatchObject({ vmId, epoch });
-    await expect(mesh.asGateway(refreshVmToken, { vmId, epoch: epoch - 1, connGen: 1 })).rejects.toMatchObject({ code: 'VM_FENCED' });
-  });
-
   it('A15: a warm pool of two serves two of three users at once, each with a VM of their own, and is filled again', async () => {
     const file = path.join(mesh.state.path, 'templates.json');
     writeFileSync(file, JSON.stringify({ templates: [{ name: 'pooled' }], pools: [{ id: 'ready', tenant: TENANT, template: 'pooled', size: 2 }] }));
-    await mesh.only({ ...SHORT, VM_IDLE_MS: '600000', VM_TEMPLATES_FILE: file });
+    await mesh.only({ ...SHORT, VM_IDLE_MS: '600000', VM_TEMPLATES_FILE: file, PLEXUS_MASTER_KEY: MASTER });
     const connected = new Set<string>();
     const fill = async (): Promise<boolean> => {
       const { vms } = await mesh.asUser('op', listVms, {}, ADMIN);
@@ -178,11 +71,17 @@ describe('what the scheduler promises', () => {
       const bind = (await connection.frames()).find(({ frame }) => frame.type === 'bind') as unknown as { frame: { data: { user_id: string; token: string } } };
       expect(bind.frame.data.user_id).toBe(user);
       expect(await mesh.asGateway(verifyVmToken, { token: bind.frame.data.token, userId: user })).toMatchObject({ vmId: answer.vmId, owner: user });
+      // Its token may be renewed before it has read whose it is: then it is still `_warm` with the token of its owner.
+      expect(await mesh.asGateway(verifyVmToken, { token: bind.frame.data.token, userId: '_warm' })).toMatchObject({ vmId: answer.vmId, owner: user });
       for (const other of users.filter((name) => name !== user))
         await expect(mesh.asGateway(verifyVmToken, { token: bind.frame.data.token, userId: other })).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
       expect(await mesh.rows(`SELECT id FROM vm_outbox WHERE body::text LIKE $1`, [`%${bind.frame.data.token}%`])).toEqual([]);
     }
     await waitFor(fill, { timeoutMs: 30_000, what: 'the pool to be full again' });
+    // Members were started with the key of the platform: who has an own one gets a VM that is started with it.
+    await mesh.asUser('nia', putVmSecret, { name: 'model', value: 'sk-nia-0123456789' });
+    const own = await mesh.asUser('nia', ensureVm, { template: 'pooled', wait: 'none' });
+    expect([own.created, connected.has(own.vmId)]).toEqual([true, false]);
     const { vms } = await mesh.asUser('op', listVms, {}, ADMIN);
     for (const { vmId } of vms) await mesh.asUser('op', terminateVm, { vmId }, ADMIN);
   });
@@ -217,83 +116,6 @@ describe('what the scheduler promises', () => {
     );
     expect(twice).toEqual([]);
     await mesh.asUser('oda', terminateVm, { vmId: waiting });
-  });
-
-  it('waits for the host that has the workspace, and starts elsewhere with an empty one only when asked to', async () => {
-    const first = await mesh.only({ ...SHORT, VM_IDLE_MS: '600000' });
-    const { vmId, connection } = await readyVm('uli');
-    await mesh.asUser('uli', pauseVm, { vmId });
-    await becomes('uli', vmId, 'paused');
-    connection.close();
-    const [{ home }] = (await mesh.rows<{ home: string }>('SELECT host_id AS home FROM vms WHERE id = $1', [vmId])) as [{ home: string }];
-    await first.kill('SIGKILL');
-    await mesh.rows(`UPDATE hosts SET beat_at = now() - interval '2 minutes' WHERE id = $1`, [home]);
-    const elsewhere = throwAwayFolder('second-host');
-    try {
-      await mesh.scheduler({ ...SHORT, PLEXUS_STATE_DIR: elsewhere.path });
-      await mesh.asUser('uli', ensureVm, {});
-      await waitFor(async () => (await mesh.asUser('uli', getVm, { vmId })).vm.reason?.code === 'WORKSPACE_HOST_DOWN', { timeoutMs: 30_000 });
-      expect(await mesh.rows('SELECT host_id AS home FROM vms WHERE id = $1', [vmId])).toEqual([{ home }]);
-      await mesh.asUser('uli', ensureVm, { allowEmptyWorkspace: true });
-      const moved = await waitFor(
-        async () => (await mesh.rows<{ home: string }>('SELECT host_id AS home FROM vms WHERE id = $1', [vmId])).find((row) => row.home !== home),
-        {
-          timeoutMs: 30_000,
-          what: 'the VM to be started on the other host',
-        },
-      );
-      expect((await mesh.asGateway(listHosts, {}, TENANT)).hosts).toEqual(
-        expect.arrayContaining([expect.objectContaining({ hostId: home, state: 'lost' }), expect.objectContaining({ hostId: moved.home, state: 'up' })]),
-      );
-      await mesh.asUser('uli', terminateVm, { vmId });
-      await becomes('uli', vmId, 'terminated');
-    } finally {
-      await mesh.endSchedulers();
-      // Known to be gone: new VMs must not wait for it until it counts as lost.
-      await mesh.rows(`UPDATE hosts SET beat_at = now() - interval '2 minutes' WHERE id <> $1`, [home]);
-      elsewhere.remove();
-    }
-  });
-
-  it('A20: sessions have VMs of their own and take them along when they end; a shared one is the same for everybody', async () => {
-    await mesh.only(SHORT);
-    const sandbox = (scope: string, idleMs: number) => ({ scope, prune: { idleMs } });
-    await configure(TENANT, {
-      agents: {
-        list: [
-          { id: 'main', default: true, sandbox: sandbox('session', 700_000) },
-          { id: 'team', sandbox: sandbox('shared', 1_000) },
-        ],
-      },
-    });
-    const refused = () =>
-      mesh.asUser('pia', ensureVm, { agentId: 'main' }).then(
-        ({ vmId }) => mesh.asUser('pia', terminateVm, { vmId }).then(() => undefined), // the configuration has not arrived yet
-        (error: { code: string }) => error,
-      );
-    expect(await waitFor(refused, { timeoutMs: 30_000 })).toMatchObject({ code: 'INVALID_REQUEST' });
-    const [one, two] = (await Promise.all(['s-1', 's-2'].map((sessionId) => mesh.asUser('pia', ensureVm, { agentId: 'main', sessionId })))) as unknown as [
-      { vmId: string },
-      { vmId: string },
-    ];
-    expect(one.vmId).not.toBe(two.vmId);
-    expect(await mesh.rows('SELECT scope_key, idle_ms FROM vms WHERE id = ANY ($1) ORDER BY scope_key', [[one.vmId, two.vmId]])).toEqual([
-      { scope_key: 'session:s-1', idle_ms: 700_000 },
-      { scope_key: 'session:s-2', idle_ms: 700_000 },
-    ]);
-    await bootstrapped(mesh, one.vmId);
-    const folder = path.join(mesh.state.path, 'vms', one.vmId);
-    expect(existsSync(folder)).toBe(true);
-    expect(await mesh.asUser('pia', endVmSession, { sessionId: 's-1' })).toEqual({ terminated: one.vmId });
-    await becomes('pia', one.vmId, 'terminated');
-    await waitFor(() => !existsSync(folder), { timeoutMs: 30_000, what: 'its workspace to be removed' });
-    expect(await stateOf('pia', two.vmId)).not.toBe('terminated');
-
-    const shared = await Promise.all(['pia', 'quin'].map((user) => mesh.asUser(user, ensureVm, { agentId: 'team' })));
-    expect(new Set(shared.map(({ vmId }) => vmId)).size).toBe(1);
-    expect(await mesh.rows('SELECT subject_id, scope_key, idle_ms FROM vms WHERE id = $1', [shared[0]?.vmId])).toEqual([
-      { subject_id: '*', scope_key: 'shared', idle_ms: null },
-    ]);
   });
 
   it('A15, I16: hands a key that a user has stored to the VMs of that user alone, and keeps it nowhere in the clear', async () => {

@@ -87,6 +87,7 @@ async function overQuota(tx: Tx, key: OwnerKey, configured: number | undefined):
  * is made when it is read.
  */
 async function claimWarm(tx: Tx, key: OwnerKey, template: Template, wish: VmWish, parts: MakeVmParts): Promise<OwnerRow | undefined> {
+  // Not skipping what is locked: whoever fills the pool locks all of its members for a moment.
   const [row] = await tx.query<OwnerRow & { readonly row_version: number }>(
     'warm_claim',
     `UPDATE vms SET subject_id = $2, scope_key = $3, pool_id = NULL, state = 'ready', state_since = clock_timestamp(), last_activity_at = clock_timestamp(),
@@ -96,7 +97,7 @@ async function claimWarm(tx: Tx, key: OwnerKey, template: Template, wish: VmWish
                      AND (v.template_hash = $4 OR EXISTS (SELECT 1 FROM warm_pools p WHERE p.id = v.pool_id AND p.update_policy = 'keep' AND p.template = $7))
                      AND NOT EXISTS (SELECT 1 FROM provider_secrets s WHERE s.tenant_id = $1 AND s.subject_id = $2 AND s.name = $8)
                      AND i.gateway IS NOT NULL AND i.lease_until > clock_timestamp()
-                   ORDER BY (v.template_hash = $4) DESC, v.state_since LIMIT 1 FOR UPDATE OF v SKIP LOCKED)
+                   ORDER BY (v.template_hash = $4) DESC, v.state_since LIMIT 1 FOR UPDATE OF v)
       RETURNING ${COLUMNS}, row_version`,
     [key.tenant, key.subject, key.scope, template.spec_hash, wish.idleMs ?? null, wish.retentionMs ?? null, wish.template ?? DEFAULT_TEMPLATE, MODEL_SECRET],
   );
