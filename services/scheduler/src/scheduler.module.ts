@@ -199,6 +199,7 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
       for (const state of vmContracts.VmState.options) vmsByState.record(counts.get(state) ?? 0, { state });
       leaseAge.record(oldestBeatMs / 1_000);
     },
+    onTransition,
     onPools: ({ ready, desired }) => {
       poolReady.record(ready);
       poolDesired.record(desired);

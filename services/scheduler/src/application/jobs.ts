@@ -2,6 +2,8 @@
 export interface JobStore {
   /** Takes or keeps a job for `ttlMs`. Undefined: somebody else has it. */
   acquire(name: string, ttlMs: number): Promise<number | undefined>;
+  /** Gives a job back before its time: whoever wants it next, on any replica, gets it at once. */
+  release(name: string, token: number): Promise<void>;
 }
 
 export interface PoolStore {
@@ -16,6 +18,8 @@ export interface WorkspaceStore {
   /** VMs that are over for longer than `afterMs`, whose workspace is on this host. */
   expired(provider: string, hostId: string, afterMs: number, limit: number): Promise<readonly string[]>;
   removed(vmId: string): Promise<void>;
+  /** Those that no row knows, of any state. */
+  unrecorded(vmIds: readonly string[]): Promise<readonly string[]>;
 }
 
 export const POOLS_JOB = 'pools';

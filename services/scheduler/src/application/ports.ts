@@ -124,6 +124,11 @@ export interface VmStore {
   hosts(provider: string): Promise<readonly HostView[]>;
   /** Notes that database and mesh were seen; after a gap every lease is extended by one full grace. True when it was. */
   pulse(): Promise<boolean>;
+  /**
+   * VMs whose host does not act and whose lease ran out become `suspect` with the reason `WORKSPACE_HOST_DOWN`, and come back when they beat again. Nothing is
+   * ended: whether they still run, only their host can say. Returns the edges taken.
+   */
+  noteHostsDown(): Promise<readonly { readonly tenant: string; readonly vmId: string; readonly move: Move }[]>;
   /** Deletes what is only kept for a while. */
   prune(): Promise<void>;
   countByState(): Promise<ReadonlyMap<VmState, number>>;

@@ -4,7 +4,7 @@ import type { Hints, IncarnationKey, VmStore } from './ports.js';
 import type { ProviderRegistry, VmProvider } from './provider-port.js';
 import { PARK_GRACE_MS, type Reconciler, type ReconcilerLog } from './reconciler.js';
 import type { RunWatch } from './run-watch.js';
-import { sweepOrphans } from './sweep-orphans.js';
+import { sweepOrphans, sweepWorkspaces } from './sweep-orphans.js';
 
 export interface ScanLoopParts {
   readonly store: VmStore;
@@ -24,6 +24,7 @@ export interface ScanLoopParts {
   readonly isConnected: () => boolean;
   /** `oldestBeatMs`: age of the oldest heartbeat among VMs that are ready. */
   readonly onCounts: (counts: ReadonlyMap<string, number>, oldestBeatMs: number) => void;
+  readonly onTransition: (from: string, to: string, cause: string) => void;
   readonly onPools: (sizes: { readonly ready: number; readonly desired: number }) => void;
   readonly onReaped: (reason: 'no-record' | 'refused') => void;
 }
@@ -65,6 +66,12 @@ export class ScanLoop {
         this.forEachProvider(async (provider) => provider.watch(await store.present(provider.name, provider.hostId), (key) => this.onGone(key))),
       ),
       chore('counts', 5_000, async () => parts.onCounts(await store.countByState(), await store.oldestBeatMs())),
+      chore('hosts-down', 5_000, async () => {
+        for (const { tenant, vmId, move } of await store.noteHostsDown()) {
+          parts.onTransition(move.from, move.to, move.cause);
+          parts.hints.wake(tenant, vmId);
+        }
+      }),
       chore('pools', 5_000, () => this.fillPools()),
       chore('sweep', 30_000, () => this.forEachProvider((provider) => this.sweep(provider))),
       chore('workspaces', Math.min(60_000, parts.workspaceRetentionMs), () => this.forEachProvider((provider) => this.removeWorkspaces(provider))),
@@ -86,8 +93,12 @@ export class ScanLoop {
 
   /** A member of a warm pool was taken: its successor is made now, not with the next turn. */
   refillPools(): void {
-    for (const chore of this.chores) if (chore.name === 'pools') chore.lastAt = Number.NEGATIVE_INFINITY;
+    this.dueAgain('pools');
     this.kick();
+  }
+
+  private dueAgain(name: string): void {
+    for (const chore of this.chores) if (chore.name === name) chore.lastAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Takes nothing new and waits for what is being done; then gives its claims back, so that others need not wait for them. */
@@ -125,8 +136,9 @@ export class ScanLoop {
   private async fillPools(): Promise<void> {
     const { jobs, hints, newVmId, onPools } = this.parts;
     const token = await jobs.acquire(POOLS_JOB, 15_000);
-    if (token === undefined) return;
-    const { touched, ...sizes } = await jobs.fill(token, newVmId);
+    // Another replica is filling them right now, perhaps without having seen what was just taken: looked at again with the next scan.
+    if (token === undefined) return this.dueAgain('pools');
+    const { touched, ...sizes } = await jobs.fill(token, newVmId).finally(() => jobs.release(POOLS_JOB, token));
     for (const { tenant, vmId } of touched) hints.wake(tenant, vmId);
     onPools(sizes);
   }
@@ -143,7 +155,7 @@ export class ScanLoop {
   }
 
   private async removeWorkspaces(provider: VmProvider): Promise<void> {
-    const { jobs, log, workspaceRetentionMs } = this.parts;
+    const { jobs, log, workspaceRetentionMs, onReaped } = this.parts;
     for (const vmId of await jobs.expired(provider.name, provider.hostId, workspaceRetentionMs, 50)) {
       try {
         await provider.removeWorkspace(vmId);
@@ -151,6 +163,11 @@ export class ScanLoop {
       } catch (error) {
         log.warn({ vmId, err: error }, 'the workspace of a VM that is over could not be removed; trying again');
       }
+    }
+    try {
+      await sweepWorkspaces(provider, jobs, workspaceRetentionMs, log, onReaped);
+    } catch (error) {
+      log.warn({ provider: provider.name, err: error }, 'a sweep of workspaces was skipped');
     }
   }
 

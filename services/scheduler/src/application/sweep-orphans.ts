@@ -1,3 +1,4 @@
+import type { WorkspaceStore } from './jobs.js';
 import type { IncarnationKey, VmStore } from './ports.js';
 import type { VmProvider } from './provider-port.js';
 import type { ReconcilerLog } from './reconciler.js';
@@ -28,6 +29,33 @@ export async function sweepOrphans(
   for (const { vmId, epoch, ref } of orphans) {
     log.warn({ vmId, epoch }, 'ending a VM that no record knows');
     await provider.destroy({ vmId, epoch }, { force: true, ...(ref === undefined ? {} : { ref }) });
+    onReaped('no-record');
+  }
+}
+
+/**
+ * Removes workspaces whose VM has no row in any state, once they have been idle for `graceMs`: those of VMs whose rows were lost or restored away. Rejects or
+ * refuses as {@link sweepOrphans} does.
+ */
+export async function sweepWorkspaces(
+  provider: Pick<VmProvider, 'name' | 'workspaces' | 'removeWorkspace'>,
+  store: Pick<WorkspaceStore, 'unrecorded'>,
+  graceMs: number,
+  log: ReconcilerLog,
+  onReaped: (reason: 'no-record' | 'refused') => void,
+): Promise<void> {
+  const all = await provider.workspaces();
+  const old = all.filter(({ idleMs }) => idleMs >= graceMs).map(({ vmId }) => vmId);
+  if (old.length === 0) return;
+  const orphans = await store.unrecorded(old);
+  if (orphans.length > Math.max(MIN_KILLS, all.length * KILL_SHARE)) {
+    log.error({ orphans: orphans.length, workspaces: all.length }, 'too many workspaces without a record: none was removed; is this the right database?');
+    onReaped('refused');
+    return;
+  }
+  for (const vmId of orphans) {
+    log.warn({ vmId }, 'removing a workspace that no record knows');
+    await provider.removeWorkspace(vmId);
     onReaped('no-record');
   }
 }

@@ -64,6 +64,11 @@ export class SchedulerMesh {
     return `test-${path.basename(this.state.path)}`;
   }
 
+  /** Every scheduler of this mesh, those that are still starting too. */
+  get schedulerPids(): ReadonlySet<number> {
+    return new Set(this.processes.map(({ pid }) => pid));
+  }
+
   /** Exactly one scheduler with these settings: the one that runs already, or a new one in place of all others. */
   async only(environment: Record<string, string> = {}): Promise<SchedulerProcess> {
     const [running, ...others] = this.processes;
@@ -95,6 +100,11 @@ export class SchedulerMesh {
   /** A call as a person would make it through the gateway. */
   async asUser<C extends RpcContract>(user: string, rpc: C, data: InputOf<C>, scopes: string[] = [SCOPES.write]): Promise<ResponseOf<C>> {
     return this.bus.call(rpc, TENANT, data, { token: await this.sign({ tenant: TENANT, user, role: 'user', scopes, credentialId: 'test' }) });
+  }
+
+  /** A call of somebody who administers the tenant, as the gateway makes it. */
+  async asOperator<C extends RpcContract>(user: string, rpc: C, data: InputOf<C>): Promise<ResponseOf<C>> {
+    return this.bus.call(rpc, TENANT, data, { token: await this.sign({ tenant: TENANT, user, role: 'operator', scopes: [SCOPES.admin], credentialId: 'test' }) });
   }
 
   /** A call of the gateway itself. */

@@ -28,10 +28,11 @@ export function gatewayTenant({ tenant, principal }: RpcContext): string | undef
   return tenant === NO_TENANT ? undefined : tenant;
 }
 
-/** Hosts belong to the platform, not to a tenant: operators with `operator.admin` may see them, and services that act for nobody. */
+/** Hosts belong to the platform: services that act for nobody may ask about them, and operators of the platform (tenant `_`); those of a tenant may not. */
 export function operatorOf({ principal }: RpcContext): void {
   if (principal.role === 'service' && principal.user === undefined) return;
-  if (principal.role !== 'operator') throw plexusError('FORBIDDEN', { message: 'Hosts belong to the platform: this takes the role operator.' });
+  if (principal.role !== 'operator' || principal.tenant !== NO_TENANT)
+    throw plexusError('FORBIDDEN', { message: 'Hosts belong to the platform, not to a tenant: this takes an operator of the platform.' });
   if (!hasScope(principal.scopes, SCOPES.admin)) throw plexusError('MISSING_SCOPE', { details: { scope: SCOPES.admin } });
 }
 

@@ -47,6 +47,13 @@ export class PostgresJobs implements JobStore, PoolStore, WorkspaceStore {
     return row?.token;
   }
 
+  async release(name: string, token: number): Promise<void> {
+    await this.database.query('job_release', `UPDATE scheduler_jobs SET until = clock_timestamp() - interval '1 millisecond' WHERE name = $1 AND token = $2`, [
+      name,
+      token,
+    ]);
+  }
+
   fill(token: number, newVmId: () => string): ReturnType<PoolStore['fill']> {
     return this.database.transaction(async (tx) => {
       const touched: { tenant: string; vmId: string }[] = [];
@@ -128,6 +135,15 @@ export class PostgresJobs implements JobStore, PoolStore, WorkspaceStore {
           AND (v.erase_requested_at IS NOT NULL OR v.state_since < clock_timestamp() - $3::float8 * interval '1 millisecond')
           AND NOT EXISTS (SELECT 1 FROM vm_instances i WHERE i.vm_id = v.id AND i.phase <> 'gone') ORDER BY v.state_since LIMIT $4`,
       [provider, hostId, afterMs, limit],
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  async unrecorded(vmIds: readonly string[]): Promise<readonly string[]> {
+    const rows = await this.database.query<{ id: string }>(
+      'workspaces_unrecorded',
+      'SELECT t.id FROM unnest($1::text[]) AS t (id) WHERE NOT EXISTS (SELECT 1 FROM vms v WHERE v.id = t.id)',
+      [vmIds],
     );
     return rows.map(({ id }) => id);
   }

@@ -4,16 +4,28 @@ import { CLAIM_MS, type HostView, type IncarnationKey, type ProviderRef, type Si
 import { ISOLATION_LEVELS } from '../../application/provider-port.js';
 import type { VmPolicy } from '../../domain/policy.js';
 import { UNAVAILABLE_AFTER_MS } from '../../domain/run-ending.js';
-import type { Decision } from '../../domain/vm.js';
+import type { Decision, Move } from '../../domain/vm.js';
 import type { VmState } from '../../domain/vm-state.js';
 import { noteFailure } from './breaker-rows.js';
 import { findHosts, HOST_ACTS, noteHostFailure } from './host-rows.js';
 import { queueFrames } from './outbox-frames.js';
 import { PRUNE_STATEMENTS } from './prune.js';
-import { endRunsOf, LIVE, recordMoves, SNAPSHOT_SQL, type SnapshotRow, toSnapshot, WAKE } from './vm-rows.js';
+import { endRunsOf, LIVE, ownerOf, recordMoves, SNAPSHOT_SQL, type SnapshotRow, toSnapshot, WAKE } from './vm-rows.js';
 
 /** Without a sign of life of any replica for so long, missing beats say nothing about the VMs. */
 const PULSE_GAP_MS = 10_000;
+
+const HOST_DOWN = 'WORKSPACE_HOST_DOWN';
+
+interface HostDownRow {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly subject_id: string;
+  readonly scope_key: string;
+  readonly current_epoch: number;
+  readonly row_version: number;
+  readonly was: VmState;
+}
 
 export interface VmStoreOptions {
   readonly database: Database;
@@ -245,6 +257,44 @@ export class PostgresVmStore implements VmStore {
         [this.options.policy.leaseMs],
       );
       return true;
+    });
+  }
+
+  noteHostsDown(): ReturnType<VmStore['noteHostsDown']> {
+    return this.options.database.transaction(async (tx) => {
+      const down = await tx.query<HostDownRow>(
+        'vm_host_down',
+        `UPDATE vms v SET state = 'suspect', state_since = clock_timestamp(), deadline_at = clock_timestamp() + $1 * interval '1 millisecond',
+                reason_code = '${HOST_DOWN}', reason_text = 'Its host ' || d.host_id || ' is down; it goes on, or is started again, when the host is back.',
+                desired_state = CASE WHEN d.state = 'warm' THEN 'terminated' ELSE v.desired_state END, row_version = v.row_version + 1
+           FROM (SELECT o.id, o.state, o.host_id FROM vms o JOIN vm_instances i ON i.vm_id = o.id AND i.epoch = o.current_epoch
+                  WHERE o.state IN ('ready', 'warm') AND i.lease_until < clock_timestamp() AND NOT o.host_id = ANY ($2) AND NOT ${HOST_ACTS('o.host_id')}
+                  ORDER BY o.id LIMIT 100 FOR UPDATE OF o SKIP LOCKED) d
+          WHERE v.id = d.id RETURNING v.id, v.tenant_id, v.subject_id, v.scope_key, v.current_epoch, v.row_version, d.state AS was`,
+        [this.options.policy.leaseMs, this.options.hostIds],
+      );
+      const back = await tx.query<HostDownRow>(
+        'vm_host_down_back',
+        `UPDATE vms v SET state = 'ready', state_since = clock_timestamp(), deadline_at = NULL, reason_code = NULL, reason_text = NULL,
+                next_action_at = clock_timestamp(), row_version = v.row_version + 1
+           FROM vm_instances i
+          WHERE v.state = 'suspect' AND v.reason_code = '${HOST_DOWN}' AND v.pool_id IS NULL AND i.vm_id = v.id AND i.epoch = v.current_epoch
+            AND i.phase = 'running' AND i.lease_until > clock_timestamp()
+          RETURNING v.id, v.tenant_id, v.subject_id, v.scope_key, v.current_epoch, v.row_version, 'suspect' AS was`,
+      );
+      const taken: { tenant: string; vmId: string; move: Move }[] = [];
+      for (const [rows, to, cause] of [
+        [down, 'suspect', 'host-down'],
+        [back, 'ready', 'heartbeat'],
+      ] as const) {
+        for (const row of rows) {
+          const move = { from: row.was, to, cause };
+          const vm = { id: row.id, owner: ownerOf(row), epoch: row.current_epoch, rowVersion: row.row_version, replica: this.options.replica };
+          await recordMoves(tx, this.options.events, vm, [move]);
+          taken.push({ tenant: row.tenant_id, vmId: row.id, move });
+        }
+      }
+      return taken;
     });
   }
 
