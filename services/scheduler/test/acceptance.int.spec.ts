@@ -6,7 +6,7 @@ import { Acceptance } from './support/acceptance.js';
 import { bootstrapped } from './support/fake-gateway.js';
 import { MODEL_KEY, SchedulerMesh, TENANT } from './support/mesh.js';
 
-const { ensureVm, getVm, listVms, terminateVm, listHosts, drainHost, verifyVmToken, putVmSecret, listVmSecrets, deleteVmSecret } = vmContracts;
+const { ensureVm, getVm, listVms, terminateVm, verifyVmToken, putVmSecret, listVmSecrets, deleteVmSecret } = vmContracts;
 const ADMIN = [SCOPES.admin, SCOPES.write, SCOPES.read];
 const MASTER = 'master-key-of-the-test-8f3a6c1b9d2e4750';
 const SHORT = { VM_IDLE_MS: '2000', VM_DRAIN_MS: '60000', VM_WORKSPACE_RETENTION_MS: '1000' };
@@ -14,7 +14,7 @@ const SHORT = { VM_IDLE_MS: '2000', VM_DRAIN_MS: '60000', VM_WORKSPACE_RETENTION
 describe('what the scheduler promises', () => {
   let mesh: SchedulerMesh;
   const acceptance = new Acceptance(() => mesh);
-  const { connections, connect, stateOf, becomes, readyVm, startRun, endRun, configure } = acceptance;
+  const { connections, connect, becomes, configure } = acceptance;
 
   beforeAll(async () => {
     mesh = await SchedulerMesh.start();
@@ -84,38 +84,6 @@ describe('what the scheduler promises', () => {
     expect([own.created, connected.has(own.vmId)]).toEqual([true, false]);
     const { vms } = await mesh.asUser('op', listVms, {}, ADMIN);
     for (const { vmId } of vms) await mesh.asUser('op', terminateVm, { vmId }, ADMIN);
-  });
-
-  it('A18: a host that is drained takes no new VM, lets runs finish, never has two of an owner, and goes on when it is put back', async () => {
-    await mesh.only({ ...SHORT, VM_IDLE_MS: '600000' });
-    const { vmId, runtime, connection } = await readyVm('ned');
-    const run = await startRun('ned');
-    await waitFor(async () => JSON.stringify(await connection.frames()).includes(run.runId), { timeoutMs: 30_000 });
-    const { hosts } = await mesh.asGateway(listHosts, {}, TENANT);
-    const host = hosts.find(({ provider }) => provider === 'local') as { hostId: string };
-    await expect(mesh.asUser('ned', drainHost, { hostId: host.hostId }, ADMIN)).rejects.toMatchObject({ code: 'FORBIDDEN' });
-    await mesh.asGateway(drainHost, { hostId: host.hostId }, TENANT);
-    await becomes('ned', vmId, 'draining');
-    expect((await connection.frames()).map(({ frame }) => frame.type)).toContain('drain');
-
-    const { vmId: waiting } = await mesh.asUser('oda', ensureVm, {});
-    await becomes('oda', waiting, 'backoff');
-    expect((await mesh.asUser('oda', getVm, { vmId: waiting })).vm.reason).toMatchObject({ code: 'NO_HOST' });
-    expect(await stateOf('ned', vmId)).toBe('draining');
-    await endRun(run);
-    await becomes('ned', vmId, 'paused');
-    await mesh.asUser('ned', ensureVm, {});
-    await waitFor(async () => (await mesh.asUser('ned', getVm, { vmId })).vm.reason?.code === 'HOST_DRAINING', { timeoutMs: 30_000 });
-
-    await mesh.asGateway(drainHost, { hostId: host.hostId, cancel: true }, TENANT);
-    await connect(mesh, 'ned', await bootstrapped(mesh, vmId, runtime.epoch + 1));
-    await becomes('ned', vmId, 'ready');
-    await bootstrapped(mesh, waiting);
-    const twice = await mesh.rows(
-      `SELECT a.vm_id FROM vm_instances a JOIN vm_instances b ON b.vm_id = a.vm_id AND b.epoch > a.epoch WHERE b.started_at < coalesce(a.gone_at, 'infinity')`,
-    );
-    expect(twice).toEqual([]);
-    await mesh.asUser('oda', terminateVm, { vmId: waiting });
   });
 
   it('A15, I16: hands a key that a user has stored to the VMs of that user alone, and keeps it nowhere in the clear', async () => {

@@ -68,7 +68,7 @@ describe('real schedulers and real processes under churn', () => {
     const users = ['u0', 'u1', 'u2', 'u3'];
     const pick = <T>(list: readonly T[]): T => list[random(list.length)] as T;
     const connections = new Map<string, FakeConnection>();
-    const until = performance.now() + 60_000;
+    let until = performance.now() + 60_000;
     let commands = 0;
 
     /** Plays the runtimes' side of every VM that waits for a connection. */
@@ -98,7 +98,7 @@ describe('real schedulers and real processes under churn', () => {
       else if (kind === 4) await mesh.asUser(user, pauseVm, { vmId });
       else if (kind === 5) await mesh.asUser(user, resumeVm, { vmId });
       else if (kind === 6) await mesh.asUser(user, drainVm, { vmId });
-      else process.kill(pick(marked(mesh.cluster).filter(({ pid }) => !schedulers.some((one) => one.pid === pid))).pid, 'SIGKILL');
+      else process.kill(pick(marked(mesh.cluster).filter(({ pid }) => !mesh.schedulerPids.has(pid))).pid, 'SIGKILL');
     };
     const working = (async () => {
       while (performance.now() < until) {
@@ -113,13 +113,19 @@ describe('real schedulers and real processes under churn', () => {
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     })();
-    while (performance.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, 1_000 + random(3_000)));
-      const index = random(3);
-      await schedulers[index]?.kill('SIGKILL');
-      schedulers[index] = await mesh.scheduler(settings);
+    try {
+      while (performance.now() < until) {
+        await new Promise((resolve) => setTimeout(resolve, 1_000 + random(3_000)));
+        const index = random(3);
+        await schedulers[index]?.kill('SIGKILL');
+        schedulers[index] = await mesh.scheduler(settings);
+      }
+    } catch (error) {
+      until = 0; // the commands end with it
+      throw error;
+    } finally {
+      await working;
     }
-    await working;
 
     const context = `seed ${seed}, ${commands} commands`;
     expect([context, commands >= 20]).toEqual([context, true]);

@@ -27,6 +27,7 @@ describe('the scan loop', () => {
         seen.claims += 1;
         return [];
       },
+      noteHostsDown: async () => [],
       present: async () => [],
       countByState: async () => new Map(),
       oldestBeatMs: async () => 0,
@@ -40,13 +41,14 @@ describe('the scan loop', () => {
         return ['vm-1'];
       },
       removed: async () => undefined,
+      release: async () => undefined,
     };
     const nothing = (): void => undefined;
     const log = {
       info: nothing,
       error: nothing,
-      warn: () => {
-        seen.failures += 1;
+      warn: ({ chore }: { chore?: string }) => {
+        if (chore === 'hosts') seen.failures += 1;
       },
     };
     const loop = new ScanLoop({
