@@ -75,10 +75,22 @@ export const messageReceived = defineInbound({
   ],
 });
 
+/**
+ * Codes that mean the same for every adapter. `target`: the platform refuses the chat or person (blocked the bot, left, not a member), and nothing is wrong
+ * with the account. `auth`: it refuses the account's credentials or rights; only a person can help.
+ */
+export const SEND_FAILURES = { target: 'TARGET_REFUSED', auth: 'AUTH_FAILED' } as const;
+
 /** Why a send failed, in the words of the platform; routing decides from it whether another account may take over. */
 export const SendError = z.object({
   message: z.string().max(1_000),
-  code: z.string().max(128).optional().describe('Code of the platform or of the network (`ECONNRESET`, `channel_not_found`), or ours (`ACCOUNT_DOWN`).'),
+  code: z
+    .string()
+    .max(128)
+    .optional()
+    .describe(
+      "`TARGET_REFUSED`: the chat or person does not take messages of this account, which itself is fine; `AUTH_FAILED`: the credentials or rights of the account are refused. Both stand in the place of the platform's code, which is in the message, and count before the status. Else the code of the platform or of the network (`ECONNRESET`, `msg_too_long`), or ours (`ACCOUNT_DOWN`, `ACCOUNT_UNKNOWN`, `RATE_LIMITED`, `DEADLINE_EXCEEDED`, `BAD_TARGET`).",
+    ),
   status: z.number().int().min(100).max(599).optional().describe('HTTP status, where there was one.'),
   retryAfterMs: z.number().int().min(0).optional().describe('The platform asks to wait so long.'),
 });

@@ -54,6 +54,18 @@ describe('the slack adapter', () => {
     expect((await received('1790000001.000300')).data).toMatchObject({ threadId: '1790000000.000200', mentionsBot: true });
   });
 
+  it('names one conversation of several people the same, whether Slack states a message in it or a mention', async () => {
+    slack.multiPerson.add('C7');
+    slack.event({ type: 'app_mention', channel: 'C7', user: 'U1', text: '<@UBOT> here?', ts: '1790000003.000001' });
+    expect((await received('1790000003.000001')).data.chat).toEqual({ kind: 'group', id: 'C7' });
+    slack.event({ type: 'message', channel: 'C7', channel_type: 'mpim', user: 'U1', text: 'yes', ts: '1790000003.000002' });
+    expect((await received('1790000003.000002')).data.chat).toEqual({ kind: 'group', id: 'C7' });
+    slack.once('conversations.info', { body: { ok: false, error: 'missing_scope' } });
+    slack.event({ type: 'app_mention', channel: 'C8', user: 'U1', text: '<@UBOT> or here?', ts: '1790000003.000003' });
+    expect((await received('1790000003.000003')).data.chat).toEqual({ kind: 'channel', id: 'C8' });
+    expect(slack.callsOf('conversations.info').filter(({ body }) => body.channel === 'C7')).toHaveLength(1);
+  });
+
   it('acknowledges an envelope after its message was stored, and states a repeated one once', async () => {
     const envelope = slack.event({ type: 'message', channel: 'D1', channel_type: 'im', user: 'U1', text: 'twice', ts: '1790000002.000000' });
     await slack.acknowledged(envelope);
@@ -78,7 +90,13 @@ describe('the slack adapter', () => {
   });
 
   it.each([
-    ['a missing channel', { body: { ok: false, error: 'channel_not_found' } }, { code: 'channel_not_found' }],
+    ['a missing channel', { body: { ok: false, error: 'channel_not_found' } }, { code: 'TARGET_REFUSED', message: 'Slack says channel_not_found' }],
+    ['a channel without us', { body: { ok: false, error: 'not_in_channel' } }, { code: 'TARGET_REFUSED' }],
+    ['a person who left', { body: { ok: false, error: 'user_disabled' } }, { code: 'TARGET_REFUSED' }],
+    ['a channel for admins', { body: { ok: false, error: 'restricted_action_read_only_channel' } }, { code: 'TARGET_REFUSED' }],
+    ['a token that was revoked', { body: { ok: false, error: 'token_revoked' } }, { code: 'AUTH_FAILED', message: 'Slack says token_revoked' }],
+    ['a token without rights', { body: { ok: false, error: 'invalid_auth' } }, { code: 'AUTH_FAILED' }],
+    ['a text it does not take', { body: { ok: false, error: 'msg_too_long' } }, { code: 'msg_too_long' }],
     ['a broken server', { status: 500 }, { status: 500 }],
     ['a request to wait', { status: 429, headers: { 'retry-after': '1' } }, { code: 'ratelimited', status: 429, retryAfterMs: 1_000 }],
   ])('reports %s with its code, after one call', async (what, reply, error) => {

@@ -109,7 +109,12 @@ describe('the telegram adapter', () => {
   it.each([
     ['a request to wait', failure(429, 'Too Many Requests: retry after 1', { retry_after: 1 }), { code: '429', status: 429, retryAfterMs: 1_000 }],
     ['a wrong chat', failure(400, 'Bad Request: chat not found'), { code: '400', status: 400, message: 'Bad Request: chat not found' }],
-    ['a blocked bot', failure(403, 'Forbidden: bot was blocked by the user'), { code: '403', status: 403 }],
+    [
+      'a blocked bot',
+      failure(403, 'Forbidden: bot was blocked by the user'),
+      { code: 'TARGET_REFUSED', status: 403, message: 'Forbidden: bot was blocked by the user' },
+    ],
+    ['a revoked token', failure(401, 'Unauthorized'), { code: 'AUTH_FAILED', status: 401 }],
     ['a broken server', failure(502, 'Bad Gateway'), { code: '502', status: 502 }],
   ])('reports %s with its code', async (what, reply, error) => {
     telegram.once('sendMessage', reply);

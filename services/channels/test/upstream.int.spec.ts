@@ -40,7 +40,12 @@ describe('the upstream adapter', () => {
       idempotencyKey: 'ask:0',
     });
     upstream.final('ask:0', 'agent:main:main', 'Nothing much.');
-    expect((await answer('Nothing much.')).data).toMatchObject({ account: 'main', messageId: 'ask:0', chat: { kind: 'dm', id: 'agent:main:main' } });
+    expect((await answer('Nothing much.')).data).toMatchObject({
+      account: 'main',
+      messageId: 'ask:0',
+      chat: { kind: 'dm', id: 'agent:main:main' },
+      sender: { id: 'agent:main:main' },
+    });
   });
 
   it('brings an answer in although connection and process were lost before it came', async () => {
@@ -68,7 +73,7 @@ describe('the upstream adapter', () => {
     await mesh.outcome('note');
     expect(upstream.requests.find(({ method }) => method === 'chat.inject')?.params).toMatchObject({ sessionKey: 'agent:main:watched', message: 'A note' });
     await mesh.send('upstream', { sendId: 'elsewhere', account: 'watcher', to: 'agent:main:elsewhere' });
-    expect((await mesh.outcome('elsewhere')).data.error).toMatchObject({ code: 'BAD_TARGET', status: 403 });
+    expect((await mesh.outcome('elsewhere')).data.error).toMatchObject({ code: 'TARGET_REFUSED', status: 403 });
   });
 
   it('lets two agents that answer each other come to an end', async () => {

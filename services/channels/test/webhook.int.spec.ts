@@ -83,6 +83,7 @@ describe('the webhook adapter', () => {
     ['a message from tomorrow', () => call(message(), { at: Date.now() + 86_400_000 }), 401],
     ['something that is no JSON', () => call('{"chat":'), 400],
     ['a prototype in the body', () => call('{"__proto__":{"a":1},"text":"x"}'), 400],
+    ['a direct message in another chat', () => call({ chat: { kind: 'dm', id: 'c1' }, sender: { id: 'u1' }, text: 'x' }), 400],
     ['a message without a chat', () => call({ text: 'x', sender: { id: 'u' } }), 400],
     ['a body that is too large', () => call(message('x'.repeat(5_000))), 413],
     ['an account that does not exist', () => call(message(), { url: inbound.replace('/main', '/nobody') }), 404],
@@ -136,7 +137,7 @@ describe('the webhook adapter', () => {
 
   it.each([
     ['a request to wait', { status: 429, headers: { 'retry-after': '7' } }, { status: 429, retryAfterMs: 7_000 }, 1],
-    ['a refusal', { status: 401, body: { error: 'who are you' } }, { status: 401, message: 'HTTP 401: {"error":"who are you"}' }, 1],
+    ['a refusal', { status: 401, body: { error: 'who are you' } }, { code: 'AUTH_FAILED', status: 401, message: 'HTTP 401: {"error":"who are you"}' }, 1],
     ['a redirect', { status: 302, headers: { location: 'http://127.0.0.1:1/' } }, { status: 302, message: 'HTTP 302 (redirects are not followed): {}' }, 1],
   ])('reports %s without repeating it', async (what, reply, error, calls) => {
     // Each in an account of its own: one that asked for a pause keeps it.

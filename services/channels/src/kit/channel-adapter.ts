@@ -7,7 +7,7 @@ import type { DescribedError } from './channel-error.js';
 import type { HttpHandler } from './http-listener.js';
 import type { PrivateHosts } from './private-hosts.js';
 
-export { ChannelError, type DescribedError } from './channel-error.js';
+export { ChannelError, type DescribedError, FAILURE } from './channel-error.js';
 
 /** A message of the platform in our words; the kit adds the account. */
 export type ReceivedMessage = Omit<InputOf<typeof channelContracts.messageReceived>, 'account'>;
@@ -81,6 +81,11 @@ export interface ChannelAdapter<Schema extends z.ZodType = z.ZodType> {
   readonly textLimit: number;
   /** `inline`: with the last part of the text; `separate`: one part each; `links`: their URLs at the end of the text. */
   readonly attachments: 'inline' | 'separate' | 'links';
+  /**
+   * Ids of groups and channels mean the same place for every account: when another account takes over a message of several parts, it goes on behind the
+   * last part that arrived there. Default false: the message begins anew.
+   */
+  readonly sharedGroups?: boolean;
   /** Calls under way at once per account. Default 4. */
   readonly concurrency?: number;
   /** Calls started per second and account. Default 20. */

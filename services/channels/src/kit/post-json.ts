@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { ChannelError } from './channel-error.js';
+import { ChannelError, FAILURE } from './channel-error.js';
 import { guardedLookup, guardedUrl } from './guarded-address.js';
 import type { PrivateHosts } from './private-hosts.js';
 
@@ -70,7 +70,7 @@ function refusal({ status, body }: PostAnswer, headers: Readonly<Record<string, 
   const redirected = status >= 300 && status < 400 ? ' (redirects are not followed)' : '';
   return new ChannelError({
     message: `HTTP ${status}${redirected}${body === '' ? '' : `: ${body.slice(0, 200)}`}`,
-    code: String(status),
+    code: status === 401 ? FAILURE.auth : String(status),
     status,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });

@@ -36,12 +36,16 @@ export interface Self {
   readonly userId: string;
 }
 
-/** An event in our words; undefined for what is no message of a person. */
-export function receivedMessage({ team_id: teamId, event }: EventPayload, self: Self): ReceivedMessage | undefined {
+/** An event in our words; undefined for what is no message of a person. `kindOf` is asked for messages only. */
+export async function receivedMessage(
+  { team_id: teamId, event }: EventPayload,
+  self: Self,
+  kindOf: (event: EventPayload['event']) => Promise<channelContracts.ChatKind>,
+): Promise<ReceivedMessage | undefined> {
   const { user, text = '', files = [] } = event;
   if (user === undefined || user === self.userId || event.bot_id !== undefined || !PEOPLE.has(event.subtype)) return undefined;
   if (text === '' && files.length === 0) return undefined;
-  const kind = kindOf(event.channel, event.channel_type);
+  const kind = await kindOf(event);
   const attachments = files.slice(0, 20).map(attachmentOf);
   const isReply = event.thread_ts !== undefined && event.thread_ts !== event.ts;
   return {
@@ -56,11 +60,6 @@ export function receivedMessage({ team_id: teamId, event }: EventPayload, self: 
     mentionsBot: kind === 'dm' || event.type === 'app_mention' || text.includes(`<@${self.userId}>`),
     receivedAt: new Date(Number(event.ts) * 1_000).toISOString(),
   };
-}
-
-function kindOf(channel: string, type: string | undefined): channelContracts.ChatKind {
-  if (type === 'im' || (type === undefined && channel.startsWith('D'))) return 'dm';
-  return type === 'mpim' ? 'group' : 'channel';
 }
 
 function attachmentOf({ id, name, mimetype, size, url_private: url }: z.output<typeof File>): channelContracts.ChannelAttachment {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { fullJitter, parseJson } from '@plexus/kernel';
 import { Api, GrammyError, HttpError } from 'grammy';
-import type { AccountConnection, AccountPort, ChannelAdapter, DescribedError } from '../kit/channel-adapter.js';
+import { type AccountConnection, type AccountPort, type ChannelAdapter, type DescribedError, FAILURE } from '../kit/channel-adapter.js';
 import { checkReachable } from '../kit/guarded-address.js';
 import { sameBytes } from '../kit/standard-webhook.js';
 import { sendPart } from './send-part.js';
@@ -19,6 +19,7 @@ export const telegramAdapter: ChannelAdapter<typeof telegramSettings> = {
   settings: telegramSettings,
   textLimit: 4_096,
   attachments: 'separate',
+  sharedGroups: true,
   concurrency: 4,
   // Telegram allows about 30 a second per bot.
   callsPerSecond: 25,
@@ -107,13 +108,19 @@ async function acceptCall(port: Port, bot: Bot, presented: string | string[] | u
   return { status: 200 };
 }
 
+/** Of what the Bot API forbids, all is about the chat (blocked, kicked, deactivated, never started); 401 and 404 are what it says to a wrong token. */
+function codeOf(status: number): string {
+  if (status === 403) return FAILURE.target;
+  return status === 401 || status === 404 ? FAILURE.auth : String(status);
+}
+
 /** The client's errors; its texts never hold the token, those of its network library do. */
 function describeError(error: unknown): DescribedError | undefined {
   if (error instanceof GrammyError) {
     const { error_code: status, description, parameters, method } = error;
     return {
       message: description,
-      code: String(status),
+      code: codeOf(status),
       status,
       ...(parameters.retry_after !== undefined && { retryAfterMs: parameters.retry_after * 1_000 }),
       refused: status === 401 || (status === 404 && method === 'getMe'),

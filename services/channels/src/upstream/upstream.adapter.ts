@@ -1,5 +1,13 @@
 import { ChatEvent, GatewayClient, GatewayError, messageText, SCOPE, TERMINAL_DETAILS } from '@plexus/client-protocol';
-import { type AccountConnection, type AccountPort, type ChannelAdapter, ChannelError, type DescribedError, type OutgoingPart } from '../kit/channel-adapter.js';
+import {
+  type AccountConnection,
+  type AccountPort,
+  type ChannelAdapter,
+  ChannelError,
+  type DescribedError,
+  FAILURE,
+  type OutgoingPart,
+} from '../kit/channel-adapter.js';
 import { checkReachable } from '../kit/guarded-address.js';
 import { AwaitedAnswers, answerOf } from './awaited-answers.js';
 import { type UpstreamSettings, upstreamSettings } from './settings.js';
@@ -9,6 +17,8 @@ type Port = AccountPort<UpstreamSettings>;
 
 const CONNECT_TIMEOUT_MS = 20_000;
 const CALL_TIMEOUT_MS = 25_000;
+/** The gateway knows us, but does not let us do this. */
+const OF_RIGHTS = new Set(['UNAUTHENTICATED', 'UNAUTHORIZED', 'FORBIDDEN', 'MISSING_SCOPE']);
 
 /** An existing OpenClaw gateway as a channel: its sessions are the chats, its agents' answers the messages. */
 export const upstreamAdapter: ChannelAdapter<typeof upstreamSettings> = {
@@ -52,7 +62,7 @@ async function connect(port: Port): Promise<AccountConnection> {
 async function send(port: Port, client: GatewayClient, answers: AwaitedAnswers, part: OutgoingPart): Promise<{ messageId?: string }> {
   const { deliver, sessions } = port.settings;
   if (sessions !== undefined && !sessions.includes(part.to)) {
-    throw new ChannelError({ message: `session ${JSON.stringify(part.to.slice(0, 128))} is not among those that are used`, code: 'BAD_TARGET', status: 403 });
+    throw new ChannelError({ message: `session ${JSON.stringify(part.to.slice(0, 128))} is not among those that are used`, code: FAILURE.target, status: 403 });
   }
   if (deliver === 'inject') {
     // The protocol has no key for it: after a lost answer the same text may be shown twice.
@@ -84,11 +94,12 @@ function follow(port: Port, answers: AwaitedAnswers, payload: unknown): void {
 
 function describeError(error: unknown): DescribedError | undefined {
   if (!(error instanceof GatewayError)) return undefined;
-  const code = error.detailCode ?? error.code;
+  const said = error.detailCode ?? error.code;
+  const refused = TERMINAL_DETAILS.has(said);
   return {
     message: error.message,
-    code,
+    code: refused || OF_RIGHTS.has(said) ? FAILURE.auth : said,
     ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
-    refused: TERMINAL_DETAILS.has(code),
+    refused,
   };
 }

@@ -8,6 +8,8 @@ export const APP_TOKEN = 'xapp-1-A1-1111111111-abcdefghij';
 /** Slack's Web API and Socket Mode on one loopback port. */
 export class SlackStandIn extends HttpStandIn {
   connections = 0;
+  /** Conversations of several people; all others are channels. */
+  readonly multiPerson = new Set<string>();
   private readonly sockets: WebSocketServer;
   private readonly open = new Set<WebSocket>();
   private readonly acks = new Set<string>();
@@ -71,6 +73,8 @@ export class SlackStandIn extends HttpStandIn {
         return { body: { ok: true, user_id: 'UBOT', team_id: 'T1', bot_id: 'BBOT' } };
       case 'apps.connections.open':
         return { body: { ok: true, url: `ws://127.0.0.1:${this.port}/link` } };
+      case 'conversations.info':
+        return { body: { ok: true, channel: { id: body.channel, is_mpim: this.multiPerson.has(body.channel) } } };
       case 'chat.postMessage':
         return { body: { ok: true, channel: body.channel, ts: `1790000100.${String(++this.count).padStart(6, '0')}` } };
       default:
