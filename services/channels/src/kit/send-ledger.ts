@@ -5,7 +5,7 @@ import type { SendError } from './channel-adapter.js';
 /** How one attempt ended. */
 export type SendResult = { readonly ok: true; readonly messageId?: string } | { readonly ok: false; readonly error: SendError };
 
-/** What is known of one send on one account. */
+/** What is known of one send in one place: on one account, or in a chat that several accounts share. */
 export interface SendRecord {
   /** Message ids of the parts that the platform took; '' where it gave none. */
   readonly parts: readonly string[];
@@ -31,8 +31,8 @@ export class SendLedger {
     private readonly role: string,
   ) {}
 
-  async read(tenant: string, account: string, sendId: string): Promise<SendRecord> {
-    const key = this.key(tenant, account, sendId);
+  async read(tenant: string, place: string, sendId: string): Promise<SendRecord> {
+    const key = this.key(tenant, place, sendId);
     const known = this.recent.get(key);
     if (known !== undefined) return known;
     const entry = await this.bucket.get(key);
@@ -40,8 +40,8 @@ export class SendLedger {
   }
 
   /** Rejects when it could not be stored; this process knows it all the same. */
-  async write(tenant: string, account: string, sendId: string, record: SendRecord): Promise<void> {
-    const key = this.key(tenant, account, sendId);
+  async write(tenant: string, place: string, sendId: string, record: SendRecord): Promise<void> {
+    const key = this.key(tenant, place, sendId);
     const attempts = Object.fromEntries(Object.entries(record.attempts).slice(-REMEMBERED_ATTEMPTS));
     const kept = { ...record, attempts };
     this.remember(key, kept);
@@ -54,7 +54,7 @@ export class SendLedger {
     if (this.recent.size > MAX_RECENT) this.recent.delete(this.recent.keys().next().value as string);
   }
 
-  private key(tenant: string, account: string, sendId: string): string {
-    return `${this.role}.${tenant}.${hash('sha256', `${account}\n${sendId}`, 'base64url')}`;
+  private key(tenant: string, place: string, sendId: string): string {
+    return `${this.role}.${tenant}.${hash('sha256', `${place}\n${sendId}`, 'base64url')}`;
   }
 }

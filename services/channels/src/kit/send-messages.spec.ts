@@ -6,7 +6,7 @@ import { ChatLanes } from './chat-lanes.js';
 import { SendLedger } from './send-ledger.js';
 import { SendMessages } from './send-messages.js';
 
-const adapter = { adapter: 'test', textLimit: 5, attachments: 'links' } as unknown as ChannelAdapter;
+const adapter = { adapter: 'test', textLimit: 5, attachments: 'links', sharedGroups: true } as unknown as ChannelAdapter;
 const send = { sendId: 's1', attempt: 1, account: 'main', to: 'c1', text: 'one two six' };
 
 function setUp(platform: (part: OutgoingPart) => Promise<{ messageId?: string }>) {
@@ -85,6 +85,39 @@ describe('a send command', () => {
       { sendId: 's1', account: 'main', attempt: 2 },
       { sendId: 's1', account: 'main', attempt: 1, error: { message: 'no', code: '500', status: 500 } },
     ]);
+  });
+
+  it.each([
+    ['group', ['one', 'two', 'six']],
+    ['channel', ['one', 'two', 'six']],
+    ['dm', ['one', 'two', 'one', 'two', 'six']],
+    [undefined, ['one', 'two', 'one', 'two', 'six']],
+  ])('taken over by another account in the middle goes on where a chat is the same place for both: %s', async (chatKind, expected) => {
+    const parts: string[] = [];
+    let broken = true;
+    const { start, handle, outcomes } = setUp(async ({ text }) => {
+      if (text === 'six' && broken) throw new ChannelError({ message: 'no', code: '500', status: 500 });
+      parts.push(text);
+      return { messageId: text };
+    });
+    const sender = start();
+    await handle(sender, { chatKind });
+    broken = false;
+    await handle(sender, { chatKind, account: 'spare', attempt: 2 });
+    await handle(sender, { chatKind, account: 'spare', attempt: 2 });
+    expect(parts).toEqual(expected);
+    expect(outcomes.slice(1)).toEqual([1, 2].map(() => ({ sendId: 's1', account: 'spare', attempt: 2, messageId: 'one' })));
+  });
+
+  it('that two accounts work on at once is sent once to a group', async () => {
+    const parts: string[] = [];
+    const { start, handle } = setUp(async ({ text }) => {
+      parts.push(text);
+      return {};
+    });
+    const sender = start();
+    await Promise.all([handle(sender, { chatKind: 'group' }), handle(sender, { chatKind: 'group', account: 'spare', attempt: 2 })]);
+    expect(parts).toEqual(['one', 'two', 'six']);
   });
 
   it('delivered twice at once is sent once', async () => {

@@ -19,6 +19,9 @@ const FIRST_RESULT_MS = 15_000;
 /** The configuration that names a new account may reach us after its first message: so many deliveries, a second apart, are waited. */
 const UNKNOWN_ACCOUNT_DELIVERIES = 4;
 
+/** No account is called so: their names have at least one character. */
+const ANY_ACCOUNT = '';
+
 const sends = counter('channelSends');
 
 export interface SendMessagesOptions {
@@ -37,6 +40,8 @@ export interface SendMessagesOptions {
 export class SendMessages {
   /** Deliveries of one attempt that overlap share its work. */
   private readonly underWay = new Map<string, Promise<Outcome>>();
+  /** The last work on each message, over all attempts and accounts: two that write parts down at once would forget each other's. */
+  private readonly turns = new Map<string, Promise<unknown>>();
 
   constructor(private readonly options: SendMessagesOptions) {}
 
@@ -57,7 +62,7 @@ export class SendMessages {
 
   private async work(tenant: string, send: Send, delivery: number): Promise<Outcome> {
     const { accounts, ledger } = this.options;
-    const record = await ledger.read(tenant, send.account, send.sendId);
+    const record = await ledger.read(tenant, this.place(send), send.sendId);
     const known = record.attempts[send.attempt];
     if (known !== undefined || record.complete) {
       sends.add(1, { adapter: this.options.adapter.adapter, outcome: 'repeated' });
@@ -69,14 +74,32 @@ export class SendMessages {
       const error = { message: `no account ${send.account} of ${this.options.adapter.adapter} is configured`, code: 'ACCOUNT_UNKNOWN', status: 404 };
       return this.end(tenant, send, record, { ok: false, error });
     }
-    const sent = account.lanes.run(send.to, () => this.attempt(tenant, send, account));
+    const sent = account.lanes.run(send.to, () => this.inTurn(tenant, send, () => this.attempt(tenant, send, account)));
     return sent ?? { kind: 'retry', afterMs: 500, reason: `account ${send.account} has enough to do` };
+  }
+
+  /** Where the parts of a message count as having arrived: for all accounts in a chat that is the same place for them, else for this account alone. */
+  private place({ account, chatKind }: Send): string {
+    const shared = this.options.adapter.sharedGroups === true && (chatKind === 'group' || chatKind === 'channel');
+    return shared ? ANY_ACCOUNT : account;
+  }
+
+  private async inTurn<T>(tenant: string, send: Send, work: () => Promise<T>): Promise<T> {
+    const key = JSON.stringify([tenant, this.place(send), send.sendId]);
+    const mine = (this.turns.get(key) ?? Promise.resolve()).then(work);
+    const tail = mine.catch(() => {}); // the failure belongs to whoever waits for `mine`; the next in turn only waits for its end
+    this.turns.set(key, tail);
+    try {
+      return await mine;
+    } finally {
+      if (this.turns.get(key) === tail) this.turns.delete(key);
+    }
   }
 
   private async attempt(tenant: string, send: Send, account: Account): Promise<Outcome> {
     const { adapter, ledger, log } = this.options;
     // Read again: an earlier attempt may have ended while this one stood in line.
-    let record = await ledger.read(tenant, send.account, send.sendId);
+    let record = await ledger.read(tenant, this.place(send), send.sendId);
     if (record.complete) return this.end(tenant, send, record, success(record));
     try {
       const parts = planParts(send, adapter);
@@ -125,7 +148,7 @@ export class SendMessages {
 
   private async remember(tenant: string, send: Send, record: SendRecord): Promise<void> {
     try {
-      await this.options.ledger.write(tenant, send.account, send.sendId, record);
+      await this.options.ledger.write(tenant, this.place(send), send.sendId, record);
     } catch (cause) {
       throw new LedgerTrouble(cause);
     }
@@ -135,7 +158,7 @@ export class SendMessages {
   private async end(tenant: string, send: Send, record: SendRecord, result: SendResult): Promise<Outcome> {
     sends.add(1, { adapter: this.options.adapter.adapter, outcome: result.ok ? 'ok' : 'error' });
     const attempts = { ...record.attempts, [send.attempt]: result };
-    await this.options.ledger.write(tenant, send.account, send.sendId, { ...record, attempts });
+    await this.options.ledger.write(tenant, this.place(send), send.sendId, { ...record, attempts });
     return this.tell(tenant, send, result);
   }
 
