@@ -2,6 +2,8 @@
 const NORMAL_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 const PLAIN_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/i;
 const MAX_ID_LENGTH = 64;
+/** What a cut may leave behind. It stays as it is: cleaning it once more would take a last `-` away and make it another id. */
+const CUT_ID = /^_[a-z0-9_-]{62}-$/;
 const PROTOTYPE_NAMES = new Set(['__proto__', 'constructor', 'prototype']);
 
 export const DEFAULT_AGENT_ID = 'main';
@@ -37,6 +39,7 @@ function cleanId(value: Loose, fallback: string): string {
   if (text === '') return fallback;
   if (NORMAL_ID.test(text)) return text;
   if (PLAIN_ID.test(text)) return text.toLowerCase();
+  if (CUT_ID.test(text)) return text;
   const cleaned = text
     .toLowerCase()
     .replace(/[^a-z0-9_-]+/g, '-')
