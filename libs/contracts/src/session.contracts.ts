@@ -76,6 +76,7 @@ export const sessionChanged = defineEvent({
     agentId: z.string(),
     change: z.enum(['created', 'reset', 'updated', 'deleted']),
     previousSessionId: Ulid.optional(),
+    revokedFrom: UserId.optional().describe('A grant of this user was taken back: who watches the session by it watches no more.'),
   }),
   examples: [{ sessionId: '01jd2x3y4z5a6b7c8d9e0f1g2h', sessionKey: 'agent:main:main', owner: 'me', agentId: 'main', change: 'created' }],
 });

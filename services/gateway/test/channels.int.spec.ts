@@ -1,5 +1,6 @@
-import { plexusError, type Principal, routingContracts as routing, sessionContracts } from '@plexus/contracts';
+import { type InputOf, plexusError, type Principal, routingContracts as routing, sessionContracts } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
+import { waitFor } from '@plexus/testing';
 import { RawClient } from './support/raw-client.js';
 import { type TestGateway, TestMesh } from './support/test-mesh.js';
 
@@ -8,6 +9,8 @@ let gateway: TestGateway;
 const asked: { rpc: string; data: Record<string, unknown>; principal: Principal }[] = [];
 const sendId = ulid();
 let outcome: 'sent' | 'failed' = 'sent';
+
+let tell: (data: InputOf<typeof sessionContracts.sessionChanged>) => Promise<unknown>;
 
 const summary = (status: routing.SendSummary['status']): routing.SendSummary => ({
   ...{ sendId, status, channel: 'telegram', accountId: 'work', to: '42', attempts: 1, createdAt: new Date().toISOString(), sessionKey: 'agent:main:main' },
@@ -41,8 +44,9 @@ beforeAll(async () => {
     return { sessionKey, grant: { grantee, access, grantedBy: principal.user ?? '', grantedAt: new Date().toISOString() } };
   });
   bus.serve(routing.sessionAccess, async ({ sessionKey, owner = 'me' }, { principal }) => {
-    const access = owner === principal.user ? ('owner' as const) : sessionKey === 'shared' ? ('read' as const) : ('none' as const);
-    return { sessionKey: `agent:main:${sessionKey}`, owner, access };
+    const name = sessionKey.replace('agent:main:', '');
+    const access = owner === principal.user ? ('owner' as const) : name === 'shared' ? ('read' as const) : ('none' as const);
+    return { sessionKey: `agent:main:${name}`, owner, access };
   });
   bus.serve(routing.describeSession, async (data, { principal }) => {
     note('describe', data, principal);
@@ -53,6 +57,7 @@ beforeAll(async () => {
     const data = { sessionId: session.sessionId, sessionKey: 'agent:main:shared', owner, agentId: 'main', message };
     return bus.publish(sessionContracts.sessionMessage, { tenant: 'default', key: [session.sessionId], data, id: message.messageId });
   };
+  tell = (data) => bus.publish(sessionContracts.sessionChanged, { tenant: 'default', key: [data.sessionId], data, id: ulid() });
   gateway = await mesh.gateway();
 });
 afterAll(() => mesh.stop());
@@ -138,5 +143,22 @@ test('a socket follows a session that is shared with its user, and sees nothing 
     expect(client.events('session.message')).toHaveLength(1);
     expect(seen.payload).toMatchObject({ owner: 'ada', sessionKey: 'agent:main:shared', message: { content: [{ text: 'for you' }] } });
     expect((await client.request('sessions.messages.unsubscribe', { key: 'shared', owner: 'ada' })).payload).toMatchObject({ subscribed: false });
+  });
+});
+
+test('a socket sees no more of a session once the grant of its user is taken back', async () => {
+  await withClient(async (client) => {
+    await client.request('sessions.messages.subscribe', { key: 'shared', owner: 'ada' });
+    const change = { sessionId: session.sessionId, sessionKey: 'agent:main:shared', owner: 'ada', agentId: 'main', change: 'updated' as const };
+    await client.request('sessions.messages.subscribe', { key: 'shared', owner: 'zoe' });
+    await tell({ ...change, revokedFrom: 'bob' });
+    await publish('ada', 'still for you');
+    await tell({ ...change, revokedFrom: 'me' });
+    await publish('ada', 'not for you any more');
+    await publish('zoe', 'the last one');
+    const seen = () => client.events('session.message').map(({ payload }) => JSON.stringify(payload));
+    await waitFor(() => seen().some((payload) => payload.includes('the last one')), { timeoutMs: 30_000, what: 'the last message' });
+    expect(seen()).toHaveLength(2);
+    expect(seen()[0]).toContain('still for you');
   });
 });

@@ -1,4 +1,4 @@
-import { emptySessionStream, readSessionEvent, routingContracts as routing, type SessionStreamState, sessionContracts } from '@plexus/contracts';
+import { emptySessionStream, plexusError, readSessionEvent, routingContracts as routing, type SessionStreamState, sessionContracts } from '@plexus/contracts';
 import type { Principal } from '@plexus/contracts';
 import { ownerKey } from '../domain/caller.js';
 import type { SessionEventData } from '../domain/chat-events.js';
@@ -10,6 +10,8 @@ export interface SessionSink {
   event(id: number, type: string, data: Record<string, unknown>): void;
   /** What the follower has is no longer a beginning that can be continued: it must read the whole state again. */
   resync(): void;
+  /** The follower may not see the session any more. */
+  end(): void;
 }
 
 /** The newest events of a session that can be replayed. */
@@ -19,10 +21,15 @@ const MAX_WAITING = 5_000;
 
 /**
  * Follows one session of the caller: first what came behind `lastEventId` (a stream sequence), then what comes, in one order and without
- * repeats. With `owner` one that is shared with the caller: rejects when it is not. A reset of the session is followed into its next incarnation. Resolves with the function that ends it.
+ * repeats. With `owner` one that is shared with the caller: rejects when it is not, and ends when it is no more. A reset of the session is followed into its next incarnation. Resolves with the function that ends it.
  */
 export async function followSession(
-  services: { readonly mesh: Mesh; readonly feed: Pick<SessionFeed, 'watch'>; readonly archive: SessionArchive; readonly epochOf: (vmId: string) => number },
+  services: {
+    readonly mesh: Mesh;
+    readonly feed: Pick<SessionFeed, 'watch' | 'onRevoked'>;
+    readonly archive: SessionArchive;
+    readonly epochOf: (vmId: string) => number;
+  },
   principal: Principal,
   requestedKey: string,
   lastEventId: number | undefined,
@@ -34,13 +41,35 @@ export async function followSession(
   const { sessionKey, session } = await services.mesh.call(routing.describeSession, tenant, of(requestedKey, owner), { principal, signal });
   const follower = new Follower(sink, services.epochOf);
   // Listening begins before the replay is read, so that nothing falls between the two.
-  const stop = services.feed.watch(ownerKey(tenant, owner ?? principal.user ?? ''), sessionKey, (event) => follower.live(event));
+  const ownerOfSession = ownerKey(tenant, owner ?? principal.user ?? '');
+  const stopWatching = services.feed.watch(ownerOfSession, sessionKey, (event) => follower.live(event));
+  let following: 'begins' | 'goes on' | 'revoked' = 'begins';
+  const stopListening =
+    owner === undefined || owner === principal.user
+      ? () => undefined
+      : services.feed.onRevoked(ownerOfSession, sessionKey, (user) => {
+          if (user !== undefined && user !== principal.user) return;
+          if (following === 'goes on') sink.end();
+          following = 'revoked';
+        });
+  const isRevoked = () => following === 'revoked';
+  const stop = () => {
+    stopWatching();
+    stopListening();
+  };
   try {
+    if (owner !== undefined && owner !== principal.user) {
+      // A grant that was taken back before anybody listened for that.
+      const { access } = await services.mesh.call(routing.sessionAccess, tenant, { sessionKey, owner }, { principal, signal });
+      if (access === 'none') throw plexusError('SESSION_NOT_FOUND', { details: { key: sessionKey } });
+    }
     if (lastEventId !== undefined) {
       const stored = session === undefined ? [] : await services.archive.readSession(tenant, session.sessionId, lastEventId, MAX_REPLAY + 2, signal);
       follower.replay(stored.flatMap(readStored), lastEventId);
     }
+    if (isRevoked()) throw plexusError('SESSION_NOT_FOUND', { details: { key: sessionKey } });
     follower.goLive();
+    following = 'goes on';
     return stop;
   } catch (error) {
     stop();

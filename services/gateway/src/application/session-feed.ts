@@ -49,6 +49,7 @@ export class SessionFeed {
   readonly counters: FeedCounters = { stale: 0, duplicate: 0, afterEnd: 0, gaps: 0, unreadable: 0 };
   private readonly sessions = new Map<string, SessionView>();
   private readonly runWaiters = new Map<string, Set<(end: RunEnd) => void>>();
+  private readonly revocations = new Map<string, Set<(user: string | undefined) => void>>();
   private readonly watchers = new Map<string, Set<(event: StoredSessionEvent) => void>>();
   private position = 0;
 
@@ -91,6 +92,11 @@ export class SessionFeed {
   /** Calls back for every stored event of a session, as it is stored. Returns how to stop that. */
   watch(owner: string, sessionKey: string, listener: (event: StoredSessionEvent) => void): () => void {
     return subscribe(this.watchers, runKey(owner, sessionKey), listener);
+  }
+
+  /** Calls back when the grant of a user on a session is taken back, or without a user when the session is deleted. Returns how to stop that. */
+  onRevoked(owner: string, sessionKey: string, listener: (user: string | undefined) => void): () => void {
+    return subscribe(this.revocations, runKey(owner, sessionKey), listener);
   }
 
   private acceptEvent(message: SessionStreamMessage): void {
@@ -154,7 +160,7 @@ export class SessionFeed {
       this.unreadable(message);
       return;
     }
-    const { sessionKey, sessionId, agentId, owner, change, previousSessionId } = parsed.data;
+    const { sessionKey, sessionId, agentId, owner, change, previousSessionId, revokedFrom } = parsed.data;
     if (previousSessionId !== undefined) this.sessions.delete(`${message.tenant}.${previousSessionId}`);
     const payload = { sessionKey, sessionId, agentId, reason: change, ts: message.time };
     this.send(ownerKey(message.tenant, owner), message.tenant, owner, 'sessions.changed', payload, false, {
@@ -162,6 +168,15 @@ export class SessionFeed {
       sessionKey,
       follower: (connection) => connection.watchesSessionList,
     });
+    if (revokedFrom !== undefined || change === 'deleted') this.revoke(ownerKey(message.tenant, owner), sessionKey, revokedFrom);
+  }
+
+  /** Who watches by a grant that is gone watches no more. */
+  private revoke(owner: string, sessionKey: string, user: string | undefined): void {
+    for (const connection of [...this.connections.followersOf(owner, sessionKey)]) {
+      if (user === undefined || connection.principal.user === user) this.connections.unfollow(connection, owner, sessionKey);
+    }
+    for (const listener of [...(this.revocations.get(runKey(owner, sessionKey)) ?? [])]) listener(user);
   }
 
   private dispatch(owner: string, tenant: string, data: SessionEventData, events: readonly ClientEvent[]): void {

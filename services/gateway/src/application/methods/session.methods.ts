@@ -69,7 +69,14 @@ export const sessionMethods: SessionMethods = {
         throw plexusError('QUOTA_EXCEEDED', { message: `a connection can follow ${MAX_WATCHED} sessions`, details: { limit: MAX_WATCHED } });
       const { sessionKey, access } = await call.ask(routing.sessionAccess, { sessionKey: params.key, owner: params.owner });
       if (access === 'none') throw plexusError('SESSION_NOT_FOUND', { details: { key: sessionKey } });
-      call.services.connections.follow(call.connection, ownerKey(call.connection.principal.tenant, params.owner), sessionKey);
+      const owner = ownerKey(call.connection.principal.tenant, params.owner);
+      call.services.connections.follow(call.connection, owner, sessionKey);
+      // A grant that was taken back before the connection followed was told to nobody here.
+      const { access: still } = await call.ask(routing.sessionAccess, { sessionKey, owner: params.owner });
+      if (still === 'none') {
+        call.services.connections.unfollow(call.connection, owner, sessionKey);
+        throw plexusError('SESSION_NOT_FOUND', { details: { key: sessionKey } });
+      }
       return { subscribed: true, key: sessionKey, owner: params.owner };
     }
     const { sessionKey } = await describe(params, call);
