@@ -78,6 +78,7 @@ export async function createRouting(context: RoutingContext): Promise<ServicePar
   const delivery = new DeliverSends(store, settings, now, deliveryLimits(config), {
     settled: (channel, outcome, reason = 'none') => sends.add(1, { channel, outcome, reason }),
     breaker: (channel, change) => breakers.add(1, { channel, change }),
+    troubled: (sendId, err) => log.error({ err, sendId }, 'a send could not be worked on; it was set aside'),
   });
   const delivering = new DeliveryLoop(() => delivery.step(), clock, report('sends could not be worked on'));
   const hurry = () => delivering.hurry();
@@ -85,7 +86,11 @@ export async function createRouting(context: RoutingContext): Promise<ServicePar
   const pruner = new PruneTables(maintenance, () => Object.keys(tenants.platform().tenants), configOf);
   const pruning = new WorkLoop(() => pruner.round().then(() => false), clock, report('old rows could not be removed'));
 
+  const erasing = new ErasePerson(store, maintenance, new PurgeSessionStream(bus), ids);
+  const leftovers = new WorkLoop(() => erasing.purgeLeftovers(), clock, report('events of people who were erased could not be purged'));
+
   const accept = new AcceptMessage(store, release, newId, config.ROUTING_QUEUE_LIMIT);
+  const access = new SessionAccess(store);
   const mirrors = new MirrorSends(store, newId, (err) => log.warn({ err }, 'the session of a send could not be prepared; the message is sent all the same'));
   const inboundLimits = { runTimeoutMs: config.ROUTING_RUN_TIMEOUT_MS, pairingTtlMs: config.ROUTING_PAIRING_TTL_MS, openPairings: config.ROUTING_PAIRING_OPEN };
   const module: DynamicModule = {
@@ -98,8 +103,8 @@ export async function createRouting(context: RoutingContext): Promise<ServicePar
       { provide: AcceptInbound, useValue: new AcceptInbound(store, settings, accept, ids, inboundLimits, hurry) },
       { provide: CancelRun, useValue: new CancelRun(store, newId) },
       { provide: ManageSessions, useValue: new ManageSessions(store, newId) },
-      { provide: ShareSessions, useValue: new ShareSessions(store) },
-      { provide: SessionAccess, useValue: new SessionAccess(store) },
+      { provide: ShareSessions, useValue: new ShareSessions(store, newId) },
+      { provide: SessionAccess, useValue: access },
       { provide: ReadSessions, useValue: new ReadSessions(store, catalogue) },
       { provide: MigrateKeys, useValue: new MigrateKeys(maintenance) },
       { provide: CloseRun, useValue: new CloseRun(store, events, release, new AnswerChannel(newId, now, hurry), configOf, newId) },
@@ -107,10 +112,10 @@ export async function createRouting(context: RoutingContext): Promise<ServicePar
       { provide: DeliverSends, useValue: delivery },
       { provide: DeliveryLoop, useValue: delivering },
       { provide: MirrorSends, useValue: mirrors },
-      { provide: SendMessage, useValue: new SendMessage(store, settings, mirrors, ids, hurry) },
+      { provide: SendMessage, useValue: new SendMessage(store, settings, mirrors, access, ids, hurry) },
       { provide: ReadDelivery, useValue: new ReadDelivery(store, settings, now) },
       { provide: ManagePairings, useValue: new ManagePairings(store) },
-      { provide: ErasePerson, useValue: new ErasePerson(store, maintenance, new PurgeSessionStream(bus), ids) },
+      { provide: ErasePerson, useValue: erasing },
     ],
   };
   return {
@@ -123,6 +128,7 @@ export async function createRouting(context: RoutingContext): Promise<ServicePar
       keepRunning(context, 'timeout sweeper', (signal) => sweeper.run(config.ROUTING_SWEEP_INTERVAL_MS, signal));
       keepRunning(context, 'delivery', (signal) => delivering.run(config.ROUTING_SEND_INTERVAL_MS, signal));
       keepRunning(context, 'release of collected messages', (signal) => releasing.run(config.ROUTING_SWEEP_INTERVAL_MS, signal));
+      keepRunning(context, 'purging after erasures', (signal) => leftovers.run(config.ROUTING_SWEEP_INTERVAL_MS, signal));
       keepRunning(context, 'retention', (signal) => pruning.run(config.ROUTING_PRUNE_INTERVAL_MS, signal));
     },
   };

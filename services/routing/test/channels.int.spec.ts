@@ -190,9 +190,9 @@ describe('only who may', () => {
 
 describe('send', () => {
   const send = (more: object, as: object = {}) =>
-    mesh.call(rpc.sendMessage, { channel: 'telegram', to: 'telegram:600', text: 'hello', idempotencyKey: 'k', ...more }, as);
+    mesh.call(rpc.sendMessage, { channel: 'telegram', to: 'telegram:600', text: 'hello', idempotencyKey: 'k', ...more }, { user: 'me', ...as });
   const ended = (sendId: string, status: string) =>
-    waitFor(async () => ((await mesh.call(rpc.getSend, { sendId })).send?.status === status ? true : undefined), {
+    waitFor(async () => ((await mesh.call(rpc.getSend, { sendId }, { user: 'me' })).send?.status === status ? true : undefined), {
       ...LIMIT,
       what: `${sendId} to be ${status}`,
     });
@@ -222,8 +222,8 @@ describe('send', () => {
       attachments: [{ kind: 'file', url: 'https://x/y/report.pdf?sig=1' }],
     });
     await ended(made?.sendId ?? '', 'sent');
-    await waitFor(async () => (await history('agent:ops:log', 'ada')).length === 1, LIMIT);
-    expect((await history('agent:ops:log', 'ada'))[0]?.text).toBe('report.pdf');
+    await waitFor(async () => (await history('agent:ops:log', 'me')).length === 1, LIMIT);
+    expect((await history('agent:ops:log', 'me'))[0]?.text).toBe('report.pdf');
     expect(await sessionOf('agent:main:telegram:dm:601')).toBeUndefined();
   });
 
@@ -308,4 +308,28 @@ test('a person is forgotten: sessions, events and sends are gone, the receipt is
   expect(await history('diary', 'gone')).toEqual([]);
   expect(await mesh.events('message', sessionId)).toEqual([]);
   await expect(mesh.call(rpc.getErasure, { erasureId }, { ...admin, tenant: 'other' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+});
+
+test('an erasure reaches sessions that were deleted before, names of channels in any case, and what a worker still says afterwards', async () => {
+  await mesh.configure({ ...config, session: { ...config.session, identityLinks: { leaver: ['telegram:ABC'] } } });
+  const leaver = { user: 'leaver', scopes: ['operator.admin'] };
+  const run = await mesh.call(rpc.acceptMessage, { sessionKey: 'old', message: 'secret' }, leaver);
+  const late = () => mesh.event({ sessionId: run.sessionId, sessionKey: 'agent:main:old', runId: run.runId }, { type: 'text_chunk', content: 'secret' });
+  await late();
+  await mesh.call(rpc.deleteSession, { sessionKey: 'old' }, leaver);
+  await waitFor(async () => (await mesh.events('changed', run.sessionId)).length === 2, { ...LIMIT, what: 'the deletion in the stream' });
+  const written = await telegram.receive({ text: 'x', account: 'listed', chat: { kind: 'dm', id: 'abc' }, sender: { id: 'abc' } });
+  await outcomeOf(written);
+  const { erasureId } = await mesh.call(rpc.eraseUser, { user: 'leaver' }, admin);
+  const receipt = () => mesh.call(rpc.getErasure, { erasureId }, admin).then(({ receipts }) => receipts.find(({ service }) => service === 'routing'));
+  await waitFor(receipt, { ...LIMIT, what: 'the receipt of routing' });
+  expect(await outcomes(written)).toEqual([]);
+  expect(await mesh.events('event', run.sessionId)).toEqual([]);
+  await late();
+  await mesh.database.query('spec_purge', `UPDATE gone_sessions SET purge_at = now(), gone_at = now() - interval '1 hour' WHERE session_id = $1`, [
+    run.sessionId,
+  ]);
+  await waitFor(async () => (await mesh.events('event', run.sessionId)).length === 0, { ...LIMIT, what: 'the late event to go' });
+  const left = () => mesh.database.query('spec_left', 'SELECT 1 AS one FROM gone_sessions WHERE owner = $1', ['leaver']);
+  await waitFor(async () => (await left()).length === 0, { ...LIMIT, what: 'nothing to be left of the person' });
 });

@@ -14,7 +14,7 @@ const PATIENT = { timeoutMs: 60_000 };
 beforeAll(async () => {
   mesh = await startRoutingMesh(0);
   await mesh.configure({ session: { dmScope: 'per-channel-peer' }, channels: { telegram: { defaultAccount: 'work', accounts: { work: open, spare: open } } } });
-  const environment = { ...mesh.environment, ROUTING_SEND_TIMEOUT_MS: '4000' };
+  const environment = { ...mesh.environment, ROUTING_SEND_TIMEOUT_MS: '4000', ROUTING_BREAKER_RESET_MS: '600000' };
   processes = await Promise.all(Array.from({ length: 3 }, () => new RoutingProcess(environment).ready()));
   telegram = new StandInAdapter(mesh.bus).start();
 }, 120_000);
@@ -66,7 +66,7 @@ test('a half-open breaker lets one probe through, however many processes and mes
 });
 
 const send = (idempotencyKey: string, to: string) =>
-  retry(() => mesh.call(rpc.sendMessage, { channel: 'telegram', to, text: idempotencyKey, idempotencyKey }), {
+  retry(() => mesh.call(rpc.sendMessage, { channel: 'telegram', to, text: idempotencyKey, idempotencyKey }, { user: 'me' }), {
     attempts: 60,
     baseMs: 50,
     capMs: 500,
@@ -84,7 +84,7 @@ test('processes are killed in the middle of deliveries: every message is sent, i
   await waitFor(() => telegram.sent.filter(({ text }) => text.startsWith('kill-')).length >= 6, { ...PATIENT, what: 'some sends' });
   const [victim, other, survivor] = processes;
   await Promise.all([victim?.kill(), other?.kill()]);
-  const replacement = new RoutingProcess({ ...mesh.environment, ROUTING_SEND_TIMEOUT_MS: '4000' });
+  const replacement = new RoutingProcess({ ...mesh.environment, ROUTING_SEND_TIMEOUT_MS: '4000', ROUTING_BREAKER_RESET_MS: '600000' });
   processes = [survivor, replacement].filter((one) => one !== undefined);
   await replacement.ready();
   await traffic;

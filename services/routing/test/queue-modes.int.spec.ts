@@ -85,7 +85,7 @@ test('a steering message goes to the run that is on its way; confirmed, it is an
   ]);
 });
 
-test('collected messages are handed out although the replica that set their time is gone', async () => {
+test('collected messages are handed out although nobody was woken for them: the stored time is enough', async () => {
   const first = await say('gone', 'one', 'collect');
   await say('gone', 'two', 'collect');
   await mesh.database.query('spec_active', 'UPDATE sessions SET active_run_id = NULL, release_at = now() WHERE session_id = $1', [first.sessionId]);

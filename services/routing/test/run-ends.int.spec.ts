@@ -233,11 +233,15 @@ describe('silent runs', () => {
   });
 
   test('that still produce events live on', async () => {
-    const run = await mesh.call(rpc.acceptMessage, { sessionKey: 'lively', message: 'x', idempotencyKey: 'lively', timeoutMs: 1_000 });
+    const run = await mesh.call(rpc.acceptMessage, { sessionKey: 'lively', message: 'x', idempotencyKey: 'lively', timeoutMs: 600_000 });
     for (let index = 0; index < 8; index += 1) {
       await mesh.event(run, chunk('.'), { runSeq: index + 1, epoch: 1 });
-      await new Promise((resolve) => setTimeout(resolve, 300));
     }
+    // Overdue by its row, not by its stream: whoever looks finds that it spoke a moment ago.
+    const age = `UPDATE runs SET due_at = now() - interval '1 hour' WHERE run_id = 'lively' RETURNING id`;
+    await mesh.database.query('spec_age', age, []);
+    const looked = `SELECT 1 AS one FROM runs WHERE run_id = 'lively' AND due_at > now() + interval '2 minutes'`;
+    await waitFor(async () => (await mesh.database.query('spec_looked', looked, [])).length === 1, { timeoutMs: 30_000, what: 'the run to be looked at' });
     expect((await runOf(run))?.status).toBe('started');
     await mesh.event(run, { type: 'execution_complete' }, { runSeq: 9, epoch: 1 });
     await ended(run, 'ok');

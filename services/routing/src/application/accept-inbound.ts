@@ -25,7 +25,7 @@ export interface InboundLimits {
 
 /**
  * Takes a message of a channel: once, whichever replica gets it and however often; only for an account that the adapter is configured for; only from
- * people that the account's policy admits. Claim, decision, transcript and run commit together.
+ * people that the account's policy admits. What several accounts hear in one group reaches an agent once. Claim, decision, transcript and run commit together.
  */
 export class AcceptInbound {
   constructor(
@@ -68,6 +68,8 @@ export class AcceptInbound {
     if (text === '') return { kind: 'refused', reason: 'empty' };
     const { config, revision } = snapshot;
     const { address, agentId } = this.#address(tenant, snapshot, source, message);
+    const onceKey = message.chat.kind === 'dm' ? undefined : `in:${source}:${message.chat.id}:${message.messageId}`;
+    if (onceKey !== undefined && (await this.accept.knows(tx, address, onceKey))) return { kind: 'refused', reason: 'other-account' };
     const runId = this.ids.newId();
     const queue = queueSettings(config, { channel: source, agentId });
     const { id, name, username } = message.sender;
@@ -77,6 +79,7 @@ export class AcceptInbound {
       request,
       queue,
       overflow: 'drop-oldest',
+      onceKey,
       configRevision: revision,
       replyRoute: replyRouteOf(source, message),
       sender: { id, ...(name === undefined ? {} : { name }), ...(username === undefined ? {} : { username }) },

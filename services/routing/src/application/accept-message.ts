@@ -21,6 +21,8 @@ export interface NewMessage extends MessageHandling {
   readonly request: RunRequest;
   /** What happens above the cap: the caller hears QUEUE_FULL, or the oldest waiting message makes room and ends as QUEUE_FULL. */
   readonly overflow: 'refuse' | 'drop-oldest';
+  /** The session takes only one message of that key, whoever brings it. */
+  readonly onceKey?: string | undefined;
 }
 
 /**
@@ -54,6 +56,12 @@ export class AcceptMessage {
   /** Throws PAYLOAD_TOO_LARGE. */
   requireSendable(config: TenantConfig, address: SessionAddress, runId: string, request: RunRequest): void {
     composeRunStart({ ...address, ...request, sessionId: '', runId }, config, [], { messages: 0, bytes: 0 });
+  }
+
+  /** Whether the session took a message under this key; it stays locked until the transaction ends. */
+  async knows(tx: RoutingTransaction, address: SessionAddress, onceKey: string): Promise<boolean> {
+    const session = await tx.lockSession(address, address.sessionKey);
+    return session !== undefined && (await tx.findMessageByKey(session, onceKey)) !== undefined;
   }
 
   /** The same inside a transaction of the caller. */
@@ -100,8 +108,8 @@ export class AcceptMessage {
     started: boolean,
     outgoing: Outgoing[],
   ): Promise<StoredRun> {
-    const { request, runId, hash, queue, configRevision, replyRoute, sender } = message;
-    const appended = await tx.appendMessage(session, { messageId: this.#newId(), role: 'user', text: request.message, runId, sender });
+    const { request, runId, hash, queue, configRevision, replyRoute, sender, onceKey } = message;
+    const appended = await tx.appendMessage(session, { messageId: this.#newId(), role: 'user', text: request.message, runId, sender, idempotencyKey: onceKey });
     const { extraSystemPrompt, timeoutMs } = request;
     const draft = { runId, requestHash: hash, messageSeq: appended.seq, extraSystemPrompt, timeoutMs, started };
     outgoing.push(messageAppended(session, appended));

@@ -1,3 +1,4 @@
+import { toChannelText } from '../domain/channel-limits.js';
 import { ANSWER_DEADLINE_MS } from '../domain/delivery-plan.js';
 import type { RoutingTransaction, StoredRun } from './ports.js';
 
@@ -18,7 +19,7 @@ export class AnswerChannel {
     if (run.replyRoute === undefined || text.trim() === '') return;
     const { tenant, owner, runId, sessionKey, configRevision } = run;
     await tx.sends.insert({
-      ...{ tenant, owner, runId, sessionKey, configRevision, text },
+      ...{ tenant, owner, runId, sessionKey, configRevision, text: toChannelText(text) },
       sendId: this.#newId(),
       idempotencyKey: `answer:${run.sessionId}:${runId}`,
       requestHash: '',

@@ -6,9 +6,9 @@ const STEER_ID = /^steer:(.{1,256})$/s;
 export class ConfirmSteer {
   constructor(private readonly store: Pick<RoutingStore, 'confirmSteer'>) {}
 
-  /** `messageId`: id of the command as the runtime repeats it, `steer:<run id of the message>`; anything else is of nobody. */
-  async execute(tenant: string, sessionId: string, messageId: unknown): Promise<void> {
+  /** `messageId`: id of the command as the runtime repeats it, `steer:<run id of the message>`; anything else is of nobody. `activeRunId`: the run that says so. */
+  async execute(tenant: string, sessionId: string, activeRunId: string | undefined, messageId: unknown): Promise<void> {
     const runId = typeof messageId === 'string' ? STEER_ID.exec(messageId)?.[1] : undefined;
-    if (runId !== undefined) await this.store.confirmSteer(tenant, sessionId, runId);
+    if (runId !== undefined && activeRunId !== undefined) await this.store.confirmSteer(tenant, sessionId, { runId, activeRunId });
   }
 }

@@ -1,7 +1,9 @@
 import { channelContracts, plexusError, type DataOf } from '@plexus/contracts';
+import { PlexusError } from '@plexus/kernel';
 import { breakerStep, CIRCUIT_EVENT_NAMES, type CircuitTransition, healthStep, orderAccounts } from '@plexus/routing-core';
-import { type ChannelError, type ChannelFailure, judgeFailure } from '../domain/channel-failure.js';
-import { afterFailure } from '../domain/delivery-plan.js';
+import { type ChannelError, type ChannelFailure, judgeFailure, mayPass } from '../domain/channel-failure.js';
+import { misfit } from '../domain/channel-limits.js';
+import { afterFailure, backoffMs } from '../domain/delivery-plan.js';
 import { breakerChanged, sendCommand } from './outgoing-sends.js';
 import type { RoutingStore, RoutingTransaction } from './ports.js';
 import type { AccountState, StoredAttempt, StoredSend } from './send-ports.js';
@@ -22,11 +24,17 @@ export type Failed = DataOf<typeof channelContracts.sendFailed>;
 export interface DeliveryEvents {
   settled(channel: string, outcome: 'sent' | 'failed' | 'dead', reason?: string): void;
   breaker(channel: string, change: CircuitTransition): void;
+  /** A send could not be worked on; it was set back or, when that cannot help, ended as failed. */
+  troubled(sendId: string, error: unknown): void;
 }
 
 const NO_OUTCOME: ChannelError = { message: 'no outcome came in time', code: 'ETIMEDOUT' };
 /** A pause that cannot be computed from an account's reset time is this long. */
 const IDLE_MS = 5_000;
+/** A send that could not be worked on is looked at again after this. */
+const SET_BACK_MS = 30_000;
+/** Errors of encoding: the same send fails in the same way for ever. */
+const UNFIT = new Set(['INVALID_REQUEST', 'PAYLOAD_TOO_LARGE']);
 
 /**
  * Delivers messages to channels: picks the account, hands the attempt to the adapter, and decides from its outcome. Everything happens in
@@ -43,13 +51,40 @@ export class DeliverSends {
 
   /** Works on one send that is due. False when there was none. */
   async step(): Promise<boolean> {
-    return this.store.transaction(async (tx) => {
-      const send = await tx.sends.claimDue();
-      if (!send) return false;
-      if (send.status === 'sending') await this.#failed(tx, send, send.attempt, NO_OUTCOME);
-      else await this.#attempt(tx, send);
+    let claimed: StoredSend | undefined;
+    try {
+      return await this.store.transaction(async (tx) => {
+        claimed = undefined;
+        const send = await tx.sends.claimDue();
+        if (!send) return false;
+        claimed = send;
+        if (send.status === 'sending') await this.#failed(tx, send, send.attempt, NO_OUTCOME);
+        else await this.#attempt(tx, send);
+        return true;
+      });
+    } catch (error) {
+      if (claimed === undefined || isOutage(error)) throw error;
+      await this.#setAside(claimed, error);
       return true;
+    }
+  }
+
+  /** What was rolled back would be picked again before everything else: one send must never keep the others from being sent. */
+  async #setAside({ tenant, sendId }: StoredSend, error: unknown): Promise<void> {
+    await this.store.transaction(async (tx) => {
+      const send = await tx.sends.lock(tenant, sendId);
+      if (send?.status !== 'waiting' && send?.status !== 'sending') return;
+      const code = PlexusError.isPlexusError(error) ? error.code : 'INTERNAL';
+      if (UNFIT.has(code) || send.deadlineAt.getTime() <= this.now()) await this.#endUnsendable(tx, send, code, (error as Error).message);
+      else await tx.sends.setBack(send, SET_BACK_MS);
     });
+    this.events.troubled(sendId, error);
+  }
+
+  /** Without a dead letter: no command could carry it. */
+  async #endUnsendable(tx: RoutingTransaction, send: StoredSend, code: string, message: string): Promise<void> {
+    await tx.sends.end(send, { status: 'failed', error: { code, message } });
+    this.events.settled(send.route.channel, 'dead');
   }
 
   /** The platform took the message. Returns the send when this call made it sent; a late success of an earlier attempt counts too. */
@@ -86,6 +121,8 @@ export class DeliverSends {
     const { tenant, route } = send;
     const remainingMs = send.deadlineAt.getTime() - now;
     if (remainingMs <= 0) return this.#giveUp(tx, send, send.error ?? { code: 'DELIVERY_FAILED', message: 'the deadline passed' });
+    const problem = misfit(sendCommand(send, { attempt: send.attempt + 1, accountId: route.accountId }).data);
+    if (problem !== undefined) return this.#endUnsendable(tx, send, 'INVALID_REQUEST', problem);
     const configured = this.#accountsFor(send);
     if (configured.length === 0) return this.#giveUp(tx, send, { code: 'CHANNEL_NOT_CONFIGURED', message: 'no account of the channel is configured' });
     const standings = await tx.sends.lockAccounts(tenant, route.channel, configured);
@@ -97,7 +134,10 @@ export class DeliverSends {
     const asked = breakerStep(account.circuit, 'attempt', now, this.limits);
     if (!asked.allowed) {
       const pauseMs = Math.max(1, (best.retryAt ?? now + IDLE_MS) - now);
-      return tx.sends.wait(send, Math.min(pauseMs, remainingMs), send.tried);
+      // What failed once may work again long before the others may be probed.
+      const final = await this.#final(tx, send);
+      const again = candidates.length < standings.length && send.tried.some((accountId) => !final.includes(accountId));
+      return tx.sends.wait(send, Math.min(again ? backoffMs(send.attempt) : pauseMs, pauseMs, remainingMs), again ? final : send.tried);
     }
     if (asked.state !== account.circuit) await this.#save(tx, send, { ...account, circuit: asked.state }, asked.transition);
     const probe = asked.state.state === 'half_open';
@@ -107,6 +147,11 @@ export class DeliverSends {
     await tx.publish([sendCommand(send, { attempt: number, accountId: account.accountId, deadlineAt: new Date(now + dueInMs) })]);
   }
 
+  /** Accounts that need not try this send again: what they failed for does not pass by itself. */
+  async #final(tx: RoutingTransaction, send: StoredSend): Promise<string[]> {
+    return (await tx.sends.lastReasons(send)).filter(({ reason }) => !mayPass(reason)).map(({ accountId }) => accountId);
+  }
+
   #accountsFor({ tenant, route, pinned }: StoredSend): string[] {
     const snapshot = this.settings.find(tenant);
     const ids = snapshot ? this.settings.accounts(snapshot, route.channel).map(({ accountId }) => accountId) : [];
@@ -114,7 +159,7 @@ export class DeliverSends {
   }
 
   async #failed(tx: RoutingTransaction, send: StoredSend, attemptNumber: number, error: ChannelError): Promise<void> {
-    const failure = judgeFailure(error);
+    const failure = judgeFailure(error, send.route.channel);
     const attempt = await tx.sends.settleAttempt(send, attemptNumber, { ok: false, reason: failure.reason, error: error.message });
     if (!attempt) return;
     await this.#count(tx, send, attempt, failure);
@@ -124,9 +169,11 @@ export class DeliverSends {
     const tried = [...new Set([...send.tried, attempt.accountId])];
     const othersLeft = this.#accountsFor(send).filter((accountId) => !tried.includes(accountId)).length;
     const remainingMs = send.deadlineAt.getTime() - this.now();
-    const next = afterFailure(failure, { attempts: send.attempt, othersLeft, remainingMs });
+    const final = await this.#final(tx, send);
+    const othersMayRecover = tried.some((accountId) => !final.includes(accountId));
+    const next = afterFailure(failure, { attempts: send.attempt, othersLeft, othersMayRecover, remainingMs });
     if (next.kind === 'other-account') await tx.sends.wait(send, 0, tried);
-    else if (next.kind === 'wait') await tx.sends.wait(send, next.delayMs, []);
+    else if (next.kind === 'wait') await tx.sends.wait(send, next.delayMs, final);
     else await this.#giveUp(tx, send, { code: 'DELIVERY_FAILED', message: `${failure.reason}: ${error.message}` }, attempt.accountId);
   }
 
@@ -159,11 +206,18 @@ export class DeliverSends {
 
   /** The message becomes a dead letter that a person may repeat as a further attempt. */
   async #giveUp(tx: RoutingTransaction, send: StoredSend, error: { code: string; message: string }, accountId = send.route.accountId): Promise<void> {
-    await tx.sends.end(send, { status: 'failed', error });
     const attempt = send.attempt + 1;
+    const problem = misfit(sendCommand(send, { attempt, accountId }).data);
+    if (problem !== undefined) return this.#endUnsendable(tx, send, 'INVALID_REQUEST', problem);
+    await tx.sends.end(send, { status: 'failed', error });
     await tx.sends.openRepeat(send, attempt, accountId);
     const parked = { consumer: `channel-${send.route.channel}`, code: error.code, reason: error.message, attempts: send.attempt };
     await tx.publish([{ ...sendCommand(send, { attempt, accountId }), parked }]);
     this.events.settled(send.route.channel, 'dead');
   }
+}
+
+/** The database or the bus is away: nothing is wrong with the send. */
+function isOutage(error: unknown): boolean {
+  return PlexusError.isPlexusError(error) && error.retryable;
 }

@@ -48,6 +48,15 @@ export class ErasePerson {
     await this.#publish([{ contract: routingContracts.userErased, tenant, key: [erasureId], id: `erased:routing:${erasureId}`, data }]);
   }
 
+  /** Purges once more what a worker said after the erasure: one session at a time. False when none is due. */
+  async purgeLeftovers(): Promise<boolean> {
+    const due = await this.maintenance.claimPurge();
+    if (!due) return false;
+    await this.stream.purge(due.tenant, due.sessionId);
+    if (due.last) await this.maintenance.endPurge(due.sessionId);
+    return true;
+  }
+
   async collect(tenant: string, receipt: { erasureId: string; service: string; counts: Record<string, number>; problem?: string | undefined }): Promise<void> {
     if (await this.maintenance.findErasure(tenant, receipt.erasureId)) await this.maintenance.noteReceipt(receipt.erasureId, receipt);
   }

@@ -31,10 +31,13 @@ export interface MaintenanceStore {
   findErasure(tenant: string, erasureId: string): Promise<ErasureRecord | undefined>;
   /** The last receipt of a service counts. */
   noteReceipt(erasureId: string, receipt: { service: string; counts: Record<string, number>; problem?: string | undefined }): Promise<void>;
-  /** Ids of every incarnation of the owner's sessions. */
+  /** Ids of every incarnation of the owner's sessions, deleted ones included while the stream may hold events of them. */
   incarnations(tenant: string, owner: string): Promise<string[]>;
   /** Removes everything that is kept of a person, and says how much of what. */
   eraseOwner(tenant: string, owner: string, identities: readonly ChannelIdentity[], sessionIds: readonly string[]): Promise<Record<string, number>>;
+  /** A session of somebody who was erased whose events are to be purged once more; `last`: for the last time. */
+  claimPurge(): Promise<{ tenant: string; sessionId: string; last: boolean } | undefined>;
+  endPurge(sessionId: string): Promise<void>;
   /** Removes what is older than its time; days of 0 keep for ever. */
   prune(tenant: string, days: { transcripts: number; deliveries: number; inbound: number }): Promise<Record<string, number>>;
 }

@@ -73,7 +73,7 @@ export class ManageSessions {
         outgoing.push(...(await endCancelled(tx, before, run, 'reset')));
       }
       const session = await tx.renewSession(before, this.#newId());
-      outgoing.push(sessionChanged(session, 'reset', session.sessionId, before.sessionId));
+      outgoing.push(sessionChanged(session, 'reset', session.sessionId, { previousSessionId: before.sessionId }));
       await tx.publish(outgoing);
       return { session, previousSessionId: before.sessionId };
     });

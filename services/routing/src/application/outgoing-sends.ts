@@ -1,10 +1,10 @@
 import { channelContracts, type InputOf, routingContracts } from '@plexus/contracts';
 import type { CircuitTransition } from '@plexus/routing-core';
 import type { Outgoing } from './ports.js';
-import type { StoredSend } from './send-ports.js';
+import type { SendDraft } from './send-ports.js';
 
 /** One attempt for the adapter of the channel. */
-export function sendCommand(send: StoredSend, { attempt, accountId, deadlineAt }: { attempt: number; accountId: string; deadlineAt?: Date }): Outgoing {
+export function sendCommand(send: SendDraft, { attempt, accountId, deadlineAt }: { attempt: number; accountId: string; deadlineAt?: Date }): Outgoing {
   const { sendId, route, text, attachments, silent, sessionKey, runId } = send;
   const { to, chatKind, threadId, replyToId } = route;
   const optional = { chatKind, threadId, replyToId, silent, sessionKey, runId, deadlineAt: deadlineAt?.toISOString() };

@@ -21,14 +21,14 @@ export function sessionChanged(
   session: Addressed,
   change: InputOf<typeof sessionContracts.sessionChanged>['change'],
   id: string,
-  previousSessionId?: string,
+  more: { previousSessionId?: string; revokedFrom?: string } = {},
 ): Outgoing {
   return {
     contract: sessionContracts.sessionChanged,
     tenant: session.tenant,
     key: [session.sessionId],
     id: `session-${change}:${id}`,
-    data: { ...addressOf(session), change, ...(previousSessionId === undefined ? {} : { previousSessionId }) },
+    data: { ...addressOf(session), change, ...more },
   };
 }
 

@@ -155,8 +155,8 @@ export interface RoutingStore {
   noteActivity(id: number, lastEventAt: Date): Promise<void>;
   /** What a user was granted on a session. */
   findGrant(session: StoredSession, grantee: string): Promise<SessionGrant | undefined>;
-  /** A running run says that it took a message along which waits. */
-  confirmSteer(tenant: string, sessionId: string, runId: string): Promise<void>;
+  /** The run `activeRunId` says that it took the waiting message of `runId` along; nothing happens when it is not the active one any more. */
+  confirmSteer(tenant: string, sessionId: string, message: { runId: string; activeRunId: string }): Promise<void>;
 }
 
 export interface ListedSession {

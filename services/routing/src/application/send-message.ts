@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { plexusError, type DataOf, type routingContracts } from '@plexus/contracts';
+import { hasScope, plexusError, type DataOf, type Principal, type routingContracts, SCOPES } from '@plexus/contracts';
 import { PlexusError, stableStringify } from '@plexus/kernel';
 import {
   agentIdOfKey,
@@ -15,14 +15,17 @@ import {
   resolveOutboundRoute,
   slackAutoThread,
 } from '@plexus/routing-core';
-import type { Owner } from '../domain/caller.js';
+import { type Owner, ownerOf } from '../domain/caller.js';
+import { requireFit } from '../domain/channel-limits.js';
 import { channelOwner } from '../domain/channel-owner.js';
 import { SEND_DEADLINE_MS } from '../domain/delivery-plan.js';
 import { outboundEntry, platformTarget } from '../domain/outbound-entry.js';
 import { storedKey } from '../domain/session-address.js';
 import type { MirrorSends } from './mirror-sends.js';
 import type { RoutingStore } from './ports.js';
-import type { Mirror, StoredSend } from './send-ports.js';
+import { sendCommand } from './outgoing-sends.js';
+import type { Mirror, SendDraft, StoredSend } from './send-ports.js';
+import type { SessionAccess } from './session-access.js';
 import type { TenantSettings, TenantSnapshot } from './tenant-settings.js';
 
 type Wanted = DataOf<typeof routingContracts.sendMessage>;
@@ -34,22 +37,33 @@ export class SendMessage {
     private readonly store: RoutingStore,
     private readonly settings: TenantSettings,
     private readonly mirrors: MirrorSends,
+    private readonly access: Pick<SessionAccess, 'accessOf'>,
     private readonly ids: { newId: () => string; now: () => number },
     private readonly hurry: () => void,
   ) {}
 
   /**
-   * Rejects with CHANNEL_NOT_CONFIGURED, INVALID_TARGET, NOT_FOUND (agent), INVALID_REQUEST (nothing to send), CONFLICT (key used for another message).
+   * Rejects with CHANNEL_NOT_CONFIGURED, INVALID_TARGET, NOT_FOUND (agent), INVALID_REQUEST (nothing to send, or nothing that fits a channel), FORBIDDEN (the
+   * session that would show it is somebody else's and not shared for writing), CONFLICT (key used for another message).
    * A failure to resolve is not remembered under the key.
    */
-  async execute(caller: Owner, snapshot: TenantSnapshot, wanted: Wanted): Promise<{ send?: StoredSend; route: ResolvedOutbound; cached: boolean }> {
+  async execute(
+    tenant: string,
+    principal: Principal,
+    snapshot: TenantSnapshot,
+    wanted: Wanted,
+  ): Promise<{ send?: StoredSend; route: ResolvedOutbound; cached: boolean }> {
+    const caller = ownerOf(tenant, principal);
     const shown = mirrorText(wanted.text, wanted.attachments?.map(({ url, name }) => name ?? url ?? '') ?? []);
     if (shown === undefined) throw plexusError('INVALID_REQUEST', { message: 'A message needs a text or an attachment.' });
     const route = this.resolve(snapshot, wanted);
     if (route === undefined) throw invalidTarget(wanted);
-    if (wanted.dryRun) return { route, cached: false };
     const mirror = this.#mirror(caller, snapshot, wanted, route, shown);
-    const { send, created } = await this.#keep(caller, snapshot, wanted, route, mirror);
+    const draft = this.#draft(caller, snapshot, wanted, route, mirror);
+    requireFit(sendCommand(draft, { attempt: 1, accountId: route.accountId }).data);
+    await this.#requireWritable(tenant, principal, snapshot, mirror);
+    if (wanted.dryRun) return { route, cached: false };
+    const { send, created } = await this.#keep(draft);
     if (created) await this.mirrors.prepare(caller.tenant, mirror);
     this.hurry();
     return { send, route, cached: !created };
@@ -95,33 +109,40 @@ export class SendMessage {
     return { owner, sessionKey, agentId, text, entry: outboundEntry(route) };
   }
 
-  async #keep(
-    { tenant, owner }: Owner,
-    { revision }: TenantSnapshot,
-    wanted: Wanted,
-    route: ResolvedOutbound,
-    mirror: Mirror,
-  ): Promise<{ send: StoredSend; created: boolean }> {
+  /** A message that is sent is read in a session: it is written by whoever may write there. */
+  async #requireWritable(tenant: string, principal: Principal, snapshot: TenantSnapshot, { owner, sessionKey }: Mirror): Promise<void> {
+    if (principal.role !== 'service' && hasScope(principal.scopes, SCOPES.admin)) return;
+    const { access } = await this.access.accessOf(snapshot, tenant, principal, { sessionKey, owner });
+    if (access === 'owner' || access === 'write') return;
+    throw plexusError('FORBIDDEN', {
+      message: 'The conversation with this target belongs to somebody else. Name a session of your own, or ask for a grant to write into its session.',
+      details: { sessionKey },
+    });
+  }
+
+  #draft({ tenant, owner }: Owner, { revision }: TenantSnapshot, wanted: Wanted, route: ResolvedOutbound, mirror: Mirror): SendDraft {
     const requestHash = hashOf(wanted);
     const chatKind = route.peer.kind === 'dm' || route.peer.kind === 'group' ? route.peer.kind : 'channel';
     const optional = {
       ...(route.threadId === undefined ? {} : { threadId: route.threadId }),
       ...(wanted.replyToId === undefined ? {} : { replyToId: wanted.replyToId }),
     };
-    const stored = await this.store.transaction((tx) =>
-      tx.sends.insert({
-        ...{ tenant, owner, requestHash, mirror, sendId: this.ids.newId(), idempotencyKey: `rpc:${wanted.idempotencyKey}`, origin: 'rpc' as const },
-        route: { channel: route.channel, accountId: route.accountId, to: platformTarget(route), chatKind, ...optional },
-        pinned: wanted.accountId !== undefined,
-        silent: wanted.silent,
-        text: wanted.text ?? '',
-        attachments: (wanted.attachments ?? []) as never,
-        sessionKey: route.sessionKey,
-        deadlineAt: new Date(this.ids.now() + (wanted.deadlineMs ?? SEND_DEADLINE_MS)),
-        configRevision: revision,
-      }),
-    );
-    if (!stored.created && stored.send.requestHash !== requestHash) {
+    return {
+      ...{ tenant, owner, requestHash, mirror, sendId: this.ids.newId(), idempotencyKey: `rpc:${wanted.idempotencyKey}`, origin: 'rpc' as const },
+      route: { channel: route.channel, accountId: route.accountId, to: platformTarget(route), chatKind, ...optional },
+      pinned: wanted.accountId !== undefined,
+      silent: wanted.silent,
+      text: wanted.text ?? '',
+      attachments: (wanted.attachments ?? []) as SendDraft['attachments'],
+      sessionKey: route.sessionKey,
+      deadlineAt: new Date(this.ids.now() + (wanted.deadlineMs ?? SEND_DEADLINE_MS)),
+      configRevision: revision,
+    };
+  }
+
+  async #keep(draft: SendDraft): Promise<{ send: StoredSend; created: boolean }> {
+    const stored = await this.store.transaction((tx) => tx.sends.insert(draft));
+    if (!stored.created && stored.send.requestHash !== draft.requestHash) {
       throw plexusError('CONFLICT', { message: 'This idempotency key was used for another message.', details: { sendId: stored.send.sendId } });
     }
     return stored;

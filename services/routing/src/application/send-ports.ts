@@ -80,6 +80,10 @@ export interface SendStatements {
     attempt: number,
     outcome: { ok: boolean; reason?: string | undefined; error?: string | undefined },
   ): Promise<StoredAttempt | undefined>;
+  /** Why each account failed last, of those that were tried for this send. */
+  lastReasons(send: StoredSend): Promise<{ accountId: string; reason?: string | undefined }[]>;
+  /** Has the send looked at again in so long; nothing else changes. */
+  setBack(send: Pick<StoredSend, 'ref'>, dueInMs: number): Promise<void>;
   /** The send waits for so long. */
   wait(send: StoredSend, dueInMs: number, tried: readonly string[]): Promise<void>;
   end(

@@ -1,6 +1,7 @@
 import { plexusError, type routingContracts } from '@plexus/contracts';
 import type { Owner } from '../domain/caller.js';
 import type { SessionGrant } from './grant-ports.js';
+import { sessionChanged } from './outgoing.js';
 import type { RoutingStore, RoutingTransaction, StoredSession } from './ports.js';
 
 /** People with whom one session may be shared. */
@@ -8,7 +9,10 @@ const MAX_GRANTS = 100;
 
 /** Gives, takes back and lists grants; only the owner does. */
 export class ShareSessions {
-  constructor(private readonly store: RoutingStore) {}
+  constructor(
+    private readonly store: RoutingStore,
+    private readonly newId: () => string,
+  ) {}
 
   /** Rejects with SESSION_NOT_FOUND, QUOTA_EXCEEDED, and INVALID_REQUEST for the owner itself. */
   async share(owner: Owner, sessionKey: string, grantee: string, access: routingContracts.GrantAccess): Promise<SessionGrant> {
@@ -23,8 +27,14 @@ export class ShareSessions {
     });
   }
 
+  /** Whoever watches by the grant is told through the session's own stream. */
   async unshare(owner: Owner, sessionKey: string, grantee: string): Promise<boolean> {
-    return this.store.transaction(async (tx) => tx.grants.remove(await requireSession(tx, owner, sessionKey), grantee));
+    return this.store.transaction(async (tx) => {
+      const session = await requireSession(tx, owner, sessionKey);
+      const removed = await tx.grants.remove(session, grantee);
+      if (removed) await tx.publish([sessionChanged(session, 'updated', this.newId(), { revokedFrom: grantee })]);
+      return removed;
+    });
   }
 
   async list(owner: Owner, sessionKey: string): Promise<SessionGrant[]> {

@@ -9,6 +9,7 @@ export class WorkLoop {
   readonly #report: (error: unknown) => void;
   #wake: AbortController | undefined;
   #hurried = false;
+  #stopped = false;
   #timer: { at: number; stop: () => void } | undefined;
 
   /** `step` works on one thing and says whether there was one. */
@@ -24,9 +25,9 @@ export class WorkLoop {
     this.#wake?.abort();
   }
 
-  /** There will be something to do then; of several times the earliest is kept. */
+  /** There will be something to do then; of several times the earliest is kept, and none once the loop has ended. */
   hurryAt(at: number): void {
-    if (this.#timer && this.#timer.at <= at) return;
+    if (this.#stopped || (this.#timer && this.#timer.at <= at)) return;
     this.#timer?.stop();
     const stop = new AbortController();
     this.#timer = { at, stop: () => stop.abort() };
@@ -41,6 +42,7 @@ export class WorkLoop {
 
   async run(intervalMs: number, signal: AbortSignal): Promise<void> {
     let failures = 0;
+    this.#stopped = false;
     while (!signal.aborted) {
       this.#hurried = false;
       try {
@@ -53,7 +55,9 @@ export class WorkLoop {
       const waitMs = failures === 0 ? intervalMs : fullJitter(failures, FAILURE_BACKOFF) + 100;
       if (!this.#hurried || failures > 0) await this.#sleep(waitMs, signal);
     }
+    this.#stopped = true;
     this.#timer?.stop();
+    this.#timer = undefined;
   }
 
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {

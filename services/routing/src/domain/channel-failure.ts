@@ -10,30 +10,54 @@ export interface ChannelError {
 }
 
 export interface ChannelFailure extends Failure {
-  /** Classified reason, or `unknown`, or `target` for a message or target that the platform refuses whoever sends it. */
+  /** Classified reason, or `unknown`; `target` for what the platform refuses whoever sends it, `place` for a place that this account cannot write to. */
   readonly reason: string;
   /** The account is to blame: counts for its breaker and health. */
   readonly ofAccount: boolean;
 }
 
 /** Reasons for which the same account need not try again by itself; another one may do. */
-const OF_CREDENTIALS = new Set(['auth', 'auth_permanent', 'billing']);
+const FINAL = new Set(['auth', 'auth_permanent', 'billing', 'place', 'target']);
 
-/** Codes of platforms that refuse the target or the text, for adapters that report no status. */
-const OF_TARGET = new Set(['channel_not_found', 'user_not_found', 'is_archived', 'msg_too_long', 'no_text', 'invalid_blocks', 'invalid_target', 'unsupported']);
+const words = (text: string) => text.split(/\s+/).filter((word) => word !== '');
+
+/** What adapters and platforms say with a code, lower case, and what that means whatever status comes with it. */
+const MEANING: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    target: words(`channel_not_found user_not_found user_disabled users_not_found is_archived msg_too_long no_text invalid_blocks invalid_target unsupported
+      bad_target empty_message attachment_empty cannot_dm_bot user_not_visible messages_tab_disabled message_not_found thread_not_found`),
+    place: words(`not_in_channel restricted_action restricted_action_read_only_channel restricted_action_thread_only_channel
+      restricted_action_non_threadable_channel restricted_action_thread_locked cannot_reply_to_message as_user_not_supported`),
+    auth: words(`invalid_auth not_authed token_expired token_revoked account_inactive missing_scope no_permission not_allowed_token_type access_denied
+      org_login_required ekm_access_denied enterprise_is_restricted team_access_not_granted two_factor_setup_required no_url`),
+    // The adapter has not seen, or no longer has, an account that the configuration names.
+    account: ['account_unknown'],
+  }).flatMap(([reason, codes]) => codes.map((code) => [code, reason] as const)),
+);
+
+/** Telegram says 403 about chats; a token that is not accepted is a 401. Another bot has no better claim on a person than the one that was blocked. */
+const PERSON_REFUSES = /blocked by the user|user is deactivated|initiate conversation|send messages to bots/i;
 
 /**
- * What a failure means for the message and for the account. A platform that refuses the message itself (a chat that does not exist, a text it cannot read)
- * says nothing about the account, and no account will do better.
+ * What a failure means for the message and for the account. A platform that refuses the message itself (a chat that does not exist, a text it cannot read,
+ * a person who blocked the bot) says nothing about the account, and no account will do better; a place that this account is not in may be open to another.
  */
-export function judgeFailure(error: ChannelError): ChannelFailure {
+export function judgeFailure(error: ChannelError, channel?: string): ChannelFailure {
   const { message, code, status, retryAfterMs } = error;
-  const { reason } = classifyFailure({ message, ...(code === undefined ? {} : { code }), ...(status === undefined ? {} : { status }) }) ?? {};
-  const named = code !== undefined && OF_TARGET.has(code.toLowerCase());
-  const refused = named || isRefusal(status);
-  if (reason === 'format' || (refused && reason !== 'rate_limit')) return { reason: 'target', failover: false, retryable: false, ofAccount: false };
-  const known = reason ?? 'unknown';
-  return { reason: known, failover: true, retryable: !OF_CREDENTIALS.has(known), ofAccount: true, retryAfterMs };
+  const classified = classifyFailure({ message, ...(code === undefined ? {} : { code }), ...(status === undefined ? {} : { status }) })?.reason;
+  const meaning =
+    MEANING.get(code?.toLowerCase() ?? '') ?? (channel === 'telegram' && status === 403 ? (PERSON_REFUSES.test(message) ? 'target' : 'place') : undefined);
+  if (meaning === 'place') return { reason: 'place', failover: true, retryable: false, ofAccount: false };
+  if (meaning === 'target' || classified === 'format' || (meaning === undefined && isRefusal(status) && classified !== 'rate_limit')) {
+    return { reason: 'target', failover: false, retryable: false, ofAccount: false };
+  }
+  const reason = meaning ?? classified ?? 'unknown';
+  return { reason, failover: true, retryable: mayPass(reason), ofAccount: true, retryAfterMs };
+}
+
+/** Whether the account that failed for this reason may do later what it could not do now. */
+export function mayPass(reason: string | undefined): boolean {
+  return reason === undefined || !FINAL.has(reason);
 }
 
 function isRefusal(status: number | undefined): boolean {

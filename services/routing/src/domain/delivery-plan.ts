@@ -28,14 +28,21 @@ export interface Situation {
   readonly attempts: number;
   /** Accounts that have not failed since the last pause, the failed one not counted. */
   readonly othersLeft: number;
+  /** One of the other accounts failed for something that may pass. */
+  readonly othersMayRecover?: boolean;
   readonly remainingMs: number;
+}
+
+/** A fully jittered pause after so many attempts. */
+export function backoffMs(attempts: number, random: () => number = Math.random): number {
+  return fullJitter(Math.max(0, attempts - 1), { ...BACKOFF, random });
 }
 
 /** What follows a failed attempt. Waits are fully jittered, never shorter than the channel asks for, and never beyond the deadline. */
 export function afterFailure(failure: Failure, situation: Situation, random: () => number = Math.random): NextStep {
   if (situation.attempts >= MAX_ATTEMPTS || situation.remainingMs <= 0) return { kind: 'give-up' };
   if (failure.failover && situation.othersLeft > 0) return { kind: 'other-account' };
-  if (!failure.retryable) return { kind: 'give-up' };
-  const delayMs = Math.max(failure.retryAfterMs ?? 0, fullJitter(situation.attempts - 1, { ...BACKOFF, random }));
+  if (!failure.retryable && !(failure.failover && situation.othersMayRecover)) return { kind: 'give-up' };
+  const delayMs = Math.max(failure.retryAfterMs ?? 0, backoffMs(situation.attempts, random));
   return delayMs >= situation.remainingMs ? { kind: 'give-up' } : { kind: 'wait', delayMs };
 }

@@ -86,7 +86,7 @@ export class ChannelsController {
     const { to, text, idempotencyKey, threadId, replyToId } = data;
     for (const [field, value] of Object.entries({ to, text, idempotencyKey, threadId, replyToId })) if (value !== undefined) requireStorable(value, field);
     const snapshot = this.settings.snapshotOf(context.tenant);
-    const { send, route, cached } = await this.sending.execute(ownerOf(context.tenant, context.principal), snapshot, data);
+    const { send, route, cached } = await this.sending.execute(context.tenant, context.principal, snapshot, data);
     return { route, cached, ...(send === undefined ? {} : { send: this.reading.summarise(send) }) };
   }
 

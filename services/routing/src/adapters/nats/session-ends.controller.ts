@@ -26,7 +26,7 @@ export class SessionEndsController {
   async onSessionEvent(@Ctx() delivery: Delivery<SessionEventData>): Promise<Outcome> {
     const { data, tenant, key, seq } = delivery;
     const { runId, event } = data;
-    if (event.type === 'steer_accepted') await this.steering.execute(tenant, data.sessionId, event.message_id);
+    if (event.type === 'steer_accepted') await this.steering.execute(tenant, data.sessionId, runId, event.message_id);
     if (!ENDS.has(event.type) || runId === undefined) return { kind: 'done' };
     if (data.sessionId !== key[0]) return { kind: 'park', code: 'INVALID_EVENT', reason: 'sessionId differs from the key of the subject' };
     const { outcome, run } = await this.closeRun.execute({ tenant, sessionId: data.sessionId, runId, seq });

@@ -15,12 +15,23 @@ const NOTE_RECEIPT = `
 const INCARNATIONS = `
   SELECT session_id FROM sessions WHERE tenant = $1 AND owner = $2
   UNION SELECT runs.session_id FROM runs JOIN sessions ON sessions.id = runs.session_ref WHERE sessions.tenant = $1 AND sessions.owner = $2
-  UNION SELECT messages.session_id FROM messages JOIN sessions ON sessions.id = messages.session_ref WHERE sessions.tenant = $1 AND sessions.owner = $2`;
+  UNION SELECT messages.session_id FROM messages JOIN sessions ON sessions.id = messages.session_ref WHERE sessions.tenant = $1 AND sessions.owner = $2
+  UNION SELECT session_id FROM gone_sessions WHERE tenant = $1 AND owner = $2`;
+
+/** A worker that has not stopped yet goes on speaking for a while: the stream is purged once more a minute later, and a last time after that. */
+const NOTE_ERASED = `
+  INSERT INTO gone_sessions (session_id, tenant, owner, purge_at) SELECT id, $1, $2, now() + interval '1 minute' FROM unnest($3::text[]) AS id
+  ON CONFLICT (session_id) DO UPDATE SET gone_at = now(), purge_at = EXCLUDED.purge_at`;
+
+const CLAIM_PURGE = `
+  UPDATE gone_sessions SET purge_at = now() + interval '15 minutes'
+   WHERE session_id = (SELECT session_id FROM gone_sessions WHERE purge_at <= now() ORDER BY purge_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+  RETURNING tenant, session_id, gone_at < now() - interval '10 minutes' AS last`;
 
 /** Each statement removes one kind of thing of a person; `$3` are the ids of its channels as `[{channel?, id}]`. */
 const OF_PERSON = `(SELECT item->>'id' AS id, item->>'channel' AS channel FROM jsonb_array_elements($3::jsonb) AS item)`;
 const IS_PERSON = (column: string, channel: string) =>
-  `EXISTS (SELECT 1 FROM ${OF_PERSON} AS person WHERE person.id = ${column} AND COALESCE(person.channel, ${channel}) = ${channel})`;
+  `EXISTS (SELECT 1 FROM ${OF_PERSON} AS person WHERE lower(person.id) = lower(${column}) AND COALESCE(person.channel, ${channel}) = ${channel})`;
 
 const ERASE: readonly (readonly [string, string])[] = [
   ['sessions', 'DELETE FROM sessions WHERE tenant = $1 AND owner = $2 AND $3::jsonb IS NOT NULL'],
@@ -44,6 +55,7 @@ const PRUNE: readonly (readonly [string, string])[] = [
   ['sends', `DELETE FROM sends WHERE tenant = $1 AND $3::int > 0 AND created_at < now() - $3::int * interval '1 day' AND status IN ('sent', 'failed')`],
   ['inbound', `DELETE FROM inbound_messages WHERE tenant = $1 AND at < now() - $4::int * interval '1 day'`],
   ['pairings', `DELETE FROM pairing_requests WHERE tenant = $1 AND expires_at < now()`],
+  ['gone', `DELETE FROM gone_sessions WHERE tenant = $1 AND purge_at IS NULL AND gone_at < now() - interval '4 days'`],
 ];
 
 interface ErasureRow {
@@ -114,8 +126,19 @@ export class PostgresMaintenance implements MaintenanceStore {
       // Also what has not left yet: it would come after the stream was purged.
       const events = `DELETE FROM outbox WHERE split_part(subject, '.', 2) = 'evt' AND split_part(subject, '.', 7) = ANY ($1) RETURNING 1 AS one`;
       await tx.query('routing_erase_outbox', events, [sessionIds]);
+      await tx.query('routing_note_erased', NOTE_ERASED, [tenant, owner, sessionIds]);
       return counts;
     });
+  }
+
+  async claimPurge(): Promise<{ tenant: string; sessionId: string; last: boolean } | undefined> {
+    type Row = { tenant: string; session_id: string; last: boolean };
+    const [row] = await this.database.query<Row>('routing_claim_purge', CLAIM_PURGE, []);
+    return row && { tenant: row.tenant, sessionId: row.session_id, last: row.last };
+  }
+
+  async endPurge(sessionId: string): Promise<void> {
+    await this.database.query('routing_end_purge', 'DELETE FROM gone_sessions WHERE session_id = $1', [sessionId]);
   }
 
   async prune(tenant: string, days: { transcripts: number; deliveries: number; inbound: number }): Promise<Record<string, number>> {

@@ -104,6 +104,17 @@ export class PostgresSends implements SendStatements {
     return row && { accountId: row.account_id, probe: row.probe, startedAt: row.started_at };
   }
 
+  async lastReasons(send: StoredSend): Promise<{ accountId: string; reason?: string | undefined }[]> {
+    const text =
+      'SELECT DISTINCT ON (account_id) account_id, reason FROM delivery_attempts WHERE send_ref = $1 AND outcome = $2 ORDER BY account_id, attempt DESC';
+    const rows = await this.tx.query<{ account_id: string; reason: string | null }>('routing_last_reasons', text, [send.ref, 'failed']);
+    return rows.map((row) => ({ accountId: row.account_id, reason: row.reason ?? undefined }));
+  }
+
+  async setBack({ ref }: Pick<StoredSend, 'ref'>, dueInMs: number): Promise<void> {
+    await this.tx.query('routing_set_back_send', `UPDATE sends SET due_at = now() + $2::bigint * interval '1 millisecond' WHERE id = $1`, [ref, dueInMs]);
+  }
+
   async wait(send: StoredSend, dueInMs: number, tried: readonly string[]): Promise<void> {
     await this.tx.query('routing_wait_send', WAIT, [send.ref, Math.ceil(dueInMs), JSON.stringify(tried)]);
   }

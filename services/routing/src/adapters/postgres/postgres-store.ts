@@ -30,10 +30,12 @@ const CLAIM_DUE_RUNS = `
 
 const NOTE_ACTIVITY = `UPDATE runs SET due_at = $2::timestamptz + timeout_ms * interval '1 millisecond' WHERE id = $1 AND status = 'started'`;
 
+/** The session is locked first, as by everybody who changes it: an end of the run that is closed at the same time comes before or after. */
 const CONFIRM_STEER = `
-  UPDATE runs SET merged_into = sessions.active_run_id FROM sessions
-   WHERE runs.tenant = $1 AND runs.session_id = $2 AND runs.run_id = $3 AND runs.status = 'queued' AND runs.queue_mode = 'steer'
-     AND sessions.id = runs.session_ref AND sessions.session_id = $2 AND sessions.active_run_id IS NOT NULL`;
+  WITH session AS MATERIALIZED (SELECT id FROM sessions WHERE tenant = $1 AND session_id = $2 AND active_run_id = $4 FOR UPDATE)
+  UPDATE runs SET merged_into = $4 FROM session
+   WHERE runs.tenant = $1 AND runs.session_id = $2 AND runs.run_id = $3 AND runs.run_id <> $4 AND runs.status = 'queued' AND runs.queue_mode = 'steer'
+     AND session.id = runs.session_ref AND runs.merged_into IS NULL`;
 
 const MAX_SEQ = 2_147_483_647;
 
@@ -99,8 +101,8 @@ export class PostgresStore implements RoutingStore {
     return row && toGrant(row);
   }
 
-  async confirmSteer(tenant: string, sessionId: string, runId: string): Promise<void> {
-    await this.#database.query('routing_confirm_steer', CONFIRM_STEER, [tenant, sessionId, runId]);
+  async confirmSteer(tenant: string, sessionId: string, { runId, activeRunId }: { runId: string; activeRunId: string }): Promise<void> {
+    await this.#database.query('routing_confirm_steer', CONFIRM_STEER, [tenant, sessionId, runId, activeRunId]);
   }
 
   /**

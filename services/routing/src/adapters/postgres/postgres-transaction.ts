@@ -63,6 +63,13 @@ const START_RUN = `
   WITH activated AS (UPDATE sessions SET active_run_id = $3 WHERE id = $2)
   UPDATE runs SET status = 'started', started_at = now(), due_at = now() + timeout_ms * interval '1 millisecond' WHERE id = $1`;
 
+/** The stream still holds events of every incarnation: an erasure must find them. */
+const NOTE_GONE = `
+  INSERT INTO gone_sessions (session_id, tenant, owner)
+  SELECT ids.session_id, sessions.tenant, sessions.owner FROM sessions, LATERAL (
+    SELECT sessions.session_id UNION SELECT session_id FROM runs WHERE session_ref = sessions.id UNION SELECT session_id FROM messages WHERE session_ref = sessions.id
+  ) AS ids WHERE sessions.id = $1 ON CONFLICT DO NOTHING`;
+
 const MERGE_RUNS = `UPDATE runs SET merged_into = $2 WHERE id = ANY ($1) AND status = 'queued'`;
 
 export const CLAIM_RELEASE = `
@@ -139,6 +146,7 @@ export class PostgresTransaction implements RoutingTransaction {
   }
 
   async deleteSession(session: StoredSession): Promise<void> {
+    await this.#tx.query('routing_note_gone', NOTE_GONE, [session.ref]);
     await this.#tx.query('routing_delete_session', 'DELETE FROM sessions WHERE id = $1', [session.ref]);
   }
 
