@@ -107,7 +107,7 @@ export class EnsureVm {
   }
 }
 
-const QUOTA_SENTENCES = {
+export const QUOTA_SENTENCES = {
   tenant: 'The tenant has as many VMs as it may have; end one first.',
   user: 'This user has as many VMs as one may have; end one first.',
   starting: 'As many VMs of the tenant as may start at once are starting; try again in a moment.',

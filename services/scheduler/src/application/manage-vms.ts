@@ -3,6 +3,7 @@ import { plexusError } from '@plexus/contracts';
 import { isStorableText } from '@plexus/kernel';
 import { explain } from '../domain/why.js';
 import type { VmPolicy } from '../domain/policy.js';
+import { QUOTA_SENTENCES } from './ensure-vm.js';
 import type { DesiredChange, Hints, OwnerStore, VmStore } from './ports.js';
 import type { ProviderRegistry } from './provider-port.js';
 
@@ -47,11 +48,12 @@ export class ManageVms {
     return this.catalogue.list(who, selection);
   }
 
-  /** Writes a wish, and does not wait for it. Undefined: there is no such VM for this caller. Rejects with CONFLICT when it is over. */
+  /** Writes a wish, and does not wait for it. Undefined: there is no such VM for this caller. Rejects with CONFLICT when it is over, QUOTA_EXCEEDED when too many start. */
   async change(who: Visibility, vmId: string, change: DesiredChange, source: string): Promise<vmContracts.VmSummary | undefined> {
     if (!isStorableText(vmId)) return undefined;
     const outcome = await this.owners.change(vmId, who, change, source);
     if (outcome === 'over') throw plexusError('CONFLICT', { message: 'This VM is over, or is being ended; ensure a new one.' });
+    if (outcome === 'busy') throw plexusError('QUOTA_EXCEEDED', { message: QUOTA_SENTENCES.starting });
     if (outcome === 'changed') this.hints.wake(who.tenant, vmId);
     return this.catalogue.find(who, vmId);
   }

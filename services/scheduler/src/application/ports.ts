@@ -185,13 +185,13 @@ export type DesiredChange = 'pause' | 'resume' | 'terminate' | 'touch' | 'drain'
 export interface OwnerStore {
   /** Finds, resumes, claims or creates, in one step. `newId` is used only when a row is created. */
   ensure(key: OwnerKey, newId: string, wish?: VmWish): Promise<EnsureStep>;
-  /** Writes what somebody wants, for a VM of this owner (or of the tenant, when `subject` is undefined). */
+  /** Writes what somebody wants, for a VM of this owner (or of the tenant, when `subject` is undefined). `busy`: as many of the tenant start as may at once. */
   change(
     vmId: string,
     who: { readonly tenant: string; readonly subject: string | undefined },
     change: DesiredChange,
     source: string,
-  ): Promise<'changed' | 'same' | 'unknown' | 'over'>;
+  ): Promise<'changed' | 'same' | 'unknown' | 'over' | 'busy'>;
   /** The session is over: its VM forgets it, a VM of its own is terminated. Returns the VM that was. */
   endSession(
     key: { readonly tenant: string; readonly subject: string | undefined },

@@ -104,7 +104,9 @@ export class SchedulerMesh {
 
   /** A call of somebody who administers the tenant, as the gateway makes it. */
   async asOperator<C extends RpcContract>(user: string, rpc: C, data: InputOf<C>): Promise<ResponseOf<C>> {
-    return this.bus.call(rpc, TENANT, data, { token: await this.sign({ tenant: TENANT, user, role: 'operator', scopes: [SCOPES.admin], credentialId: 'test' }) });
+    return this.bus.call(rpc, TENANT, data, {
+      token: await this.sign({ tenant: TENANT, user, role: 'operator', scopes: [SCOPES.admin], credentialId: 'test' }),
+    });
   }
 
   /** A call of the gateway itself. */

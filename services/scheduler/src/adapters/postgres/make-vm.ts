@@ -33,6 +33,9 @@ interface Template {
   readonly provider: string | null;
 }
 
+/** On their way to be ready; a paused VM counts from the moment that somebody wants it. */
+const STARTING = `(state IN ('requested', 'provisioning', 'booting', 'backoff') OR (state IN ('paused', 'stopping') AND desired_state = 'running' AND generation > observed_generation))`;
+
 const COLUMNS = 'id, state, desired_state, stop_target, generation, observed_generation, current_epoch, reason_code, reason_text, drain_reason';
 
 /**
@@ -59,6 +62,23 @@ export async function makeVm(tx: Tx, key: OwnerKey, newId: string, wish: VmWish,
   return { kind: 'made', row, warm: false };
 }
 
+/** Whether one more VM of the tenant may start now, for those that exist already. Locks the tenant's quota row until the transaction ends, where it has such a limit. */
+export async function tooManyStarting(tx: Tx, tenant: string): Promise<Extract<EnsureStep, { kind: 'quota' }> | undefined> {
+  const [quota] = await tx.query<{ max_starting: number }>(
+    'quota_starting_lock',
+    'SELECT max_starting FROM tenant_quota WHERE tenant_id = $1 AND max_starting IS NOT NULL FOR UPDATE',
+    [tenant],
+  );
+  if (quota === undefined) return undefined;
+  const [count] = await tx.query<{ starting: number }>(
+    'quota_starting_count',
+    `SELECT count(*) AS starting FROM vms WHERE tenant_id = $1 AND pool_id IS NULL AND ${LIVE} AND ${STARTING}`,
+    [tenant],
+  );
+  const starting = count?.starting ?? 0;
+  return starting < quota.max_starting ? undefined : { kind: 'quota', what: 'starting', limit: quota.max_starting, live: starting };
+}
+
 /** Locks the tenant's quota row until the transaction ends, and counts. A failed VM counts no more, a paused one does. */
 async function overQuota(tx: Tx, key: OwnerKey, configured: number | undefined): Promise<Extract<EnsureStep, { kind: 'quota' }> | undefined> {
   const [quota] = await tx.query<{ max_live: number | null; max_starting: number | null; per_user_max: number | null }>(
@@ -70,7 +90,7 @@ async function overQuota(tx: Tx, key: OwnerKey, configured: number | undefined):
   const [count] = await tx.query<{ live: number; own: number; starting: number }>(
     'quota_count',
     `SELECT count(*) AS live, count(*) FILTER (WHERE subject_id = $2) AS own,
-            count(*) FILTER (WHERE state IN ('requested', 'provisioning', 'booting', 'backoff')) AS starting
+            count(*) FILTER (WHERE ${STARTING}) AS starting
        FROM vms WHERE tenant_id = $1 AND pool_id IS NULL AND ${LIVE}`,
     [key.tenant, key.subject],
   );

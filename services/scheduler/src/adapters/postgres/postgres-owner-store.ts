@@ -2,10 +2,12 @@ import type { Database, Tx } from '@plexus/database';
 import type { DesiredChange, EnsureStep, OwnerKey, OwnerStore, VmWish } from '../../application/ports.js';
 import { hearsCommands } from '../../domain/vm-state.js';
 import { noteActivity } from './activity.js';
-import { type MakeVmParts, makeVm } from './make-vm.js';
+import { type MakeVmParts, makeVm, tooManyStarting } from './make-vm.js';
 import { queueFrames } from './outbox-frames.js';
 import { findCooling, findLive, type LiveRow, needsWish, type OwnerRow, refreshTemplate, writeWish } from './owner-rows.js';
 import { LIVE } from './vm-rows.js';
+
+const CONTENDED = { kind: 'contended' } as const;
 
 /** The way from an owner to the VM, and what owners want of it. */
 export class PostgresOwnerStore implements OwnerStore {
@@ -18,23 +20,24 @@ export class PostgresOwnerStore implements OwnerStore {
 
   async ensure(key: OwnerKey, newId: string, wish: VmWish = {}): Promise<EnsureStep> {
     const row = await findLive(this.database, key);
-    if (row !== undefined) return this.join(row, wish);
+    if (row !== undefined) return this.join(key, row, wish);
     const cooling = await findCooling(this.database, key);
     if (cooling !== undefined) return { kind: 'cooling', vmId: cooling.id, epoch: cooling.current_epoch, reason: reasonOf(cooling) ?? 'it failed' };
     const made = await this.database.transaction((tx) => makeVm(tx, key, newId, wish, this.parts));
     return made.kind === 'made' ? live(made.row, { created: true, warm: made.warm }) : made;
   }
 
-  private async join(row: LiveRow, wish: VmWish): Promise<EnsureStep> {
+  private async join(key: OwnerKey, row: LiveRow, wish: VmWish): Promise<EnsureStep> {
     if (row.desired_state === 'terminated') return { kind: 'ending', vmId: row.id, epoch: row.current_epoch, state: row.state };
     if (needsWish(row)) {
-      if (row.is_stale && row.state === 'paused') await refreshTemplate(this.database, row);
-      const wished = await writeWish(
-        this.database,
-        row.is_stale && row.state === 'paused' ? { ...row, generation: row.generation + 1 } : row,
-        wish.allowEmptyWorkspace,
-      );
-      if (!wished) return { kind: 'contended' };
+      const wished = await this.database.transaction(async (tx) => {
+        const busy = await tooManyStarting(tx, key.tenant);
+        if (busy !== undefined) return busy;
+        const isRefreshed = row.is_stale && row.state === 'paused' && (await refreshTemplate(tx, row));
+        const seen = isRefreshed ? { ...row, generation: row.generation + 1 } : row;
+        return (await writeWish(tx, seen, wish.allowEmptyWorkspace)) ? undefined : CONTENDED;
+      });
+      if (wished !== undefined) return wished;
       await noteActivity(this.database, row.id, 'resumed', wish.source ?? 'unknown');
       return live(row, { resumed: true });
     }
@@ -72,7 +75,7 @@ export class PostgresOwnerStore implements OwnerStore {
     who: { readonly tenant: string; readonly subject: string | undefined },
     change: DesiredChange,
     source: string,
-  ): Promise<'changed' | 'same' | 'unknown' | 'over'> {
+  ): ReturnType<OwnerStore['change']> {
     return this.database.transaction(async (tx) => {
       const [row] = await tx.query<OwnerRow>(
         'owner_change_lock',
@@ -84,6 +87,7 @@ export class PostgresOwnerStore implements OwnerStore {
       if (change !== 'terminate' && (row.desired_state === 'terminated' || row.state === 'failed' || row.state === 'terminated')) return 'over';
       const set = assignmentOf(row, change);
       if (set === undefined) return 'same';
+      if (change === 'resume' && (await tooManyStarting(tx, who.tenant)) !== undefined) return 'busy';
       await tx.query(`owner_change_${set.name}`, `UPDATE vms SET ${set.sql}, next_action_at = clock_timestamp(), row_version = row_version + 1 WHERE id = $1`, [
         vmId,
       ]);

@@ -4,7 +4,7 @@ import { UNAVAILABLE_AFTER_MS } from '../../domain/run-ending.js';
 import { takesWork } from '../../domain/vm-state.js';
 import { framesOf, queueFrames } from './outbox-frames.js';
 import { noteActivity } from './activity.js';
-import { type MakeVmParts, makeVm } from './make-vm.js';
+import { type MakeVmParts, makeVm, tooManyStarting } from './make-vm.js';
 import { findCooling, lockLive, needsWish, type OwnerRow, writeWish } from './owner-rows.js';
 import { runKey } from './run-rows.js';
 
@@ -24,7 +24,13 @@ export async function bindRun(tx: Tx, run: RunRow, newVmId: string, parts: MakeV
     await postpone(tx, run, ENDING_RETRY_MS);
     return undefined;
   }
-  if (needsWish(vm)) await writeWish(tx, vm);
+  if (needsWish(vm)) {
+    if ((await tooManyStarting(tx, run.tenant)) !== undefined) {
+      await postpone(tx, run, QUOTA_RETRY_MS);
+      return undefined;
+    }
+    await writeWish(tx, vm);
+  }
   await noteActivity(tx, vm.id, 'run', `run ${run.runId} of ${run.sessionKey}`);
   await tx.query('run_bind', 'UPDATE vm_runs SET vm_id = $4, bind_at = NULL WHERE tenant_id = $1 AND session_id = $2 AND run_id = $3', [...runKey(run), vm.id]);
   // A new row version: whoever is deciding about this VM right now must see the run.
