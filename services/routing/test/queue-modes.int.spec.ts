@@ -75,6 +75,8 @@ test('a steering message goes to the run that is on its way; confirmed, it is an
     [first.runId, 'in French'],
     [first.runId, 'and short'],
   ]);
+  // A run that is not the active one (any more) takes nothing along.
+  await mesh.event({ ...first, runId: 'another-run' }, { type: 'steer_accepted', message_id: `steer:${missed.runId}` });
   await mesh.event(first, { type: 'steer_accepted', message_id: `steer:${taken.runId}` });
   await waitFor(async () => (await statusOf(taken.runId))?.mergedInto === first.runId, { ...LIMIT, what: 'the confirmation' });
   await mesh.event(first, { type: 'execution_complete', content: 'Oui' });

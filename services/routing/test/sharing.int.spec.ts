@@ -1,4 +1,5 @@
 import { routingContracts as rpc } from '@plexus/contracts';
+import { waitFor } from '@plexus/testing';
 import { admin, type RoutingMesh, startRoutingMesh } from './support/routing-mesh.js';
 
 let mesh: RoutingMesh;
@@ -11,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => mesh.stop());
 
 test('a grant lets another user do what it says, no more, and only until it is taken back', async () => {
-  await mesh.call(rpc.acceptMessage, { sessionKey: 'plan', message: 'mine' });
+  const { sessionId } = await mesh.call(rpc.acceptMessage, { sessionKey: 'plan', message: 'mine' });
   const seen = () => mesh.call(rpc.getHistory, { sessionKey: 'plan', owner: 'ada' }, bob);
   const write = (idempotencyKey: string) => mesh.call(rpc.acceptMessage, { sessionKey: 'plan', owner: 'ada', message: 'and mine', idempotencyKey }, bob);
   await expect(seen()).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
@@ -32,6 +33,9 @@ test('a grant lets another user do what it says, no more, and only until it is t
   expect(await mesh.call(rpc.unshareSession, { sessionKey: 'plan', grantee: 'bob' })).toMatchObject({ removed: false });
   await expect(seen()).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
   expect(await mesh.call(rpc.sessionAccess, { sessionKey: 'plan', owner: 'ada' }, bob)).toMatchObject({ access: 'none' });
+  const told = async () => (await mesh.events('changed', sessionId)).filter(({ data }) => data.revokedFrom !== undefined);
+  await waitFor(async () => (await told()).length > 0, { timeoutMs: 30_000, what: 'the word to those who watch' });
+  expect((await told()).map(({ data }) => [data.change, data.revokedFrom])).toEqual([['updated', 'bob']]);
 });
 
 test('nobody shares what is not theirs, or with themselves', async () => {
