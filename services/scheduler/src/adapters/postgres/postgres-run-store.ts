@@ -190,7 +190,8 @@ export class PostgresRunStore implements RunStore {
       );
       if (closed?.vm_id == null) return;
       await tx.query('run_closed_activity', 'UPDATE vms SET last_activity_at = clock_timestamp() WHERE id = $1', [closed.vm_id]);
-      await tx.query('run_closed_wake', `UPDATE vms SET ${WAKE} WHERE id = $1 AND state = 'draining'`, [closed.vm_id]);
+      // A drain may go on, and an idle limit begins: both are looked at now, not with the next look that was planned while it worked.
+      await tx.query('run_closed_wake', `UPDATE vms SET ${WAKE} WHERE id = $1 AND state IN ('ready', 'draining')`, [closed.vm_id]);
       await noteActivity(tx, closed.vm_id, 'run-ended', `run ${runId}`);
     });
   }
