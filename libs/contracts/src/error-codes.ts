@@ -42,7 +42,11 @@ export const ERROR_CODES = {
   RUN_TIMEOUT: { status: 504, retryable: true, sentence: 'The run produced nothing within its time limit and was ended.' },
   VM_LOST: { status: 503, retryable: true, sentence: 'The VM that executed this run is gone and the run could not be continued.' },
   MODEL_UNAVAILABLE: { status: 503, retryable: true, sentence: 'The language model cannot be reached or refuses to answer.' },
-  MODEL_KEY_UNAVAILABLE: { status: 503, retryable: false, sentence: 'The key or address of the model provider cannot be had; the message names the reference.' },
+  MODEL_KEY_UNAVAILABLE: {
+    status: 503,
+    retryable: false,
+    sentence: 'The key or address of the model provider cannot be had; the message names the reference.',
+  },
   CHANNEL_NOT_CONFIGURED: { status: 404, retryable: false, sentence: 'No such channel account is configured and enabled; the details name it.' },
   INVALID_TARGET: { status: 400, retryable: false, sentence: 'The target is none that this channel knows; the details say what was expected.' },
   DELIVERY_FAILED: { status: 502, retryable: false, sentence: 'The channel did not take the message on any account in time; it is among the dead letters.' },

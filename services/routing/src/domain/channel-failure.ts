@@ -1,3 +1,4 @@
+import { channelContracts } from '@plexus/contracts';
 import { classifyFailure } from '@plexus/routing-core';
 import type { Failure } from './delivery-plan.js';
 
@@ -35,6 +36,11 @@ const MEANING: ReadonlyMap<string, string> = new Map(
   }).flatMap(([reason, codes]) => codes.map((code) => [code, reason] as const)),
 );
 
+/** What our own adapters say in the place of the platform's code, which is in the message. */
+const { target: TARGET_REFUSED, auth: AUTH_FAILED } = channelContracts.SEND_FAILURES;
+/** Places that this account is not in, or may not write to; another account may. */
+const NOT_IN_PLACE = /not_in_channel|restricted_action|not a member of|bot was kicked|not enough rights|have no rights|write_forbidden/i;
+
 /** Telegram says 403 about chats; a token that is not accepted is a 401. Another bot has no better claim on a person than the one that was blocked. */
 const PERSON_REFUSES = /blocked by the user|user is deactivated|initiate conversation|send messages to bots/i;
 
@@ -46,13 +52,23 @@ export function judgeFailure(error: ChannelError, channel?: string): ChannelFail
   const { message, code, status, retryAfterMs } = error;
   const classified = classifyFailure({ message, ...(code === undefined ? {} : { code }), ...(status === undefined ? {} : { status }) })?.reason;
   const meaning =
-    MEANING.get(code?.toLowerCase() ?? '') ?? (channel === 'telegram' && status === 403 ? (PERSON_REFUSES.test(message) ? 'target' : 'place') : undefined);
+    ownMeaning(error) ?? MEANING.get(code?.toLowerCase() ?? '') ?? (channel === 'telegram' && status === 403 ? placeOrPerson(message) : undefined);
   if (meaning === 'place') return { reason: 'place', failover: true, retryable: false, ofAccount: false };
   if (meaning === 'target' || classified === 'format' || (meaning === undefined && isRefusal(status) && classified !== 'rate_limit')) {
     return { reason: 'target', failover: false, retryable: false, ofAccount: false };
   }
   const reason = meaning ?? classified ?? 'unknown';
   return { reason, failover: true, retryable: mayPass(reason), ofAccount: true, retryAfterMs };
+}
+
+function ownMeaning({ code, message }: ChannelError): string | undefined {
+  if (code === AUTH_FAILED) return 'auth';
+  if (code !== TARGET_REFUSED) return undefined;
+  return NOT_IN_PLACE.test(message) ? 'place' : 'target';
+}
+
+function placeOrPerson(message: string): string {
+  return PERSON_REFUSES.test(message) ? 'target' : 'place';
 }
 
 /** Whether the account that failed for this reason may do later what it could not do now. */

@@ -76,6 +76,19 @@ test.each([
   ['slack', { message: 'Slack says invalid_auth', code: 'invalid_auth' }, { reason: 'auth', failover: true, retryable: false, ofAccount: true }],
   ['slack', { message: 'Slack says token_revoked', code: 'token_revoked' }, { reason: 'auth', retryable: false, ofAccount: true }],
   ['upstream', { message: 'session "x" is not among those that are used', code: 'BAD_TARGET', status: 403 }, { reason: 'target', ofAccount: false }],
+  [
+    'telegram',
+    { message: 'Forbidden: bot was blocked by the user', code: 'TARGET_REFUSED', status: 403 },
+    { reason: 'target', failover: false, ofAccount: false },
+  ],
+  [
+    'telegram',
+    { message: 'Forbidden: bot was kicked from the group chat', code: 'TARGET_REFUSED', status: 403 },
+    { reason: 'place', failover: true, ofAccount: false },
+  ],
+  ['slack', { message: 'Slack says not_in_channel', code: 'TARGET_REFUSED' }, { reason: 'place', failover: true, ofAccount: false }],
+  ['slack', { message: 'Slack says channel_not_found', code: 'TARGET_REFUSED' }, { reason: 'target', failover: false, ofAccount: false }],
+  ['webhook', { message: 'HTTP 401', code: 'AUTH_FAILED', status: 401 }, { reason: 'auth', failover: true, retryable: false, ofAccount: true }],
   ['webhook', { message: 'HTTP 403', code: '403', status: 403 }, { failover: true, retryable: false, ofAccount: true }],
   ['webhook', { message: 'no account', code: 'ACCOUNT_UNKNOWN', status: 404 }, { reason: 'account', failover: true, retryable: true, ofAccount: true }],
 ])('on %s %j is judged as %j', (channel, error, verdict) => {
