@@ -1,6 +1,6 @@
 import { DeliverPolicy } from '@nats-io/jetstream';
 import type { BucketDefinition } from '@plexus/contracts';
-import { timeout } from '@plexus/kernel';
+import { systemClock, timeout } from '@plexus/kernel';
 import type { BucketChange, BucketEntry, BucketWatch } from './bucket.js';
 import { type BucketParts, bucketStream, isDeletion, keyOf, toEntry } from './bucket-entry.js';
 import type { OrderedMessage } from './ordered.js';
@@ -8,6 +8,10 @@ import { OrderedReader, type StartAt } from './ordered-reader.js';
 
 const PREFETCH = 256;
 const LIST_TIMEOUT_MS = 10_000;
+/** A listing that nothing comes for any more, and one that does not end although messages keep coming, is completed by asking. */
+const LISTING_LOOK_MS = 250;
+const QUIET_MS = 300;
+const LONG_LISTING_MS = 1_000;
 const FROM_LAST: StartAt = { deliver_policy: DeliverPolicy.LastPerSubject };
 
 /** Known state of one key: which revision the listener has, and when it came. */
@@ -20,11 +24,17 @@ interface Known {
  * Follows a bucket. Every new consumer begins with a listing of what exists; keys that were known and are not listed any more are
  * reported as deleted, so that neither an expiry nor an outage hides a change for good. In buckets with a TTL, entries that are not
  * renewed are looked up when they are due: the server says nothing when one expires.
+ *
+ * A listing is complete when the server says that nothing is pending. A key that is overwritten between the making of the consumer and its first
+ * delivery makes some servers (2.9) count one message too many for ever; then the keys that exist are asked for.
  */
 export class BucketWatcher implements BucketWatch {
   private readonly known = new Map<string, Known>();
   /** Keys of the listing that is going on; undefined once it is complete. */
   private listed: Set<string> | undefined;
+  private listingSince = 0;
+  private lastHeard = 0;
+  private listing: NodeJS.Timeout | undefined;
   private readonly reader: OrderedReader;
   private readonly expiry: NodeJS.Timeout | undefined;
   private tail: Promise<void> = Promise.resolve();
@@ -35,7 +45,7 @@ export class BucketWatcher implements BucketWatch {
   constructor(
     private readonly parts: BucketParts,
     private readonly definition: BucketDefinition,
-    filter: string,
+    private readonly filter: string,
     private readonly listener: (change: BucketChange) => void | Promise<void>,
     private readonly get: (key: string) => Promise<BucketEntry | undefined>,
   ) {
@@ -49,7 +59,10 @@ export class BucketWatcher implements BucketWatch {
       startAt: () => FROM_LAST,
       onCreated: (pending) => {
         this.listed = new Set();
-        if (pending === 0) void this.inTurn(() => this.completeListing());
+        this.listingSince = performance.now();
+        this.lastHeard = this.listingSince;
+        if (pending > 0) this.watchListing();
+        else void this.inTurn(() => this.completeListing());
       },
       onMessage: (message) => this.inTurn(() => this.onMessage(message)),
       onFailed: (error) => parts.link.log.error({ err: error, bucket: definition.name }, 'a bucket is not watched any more'),
@@ -64,6 +77,7 @@ export class BucketWatcher implements BucketWatch {
   async stop(): Promise<void> {
     this.stopped = true;
     clearInterval(this.expiry);
+    clearInterval(this.listing);
     await this.reader.stop();
     this.markReady();
   }
@@ -77,6 +91,7 @@ export class BucketWatcher implements BucketWatch {
   }
 
   private async onMessage(message: OrderedMessage): Promise<void> {
+    this.lastHeard = performance.now();
     const key = keyOf(this.definition.name, message.subject);
     const known = this.known.get(key);
     if (isDeletion(message)) {
@@ -89,10 +104,42 @@ export class BucketWatcher implements BucketWatch {
     if (this.listed && message.pending === 0) await this.completeListing();
   }
 
+  private watchListing(): void {
+    clearInterval(this.listing);
+    this.listing = setInterval(() => {
+      const now = performance.now();
+      if (!this.parts.link.isConnected || (now - this.lastHeard < QUIET_MS && now - this.listingSince < LONG_LISTING_MS)) return;
+      void this.inTurn(() => this.finishListing());
+    }, LISTING_LOOK_MS);
+    this.listing.unref();
+  }
+
+  /** Completes a listing from what exists now. What is still on its way brings nothing new when it comes. */
+  private async finishListing(): Promise<void> {
+    const { listed } = this;
+    if (listed === undefined) return;
+    try {
+      const subjects = await this.parts.api.subjects(bucketStream(this.definition.name), this.filter);
+      const exist = new Set(subjects.map((subject) => keyOf(this.definition.name, subject)));
+      for (const key of exist) {
+        if (listed.has(key) || this.stopped) continue;
+        const entry = await this.get(key);
+        if (entry === undefined) continue;
+        listed.add(key);
+        if ((this.known.get(key)?.revision ?? 0) < entry.revision) await this.report({ kind: 'put', key, entry });
+      }
+    } catch (error) {
+      this.parts.link.log.debug({ err: error, bucket: this.definition.name }, 'a listing could not be completed yet; tried again');
+      return;
+    }
+    if (this.listed === listed) await this.completeListing();
+  }
+
   private async completeListing(): Promise<void> {
     const { listed } = this;
     if (listed === undefined) return;
     this.listed = undefined;
+    clearInterval(this.listing);
     for (const key of [...this.known.keys()]) {
       if (!listed.has(key)) await this.report({ kind: 'delete', key });
     }
@@ -132,6 +179,8 @@ export class BucketWatcher implements BucketWatch {
 export async function listKeys(parts: BucketParts, bucket: string, filter: string): Promise<string[]> {
   const found = new Set<string>();
   let reader: OrderedReader | undefined;
+  let lastHeard = performance.now();
+  const startedAt = lastHeard;
   const complete = new Promise<void>((resolve, reject) => {
     reader = new OrderedReader(parts.link, parts.api, {
       stream: bucketStream(bucket),
@@ -144,6 +193,7 @@ export async function listKeys(parts: BucketParts, bucket: string, filter: strin
         if (pending === 0) resolve();
       },
       onMessage: (message) => {
+        lastHeard = performance.now();
         const key = keyOf(bucket, message.subject);
         if (isDeletion(message)) found.delete(key);
         else found.add(key);
@@ -153,10 +203,22 @@ export async function listKeys(parts: BucketParts, bucket: string, filter: strin
     });
     reader.start();
   });
+  const over = new AbortController();
   try {
-    await timeout(complete, LIST_TIMEOUT_MS, { what: `listing of ${bucket}` });
+    await timeout(Promise.race([complete, whenQuiet(() => lastHeard, startedAt, over.signal)]), LIST_TIMEOUT_MS, { what: `listing of ${bucket}` });
     return [...found];
   } finally {
+    over.abort();
     await reader?.stop();
+  }
+}
+
+/** Resolves when a listing has been quiet for a while, or has been going on for long: what is pending then is a miscount of the server. */
+async function whenQuiet(lastHeard: () => number, startedAt: number, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    await systemClock.sleep(LISTING_LOOK_MS, signal).catch(() => undefined); // aborted: the listing is complete
+    if (signal.aborted) return;
+    const now = performance.now();
+    if (now - lastHeard() >= LONG_LISTING_MS || (now - startedAt >= LONG_LISTING_MS && now - lastHeard() >= QUIET_MS)) return;
   }
 }

@@ -42,6 +42,18 @@ export class JetStreamApi {
     return this.find(`STREAM.INFO.${stream}`, undefined, options);
   }
 
+  /** Subjects under `filter` that hold a message now. */
+  async subjects(stream: string, filter: string, options?: ApiOptions): Promise<string[]> {
+    const found: string[] = [];
+    for (;;) {
+      const body = { subjects_filter: filter, offset: found.length };
+      const info = await this.find<StreamInfo & { readonly total?: number }>(`STREAM.INFO.${stream}`, body, options);
+      const page = Object.keys(info?.state.subjects ?? {});
+      found.push(...page);
+      if (page.length === 0 || found.length >= (info?.total ?? 0)) return found;
+    }
+  }
+
   createStream(config: Partial<StreamConfig> & { readonly name: string }): Promise<StreamInfo> {
     return this.request(`STREAM.CREATE.${config.name}`, config);
   }

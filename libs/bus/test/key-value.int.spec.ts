@@ -214,6 +214,27 @@ describe('a watch', () => {
     expect(changes).toEqual([`t${counter}.change=2`, `t${counter}.vanish gone`, `t${counter}.last=1`]);
   });
 
+  it('gets ready, with everything that exists, however fast the keys are overwritten while it begins', async () => {
+    const writer = await (await fixture.connect()).kv(plain);
+    await writer.put('quiet', 1);
+    let stopped = false;
+    const writing = (async () => {
+      for (let n = 0; !stopped; n += 1) await writer.put(n % 4 === 0 ? 'busy.b' : 'busy.a', n);
+    })();
+    try {
+      for (let round = 0; round < 12; round += 1) {
+        const seen = new Set<string>();
+        const watch = bucket.watch('>', ({ key }) => void seen.add(key));
+        await watch.ready;
+        expect(seen).toContain('quiet');
+        await watch.stop();
+      }
+    } finally {
+      stopped = true;
+      await writing;
+    }
+  });
+
   it('reports entries that expired, though the server says nothing about it', async () => {
     const leases = await bus.kv(fleeting);
     await leases.put(`t${counter}.node`, 'alive');
