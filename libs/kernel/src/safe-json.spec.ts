@@ -154,6 +154,9 @@ describe('parseJson', () => {
   });
 });
 
+/** JSON without the keys that are refused wherever they stand. */
+const allowedJson = fc.json().filter((text) => !FORBIDDEN_KEYS.some((key) => text.includes(JSON.stringify(key))));
+
 describe('scanner', () => {
   it('accepts exactly what the standard parser accepts', () => {
     fc.assert(
@@ -168,7 +171,7 @@ describe('scanner', () => {
 
   it('consumes one value and says where the rest begins', () => {
     fc.assert(
-      fc.property(fc.json(), fc.constantFrom('', ' and more', '\n{"next":1}', ', ', '}', ']', '"'), (json, rest) => {
+      fc.property(allowedJson, fc.constantFrom('', ' and more', '\n{"next":1}', ', ', '}', ']', '"'), (json, rest) => {
         const found = scanJsonValue(`>>${json}${rest}`, 2);
         expect(found).toEqual({ value: JSON.parse(json), end: 2 + json.length });
       }),
