@@ -18,6 +18,8 @@ export interface StandInContainer {
   readonly id: string;
   readonly name: string;
   readonly created: number;
+  /** Of which host it is. */
+  readonly disk: number;
   readonly body: CreateBody;
   status: 'created' | 'running' | 'exited';
   exitCode: number;
@@ -44,6 +46,9 @@ export class DockerStandIn {
   private tcp: TcpServer | undefined;
   private readonly listeners = new Set<ServerResponse>();
   private readonly attached = new Map<string, Duplex>();
+  /** Containers of a host that was lost: they run on, and nobody can reach them. */
+  private readonly lost: StandInContainer[] = [];
+  private disk = 0;
 
   private constructor(
     private readonly folder: string,
@@ -65,7 +70,15 @@ export class DockerStandIn {
   }
 
   volumeFolder(name: string): string {
-    return path.join(this.folder, 'volumes', name);
+    return path.join(this.folder, `volumes-${this.disk}`, name);
+  }
+
+  /**
+   * From now on the host of all present containers is lost: whoever stops, kills or removes one hears that it is gone, and it runs on, on a disk that later
+   * containers do not see.
+   */
+  loseHost(): void {
+    this.disk += 1;
   }
 
   /** Cuts every event stream, as a restarted engine would. */
@@ -85,7 +98,7 @@ export class DockerStandIn {
   }
 
   async stop(): Promise<void> {
-    for (const { process: child } of this.containers.values()) child?.kill('SIGKILL');
+    for (const { process: child } of [...this.lost, ...this.containers.values()]) child?.kill('SIGKILL');
     this.dropEvents();
     this.server.closeAllConnections();
     this.tcp?.close();
@@ -176,7 +189,18 @@ export class DockerStandIn {
     const taken = [...this.containers.values()].find((container) => container.name === name);
     if (taken !== undefined) throw new Refusal(409, `Conflict. The container name "/${name}" is already in use by container "${taken.id}".`);
     const id = randomBytes(32).toString('hex');
-    this.containers.set(id, { id, name, body, created: Date.now(), status: 'created', exitCode: 0, finishedAt: 0, process: undefined, log: [] });
+    this.containers.set(id, {
+      id,
+      name,
+      body,
+      created: Date.now(),
+      disk: this.disk,
+      status: 'created',
+      exitCode: 0,
+      finishedAt: 0,
+      process: undefined,
+      log: [],
+    });
     return { Id: id };
   }
 
@@ -215,7 +239,13 @@ export class DockerStandIn {
     this.emit(container, 'start');
   }
 
-  private async end({ process: child, status }: StandInContainer, graceMs: number): Promise<void> {
+  private async end(container: StandInContainer, graceMs: number): Promise<void> {
+    if (container.disk < this.disk) {
+      this.containers.delete(container.id);
+      this.lost.push(container);
+      return;
+    }
+    const { process: child, status } = container;
     if (child === undefined || status !== 'running') return;
     const exited = new Promise((resolve) => child.once('exit', resolve));
     const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
