@@ -67,7 +67,7 @@ describe('kill -9 in the middle of traffic', () => {
       const delivered = inbox.flatMap((item) => item.events.map((event) => event.id));
       for (const id of events) expect(delivered.filter((other) => other === id)).toEqual([id]);
       expect(inbox.map((item) => item.offset)).toEqual(inbox.map((_item, index) => index + 1));
-      for (const word of memories) expect((await user.recall(word)).filter((hit) => hit.content.startsWith(word))).toHaveLength(1);
+      for (const word of memories) expect((await user.recall(word)).filter((hit) => hit.content.startsWith(`${word} `))).toHaveLength(1);
     },
     180_000,
   );
