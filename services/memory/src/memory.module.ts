@@ -51,9 +51,9 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
     return { ...event, msgId };
   };
   const encodeJobs =
-    (modelId: string, msgIdSuffix = ''): EncodeJobs =>
+    (modelId: string): EncodeJobs =>
     ({ tenant, memoryId, rev }, time) => {
-      const id = `${memoryId}:${rev}:${modelId}${msgIdSuffix}`;
+      const id = `${memoryId}:${rev}:${modelId}`;
       const { msgId = id, ...event } = bus.encodeEvent(memoryContracts.embedMemoryCommand, {
         tenant,
         key: [memoryId],
@@ -67,7 +67,7 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
   const reader = new PostgresMemoryReader(database);
   const keys = new PostgresTenantKeys(database);
   const vectors = new VectorTables(database, clock);
-  const embeddings = new PostgresEmbeddingStore(database, encodeJobs, kick);
+  const embeddings = new PostgresEmbeddingStore(database);
   const retention = new PostgresMemoryRetention(database);
   const embedders = new Embedders(embedderSettings(config), clock);
   const models = new EmbeddingModels(vectors, embeddings, retention, vectors, embedders.configured, (model) => embedders.serve(model), clock);

@@ -229,8 +229,6 @@ export interface EmbeddingStore {
   cache(tenant: string, modelId: string, entries: readonly { readonly mac: Uint8Array; readonly vector: Float32Array }[], at: Date): Promise<void>;
   /** Living memories without a vector of the table that were written before `before`, in id order behind `after`; refused ones are left out. */
   missing(tenant: string, table: string, modelId: string, before: Date, page: { readonly after: string; readonly limit: number }): Promise<EmbeddingJob[]>;
-  /** Sends jobs through the outbox. */
-  enqueue(tenant: string, jobs: readonly EmbeddingJob[], modelId: string, at: Date): Promise<void>;
   pending(tenant: string, table: string, modelId: string): Promise<{ readonly pending: number; readonly failed: number; readonly oldest?: Date }>;
   /** Living memories of a tenant that should have vectors. */
   count(tenant: string): Promise<number>;

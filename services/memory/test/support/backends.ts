@@ -81,18 +81,16 @@ export function memoryOn(database: Database, clock = new FakeClock(Date.parse('2
     return { subject: `plexus.evt.${tenant}.memory.written.v1.${fact.memoryId}`, msgId: fact.memoryId, body: Buffer.from(JSON.stringify(fact)) };
   };
   const jobs: (EmbeddingJob & { readonly modelId: string })[] = [];
-  const encodeJobs =
-    (modelId: string, suffix = '') =>
-    (job: EmbeddingJob) => {
-      jobs.push({ ...job, modelId });
-      const id = `${job.tenant}:${job.memoryId}:${job.rev}:${modelId}${suffix}`;
-      return [{ subject: `plexus.cmd.${job.tenant}.memory.embed.v1.${job.memoryId}`, msgId: id, body: Buffer.from(id) }];
-    };
+  const encodeJobs = (modelId: string) => (job: EmbeddingJob) => {
+    jobs.push({ ...job, modelId });
+    const id = `${job.tenant}:${job.memoryId}:${job.rev}:${modelId}`;
+    return [{ subject: `plexus.cmd.${job.tenant}.memory.embed.v1.${job.memoryId}`, msgId: id, body: Buffer.from(id) }];
+  };
   const reader = new PostgresMemoryReader(database);
   const writer = new PostgresMemoryWriter(database, encode, encodeJobs, () => undefined);
   const keys = new PostgresTenantKeys(database);
   const vectors = new VectorTables(database, clock);
-  const embeddings = new PostgresEmbeddingStore(database, encodeJobs, () => undefined);
+  const embeddings = new PostgresEmbeddingStore(database);
   const retention = new PostgresMemoryRetention(database);
   const embedders = new Embedders(embedder, clock);
   const models = new EmbeddingModels(vectors, embeddings, retention, vectors, embedders.configured, (model) => embedders.serve(model), clock);

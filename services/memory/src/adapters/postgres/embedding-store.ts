@@ -1,6 +1,5 @@
-import { appendOutbox, type Database, sqlIdentifier } from '@plexus/database';
+import { type Database, sqlIdentifier } from '@plexus/database';
 import type { EmbeddingInput, EmbeddingJob, EmbeddingStore } from '../../application/ports.js';
-import type { EncodeJobs } from './memory-writer.js';
 import { inTenant } from './tenant-transaction.js';
 import { fromVectorBytes, fromVectorText, toVectorBytes, toVectorText } from './vector-text.js';
 
@@ -28,12 +27,7 @@ const NOT_REFUSED = (model: string) =>
   `NOT EXISTS (SELECT FROM embed_failed f WHERE f.tenant_id = m.tenant_id AND f.memory_id = m.id AND f.model_id = ${model} AND f.rev = m.rev)`;
 
 export class PostgresEmbeddingStore implements EmbeddingStore {
-  constructor(
-    private readonly database: Database,
-    /** Encodes the jobs of one model. */
-    private readonly encode: (modelId: string, msgIdSuffix: string) => EncodeJobs,
-    private readonly afterCommit: () => void,
-  ) {}
+  constructor(private readonly database: Database) {}
 
   async input({ tenant, memoryId, rev }: EmbeddingJob, tableName: string): Promise<EmbeddingInput | undefined> {
     const table = sqlIdentifier(tableName);
@@ -108,13 +102,6 @@ export class PostgresEmbeddingStore implements EmbeddingStore {
       { readOnly: true },
     );
     return rows.map(({ id, rev }) => ({ tenant, memoryId: id, rev }));
-  }
-
-  async enqueue(tenant: string, jobs: readonly EmbeddingJob[], modelId: string, at: Date): Promise<void> {
-    const messages = jobs.flatMap((job) => this.encode(modelId, `:${at.getTime()}`)(job, at.toISOString()));
-    if (messages.length === 0) return;
-    await inTenant(this.database, tenant, (tx) => appendOutbox(tx, messages));
-    this.afterCommit();
   }
 
   async pending(tenant: string, tableName: string, modelId: string): Promise<{ readonly pending: number; readonly failed: number; readonly oldest?: Date }> {
