@@ -3,7 +3,7 @@ import { counter, shutdownTelemetry } from '@plexus/telemetry';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { loadConfig } from '../config/load-config.js';
-import { createLogger } from '../log/create-logger.js';
+import { createLogger, flushLogger } from '../log/create-logger.js';
 import type { ServiceDefinition } from '../service-context.js';
 import { ParentLink } from './parent-link.js';
 import { type RunningService, startService } from './start-service.js';
@@ -50,6 +50,7 @@ class ProcessSupervision {
   private service: RunningService | undefined;
   private stopping = false;
   private restarting = false;
+  private leaving = false;
 
   constructor(
     private readonly name: string,
@@ -108,7 +109,7 @@ class ProcessSupervision {
       return;
     }
     this.log.warn({ signal }, 'second signal, leaving at once');
-    this.exit(EXIT_FAILURE);
+    process.exit(EXIT_FAILURE);
   }
 
   private async stop(reason: string): Promise<void> {
@@ -126,13 +127,16 @@ class ProcessSupervision {
   private async stopService(reason: string): Promise<void> {
     const report = await this.service?.stop(reason);
     this.log.info({ ...report }, 'stopped');
-    if (this.restarting) this.exit(EXIT_RESTART);
-    this.exit(report?.clean === true ? EXIT_OK : EXIT_FAILURE);
+    const code = report?.clean === true ? EXIT_OK : EXIT_FAILURE;
+    this.exit(this.restarting ? EXIT_RESTART : code);
   }
 
+  /** Leaves with the first code that is given, once the log is written. */
   private exit(code: number): void {
+    if (this.leaving) return;
+    this.leaving = true;
     this.parent.close();
-    process.exit(code);
+    void flushLogger(this.log).then(() => process.exit(code));
   }
 }
 

@@ -54,11 +54,26 @@ export function createLogger({ service, instanceId, level, destination = stdout(
   return logger;
 }
 
+/**
+ * Waits until every line logged so far is written, at most `timeoutMs` milliseconds (nobody may be reading); never rejects. A
+ * process has to do this before it leaves: a line that is on its way at `process.exit` would land behind later ones, or nowhere.
+ */
+export function flushLogger(logger: Logger, timeoutMs = 1_000): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, timeoutMs);
+    logger.flush(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
 /** More than this waits only when nobody reads stdout; then lines are dropped, never the service stopped. */
 const MAX_PENDING_BYTES = 4 * 1024 * 1024;
 
 function stdout(): DestinationStream {
-  const stream = pino.destination({ dest: 1, sync: false, minLength: 0, maxLength: MAX_PENDING_BYTES });
+  // Every line is longer than one byte, so each is written at once; with 0 the stream's `flush` would wait for nothing.
+  const stream = pino.destination({ dest: 1, sync: false, minLength: 1, maxLength: MAX_PENDING_BYTES });
   // The reader of a pipe may be gone, for example a dead parent: then there is nobody to tell, and flushing would try for ever.
   let unread = false;
   stream.on('error', () => {
