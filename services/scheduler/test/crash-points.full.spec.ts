@@ -8,7 +8,6 @@ const { ensureVm, getVm, terminateVm } = vmContracts;
 /** About 1, 2, 4, 8, 16 s. */
 const WAITS_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
 const JITTER = 0.2;
-const PROVISION = { VM_PROVISION_MS: '10000' };
 
 describe('starts that fail, and a scheduler that dies in the middle of one', () => {
   let mesh: SchedulerMesh;
@@ -78,8 +77,8 @@ describe('starts that fail, and a scheduler that dies in the middle of one', () 
 
   it('A4: what a scheduler had started when it was killed before it could write that down is taken over by the next one', async () => {
     await configure('_', { tenants: { [TENANT]: {}, other: {} } });
-    // Whoever comes next looks when the claim of the dead one is over and the row is due, which is at the limit of provisioning: 60 s unless it is set.
-    const first = await mesh.only(PROVISION);
+    // Whoever comes next takes it up when the claim of the dead one is over, long before the limit of provisioning.
+    const first = await mesh.only();
     await mesh.rows(`CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$`);
     await mesh.rows(
       `CREATE TRIGGER never BEFORE UPDATE ON vms FOR EACH ROW WHEN (OLD.state = 'provisioning' AND NEW.state <> 'provisioning') EXECUTE FUNCTION never()`,
@@ -101,7 +100,7 @@ describe('starts that fail, and a scheduler that dies in the middle of one', () 
     expect(await outcome()).toEqual([{ state: 'provisioning', epoch: started.epoch, phase: 'creating' }]);
     expect(marked(mesh.cluster).map(({ pid }) => pid)).toEqual([started.pid]);
 
-    const second = await mesh.scheduler(PROVISION);
+    const second = await mesh.scheduler();
     await waitFor(async () => (await mesh.asUser('amy', getVm, { vmId })).vm.state === 'booting', { timeoutMs: 60_000, what: 'it to be taken over' });
     await acceptance.connect(mesh, 'amy', started);
     await becomes('amy', vmId, 'ready');

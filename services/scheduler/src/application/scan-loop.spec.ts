@@ -15,6 +15,50 @@ function stuckHost(): { readonly provider: VmProvider; readonly free: () => void
 }
 
 describe('the scan loop', () => {
+  it('works on a VM once at a time, also when the work outlives its claim', async () => {
+    let finish = (): void => undefined;
+    const work = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const seen = { claims: 0, started: 0 };
+    const nothing = async (): Promise<undefined> => undefined;
+    const store = {
+      pulse: async () => false,
+      claimDue: async () => {
+        seen.claims += 1;
+        return ['vm-1'];
+      },
+      noteHostsDown: async () => [],
+      countByState: async () => new Map(),
+      oldestBeatMs: async () => 0,
+      releaseAll: nothing,
+    };
+    const reconcile = (): Promise<void> => {
+      seen.started += 1;
+      return work;
+    };
+    const loop = new ScanLoop({
+      store,
+      jobs: { acquire: nothing },
+      log: { info: nothing, error: nothing, warn: nothing },
+      providers: new ProviderRegistry([]),
+      beatHosts: nothing,
+      workspaceRetentionMs: 1,
+      reconciler: { reconcile },
+      runs: { tick: nothing },
+      clock: systemClock,
+      isConnected: () => true,
+      onCounts: nothing,
+      onPools: nothing,
+    } as unknown as ScanLoopParts);
+    loop.start();
+    await waitFor(() => seen.claims >= 2, { timeoutMs: 30_000, what: 'the VM to be claimed again' });
+    expect(seen.started).toBe(1);
+    finish();
+    await waitFor(() => seen.started >= 2, { timeoutMs: 30_000, what: 'it to be looked at again once the work is done' });
+    await loop.stop();
+  });
+
   it('claims and beats on while a chore takes its time, and starts none a second time', async () => {
     const { provider, free } = stuckHost();
     const seen = { claims: 0, pulses: 0, asked: 0, failures: 0 };

@@ -46,7 +46,7 @@ interface Chore {
 /** Looks for due work until it is stopped. Any number of replicas may do so on one database. */
 export class ScanLoop {
   private readonly stopping = new AbortController();
-  private readonly inFlight = new Set<Promise<void>>();
+  private readonly inFlight = new Map<string, Promise<void>>();
   private readonly chores: Chore[];
   private readonly pulse: Chore;
   private kicked = false;
@@ -106,7 +106,7 @@ export class ScanLoop {
     this.stopping.abort();
     this.wakeUp?.();
     await this.running;
-    await Promise.race([Promise.all([...this.inFlight, ...this.chores.map(({ running }) => running)]), this.parts.clock.sleep(STOP_TIMEOUT_MS)]);
+    await Promise.race([Promise.all([...this.inFlight.values(), ...this.chores.map(({ running }) => running)]), this.parts.clock.sleep(STOP_TIMEOUT_MS)]);
     for (const provider of this.parts.providers.all) provider.watch([], () => {});
     await this.parts.store.releaseAll();
   }
@@ -216,14 +216,15 @@ export class ScanLoop {
   private async claim(): Promise<void> {
     for (let free = MAX_IN_FLIGHT - this.inFlight.size; free > 0; free = MAX_IN_FLIGHT - this.inFlight.size) {
       const due = await this.parts.store.claimDue(free);
-      for (const vmId of due) {
+      const fresh = due.filter((vmId) => !this.inFlight.has(vmId)); // the others outlived their claim: it has just been extended
+      for (const vmId of fresh) {
         const work = this.parts.reconciler.reconcile(vmId).finally(() => {
-          this.inFlight.delete(work);
+          this.inFlight.delete(vmId);
           if (this.inFlight.size === MAX_IN_FLIGHT - 1) this.kick();
         });
-        this.inFlight.add(work);
+        this.inFlight.set(vmId, work);
       }
-      if (due.length < free) return;
+      if (due.length < free || fresh.length === 0) return;
     }
   }
 

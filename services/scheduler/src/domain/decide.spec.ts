@@ -56,6 +56,7 @@ describe('decide', () => {
       patch: { state: 'provisioning', attempt: 1, deadlineAt: NOW + 60_000 },
       instance: { kind: 'create' },
       effect: { kind: 'create' },
+      nextActionAt: NOW, // the claim alone keeps others away: whoever made it may die before the outcome is written
     });
   });
 

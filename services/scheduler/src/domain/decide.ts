@@ -74,7 +74,8 @@ function onRequested(situation: Situation): Decision {
     patch: { state: 'provisioning', attempt: vm.attempt + 1, deadlineAt },
     instance: { kind: 'create' },
     effect: { kind: 'create' },
-    nextActionAt: deadlineAt,
+    // Whoever commits this holds the claim. Should it die before the outcome is written, the start is taken up when the claim ends.
+    nextActionAt: now,
     cause: 'start',
   };
 }
