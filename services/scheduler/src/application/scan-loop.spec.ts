@@ -41,7 +41,7 @@ describe('the scan loop', () => {
       store,
       jobs: { acquire: nothing },
       log: { info: nothing, error: nothing, warn: nothing },
-      providers: new ProviderRegistry([]),
+      providers: { all: [] },
       beatHosts: nothing,
       workspaceRetentionMs: 1,
       reconciler: { reconcile },
