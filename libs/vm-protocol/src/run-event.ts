@@ -15,6 +15,11 @@ export type RuntimeEvent =
   | { readonly type: 'text_reset' }
   | { readonly type: 'text_chunk'; readonly content: string }
   | { readonly type: 'thinking'; readonly stage: string; readonly content: string }
+  /** `tool_call_id` pairs a start with its end: calls of one step run at the same time. */
+  | { readonly type: 'tool_call_start'; readonly tool_name: string; readonly tool_input: unknown; readonly tool_call_id?: string }
+  | { readonly type: 'tool_call_complete'; readonly tool_name: string; readonly result: unknown; readonly tool_call_id?: string; readonly is_error?: boolean }
+  | { readonly type: 'skill_call_start'; readonly skill_id: string; readonly skill_input?: unknown }
+  | { readonly type: 'skill_call_complete'; readonly skill_id: string; readonly result?: unknown; readonly is_error?: boolean }
   | { readonly type: 'execution_complete'; readonly content?: string; readonly cancelled?: true; readonly usage?: Usage }
   | { readonly type: 'execution_error'; readonly code: string; readonly error: string };
 

@@ -33,7 +33,7 @@ export function assemble(config: RuntimeConfig, log: Log, clock: Clock = systemC
   const fence = new Fence(clock);
   const uplink = new Uplink(sender, journal, state);
   const agent = chooseAgent(config, fence, log);
-  const runtime = new Runtime(state, { agent, uplink, fence, clock, log });
+  const runtime = new Runtime(state, { adapters: { semigraph: { start: () => agent } }, uplink, fence, clock, log });
   const counters = { refusedFrames: 0, reconnects: 0, loopRestarts: 0 };
   const link = new GatewayLink({
     url: config.gatewayUrl,

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type Agent, AgentFailure, type AgentPiece, type AgentTurn } from '../src/application/ports.js';
+import { type Agent, AgentFailure, type AgentPiece, type Turn } from '../src/application/ports.js';
 import { ModelAgent, type ModelAgentOptions } from '../src/adapters/agents/model-agent.js';
 import { type Answer, begin, delta, FakeModel, refuses, says } from './support/fake-model.js';
 import { until } from './support/runtime-process.js';
@@ -20,9 +20,9 @@ function agentAt(baseUrl: string, options: Partial<ModelAgentOptions> = {}): Age
   return new ModelAgent({ baseUrl, model: 'm', log: () => undefined, beforeCall: async () => undefined, backoff: { baseMs: 1, capMs: 5 }, ...options });
 }
 
-const hello: AgentTurn = { message: 'hello', history: [] };
+const hello: Turn = { message: 'hello', history: [] };
 
-async function collect(agent: Agent, turn: AgentTurn = hello, signal = new AbortController().signal): Promise<{ pieces: AgentPiece[]; text: string }> {
+async function collect(agent: Agent, turn: Turn = hello, signal = new AbortController().signal): Promise<{ pieces: AgentPiece[]; text: string }> {
   const pieces: AgentPiece[] = [];
   let text = '';
   for await (const piece of agent.run(turn, signal)) {

@@ -3,7 +3,7 @@ import { decodeMeshFrame, FrameSender, type StartSessionData } from '@plexus/vm-
 import { JournalState, type UserMessage } from '../domain/journal-state.js';
 import { executeRun, firstRunSeq, RunCancelled, type RunDependencies, type RunOrder } from './execute-run.js';
 import { Fence } from './fence.js';
-import { type Agent, AgentFailure, type AgentPiece, type AgentTurn } from './ports.js';
+import { type AgentSession, AgentFailure, type AgentPiece, type AgentTurn } from './ports.js';
 import { Uplink } from './uplink.js';
 
 const session = { session_id: 's', runtime_type: 'semigraph', agent_id: 'main', agent_config: {} } as unknown as StartSessionData;
@@ -26,7 +26,7 @@ function bench(run: (signal: AbortSignal) => AsyncIterable<AgentPiece>): {
   const uplink = new Uplink(sender, { append: () => undefined, flush: () => undefined }, new JournalState());
   const fence = new Fence(clock);
   const turns: AgentTurn[] = [];
-  const agent: Agent = {
+  const agent: AgentSession = {
     run(turn, signal) {
       turns.push(turn);
       return run(signal);

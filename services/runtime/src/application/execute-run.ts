@@ -2,7 +2,7 @@ import { AbortedError, type Clock, PlexusError, timeout } from '@plexus/kernel';
 import { historyText, type StartSessionData, type Usage } from '@plexus/vm-protocol';
 import type { EarlierRun, UserMessage } from '../domain/journal-state.js';
 import type { Fence } from './fence.js';
-import { type Agent, AgentFailure, type AgentTurn, type Log } from './ports.js';
+import { AgentFailure, type AgentPiece, type AgentSession, type AgentTurn, type Log } from './ports.js';
 import { RunEmitter } from './run-emitter.js';
 import type { Uplink } from './uplink.js';
 
@@ -25,7 +25,7 @@ export interface RunOrder {
 }
 
 export interface RunDependencies {
-  readonly agent: Agent;
+  readonly agent: Pick<AgentSession, 'run'>;
   readonly uplink: Uplink;
   readonly fence: Fence;
   readonly clock: Clock;
@@ -39,6 +39,9 @@ export function turnOf({ session, message, runId }: Pick<RunOrder, 'session' | '
   const offer = metadata.model_endpoint ?? undefined;
   const systemPrompt = [metadata.system_prompt ?? settings.system_prompt, metadata.extra_system_prompt].filter((part) => part).join('\n\n');
   return {
+    sessionId: session.session_id,
+    runId,
+    resume: metadata.resume ?? false,
     message: message.data.message,
     history: history.map((one) => ({ role: one.role, text: historyText(one) })),
     ...(systemPrompt && { systemPrompt }),
@@ -117,16 +120,38 @@ async function answer(
       // Waiting here, not in the agent: a run ends in time even if its agent does not react.
       const next = await timeout(pieces.next(), silenceMs, { signal, clock, code: 'RUN_TIMEOUT', what: 'agent' });
       if (next.done) return usage;
-      const piece = next.value;
-      if (piece.type === 'text') await emitter.text(piece.text);
-      else if (piece.type === 'thinking') await emitter.thinking(piece.text);
-      else if (piece.type === 'reset') await emitter.reset();
-      else usage = piece.usage;
+      if (next.value.type === 'usage') usage = next.value.usage;
+      else await emit(next.value, emitter);
     }
   } finally {
     stop.abort(new AbortedError('the run is over'));
     // Not awaited: an agent that hangs must not hold the run. What it still throws is of no interest.
     pieces.return?.().catch(() => undefined);
+  }
+}
+
+function emit(piece: Exclude<AgentPiece, { type: 'usage' }>, emitter: RunEmitter): Promise<void> {
+  switch (piece.type) {
+    case 'text':
+      return emitter.text(piece.text);
+    case 'thinking':
+      return emitter.thinking(piece.text);
+    case 'reset':
+      return emitter.reset();
+    case 'tool_start':
+      return emitter.event({ type: 'tool_call_start', tool_name: piece.toolName, tool_input: piece.input, tool_call_id: piece.callId });
+    case 'tool_end': {
+      const { toolName, result, callId, isError } = piece;
+      return emitter.event({ type: 'tool_call_complete', tool_name: toolName, result, tool_call_id: callId, ...(isError && { is_error: true }) });
+    }
+    case 'skill_start':
+      return emitter.event({ type: 'skill_call_start', skill_id: piece.skillId, ...(piece.input !== undefined && { skill_input: piece.input }) });
+    case 'skill_end': {
+      const { skillId, result, isError } = piece;
+      return emitter.event({ type: 'skill_call_complete', skill_id: skillId, ...(result !== undefined && { result }), ...(isError && { is_error: true }) });
+    }
+    case 'event':
+      return emitter.event(piece.event);
   }
 }
 

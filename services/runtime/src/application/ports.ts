@@ -1,4 +1,4 @@
-import type { HistoryMessage, ModelEndpointOffer, Usage } from '@plexus/vm-protocol';
+import type { HistoryMessage, ModelEndpointOffer, RuntimeEvent, StartSessionData, Usage } from '@plexus/vm-protocol';
 import type { JournalEntry } from '../domain/journal-state.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -11,17 +11,33 @@ export interface Journal {
   flush(): void;
 }
 
-/** One turn of a conversation, as an agent gets it. */
-export interface AgentTurn {
+/** Where a model is, as the mesh says it; sealed. */
+export interface SealedEndpoint {
+  readonly offer: ModelEndpointOffer;
+  /** Name its boxes were sealed under. */
+  readonly boxName: string;
+}
+
+/** What a model is asked in one turn of a conversation. */
+export interface Turn {
   readonly message: string;
   /** Oldest first, without the message. */
   readonly history: readonly { readonly role: HistoryMessage['role']; readonly text: string }[];
   readonly systemPrompt?: string;
   readonly model?: string;
-  /** Where that model is, when the mesh says it; sealed. */
-  readonly endpoint?: { readonly offer: ModelEndpointOffer /** Name its boxes were sealed under. */; readonly boxName: string };
+  readonly endpoint?: SealedEndpoint;
+  /** Asked in this order when the model fails for a reason that another one may not have. */
+  readonly fallbacks?: readonly { readonly model: string; readonly endpoint?: SealedEndpoint }[];
   readonly temperature?: number;
   readonly maxTokens?: number;
+}
+
+/** One turn of one run, as a session of an adapter gets it. */
+export interface AgentTurn extends Turn {
+  readonly sessionId: string;
+  readonly runId: string;
+  /** The run was begun before, by this or by an earlier process: go on from its checkpoint. */
+  readonly resume: boolean;
 }
 
 export type AgentPiece =
@@ -30,11 +46,87 @@ export type AgentPiece =
   | { readonly type: 'thinking'; readonly text: string }
   /** Forget what was said so far in this turn: it starts again. */
   | { readonly type: 'reset' }
-  | { readonly type: 'usage'; readonly usage: Usage };
+  /** What the turn has used up so far, all its model calls together. */
+  | { readonly type: 'usage'; readonly usage: Usage }
+  | { readonly type: 'tool_start'; readonly callId: string; readonly toolName: string; readonly input: unknown }
+  | { readonly type: 'tool_end'; readonly callId: string; readonly toolName: string; readonly result: unknown; readonly isError: boolean }
+  | { readonly type: 'skill_start'; readonly skillId: string; readonly input?: unknown }
+  | { readonly type: 'skill_end'; readonly skillId: string; readonly result?: unknown; readonly isError?: boolean }
+  /** Passes through unchanged. Never an end: the runtime writes that itself. */
+  | { readonly type: 'event'; readonly event: RuntimeEvent };
 
-/** Answers one turn as a stream. Ends early when the signal aborts; throws `AgentFailure` when it cannot answer. */
+/** Answers one turn as a stream, without tools and without a memory of its own. Ends early when the signal aborts; throws `AgentFailure` when it cannot answer. */
 export interface Agent {
+  run(turn: Turn, signal: AbortSignal): AsyncIterable<AgentPiece>;
+}
+
+/** One kind of agent, named by `runtime_type`. */
+export interface RuntimeAdapter {
+  start(data: StartSessionData): AgentSession;
+  /** The process ends. */
+  close?(): Promise<void>;
+}
+
+/** One conversation with an agent. */
+export interface AgentSession {
+  /**
+   * Answers one message. When the signal aborts with `RunCancelled` it stops what it does, keeps what tools already returned and returns or
+   * throws; the runtime writes the end, at the latest 15 s after the cancel. Throws `AgentFailure` when it cannot answer.
+   */
   run(turn: AgentTurn, signal: AbortSignal): AsyncIterable<AgentPiece>;
+  /** New settings; they count from the next run on. */
+  update?(data: StartSessionData): void;
+  /** State for `snapshot_sync`; undefined = nothing new since the last one. */
+  snapshot?(): Promise<SnapshotBody | undefined>;
+  close?(reason: string): Promise<void>;
+}
+
+/** What of a session the mesh keeps. Plain JSON. */
+export interface SnapshotBody {
+  readonly checkpoint: unknown;
+  readonly short_term_memory: unknown;
+  readonly conversation_state?: unknown;
+  readonly file_manifest?: unknown;
+}
+
+/** A tool that the model may call. */
+export interface Tool {
+  readonly name: string;
+  readonly description: string;
+  /** JSON Schema of an object. */
+  readonly inputSchema: Record<string, unknown>;
+  /** Never throws for a bad input: an error result that the model can read. Throws or returns early when the signal aborts. */
+  run(input: unknown, context: ToolContext): Promise<ToolResult>;
+}
+
+export interface ToolContext {
+  readonly sessionId: string;
+  readonly runId: string;
+  /** Folder of the session; exists. */
+  readonly workspace: string;
+  readonly signal: AbortSignal;
+  /** To be told of every process group that the tool starts: it gets TERM and KILL when a cancel or the fence asks for it. */
+  onProcess(child: ToolProcess): void;
+}
+
+/** A process group that a tool started. */
+export interface ToolProcess {
+  /** Sends the signal to the whole group; does nothing when it is gone. */
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void;
+  /** Resolves when the process has ended. */
+  readonly exited: Promise<unknown>;
+}
+
+export interface ToolResult {
+  readonly content: string;
+  readonly isError?: boolean;
+}
+
+/** Where tools come from: built-ins, memory, skills, MCP by stdio, remote MCP. */
+export interface ToolSource {
+  /** The tools of one session, asked for before each run. A source that is down has none and says so in the log; it does not throw. */
+  tools(data: StartSessionData): Promise<readonly Tool[]>;
+  close?(): Promise<void>;
 }
 
 /** Why a turn cannot be answered: a stable code and a sentence for the person who waits. */

@@ -1,4 +1,4 @@
-import type { RuntimeEvent, Usage } from '@plexus/vm-protocol';
+import { isRunEnd, type RuntimeEvent, type Usage } from '@plexus/vm-protocol';
 import { TextPieces } from '../domain/text-pieces.js';
 import type { Uplink } from './uplink.js';
 
@@ -57,6 +57,14 @@ export class RunEmitter {
     this.said.length = 0;
     await this.emit({ type: 'text_reset' });
     if (this.standing !== '') await this.text(this.standing);
+  }
+
+  /** An event that is not part of the text. Ends have methods of their own: one that comes here is left out. */
+  async event(event: RuntimeEvent): Promise<void> {
+    if (isRunEnd(event.type)) return;
+    if (event.type === 'text_chunk') return this.text(event.content);
+    if (event.type === 'text_reset') return this.reset();
+    await this.emit(event);
   }
 
   async complete(outcome: { readonly cancelled?: true; readonly usage?: Usage } = {}): Promise<void> {

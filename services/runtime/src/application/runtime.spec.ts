@@ -28,7 +28,7 @@ function runtimeOf(agent: Agent = echo, ...journal: JournalEntry[]): { runtime: 
   const sender = new FrameSender();
   const uplink = new Uplink(sender, { append: () => undefined, flush: () => undefined }, state);
   const clock = new FakeClock();
-  const runtime = new Runtime(state, { agent, uplink, fence: new Fence(clock), clock, log: () => undefined });
+  const runtime = new Runtime(state, { adapters: { semigraph: { start: () => agent } }, uplink, fence: new Fence(clock), clock, log: () => undefined });
   const take = (...frames: object[]): void => {
     for (const frame of frames) {
       const decoded = decodeMeshFrame(JSON.stringify(frame));

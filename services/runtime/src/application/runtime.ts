@@ -3,7 +3,7 @@ import { LIMITS } from '@plexus/vm-protocol';
 import { answerConfigUpdate } from '../domain/config-update.js';
 import { type CommandFrame, type JournalState, type RunRecord, runIdOf, runKey, type UserMessage } from '../domain/journal-state.js';
 import { firstRunSeq, type RunDependencies } from './execute-run.js';
-import { type Agent, AgentFailure } from './ports.js';
+import { AgentFailure, type AgentSession, type RuntimeAdapter } from './ports.js';
 import { RunEmitter } from './run-emitter.js';
 import { type QueuedRun, Session } from './session.js';
 
@@ -12,11 +12,16 @@ const MAX_SESSIONS = 1_000;
 
 const ALL_BUSY = `This machine already has ${MAX_SESSIONS} sessions with something to do; try again later.`;
 
+/** By `runtime_type`. */
+export type RuntimeAdapters = Readonly<Partial<Record<StartSessionData['runtime_type'], RuntimeAdapter>>>;
+
+export type RuntimeDependencies = Omit<RunDependencies, 'agent'> & { readonly adapters: RuntimeAdapters };
+
 /** Answers every message of a session whose kind this runtime cannot run. */
-const unsupported: Agent = {
+const unsupported: AgentSession = {
   // biome-ignore lint/correctness/useYield: it has nothing to say before it fails
   async *run() {
-    throw new AgentFailure('INVALID_REQUEST', 'This runtime has no adapter for the runtime type that the session asks for; use "semigraph".');
+    throw new AgentFailure('INVALID_REQUEST', 'This runtime has no adapter for the runtime type that the session asks for.');
   },
 };
 
@@ -28,7 +33,7 @@ export class Runtime {
 
   constructor(
     private readonly state: JournalState,
-    private readonly dependencies: RunDependencies,
+    private readonly dependencies: RuntimeDependencies,
   ) {}
 
   /** Takes up what the journal says is unfinished: after a restart within the same incarnation. */
@@ -104,8 +109,8 @@ export class Runtime {
       for (const run of this.takeEarly(data.session_id)) this.refuse(data.session_id, run, ALL_BUSY);
       return;
     }
-    const agent = data.runtime_type === 'semigraph' ? this.dependencies.agent : unsupported;
-    const session = new Session(data, { ...this.dependencies, agent });
+    const agent = this.dependencies.adapters[data.runtime_type]?.start(data) ?? unsupported;
+    const session = new Session(data, agent, this.dependencies);
     this.sessions.set(data.session_id, session);
     for (const run of this.takeEarly(data.session_id)) session.enqueue(run);
   }
@@ -113,7 +118,10 @@ export class Runtime {
   /** Lets the oldest session go that has nothing to do: it holds nothing that the journal does not. False when all are busy. */
   private dropIdle(): boolean {
     const idle = [...this.sessions.values()].find((session) => !session.isBusy);
-    return idle !== undefined && this.sessions.delete(idle.id);
+    if (!idle) return false;
+    this.sessions.delete(idle.id);
+    void idle.close('idle');
+    return true;
   }
 
   private takeEarly(sessionId: string): QueuedRun[] {

@@ -2,6 +2,7 @@ import { BoundedQueue } from '@plexus/kernel';
 import { LIMITS, type StartSessionData } from '@plexus/vm-protocol';
 import type { EarlierRun, UserMessage } from '../domain/journal-state.js';
 import { executeRun, firstRunSeq, RunCancelled, type RunDependencies } from './execute-run.js';
+import type { AgentSession, SnapshotBody } from './ports.js';
 import { RunEmitter } from './run-emitter.js';
 
 export interface QueuedRun {
@@ -29,7 +30,8 @@ export class Session {
 
   constructor(
     private data: StartSessionData,
-    private readonly dependencies: RunDependencies,
+    private readonly agent: AgentSession,
+    private readonly dependencies: Omit<RunDependencies, 'agent'>,
   ) {}
 
   get id(): string {
@@ -47,6 +49,12 @@ export class Session {
   /** New settings count from the next run on. */
   update(data: StartSessionData): void {
     this.data = data;
+    this.agent.update?.(data);
+  }
+
+  /** State for the mesh; undefined = nothing new. */
+  async snapshot(): Promise<SnapshotBody | undefined> {
+    return this.agent.snapshot?.();
   }
 
   /** Takes a message. One too many ends at once with QUEUE_FULL. */
@@ -76,6 +84,7 @@ export class Session {
     for (const run of this.waiting.values()) run.cancelled = true;
     this.current?.stop.abort(new RunCancelled(reason));
     while (this.current) await this.current.done;
+    await this.closeAgent(reason);
   }
 
   /** Stops without writing ends: the runs belong to the next incarnation. */
@@ -83,6 +92,15 @@ export class Session {
     this.stopping = true;
     this.current?.stop.abort(new Error('the runtime stops'));
     await this.current?.done;
+    await this.closeAgent('the runtime stops');
+  }
+
+  private async closeAgent(reason: string): Promise<void> {
+    try {
+      await this.agent.close?.(reason);
+    } catch (error) {
+      this.dependencies.log('warn', 'the agent of a session could not be closed', { sessionId: this.id, error });
+    }
   }
 
   private startNext(): void {
@@ -92,7 +110,7 @@ export class Session {
     this.waiting.delete(run.runId);
     const stop = new AbortController();
     if (run.cancelled) stop.abort(new RunCancelled('cancelled before it began'));
-    const done = executeRun({ ...run, session: this.data }, this.dependencies, stop.signal).finally(() => {
+    const done = executeRun({ ...run, session: this.data }, { ...this.dependencies, agent: this.agent }, stop.signal).finally(() => {
       this.current = undefined;
       this.startNext();
     });

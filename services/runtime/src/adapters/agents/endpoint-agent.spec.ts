@@ -1,5 +1,5 @@
 import { sealBox } from '@plexus/vm-protocol';
-import type { Agent, AgentTurn } from '../../application/ports.js';
+import type { Agent, Turn } from '../../application/ports.js';
 import { EndpointAgent, type OpenedEndpoint } from './endpoint-agent.js';
 
 const vm = { vmId: 'vm-1', epoch: 2 };
@@ -10,7 +10,7 @@ const says = (text: string): Agent => ({
   },
 });
 
-async function answer(turn: Partial<AgentTurn>): Promise<{ text: string; asked: OpenedEndpoint[] }> {
+async function answer(turn: Partial<Turn>): Promise<{ text: string; asked: OpenedEndpoint[] }> {
   const asked: OpenedEndpoint[] = [];
   const at = (endpoint: OpenedEndpoint): Agent => {
     asked.push(endpoint);

@@ -1,6 +1,6 @@
 import { type Clock, fullJitter, systemClock, timeout } from '@plexus/kernel';
 import { estimateTokens, fitHistory, type Window, windowFor } from '@plexus/context-window';
-import { type Agent, AgentFailure, type AgentPiece, type AgentTurn, type Log } from '../../application/ports.js';
+import { type Agent, AgentFailure, type AgentPiece, type Turn, type Log } from '../../application/ports.js';
 import { readModelFailure } from './model-failure.js';
 
 export interface ModelAgentOptions {
@@ -32,7 +32,7 @@ export class ModelAgent implements Agent {
     this.options = { silenceMs: 120_000, attempts: 4, backoff: { baseMs: 500, capMs: 8_000 }, window: windowFor(), clock: systemClock, ...options };
   }
 
-  async *run(turn: AgentTurn, signal: AbortSignal): AsyncGenerator<AgentPiece> {
+  async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<AgentPiece> {
     const { attempts, backoff, clock, log, baseUrl, provider } = this.options;
     const model = turn.model ?? this.options.model;
     for (let attempt = 0; ; attempt++) {
@@ -56,7 +56,7 @@ export class ModelAgent implements Agent {
     }
   }
 
-  private async *call(turn: AgentTurn, modelName: string, signal: AbortSignal): AsyncGenerator<AgentPiece> {
+  private async *call(turn: Turn, modelName: string, signal: AbortSignal): AsyncGenerator<AgentPiece> {
     const { baseUrl, apiKey, silenceMs, clock } = this.options;
     // Loaded on first use: a runtime without a model never pays its 30 MB.
     const [{ streamText }, { createOpenAICompatible }] = await Promise.all([import('ai'), import('@ai-sdk/openai-compatible')]);
@@ -101,7 +101,7 @@ export class ModelAgent implements Agent {
     }
   }
 
-  private conversation(turn: AgentTurn): { instructions: string; messages: { role: Role; content: string }[] } {
+  private conversation(turn: Turn): { instructions: string; messages: { role: Role; content: string }[] } {
     const { window, log } = this.options;
     const instructions = [turn.systemPrompt, ...turn.history.filter((one) => one.role === 'system').map((one) => one.text)].filter((part) => part).join('\n\n');
     const history = turn.history.filter((one): one is { role: Role; text: string } => (one.role === 'user' || one.role === 'assistant') && one.text !== '');
