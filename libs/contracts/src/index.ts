@@ -23,6 +23,7 @@ export {
 export { ERROR_CODES, type ErrorCode, type ErrorCodeDefinition } from './error-codes.js';
 export { errors, plexusError } from './errors.js';
 export { HEADERS } from './headers.js';
+export * as mcpContracts from './mcp.contracts.js';
 export * as memoryContracts from './memory.contracts.js';
 export { integratorPermissions, type Permissions, permissionsFor } from './permissions.js';
 export { hasScope, Principal, PrincipalRole, SCOPES, TenantId } from './principal.js';
@@ -45,6 +46,7 @@ export {
   type StreamVerdict,
   streamedText,
 } from './session-stream.js';
+export * as skillContracts from './skill.contracts.js';
 export {
   buildSubject,
   decodeToken,

@@ -1,11 +1,13 @@
 import * as config from './config.contracts.js';
 import * as channel from './channel.contracts.js';
 import type { Contract } from './define.js';
+import * as mcp from './mcp.contracts.js';
 import * as memory from './memory.contracts.js';
 import * as push from './push.contracts.js';
 import * as routing from './routing.contracts.js';
 import * as run from './run.contracts.js';
 import * as session from './session.contracts.js';
+import * as skill from './skill.contracts.js';
 import * as vm from './vm.contracts.js';
 
 function isContract(value: unknown): value is Contract {
@@ -13,7 +15,7 @@ function isContract(value: unknown): value is Contract {
 }
 
 /** Every declared contract, in a stable order: domain, kind, name, version. */
-export const CONTRACTS: readonly Contract[] = [routing, session, run, vm, push, memory, config, channel]
+export const CONTRACTS: readonly Contract[] = [routing, session, run, vm, push, memory, config, channel, skill, mcp]
   .flatMap((module) => Object.values(module))
   .filter(isContract)
   .sort((a, b) => contractName(a).localeCompare(contractName(b), 'en'));

@@ -1,11 +1,13 @@
 import * as config from './config.contracts.js';
 import { CHANNEL_ADAPTERS, accountState, fromAdapter, messageReceived, sendCommandFor, sendFailed, sendSucceeded } from './channel.contracts.js';
 import type { Contract } from './define.js';
+import * as mcp from './mcp.contracts.js';
 import * as memory from './memory.contracts.js';
 import * as push from './push.contracts.js';
 import * as routing from './routing.contracts.js';
 import * as run from './run.contracts.js';
 import * as session from './session.contracts.js';
+import * as skill from './skill.contracts.js';
 import { BUCKETS, type BucketDefinition, CONSUMERS, channelConsumer, type ConsumerDefinition } from './topology.js';
 import * as vm from './vm.contracts.js';
 
@@ -95,6 +97,8 @@ const vmGatewayRpcs = [
   vm.submitVmFrame,
   vm.markVmInbox,
 ];
+const skillRpcs = [skill.uploadSkill, skill.listSkills, skill.getSkill, skill.deleteSkill, skill.skillPackage];
+const mcpRpcs = [mcp.listMcpTools, mcp.callMcpTool];
 const pushRpcs = [push.subscribe, push.unsubscribe, push.listSubscriptions, push.fetchInbox, push.markInbox, push.inboxHeads];
 const configRpcs = [
   config.getConfig,
@@ -144,7 +148,7 @@ export const ROLES: readonly RoleDefinition[] = [
     name: 'gateway',
     summary: 'Sockets and HTTP. Calls the owners of every method; may publish foreign events on behalf of authenticated HTTP callers.',
     serves: [],
-    calls: [...routingRpcs, ...vmCallerRpcs, ...vmGatewayRpcs, ...pushRpcs, ...memoryRpcs, ...configRpcs],
+    calls: [...routingRpcs, ...vmCallerRpcs, ...vmGatewayRpcs, ...pushRpcs, ...memoryRpcs, ...configRpcs, ...skillRpcs, ...mcpRpcs],
     publishes: [session.sessionEvent, memory.writeMemoryCommand],
     listens: [vm.vmOut, push.inboxItemHint],
     consumes: [],
@@ -226,14 +230,14 @@ export const ROLES: readonly RoleDefinition[] = [
   {
     name: 'scheduler',
     summary: 'One VM per owner.',
-    serves: [...vmCallerRpcs, ...vmGatewayRpcs],
+    serves: [...vmCallerRpcs, ...vmGatewayRpcs, ...skillRpcs, ...mcpRpcs],
     calls: [],
     publishes: [vm.vmStateChanged, vm.vmOut, vm.vmWake, session.sessionEvent, memory.writeMemoryCommand, routing.userErased],
     listens: [vm.vmWake],
     consumes: [CONSUMERS.schedulerRun, CONSUMERS.schedulerSessionEnds, CONSUMERS.schedulerErase],
     reads: ['PLEXUS_EVT_SESSION'],
     bucketsRead: common,
-    bucketsWritten: [BUCKETS.keys, BUCKETS.vmEpoch, BUCKETS.leases],
+    bucketsWritten: [BUCKETS.keys, BUCKETS.vmEpoch, BUCKETS.leases, BUCKETS.skills],
   },
   ...CHANNEL_ADAPTERS.map(channelRole),
 ];

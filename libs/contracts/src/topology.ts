@@ -276,5 +276,9 @@ export const BUCKETS = {
     maxBytes: 256 * MIB,
     summary: 'What channel adapters handed to their platforms, by `channel-<adapter>.<tenant>.<send>`: a repeated command is recognised by it.',
   }),
+  skills: bucket('PLEXUS_SKILLS', {
+    maxBytes: 256 * MIB,
+    summary: 'Packages of skills that tenants uploaded: `<tenant>.<hash>`, each written once and never changed.',
+  }),
   leases: bucket('PLEXUS_LEASES', { ttlMs: 30 * SECOND, summary: 'Leases for work that one replica at a time may do.' }),
 } as const satisfies Record<string, BucketDefinition>;
