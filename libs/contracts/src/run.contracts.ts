@@ -9,6 +9,13 @@ const RunAddress = z.object({ sessionId: Ulid, sessionKey: SessionKey, owner: Us
 /** One earlier message handed to the agent as context. */
 export const HistoryMessage = z.object({ role: z.enum(['user', 'assistant', 'system', 'tool']), text: z.string() });
 
+/** A model to ask when the one before it fails. Without a provider: its name is for the runtime's own endpoint. */
+export const FallbackModel = z.object({
+  model: z.string().min(1).max(256).describe('Name of the model at its provider.'),
+  provider: z.string().max(128).optional(),
+  contextTokens: z.number().int().min(1).optional().describe('Tokens that it can read, where that is configured.'),
+});
+
 export const startRun = defineCommand({
   domain,
   name: 'start',
@@ -27,6 +34,8 @@ export const startRun = defineCommand({
       .max(128)
       .optional()
       .describe("Provider in the tenant's configuration that offers the model; its address and key are looked up when the message leaves for the VM."),
+    contextTokens: z.number().int().min(1).optional().describe('Tokens that the model can read, where that is configured.'),
+    fallbacks: z.array(FallbackModel).max(32).optional().describe('Models to ask in turn when the one before fails.'),
     scopeKey: z.string().default('user').describe('user | agent:<id> | session:<id> | shared; decides whose VM.'),
     timeoutMs: z.number().int().min(1_000).default(600_000).describe('Without any event for so long the run ends as RUN_TIMEOUT.'),
   }),

@@ -75,6 +75,14 @@ export const ModelEndpointOffer = z.looseObject({
 });
 export type ModelEndpointOffer = z.infer<typeof ModelEndpointOffer>;
 
+/** A model to ask when the one before it fails, with its endpoint. Without a provider: the name is for the endpoint that the runtime was started with. */
+export const FallbackModelOffer = z.looseObject({
+  model: z.string().min(1).max(256).describe('Its name at the provider.'),
+  ...ModelEndpointOffer.partial({ provider: true }).shape,
+  context_window: z.number().int().min(1).nullish().describe('Tokens that it can read, where that is configured.'),
+});
+export type FallbackModelOffer = z.infer<typeof FallbackModelOffer>;
+
 /** What goes with a message. All optional: a plain mesh may send an empty object, and the runtime then names the run itself. */
 export const MessageMetadata = z.looseObject({
   run_id: RunId.optional(),
@@ -85,6 +93,8 @@ export const MessageMetadata = z.looseObject({
   extra_system_prompt: z.string().max(200_000).nullish().describe('Added behind the system prompt for this run.'),
   model: z.string().max(256).nullish(),
   model_endpoint: ModelEndpointOffer.nullish().describe('Asked instead of the endpoint that the runtime was started with.'),
+  context_window: z.number().int().min(1).nullish().describe('Tokens that `model` can read, where that is configured.'),
+  model_endpoints_fallback: z.array(FallbackModelOffer).max(32).nullish().describe('Asked in this order when the model before fails. A fault passes one over.'),
   steer: z.boolean().optional().describe('A further message for the run `run_id`, which is going on.'),
   message_id: z.string().max(256).optional().describe('With `steer`: recognises a message that came twice.'),
   traceparent: z.string().max(128).optional().describe('W3C trace context; comes back on every event of the run.'),
@@ -109,7 +119,12 @@ export const CancelFrame = z.looseObject({
 
 export const ConfigUpdateFrame = z.looseObject({
   type: z.literal('config_update'),
-  data: z.looseObject({ session_id: SessionId.optional(), agent_config: AgentSettings.optional() }),
+  data: z.looseObject({
+    session_id: SessionId.optional(),
+    agent_config: AgentSettings.optional(),
+    skill_index: z.array(SkillIndexEntry).optional().describe('Replaces the whole index.'),
+    mcp_servers: z.array(z.looseObject({})).optional().describe('Replaces the whole list.'),
+  }),
   ...reliable,
 });
 

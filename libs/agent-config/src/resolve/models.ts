@@ -11,6 +11,8 @@ export interface ModelChoice {
   /** Name of the model at its provider. */
   readonly model: string;
   readonly baseUrl?: string;
+  /** Tokens that it can read, where that is configured. */
+  readonly contextTokens?: number;
   /** Where the key is; resolved late, in the service that needs it. */
   readonly apiKey?: SecretRef;
 }
@@ -47,7 +49,8 @@ export function lookUpModel(config: TenantConfig, ref: string): ModelChoice {
   return offering.length === 1 ? choice(ref, offering[0] as string, name) : { ref, model: name };
 
   function choice(text: string, provider: string, model: string): ModelChoice {
-    const { baseUrl, apiKey } = providers[provider] as NonNullable<(typeof providers)[string]>;
-    return { ref: text, provider, model, baseUrl, ...(apiKey !== undefined && { apiKey }) };
+    const { baseUrl, apiKey, models } = providers[provider] as NonNullable<(typeof providers)[string]>;
+    const contextTokens = models.find(({ id }) => id === model)?.contextWindow;
+    return { ref: text, provider, model, baseUrl, ...(contextTokens !== undefined && { contextTokens }), ...(apiKey !== undefined && { apiKey }) };
   }
 }

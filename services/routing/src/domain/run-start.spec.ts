@@ -55,6 +55,18 @@ test('a model is that of the agent, else of agents.defaults, else models.default
   expect(own).not.toHaveProperty('modelProvider');
 });
 
+test('its fallbacks come along in order with their providers and windows, those of the agent instead of the general ones', () => {
+  const models = {
+    providers: { acme: { baseUrl: 'http://a', models: [{ id: 'm0', contextWindow: 64_000 }] } },
+    default: 'acme/m0',
+    fallbacks: ['acme/m2', 'loose'],
+  };
+  const started = (agent: object) => composeRunStart(run, configOf({ agents: { list: [{ id: 'main', ...agent }] }, models }), [], limits);
+  expect(started({})).toMatchObject({ contextTokens: 64_000, fallbacks: [{ model: 'm2', provider: 'acme' }, { model: 'loose' }] });
+  expect(started({ model: 'acme/m2', models: { fallbacks: ['acme/m0'] } }).fallbacks).toEqual([{ model: 'm0', provider: 'acme', contextTokens: 64_000 }]);
+  expect(started({ models: { fallbacks: [] } })).not.toHaveProperty('fallbacks');
+});
+
 test('a message that no command can carry is refused when it is accepted, not when it is sent', () => {
   const large = { ...run, message: '\u0001'.repeat(100_000), extraSystemPrompt: '\u0001'.repeat(60_000) };
   expect(() => composeRunStart(large, undefined, [], limits)).toThrow(expect.objectContaining({ code: 'PAYLOAD_TOO_LARGE' }));

@@ -1,4 +1,4 @@
-import { ownerKeyOf, resolveModel, resolveSandbox, resolveSystemPrompt, type TenantConfig } from '@plexus/agent-config';
+import { type ModelChoice, ownerKeyOf, resolveModel, resolveSandbox, resolveSystemPrompt, type TenantConfig } from '@plexus/agent-config';
 import { type InputOf, plexusError, type runContracts } from '@plexus/contracts';
 import { jsonBytes } from './text-limits.js';
 
@@ -35,7 +35,7 @@ export function composeRunStart(
   limits: HistoryLimits,
 ): InputOf<typeof runContracts.startRun> {
   const systemPrompt = config && resolveSystemPrompt(config, run.agentId);
-  const { model, provider } = config === undefined ? {} : resolveModel(config, run.agentId);
+  const { model, provider, contextTokens, fallbacks = [] } = config === undefined ? {} : resolveModel(config, run.agentId);
   const fixed = [run.message, run.extraSystemPrompt, systemPrompt].reduce((sum, text) => sum + (text === undefined ? 0 : jsonBytes(text)), 0);
   if (fixed > MAX_COMMAND_BYTES) throw plexusError('PAYLOAD_TOO_LARGE', { details: { bytes: fixed, maxBytes: MAX_COMMAND_BYTES } });
   return {
@@ -50,9 +50,15 @@ export function composeRunStart(
     ...(systemPrompt === undefined ? {} : { systemPrompt }),
     ...(model === undefined ? {} : { model }),
     ...(provider === undefined ? {} : { modelProvider: provider }),
+    ...(contextTokens === undefined ? {} : { contextTokens }),
+    ...(fallbacks.length === 0 ? {} : { fallbacks: fallbacks.map(fallbackOf) }),
     scopeKey: config === undefined ? 'user' : ownerKeyOf(resolveSandbox(config, run.agentId).scope, run),
     timeoutMs: run.timeoutMs,
   };
+}
+
+function fallbackOf({ model, provider, contextTokens }: ModelChoice): NonNullable<InputOf<typeof runContracts.startRun>['fallbacks']>[number] {
+  return { model, ...(provider === undefined ? {} : { provider }), ...(contextTokens === undefined ? {} : { contextTokens }) };
 }
 
 /** The newest messages, oldest first, whose texts fit into the limits together. */

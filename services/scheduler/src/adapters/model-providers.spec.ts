@@ -73,6 +73,13 @@ describe('the endpoint of a configured model provider', () => {
     expect(['s1', 's0'].map((secret, index) => openBox(secret, address, sealed[index] as never))).toEqual(
       Array(2).fill(JSON.stringify({ baseUrl: 'https://acme.example/v1', apiKey: KEY })),
     );
+    const fallbacks = [{ model: 'm2', provider: 'acme', context_window: 32_000 }, { model: 'local' }];
+    const withFallbacks = endpoints.attach(vm, 'acme-inc', message({ run_id: 'r', model_endpoints_fallback: fallbacks }));
+    const offers = (withFallbacks as unknown as { data: { metadata: { model_endpoints_fallback: { sealed?: never[] }[] } } }).data.metadata
+      .model_endpoints_fallback;
+    expect(offers).toEqual([{ ...fallbacks[0], sealed: expect.any(Array) }, fallbacks[1]]);
+    expect(openBox('s1', address, offers[0]?.sealed?.[0] as never)).toContain(KEY);
+    expect(JSON.stringify(withFallbacks)).not.toContain(KEY);
     const others = [message({ run_id: 'r' }), message({ model_provider: 'acme' }), { type: 'cancel', session_id: 's' }];
     for (const frame of others) expect(endpoints.attach(vm, 'acme-inc', frame)).toBe(frame);
   });

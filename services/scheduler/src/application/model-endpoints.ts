@@ -21,7 +21,7 @@ type Frame = FrameBatch['frames'][number]['frame'];
 type UserMessage = Pick<MeshFrameOf<'user_message'>, 'session_id' | 'data'>;
 
 /**
- * Puts the endpoint of its model into a message that is about to leave for a VM, sealed for that incarnation. What is stored names the provider
+ * Puts the endpoints of its model and of the fallbacks into a message that is about to leave for a VM, sealed for that incarnation. What is stored names the provider
  * alone: address and key are read when they are needed, and are nowhere in clear between here and the VM's memory.
  */
 export class ModelEndpoints {
@@ -31,14 +31,19 @@ export class ModelEndpoints {
     private readonly bootstrapSecrets: (key: IncarnationKey) => readonly string[],
   ) {}
 
-  /** Any other frame, and a message without a provider, is returned as it is. */
+  /** Any other frame, and a message that names no provider, is returned as it is. A fallback that cannot be had carries its fault. */
   attach(key: IncarnationKey, tenant: string, frame: Frame): Frame {
     if (frame.type !== 'user_message') return frame;
     const { session_id: sessionId, data } = frame as unknown as UserMessage;
-    const { model_provider: provider, run_id: runId } = data.metadata;
-    if (typeof provider !== 'string' || runId === undefined) return frame;
-    const model_endpoint = this.offer(key, tenant, provider, `${sessionId}/${runId}/${provider}`);
-    return { ...frame, data: { ...data, metadata: { ...data.metadata, model_endpoint } } };
+    const { model_provider: provider, model_endpoints_fallback: fallbacks, run_id: runId } = data.metadata;
+    if (runId === undefined || (typeof provider !== 'string' && !fallbacks?.length)) return frame;
+    const offered = (name: string) => this.offer(key, tenant, name, `${sessionId}/${runId}/${name}`);
+    const metadata = {
+      ...data.metadata,
+      ...(typeof provider === 'string' && { model_endpoint: offered(provider) }),
+      ...(fallbacks?.length && { model_endpoints_fallback: fallbacks.map((one) => ({ ...one, ...(one.provider !== undefined && offered(one.provider)) })) }),
+    };
+    return { ...frame, data: { ...data, metadata } };
   }
 
   private offer({ vmId, epoch }: IncarnationKey, tenant: string, provider: string, name: string): ModelEndpointOffer {

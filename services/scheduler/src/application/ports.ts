@@ -236,6 +236,13 @@ export interface SessionLog {
   lastEventAt(tenant: string, sessionId: string): Promise<number | undefined>;
 }
 
+/** Asked when the model before it fails. */
+export interface FallbackModel {
+  readonly model: string;
+  readonly provider?: string | undefined;
+  readonly contextTokens?: number | undefined;
+}
+
 /** Parts of `run.start` that incarnations are made from. */
 export interface RunCommand {
   readonly message: string;
@@ -245,6 +252,8 @@ export interface RunCommand {
   readonly model?: string | undefined;
   /** In the tenant's configuration; its address and key are looked up when the message leaves. */
   readonly modelProvider?: string | undefined;
+  readonly contextTokens?: number | undefined;
+  readonly fallbacks?: readonly FallbackModel[] | undefined;
   readonly timeoutMs: number;
 }
 

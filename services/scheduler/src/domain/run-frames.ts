@@ -1,4 +1,4 @@
-import type { MeshFrameOf } from '@plexus/vm-protocol';
+import type { FallbackModelOffer, MeshFrameOf } from '@plexus/vm-protocol';
 
 /** What the frames of a run are made from; the same input gives the same frames for every incarnation. */
 export interface RunFrameInput {
@@ -13,6 +13,8 @@ export interface RunFrameInput {
   readonly extraSystemPrompt?: string | undefined;
   readonly model?: string | undefined;
   readonly modelProvider?: string | undefined;
+  readonly contextTokens?: number | undefined;
+  readonly fallbacks?: readonly { readonly model: string; readonly provider?: string | undefined; readonly contextTokens?: number | undefined }[] | undefined;
   readonly timeoutMs: number;
   readonly traceparent?: string | undefined;
   /** The session's newest snapshot; without a body when that is too large for a frame. */
@@ -65,11 +67,18 @@ export function userMessageFrame(run: RunFrameInput, resume?: { readonly runSeqF
         ...(run.extraSystemPrompt === undefined ? {} : { extra_system_prompt: run.extraSystemPrompt }),
         ...(run.model === undefined ? {} : { model: run.model }),
         ...(run.modelProvider === undefined ? {} : { model_provider: run.modelProvider }),
+        ...(run.contextTokens === undefined ? {} : { context_window: run.contextTokens }),
+        ...(run.fallbacks === undefined || run.fallbacks.length === 0 ? {} : { model_endpoints_fallback: run.fallbacks.map(fallbackOffer) }),
         ...(run.traceparent === undefined ? {} : { traceparent: run.traceparent }),
         ...(resume === undefined ? {} : { resume: true, run_seq_from: resume.runSeqFrom }),
       },
     },
   };
+}
+
+/** Names only; where it is comes in when the message leaves. */
+function fallbackOffer({ model, provider, contextTokens }: NonNullable<RunFrameInput['fallbacks']>[number]): FallbackModelOffer {
+  return { model, ...(provider === undefined ? {} : { provider }), ...(contextTokens === undefined ? {} : { context_window: contextTokens }) };
 }
 
 /** A further message for a run that is going on. `message_id` lets the runtime recognise one that it had already. */

@@ -42,8 +42,8 @@ export class RunsController {
   }
 
   private async onStart({ tenant, data }: Delivery<DataOf<typeof startRun>>): Promise<Outcome> {
-    const { message, history, extraSystemPrompt, systemPrompt, model, modelProvider, timeoutMs, scopeKey } = data;
-    const command = { message, history, extraSystemPrompt, systemPrompt, model, modelProvider, timeoutMs };
+    const { message, history, extraSystemPrompt, systemPrompt, model, modelProvider, contextTokens, fallbacks, timeoutMs, scopeKey } = data;
+    const command = { message, history, extraSystemPrompt, systemPrompt, model, modelProvider, contextTokens, fallbacks, timeoutMs };
     await this.commands.start(addressOf(tenant, data), scopeKey, command, currentTraceparent());
     return { kind: 'done' };
   }
