@@ -22,6 +22,7 @@ export {
 } from './define.js';
 export { ERROR_CODES, type ErrorCode, type ErrorCodeDefinition } from './error-codes.js';
 export { errors, plexusError } from './errors.js';
+export * as gatewayContracts from './gateway.contracts.js';
 export { HEADERS } from './headers.js';
 export * as mcpContracts from './mcp.contracts.js';
 export * as memoryContracts from './memory.contracts.js';

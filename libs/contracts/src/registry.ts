@@ -1,6 +1,7 @@
 import * as config from './config.contracts.js';
 import * as channel from './channel.contracts.js';
 import type { Contract } from './define.js';
+import * as gateway from './gateway.contracts.js';
 import * as mcp from './mcp.contracts.js';
 import * as memory from './memory.contracts.js';
 import * as push from './push.contracts.js';
@@ -15,7 +16,7 @@ function isContract(value: unknown): value is Contract {
 }
 
 /** Every declared contract, in a stable order: domain, kind, name, version. */
-export const CONTRACTS: readonly Contract[] = [routing, session, run, vm, push, memory, config, channel, skill, mcp]
+export const CONTRACTS: readonly Contract[] = [routing, session, run, vm, push, memory, config, channel, skill, mcp, gateway]
   .flatMap((module) => Object.values(module))
   .filter(isContract)
   .sort((a, b) => contractName(a).localeCompare(contractName(b), 'en'));

@@ -1,6 +1,7 @@
 import * as config from './config.contracts.js';
 import { CHANNEL_ADAPTERS, accountState, fromAdapter, messageReceived, sendCommandFor, sendFailed, sendSucceeded } from './channel.contracts.js';
 import type { Contract } from './define.js';
+import * as gateway from './gateway.contracts.js';
 import * as mcp from './mcp.contracts.js';
 import * as memory from './memory.contracts.js';
 import * as push from './push.contracts.js';
@@ -149,12 +150,12 @@ export const ROLES: readonly RoleDefinition[] = [
     summary: 'Sockets and HTTP. Calls the owners of every method; may publish foreign events on behalf of authenticated HTTP callers.',
     serves: [],
     calls: [...routingRpcs, ...vmCallerRpcs, ...vmGatewayRpcs, ...pushRpcs, ...memoryRpcs, ...configRpcs, ...skillRpcs, ...mcpRpcs],
-    publishes: [session.sessionEvent, memory.writeMemoryCommand],
-    listens: [vm.vmOut, push.inboxItemHint],
+    publishes: [session.sessionEvent, memory.writeMemoryCommand, gateway.watcherLeft, gateway.watchAsked, gateway.watchAnswered],
+    listens: [vm.vmOut, push.inboxItemHint, gateway.watcherLeft, gateway.watchAsked, gateway.watchAnswered],
     consumes: [],
     reads: ['PLEXUS_EVT_SESSION'],
     bucketsRead: [...common, BUCKETS.vmEpoch],
-    bucketsWritten: [BUCKETS.keys, BUCKETS.presence, BUCKETS.nodes, BUCKETS.tickets, BUCKETS.vmConn, BUCKETS.configParts],
+    bucketsWritten: [BUCKETS.keys, BUCKETS.presence, BUCKETS.nodes, BUCKETS.tickets, BUCKETS.vmConn, BUCKETS.vmRequests, BUCKETS.configParts],
     extraPublish: [
       { subject: 'plexus.in.*.http.>', reason: 'events posted to /v1/events by authenticated callers enter under the source `http`' },
       { subject: '$JS.API.STREAM.INFO.PLEXUS_IN', reason: 'checks at its start that the stream of those events exists' },

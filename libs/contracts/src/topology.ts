@@ -271,6 +271,11 @@ export const BUCKETS = {
   tickets: bucket('PLEXUS_TICKETS', { ttlMs: 30 * SECOND, summary: 'One-time client tickets (hashes), redeemed by compare-and-set delete.' }),
   vmEpoch: bucket('PLEXUS_VM_EPOCH', { summary: 'vmId → current epoch; lets gateways reject early.' }),
   vmConn: bucket('PLEXUS_VM_CONN', { ttlMs: 45 * SECOND, summary: 'vmId → gateway, connection generation, epoch.' }),
+  vmRequests: bucket('PLEXUS_VM_REQUESTS', {
+    ttlMs: 5 * MINUTE,
+    maxBytes: 256 * MIB,
+    summary: 'Requests of VMs that must not run twice, and their answers, by `<vm>.<epoch>.<request>`: a resend finds them on any gateway.',
+  }),
   channelSends: bucket('PLEXUS_CHANNEL_SENDS', {
     ttlMs: DAY,
     maxBytes: 256 * MIB,
