@@ -59,4 +59,6 @@ export const SkillIndexEntry = z.looseObject({
     reference_files: z.array(z.string()),
   }),
   requires: z.looseObject({ binaries: z.array(z.string()), env_vars: z.array(z.string()) }),
+  hash: z.string().max(128).optional().describe('Of the package; a copy in the workspace that has it needs no new one.'),
 });
+export type SkillIndexEntry = z.infer<typeof SkillIndexEntry>;

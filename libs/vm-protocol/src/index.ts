@@ -17,7 +17,37 @@ export {
   MODEL_ENDPOINT_PURPOSE,
   StartSessionData,
 } from './mesh-frames.js';
+export {
+  AuditLogParams,
+  EvolutionSubmitParams,
+  GetConfigParams,
+  GetConfigResult,
+  GetSessionParams,
+  GetSessionResult,
+  GetSkillPackageParams,
+  GetSkillPackageResult,
+  isRequestMethod,
+  isTellMethod,
+  McpCallParams,
+  McpCallResult,
+  MEMORY_TYPES,
+  type MemoryType,
+  MemorySearchParams,
+  MemorySearchResult,
+  memoryType,
+  MemoryWriteParams,
+  MemoryWriteResult,
+  type ParamsOf,
+  REQUEST_METHODS,
+  type RequestMethod,
+  type ResultOf,
+  SnapshotSyncParams,
+  TELL_METHODS,
+  type TellMethod,
+  UsageReportParams,
+} from './methods.js';
 export { BadFrameBudget, TokenBucket } from './rate.js';
+export { type EndedRequest, type RequestAnswer, RequestBook } from './request-book.js';
 export { type BoxAddress, openBox, sealBox } from './sealed-box.js';
 export { RECONNECT_ALERT_AFTER, reconnectDelayMs } from './reconnect-delay.js';
 export { isRunEnd, RunEventData, type RuntimeEvent, type Usage } from './run-event.js';
