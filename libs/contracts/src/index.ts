@@ -25,6 +25,7 @@ export { errors, plexusError } from './errors.js';
 export * as gatewayContracts from './gateway.contracts.js';
 export { HEADERS } from './headers.js';
 export * as mcpContracts from './mcp.contracts.js';
+export * as memoryArchiveContracts from './memory-archive.contracts.js';
 export * as memoryContracts from './memory.contracts.js';
 export { integratorPermissions, type Permissions, permissionsFor } from './permissions.js';
 export { hasScope, Principal, PrincipalRole, SCOPES, TenantId } from './principal.js';

@@ -79,6 +79,8 @@ export const searchMemory = defineRpc({
     importance: z.boolean().default(false).describe('Important memories rank higher.'),
     orderBy: z.enum(['score', 'rrf']).default('score'),
     mmr: z.boolean().default(false).describe('Prefers hits that differ from one another; one page only.'),
+    collapse: z.boolean().default(false).describe('Of near-duplicates shows the best one, which names the others.'),
+    typos: z.boolean().default(false).describe('Also takes Latin words that are spelt nearly like those of the query, for less.'),
     explain: z.boolean().default(false).describe('Says for every hit where its score comes from.'),
     cursor: z.string().max(2_048).optional().describe('Of an earlier answer to the same search.'),
   }),
@@ -89,6 +91,7 @@ export const searchMemory = defineRpc({
         rankScore: z.number().min(0).optional().describe('What the order is by; differs from `score` with decay or importance.'),
         matched: z.array(z.string()),
         missing: z.array(z.string()),
+        nearDuplicates: z.array(z.string()).optional().describe('With `collapse`: ids of hits that say nearly the same and are not shown.'),
         explain: z
           .object({
             lex: z.number(),
@@ -113,6 +116,10 @@ export const searchMemory = defineRpc({
     model: z.string().optional().describe('Whose vectors were compared.'),
     vectorScan: z.enum(['exact', 'hnsw']).optional(),
     coverage: z.number().min(0).max(1).optional().describe('Share of what could be found that has a vector.'),
+    corrections: z
+      .array(z.object({ term: z.string(), to: z.string(), similarity: z.number() }))
+      .optional()
+      .describe('With `typos`: spellings that counted, too, each by half its similarity.'),
     nextCursor: z.string().optional(),
     exhausted: z.boolean().optional().describe('Nothing more is to be had behind this page.'),
     tookMs: z.number(),
@@ -127,7 +134,13 @@ export const getMemory = defineRpc({
   version: 1,
   summary: 'Returns one memory that the caller may see.',
   data: z.object({ id: z.string().min(1).max(64) }),
-  response: z.object({ memory: Memory }),
+  response: z.object({
+    memory: Memory,
+    nearDuplicates: z
+      .array(z.object({ id: z.string(), similarity: z.number().min(0).max(1), by: z.enum(['vectors', 'terms']) }))
+      .optional()
+      .describe('Other memories of the same place that say nearly the same. Found in the background; nothing is ever deleted for it.'),
+  }),
   idempotent: true,
   errors: ['NOT_FOUND'],
   examples: [{ id: 'mem_01jd2x3y4z5a6b7c8d9e0f1g2h' }],
@@ -195,6 +208,10 @@ export const memoryStats = defineRpc({
     backend: z.enum(['pglite', 'postgres']),
     failedEmbeddings: z.number().int().optional().describe('Refused by the model; found by their words only.'),
     oldestPendingSeconds: z.number().optional(),
+    terms: z
+      .object({ version: z.number().int(), pending: z.number().int() })
+      .optional()
+      .describe('Version of the rules that split texts into terms, and how many memories still have terms of an earlier one.'),
     models: z
       .array(
         z.object({

@@ -4,6 +4,7 @@ import type { Contract } from './define.js';
 import * as gateway from './gateway.contracts.js';
 import * as mcp from './mcp.contracts.js';
 import * as memory from './memory.contracts.js';
+import * as memoryArchive from './memory-archive.contracts.js';
 import * as push from './push.contracts.js';
 import * as routing from './routing.contracts.js';
 import * as run from './run.contracts.js';
@@ -119,6 +120,10 @@ const memoryRpcs = [
   memory.updateMemory,
   memory.deleteMemory,
   memory.memoryStats,
+  memoryArchive.exportMemories,
+  memoryArchive.importMemories,
+  memoryArchive.purgeMemories,
+  memoryArchive.checkPurgeReceipt,
 ];
 
 /** Streams that durable consumers work through: nothing else can be left undelivered. */
@@ -227,6 +232,7 @@ export const ROLES: readonly RoleDefinition[] = [
     reads: [],
     bucketsRead: common,
     bucketsWritten: [BUCKETS.keys, BUCKETS.leases],
+    extraPublish: [{ subject: '$JS.API.STREAM.PURGE.PLEXUS_CMD_MEMORY', reason: 'removes the waiting writes of a purged user or scope' }],
   },
   {
     name: 'scheduler',
