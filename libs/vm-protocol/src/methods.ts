@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { SkillIndexEntry } from './frame-parts.js';
+
+/**
+ * The methods of `request` and `fire_and_forget` frames: what goes in and, for requests, what comes back. Unknown fields are kept: either end
+ * may be newer than the other.
+ */
+
+const count = z.number().int().min(0).max(2_000_000_000);
+
+/** Kinds of memory that have a meaning; any other word is read as `note`. */
+export const MEMORY_TYPES = ['fact', 'preference', 'episode', 'summary', 'note'] as const;
+export type MemoryType = (typeof MEMORY_TYPES)[number];
+
+/** The kind that a runtime means: those of others have words of their own. */
+export function memoryType(word: string | null | undefined): MemoryType {
+  return MEMORY_TYPES.find((type) => type === word) ?? 'note';
+}
+
+export const MemorySearchParams = z.looseObject({ query: z.string().min(1).max(4_096), top_k: z.number().int().min(1).max(50).nullish() });
+export const MemorySearchResult = z.looseObject({
+  results: z.array(z.looseObject({ id: z.string(), content: z.string(), score: z.number(), metadata: z.looseObject({}).default({}) })),
+});
+
+export const MemoryWriteParams = z.looseObject({
+  content: z.string().min(1).max(65_536),
+  memory_type: z.string().max(64).nullish(),
+  importance: z.number().min(0).max(1).nullish(),
+  metadata: z.record(z.string().max(128), z.unknown()).nullish(),
+});
+export const MemoryWriteResult = z.looseObject({ id: z.string() });
+
+export const GetSkillPackageParams = z.looseObject({ skill_id: z.string().min(1).max(256), version: z.string().max(64).nullish() });
+export const GetSkillPackageResult = z.looseObject({
+  package: z.looseObject({
+    skill_id: z.string(),
+    version: z.string(),
+    files: z.array(z.looseObject({ path: z.string().min(1), content: z.string(), encoding: z.string().default('utf8') })),
+    file_inventory: SkillIndexEntry.shape.file_inventory.optional(),
+    requires: SkillIndexEntry.shape.requires.optional(),
+  }),
+});
+
+export const McpCallParams = z.looseObject({ server: z.string().min(1).max(256), tool: z.string().min(1).max(256), arguments: z.looseObject({}).default({}) });
+export const McpCallResult = z.looseObject({ result: z.unknown() });
+
+export const GetConfigParams = z.looseObject({ agent_id: z.string().min(1).max(256) });
+export const GetConfigResult = z.looseObject({ config: z.looseObject({}) });
+
+export const GetSessionParams = z.looseObject({ session_id: z.string().min(1).max(256) });
+export const GetSessionResult = z.looseObject({ session: z.looseObject({}), agent: z.looseObject({}).nullish() });
+
+export const UsageReportParams = z.looseObject({ model: z.string().min(1).max(256), tokens_in: count, tokens_out: count, latency_ms: count.nullish() });
+export const AuditLogParams = z.looseObject({ event: z.string().min(1).max(128), details: z.unknown().optional() });
+export const SnapshotSyncParams = z.looseObject({
+  version: count.min(1).optional().describe('Increasing per session, over all incarnations; a runtime that does not number is numbered by the mesh.'),
+  kind: z.enum(['full', 'delta']).default('full'),
+  checkpoint: z.unknown().optional(),
+  short_term_memory: z.unknown().optional(),
+  conversation_state: z.unknown().optional(),
+  file_manifest: z.unknown().optional(),
+});
+export const EvolutionSubmitParams = z.looseObject({
+  name: z.string().min(1).max(256),
+  description: z.string().max(16_384),
+  skill_md: z.string().min(1).max(262_144),
+  quality_score: z.number().min(0).max(1),
+});
+
+/** Answered by `response`. */
+export const REQUEST_METHODS = {
+  memory_search: { params: MemorySearchParams, result: MemorySearchResult },
+  memory_write: { params: MemoryWriteParams, result: MemoryWriteResult },
+  get_skill_package: { params: GetSkillPackageParams, result: GetSkillPackageResult },
+  mcp_call: { params: McpCallParams, result: McpCallResult },
+  get_config: { params: GetConfigParams, result: GetConfigResult },
+  get_session: { params: GetSessionParams, result: GetSessionResult },
+} as const;
+
+/** No answer. */
+export const TELL_METHODS = {
+  usage_report: { params: UsageReportParams },
+  audit_log: { params: AuditLogParams },
+  memory_write: { params: MemoryWriteParams },
+  snapshot_sync: { params: SnapshotSyncParams },
+  evolution_submit: { params: EvolutionSubmitParams },
+} as const;
+
+export type RequestMethod = keyof typeof REQUEST_METHODS;
+export type TellMethod = keyof typeof TELL_METHODS;
+export type ParamsOf<M extends RequestMethod | TellMethod> = M extends RequestMethod
+  ? z.input<(typeof REQUEST_METHODS)[M]['params']>
+  : M extends TellMethod
+    ? z.input<(typeof TELL_METHODS)[M]['params']>
+    : never;
+export type ResultOf<M extends RequestMethod> = z.output<(typeof REQUEST_METHODS)[M]['result']>;
+
+export const isRequestMethod = (method: string): method is RequestMethod => Object.hasOwn(REQUEST_METHODS, method);
+export const isTellMethod = (method: string): method is TellMethod => Object.hasOwn(TELL_METHODS, method);
