@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   INVALID_JSON: { status: 400, retryable: false, sentence: 'The body is not JSON that may be accepted here.' },
   INVALID_EVENT: { status: 400, retryable: false, sentence: 'The event is not a CloudEvents 1.0 JSON event that may be accepted here.' },
   PAYLOAD_TOO_LARGE: { status: 413, retryable: false, sentence: 'The payload is larger than this method accepts; send a reference instead.' },
+  VALUE_TOO_LARGE: { status: 413, retryable: false, sentence: 'The value is larger than this state backend holds; the details name the limit.' },
   UNAUTHENTICATED: { status: 401, retryable: false, sentence: 'No valid credential was presented; send a current token.' },
   FORBIDDEN: { status: 403, retryable: false, sentence: 'The credential is valid but may not do this.' },
   MISSING_SCOPE: { status: 403, retryable: false, sentence: 'The credential lacks a scope that this needs; the details name it.' },

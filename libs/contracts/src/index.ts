@@ -27,6 +27,7 @@ export { HEADERS } from './headers.js';
 export * as mcpContracts from './mcp.contracts.js';
 export * as memoryArchiveContracts from './memory-archive.contracts.js';
 export * as memoryContracts from './memory.contracts.js';
+export * as memorySessionContracts from './memory-session.contracts.js';
 export { integratorPermissions, type Permissions, permissionsFor } from './permissions.js';
 export { hasScope, Principal, PrincipalRole, SCOPES, TenantId } from './principal.js';
 export * as pushContracts from './push.contracts.js';

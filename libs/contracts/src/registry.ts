@@ -5,6 +5,7 @@ import * as gateway from './gateway.contracts.js';
 import * as mcp from './mcp.contracts.js';
 import * as memory from './memory.contracts.js';
 import * as memoryArchive from './memory-archive.contracts.js';
+import * as memorySession from './memory-session.contracts.js';
 import * as push from './push.contracts.js';
 import * as routing from './routing.contracts.js';
 import * as run from './run.contracts.js';
@@ -17,7 +18,7 @@ function isContract(value: unknown): value is Contract {
 }
 
 /** Every declared contract, in a stable order: domain, kind, name, version. */
-export const CONTRACTS: readonly Contract[] = [routing, session, run, vm, push, memory, memoryArchive, config, channel, skill, mcp, gateway]
+export const CONTRACTS: readonly Contract[] = [routing, session, run, vm, push, memory, memoryArchive, memorySession, config, channel, skill, mcp, gateway]
   .flatMap((module) => Object.values(module))
   .filter(isContract)
   .sort((a, b) => contractName(a).localeCompare(contractName(b), 'en'));

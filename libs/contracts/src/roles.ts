@@ -5,6 +5,7 @@ import * as gateway from './gateway.contracts.js';
 import * as mcp from './mcp.contracts.js';
 import * as memory from './memory.contracts.js';
 import * as memoryArchive from './memory-archive.contracts.js';
+import * as memorySession from './memory-session.contracts.js';
 import * as push from './push.contracts.js';
 import * as routing from './routing.contracts.js';
 import * as run from './run.contracts.js';
@@ -120,6 +121,15 @@ const memoryRpcs = [
   memory.updateMemory,
   memory.deleteMemory,
   memory.memoryStats,
+  memorySession.appendSession,
+  memorySession.flushSession,
+  memorySession.compactSession,
+  memorySession.sessionMessages,
+  memorySession.putState,
+  memorySession.appendState,
+  memorySession.getState,
+  memorySession.listState,
+  memorySession.deleteState,
   memoryArchive.exportMemories,
   memoryArchive.importMemories,
   memoryArchive.purgeMemories,
@@ -228,7 +238,7 @@ export const ROLES: readonly RoleDefinition[] = [
     calls: [],
     publishes: [memory.memoryWritten, memory.embedMemoryCommand, routing.userErased],
     listens: [],
-    consumes: [CONSUMERS.memoryWrite, CONSUMERS.memoryEmbed, CONSUMERS.memoryErase],
+    consumes: [CONSUMERS.memoryWrite, CONSUMERS.memoryEmbed, CONSUMERS.memoryErase, CONSUMERS.memorySessions, CONSUMERS.memorySessionChanges],
     reads: [],
     bucketsRead: common,
     bucketsWritten: [BUCKETS.keys, BUCKETS.leases],

@@ -190,6 +190,22 @@ export const CONSUMERS = {
     maxDeliver: -1,
     summary: 'Memory forgets a person.',
   }),
+  memorySessions: consumer({
+    stream: 'PLEXUS_EVT_SESSION',
+    name: 'memory-sessions',
+    service: 'memory',
+    filter: 'plexus.evt.*.session.message.v1.>',
+    maxDeliver: -1,
+    summary: 'Memory takes its session messages from the transcripts, so that nobody has to append them.',
+  }),
+  memorySessionChanges: consumer({
+    stream: 'PLEXUS_EVT_SESSION',
+    name: 'memory-session-changes',
+    service: 'memory',
+    filter: 'plexus.evt.*.session.changed.v1.>',
+    maxDeliver: -1,
+    summary: 'Memory forgets the messages of deleted sessions.',
+  }),
   pushErase: consumer({
     stream: 'PLEXUS_EVT_USER',
     name: 'push-erase',
