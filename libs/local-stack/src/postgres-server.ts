@@ -5,7 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from './free-port.js';
 import { type GuardedProcess, startGuarded } from './guarded-process.js';
-import { findPostgres, isRoot, isTraversable, UNPRIVILEGED } from './postgres-binary.js';
+import { findPostgres, isRoot, isTraversable, type PostgresBinaries, UNPRIVILEGED } from './postgres-binary.js';
 import { readPrivate, writePrivate } from './private-file.js';
 import { endProcess, findWorkingIn, signalProcess } from './process-identity.js';
 import { ReadyLog } from './ready-log.js';
@@ -21,6 +21,8 @@ export interface PostgresOptions {
   /** false trades durability in a power cut for speed (tests). A killed server loses nothing either way. Default true. */
   readonly fsync?: boolean;
   readonly maxConnections?: number;
+  /** Default: what {@link findPostgres} finds. */
+  readonly binaries?: PostgresBinaries;
   readonly onLog?: (text: string) => void;
 }
 
@@ -41,7 +43,7 @@ const STOP_GRACE_MS = 4_000;
  * first; crash recovery is Postgres's own. Rejects with {@link StartError}.
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
-  const binaries = findPostgres();
+  const binaries = options.binaries ?? findPostgres();
   const account = isRoot() ? UNPRIVILEGED : undefined;
   const dataDir = path.join(options.dir, 'data');
   prepareFolder(options.dir, account);

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type PostgresServer, startPostgres } from '@plexus/local-stack';
+import { type PostgresBinaries, type PostgresServer, startPostgres } from '@plexus/local-stack';
 import pg from 'pg';
 import { migrationsDigest } from './migrations-digest.js';
 import { sharedInProcess } from './shared-in-process.js';
@@ -22,7 +22,9 @@ export interface TestPostgres {
  * A real Postgres of its own on a free loopback port, for tests that kill or fill the server; others share one through
  * {@link createTestDatabase}. `fsync` as in production unless said otherwise.
  */
-export async function startTestPostgres(options: { readonly fsync?: boolean; readonly onLog?: (text: string) => void } = {}): Promise<TestPostgres> {
+export async function startTestPostgres(
+  options: { readonly fsync?: boolean; readonly binaries?: PostgresBinaries; readonly onLog?: (text: string) => void } = {},
+): Promise<TestPostgres> {
   const folder = throwAwayFolder('postgres');
   const start = (port?: number): Promise<PostgresServer> =>
     startPostgres({ dir: path.join(folder.path, 'pg'), ...options, ...(port === undefined ? {} : { port }) });
