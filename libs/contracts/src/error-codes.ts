@@ -43,6 +43,12 @@ export const ERROR_CODES = {
   RUN_TIMEOUT: { status: 504, retryable: true, sentence: 'The run produced nothing within its time limit and was ended.' },
   VM_LOST: { status: 503, retryable: true, sentence: 'The VM that executed this run is gone and the run could not be continued.' },
   MODEL_UNAVAILABLE: { status: 503, retryable: true, sentence: 'The language model cannot be reached or refuses to answer.' },
+  CONTEXT_TOO_LONG: { status: 422, retryable: false, sentence: 'The conversation does not fit into the window of the model, even when it is shortened.' },
+  CONTEXT_WINDOW_TOO_SMALL: {
+    status: 422,
+    retryable: false,
+    sentence: 'The window of the model is too small to work with: at least 16,000 tokens are needed.',
+  },
   MODEL_KEY_UNAVAILABLE: {
     status: 503,
     retryable: false,
