@@ -8,7 +8,7 @@ import { ModelAgent } from './adapters/agents/model-agent.js';
 import { JournalFile } from './adapters/file/journal-file.js';
 import { GatewayLink, type LinkExit } from './adapters/ws/gateway-link.js';
 import { Fence } from './application/fence.js';
-import type { Agent, Log } from './application/ports.js';
+import type { Agent, AgentPiece, Log, ModelPiece } from './application/ports.js';
 import { Runtime } from './application/runtime.js';
 import { Uplink } from './application/uplink.js';
 import type { RuntimeConfig } from './config.js';
@@ -33,7 +33,13 @@ export function assemble(config: RuntimeConfig, log: Log, clock: Clock = systemC
   const fence = new Fence(clock);
   const uplink = new Uplink(sender, journal, state);
   const agent = chooseAgent(config, fence, log);
-  const runtime = new Runtime(state, { adapters: { semigraph: { start: () => agent } }, uplink, fence, clock, log });
+  const runtime = new Runtime(state, {
+    adapters: { semigraph: { start: () => ({ run: (turn, signal) => spoken(agent.run(turn, signal)) }) } },
+    uplink,
+    fence,
+    clock,
+    log,
+  });
   const counters = { refusedFrames: 0, reconnects: 0, loopRestarts: 0 };
   const link = new GatewayLink({
     url: config.gatewayUrl,
@@ -104,4 +110,9 @@ function agentWithout(settings: RuntimeConfig['model'], beforeCall: (signal: Abo
     return new EchoAgent(whyNoModel(settings));
   }
   return new ModelAgent({ baseUrl, model, apiKey, log, beforeCall });
+}
+
+/** What a model says, for a session that offers it no tools. */
+async function* spoken(pieces: AsyncIterable<ModelPiece>): AsyncGenerator<AgentPiece> {
+  for await (const piece of pieces) if (piece.type !== 'tool_call') yield piece;
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type Agent, AgentFailure, type AgentPiece, type Turn } from '../src/application/ports.js';
+import { type Agent, AgentFailure, type ModelPiece, type Turn } from '../src/application/ports.js';
 import { ModelAgent, type ModelAgentOptions } from '../src/adapters/agents/model-agent.js';
 import { type Answer, begin, delta, FakeModel, refuses, says } from './support/fake-model.js';
 import { until } from './support/runtime-process.js';
@@ -22,8 +22,8 @@ function agentAt(baseUrl: string, options: Partial<ModelAgentOptions> = {}): Age
 
 const hello: Turn = { message: 'hello', history: [] };
 
-async function collect(agent: Agent, turn: Turn = hello, signal = new AbortController().signal): Promise<{ pieces: AgentPiece[]; text: string }> {
-  const pieces: AgentPiece[] = [];
+async function collect(agent: Agent, turn: Turn = hello, signal = new AbortController().signal): Promise<{ pieces: ModelPiece[]; text: string }> {
+  const pieces: ModelPiece[] = [];
   let text = '';
   for await (const piece of agent.run(turn, signal)) {
     pieces.push(piece);

@@ -1,3 +1,4 @@
+import type { ContextMessage } from '@plexus/context-window';
 import type { HistoryMessage, ModelEndpointOffer, RuntimeEvent, StartSessionData, Usage } from '@plexus/vm-protocol';
 import type { JournalEntry } from '../domain/journal-state.js';
 
@@ -30,6 +31,10 @@ export interface Turn {
   readonly fallbacks?: readonly { readonly model: string; readonly endpoint?: SealedEndpoint }[];
   readonly temperature?: number;
   readonly maxTokens?: number;
+  /** Sent instead of history and message: the whole conversation with its tool calls and their results, fitted into the window already. */
+  readonly conversation?: readonly ContextMessage[];
+  /** What the model may ask for, with a `tool_call`. */
+  readonly tools?: readonly ToolOffer[];
 }
 
 /** One turn of one run, as a session of an adapter gets it. */
@@ -55,10 +60,21 @@ export type AgentPiece =
   /** Passes through unchanged. Never an end: the runtime writes that itself. */
   | { readonly type: 'event'; readonly event: RuntimeEvent };
 
-/** Answers one turn as a stream, without tools and without a memory of its own. Ends early when the signal aborts; throws `AgentFailure` when it cannot answer. */
+/** What one model call says. */
+export type ModelPiece =
+  | Extract<AgentPiece, { type: 'text' | 'thinking' | 'usage' }>
+  /** Forget what was said and asked for in this call: it starts again. */
+  | { readonly type: 'reset' }
+  /** The model asks for a tool. `problem`: its input could not be read, and this is why. */
+  | { readonly type: 'tool_call'; readonly callId: string; readonly toolName: string; readonly input: unknown; readonly problem?: string };
+
+/** Answers with one model call, as a stream. Ends early when the signal aborts; throws `AgentFailure` when it cannot answer. */
 export interface Agent {
-  run(turn: Turn, signal: AbortSignal): AsyncIterable<AgentPiece>;
+  run(turn: Turn, signal: AbortSignal): AsyncIterable<ModelPiece>;
 }
+
+/** What a model is told about a tool. */
+export type ToolOffer = Pick<Tool, 'name' | 'description' | 'inputSchema'>;
 
 /** One kind of agent, named by `runtime_type`. */
 export interface RuntimeAdapter {

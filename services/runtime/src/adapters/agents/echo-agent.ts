@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '@plexus/kernel';
-import type { Agent, AgentPiece, Turn } from '../../application/ports.js';
+import type { Agent, ModelPiece, Turn } from '../../application/ports.js';
 
 const PAUSE_MS = { min: 15, max: 30 };
 const WORDS_PER_PIECE = 3;
@@ -15,7 +15,7 @@ export class EchoAgent implements Agent {
     private readonly random: () => number = Math.random,
   ) {}
 
-  async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<AgentPiece> {
+  async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<ModelPiece> {
     const words = this.answer(turn.message).match(/\s*\S+|\s+$/g) ?? [];
     const perPiece = Math.max(WORDS_PER_PIECE, Math.ceil(words.length / MAX_PIECES));
     for (let at = 0; at < words.length; at += perPiece) {

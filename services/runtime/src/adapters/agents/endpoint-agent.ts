@@ -1,6 +1,6 @@
 import { parseJson } from '@plexus/kernel';
 import { MODEL_ENDPOINT_PURPOSE, openBox } from '@plexus/vm-protocol';
-import { type Agent, AgentFailure, type AgentPiece, type Turn } from '../../application/ports.js';
+import { type Agent, AgentFailure, type ModelPiece, type Turn } from '../../application/ports.js';
 
 /** Where one turn's model is. Only ever in memory. */
 export interface OpenedEndpoint {
@@ -23,7 +23,7 @@ export interface EndpointAgentOptions {
 export class EndpointAgent implements Agent {
   constructor(private readonly options: EndpointAgentOptions) {}
 
-  async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<AgentPiece> {
+  async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<ModelPiece> {
     const endpoint = this.open(turn);
     yield* (endpoint === undefined ? this.options.without : this.options.at(endpoint)).run(turn, signal);
   }

@@ -1,6 +1,8 @@
 import { type Clock, fullJitter, systemClock, timeout } from '@plexus/kernel';
 import { estimateTokens, fitHistory, type Window, windowFor } from '@plexus/context-window';
-import { type Agent, AgentFailure, type AgentPiece, type Turn, type Log } from '../../application/ports.js';
+import type { ModelMessage } from 'ai';
+import { type Agent, AgentFailure, type Log, type ModelPiece, type Turn } from '../../application/ports.js';
+import { modelMessages, offeredTools } from './model-messages.js';
 import { readModelFailure } from './model-failure.js';
 
 export interface ModelAgentOptions {
@@ -24,6 +26,9 @@ export interface ModelAgentOptions {
 
 type Role = 'user' | 'assistant';
 
+/** Why the input of a call could not be read, in words for the model. */
+const problemOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 1_000);
+
 /** Streams answers of any OpenAI-compatible endpoint. Tries again when that can help; what was said before is then void (`reset`). */
 export class ModelAgent implements Agent {
   private readonly options: Required<Omit<ModelAgentOptions, 'apiKey' | 'provider'>> & Pick<ModelAgentOptions, 'apiKey' | 'provider'>;
@@ -32,7 +37,7 @@ export class ModelAgent implements Agent {
     this.options = { silenceMs: 120_000, attempts: 4, backoff: { baseMs: 500, capMs: 8_000 }, window: windowFor(), clock: systemClock, ...options };
   }
 
-  async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<AgentPiece> {
+  async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<ModelPiece> {
     const { attempts, backoff, clock, log, baseUrl, provider } = this.options;
     const model = turn.model ?? this.options.model;
     for (let attempt = 0; ; attempt++) {
@@ -40,7 +45,7 @@ export class ModelAgent implements Agent {
       try {
         await this.options.beforeCall(signal);
         for await (const piece of this.call(turn, model, signal)) {
-          said ||= piece.type === 'text';
+          said ||= piece.type === 'text' || piece.type === 'tool_call';
           yield piece;
         }
         return;
@@ -56,10 +61,10 @@ export class ModelAgent implements Agent {
     }
   }
 
-  private async *call(turn: Turn, modelName: string, signal: AbortSignal): AsyncGenerator<AgentPiece> {
+  private async *call(turn: Turn, modelName: string, signal: AbortSignal): AsyncGenerator<ModelPiece> {
     const { baseUrl, apiKey, silenceMs, clock } = this.options;
     // Loaded on first use: a runtime without a model never pays its 30 MB.
-    const [{ streamText }, { createOpenAICompatible }] = await Promise.all([import('ai'), import('@ai-sdk/openai-compatible')]);
+    const [{ streamText, jsonSchema }, { createOpenAICompatible }] = await Promise.all([import('ai'), import('@ai-sdk/openai-compatible')]);
     (globalThis as { AI_SDK_LOG_WARNINGS?: boolean }).AI_SDK_LOG_WARNINGS = false;
     const provider = createOpenAICompatible({ name: 'plexus', baseURL: baseUrl, apiKey, includeUsage: true });
     const stop = new AbortController();
@@ -68,6 +73,7 @@ export class ModelAgent implements Agent {
       model: provider.chatModel(modelName),
       ...(instructions && { instructions }),
       messages,
+      ...(turn.tools?.length && { tools: offeredTools(turn.tools, jsonSchema) }),
       temperature: turn.temperature,
       maxOutputTokens: turn.maxTokens,
       // Ours: they are logged, bounded together, and void what was said.
@@ -88,8 +94,14 @@ export class ModelAgent implements Agent {
           yield { type: 'text', text: part.text };
         } else if (part.type === 'reasoning-delta' && part.text !== '') {
           yield { type: 'thinking', text: part.text };
+        } else if (part.type === 'tool-call') {
+          said = true;
+          const { toolCallId: callId, toolName, input } = part;
+          yield { type: 'tool_call', callId, toolName, input, ...(part.invalid && { problem: problemOf(part.error) }) };
         } else if (part.type === 'finish') {
-          if (!said) throw new AgentFailure('MODEL_UNAVAILABLE', `The model ended its answer without a word (finish reason: ${part.finishReason}).`);
+          // After results of tools a model may have nothing to add.
+          if (!said && turn.conversation?.at(-1)?.role !== 'tool')
+            throw new AgentFailure('MODEL_UNAVAILABLE', `The model ended its answer without a word (finish reason: ${part.finishReason}).`);
           const { inputTokens, outputTokens } = part.totalUsage;
           if (inputTokens !== undefined || outputTokens !== undefined)
             yield { type: 'usage', usage: { input_tokens: inputTokens ?? 0, output_tokens: outputTokens ?? 0 } };
@@ -101,9 +113,10 @@ export class ModelAgent implements Agent {
     }
   }
 
-  private conversation(turn: Turn): { instructions: string; messages: { role: Role; content: string }[] } {
+  private conversation(turn: Turn): { instructions: string; messages: ModelMessage[] } {
     const { window, log } = this.options;
     const instructions = [turn.systemPrompt, ...turn.history.filter((one) => one.role === 'system').map((one) => one.text)].filter((part) => part).join('\n\n');
+    if (turn.conversation) return { instructions, messages: modelMessages(turn.conversation) };
     const history = turn.history.filter((one): one is { role: Role; text: string } => (one.role === 'user' || one.role === 'assistant') && one.text !== '');
     const fitted = fitHistory(history, window, estimateTokens(instructions) + estimateTokens(turn.message));
     if (fitted.dropped > 0) log('info', 'older messages left out, they do not fit', { dropped: fitted.dropped, kept: fitted.messages.length });
