@@ -290,7 +290,7 @@ export const BUCKETS = {
   vmRequests: bucket('PLEXUS_VM_REQUESTS', {
     ttlMs: 5 * MINUTE,
     maxBytes: 256 * MIB,
-    summary: 'Requests of VMs that must not run twice, and their answers, by `<vm>.<epoch>.<request>`: a resend finds them on any gateway.',
+    summary: 'Requests of VMs that must not run twice, and their answers, by `<vm>.<epoch>.<request>` (names hashed): a resend finds them on any gateway.',
   }),
   channelSends: bucket('PLEXUS_CHANNEL_SENDS', {
     ttlMs: DAY,

@@ -16,8 +16,10 @@ import {
 import { createHttpApi } from './adapters/http/http-api.js';
 import { EventStreams } from './adapters/http/event-streams.js';
 import { DirectoryTenants } from './adapters/nats/directory-tenants.js';
+import { DirectoryAgents } from './adapters/nats/directory-agents.js';
 import { SessionEventPublisher } from './adapters/nats/session-event-publisher.js';
 import { SessionStreamReader } from './adapters/nats/session-stream-reader.js';
+import { StoredRequests } from './adapters/nats/stored-requests.js';
 import { WatchedEpochs } from './adapters/nats/watched-epochs.js';
 import { WatchedRevocations } from './adapters/nats/watched-revocations.js';
 import { nestLogger, socketMetrics, traced } from './adapters/telemetry.js';
@@ -32,6 +34,7 @@ import { CountedMesh } from './application/counted-mesh.js';
 import { InboxFeeds } from './application/inbox-feeds.js';
 import type { MethodServices } from './application/methods/method-context.js';
 import { SessionFeed } from './application/session-feed.js';
+import { KeptRequests } from './application/vm/kept-requests.js';
 import { VmConnections } from './application/vm/vm-connections.js';
 import type { VmCounters, VmServices } from './application/vm/vm-ports.js';
 import { gatewayConfig } from './config.js';
@@ -68,7 +71,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     now: () => clock.now(),
   });
   const connections = new Connections();
-  const vmCounters: VmCounters = { badFrames: 0, unknownSession: 0, refused: 0, late: 0 };
+  const vmCounters: VmCounters = { badFrames: 0, unknownSession: 0, unknownMethod: 0, refused: 0, late: 0 };
   const service = (tenant: string) => identity.service(tenant);
   const inboxes = new InboxFeeds(bus, bus, { service }, clock, log.child({ part: 'inbox' }));
   const sessions = new SessionFeed(connections, epochOf, log.child({ part: 'sessions' }));
@@ -117,10 +120,14 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
 
   const streams = new EventStreams({ maxBufferedBytes: config.GATEWAY_MAX_BUFFERED_BYTES, heartbeatMs: SSE_HEARTBEAT_MS }, metrics.streams);
 
+  const vmLog = log.child({ part: 'vms' });
+  const storedRequests = new StoredRequests();
   const vmServices: VmServices = {
     mesh: bus,
     events: new SessionEventPublisher(bus),
-    log: log.child({ part: 'vms' }),
+    agents: new DirectoryAgents(context.tenants),
+    requests: new KeptRequests(storedRequests, () => clock.now(), vmLog),
+    log: vmLog,
     gatewayId: instanceId,
     service,
     monotonic: () => clock.monotonic(),
@@ -158,6 +165,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
       });
       const [revocationBucket, epochBucket] = await Promise.all([bus.kv(BUCKETS.revocations), bus.kv(BUCKETS.vmEpoch)]);
       await Promise.all([revocations.start(revocationBucket), epochs.start(epochBucket)]);
+      storedRequests.start(await bus.kv(BUCKETS.vmRequests));
       await reader.start(config.GATEWAY_REPLAY_EVENTS);
 
       const { app, server } = await createHttpApi(
@@ -197,7 +205,7 @@ export const gatewayService: ServiceDefinition<typeof gatewayConfig> = {
   name: 'gateway',
   version: '0.1.0',
   config: gatewayConfig,
-  needs: { streams: ['PLEXUS_EVT_SESSION', 'PLEXUS_IN'], buckets: [BUCKETS.vmEpoch] },
+  needs: { streams: ['PLEXUS_EVT_SESSION', 'PLEXUS_IN'], buckets: [BUCKETS.vmEpoch, BUCKETS.vmRequests] },
   create: createGateway,
 };
 

@@ -329,9 +329,9 @@ describe('the sockets of VMs', () => {
 
     it('that the gateway does not know are the scheduler’s', async () => {
       const { vm, record } = await connected();
-      vm.offer({ type: 'request', id: 'q', session_id: 's', method: 'mcp_call', params: {} });
+      vm.offer({ type: 'request', id: 'q', session_id: 's', method: 'make_tea', params: {} });
       await waitFor(() => record.submitted.length === 1, { what: 'the frame' });
-      expect(record.submitted[0]?.frame).toMatchObject({ type: 'request', id: 'q', method: 'mcp_call' });
+      expect(record.submitted[0]?.frame).toMatchObject({ type: 'request', id: 'q', method: 'make_tea' });
     });
 
     it('are run once, and their answer is repeated to a VM that comes back', async () => {

@@ -21,6 +21,12 @@ export class VmSessions {
     return this.sessions.get(sessionId);
   }
 
+  /** Whether an agent runs here. */
+  hasAgent(agentId: string): boolean {
+    for (const session of this.sessions.values()) if (session.agentId === agentId) return true;
+    return false;
+  }
+
   /** Reads `init.sessions`: `[{sessionId, sessionKey, owner, agentId?, runId?}]`. Entries that cannot be read are skipped; returns how many. */
   learnAll(entries: unknown): number {
     if (!Array.isArray(entries)) return 0;

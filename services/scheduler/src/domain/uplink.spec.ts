@@ -20,6 +20,26 @@ describe('readUplink', () => {
     expect(readUplink({ type: 'run_accepted' })).toEqual({ kind: 'none' });
   });
 
+  it('understands the words that runtimes of others have for kinds of memory', () => {
+    const kindOf = (memory_type: string) => (call('memory_write', { content: 'x', memory_type }) as { memoryKind: string }).memoryKind;
+    expect(['episodic', 'semantic', 'long_term', 'procedural', 'preference', 'constructor'].map(kindOf)).toEqual([
+      'episode',
+      'fact',
+      'fact',
+      'note',
+      'preference',
+      'note',
+    ]);
+  });
+
+  it('keeps of a proposed skill that there was one, its name and its sizes, and nothing of its text', () => {
+    const params = { name: 'greet', description: 'grüßt', skill_md: '# Say hello', quality_score: 0.9 };
+    const details = { name: 'greet', description_bytes: 7, skill_md_bytes: 11, quality_score: 0.9 };
+    expect(call('evolution_submit', params)).toEqual({ kind: 'audit', sessionId: 's', event: 'evolution_submit', details });
+    expect(call('evolution_submit', { ...params, quality_score: 'high' })).toMatchObject({ kind: 'reject', code: 'INVALID_REQUEST' });
+    expect(call('no_such_method', {})).toEqual({ kind: 'reject', code: 'METHOD_NOT_FOUND', requestId: undefined });
+  });
+
   it('tells a waiting request that its method does not exist or its parameters do not fit', () => {
     expect(call('usage_report', { model: 'm', tokens_in: 1, tokens_out: 2 }, { type: 'request', id: 'r' })).toEqual({
       kind: 'reject',

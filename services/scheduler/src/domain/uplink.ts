@@ -1,3 +1,4 @@
+import { type MemoryKindName, memoryKindOf } from '@plexus/vm-protocol';
 import { z } from 'zod';
 
 /**
@@ -18,7 +19,7 @@ export type UplinkEffect =
       readonly kind: 'memory';
       readonly sessionId: string;
       readonly content: string;
-      readonly memoryKind: MemoryKind;
+      readonly memoryKind: MemoryKindName;
       readonly importance: number | undefined;
       readonly metadata: Record<string, unknown> | undefined;
       /** Id of the request to answer; absent: nobody waits. */
@@ -36,9 +37,6 @@ export type UplinkEffect =
   /** Cannot be applied, ever: it goes to the dead letters, and a waiting request is told. */
   | { readonly kind: 'reject'; readonly code: 'INVALID_REQUEST' | 'METHOD_NOT_FOUND'; readonly requestId: string | undefined };
 
-const MEMORY_KINDS = ['fact', 'preference', 'episode', 'summary', 'note'] as const;
-type MemoryKind = (typeof MEMORY_KINDS)[number];
-
 const count = z.number().int().min(0).max(2_000_000_000);
 const Usage = z.looseObject({ model: z.string().min(1).max(256), tokens_in: count, tokens_out: count, latency_ms: count.nullish() });
 const Audit = z.looseObject({ event: z.string().min(1).max(128), details: z.unknown().optional() });
@@ -47,6 +45,12 @@ const MemoryWrite = z.looseObject({
   memory_type: z.string().max(64).nullish(),
   importance: z.number().min(0).max(1).nullish(),
   metadata: z.record(z.string().max(128), z.unknown()).nullish(),
+});
+const Evolution = z.looseObject({
+  name: z.string().min(1).max(256),
+  description: z.string().max(16_384),
+  skill_md: z.string().min(1).max(262_144),
+  quality_score: z.number().min(0).max(1),
 });
 const Snapshot = z.looseObject({ version: z.number().int().min(1).max(2_000_000_000).optional(), kind: z.enum(['full', 'delta']).default('full') });
 const Call = z.looseObject({
@@ -77,7 +81,7 @@ export function readUplink(frame: { readonly type: string }): UplinkEffect {
       kind: 'memory',
       sessionId,
       content,
-      memoryKind: memoryKind(memory_type),
+      memoryKind: memoryKindOf(memory_type),
       importance: importance ?? undefined,
       metadata: metadata ?? undefined,
       requestId,
@@ -95,6 +99,14 @@ export function readUplink(frame: { readonly type: string }): UplinkEffect {
       const audit = Audit.safeParse(params);
       return audit.success ? { kind: 'audit', sessionId, event: audit.data.event, details: audit.data.details ?? {} } : reject('INVALID_REQUEST');
     }
+    case 'evolution_submit': {
+      // Nobody turns proposals of agents into skills: what is kept is that there was one, of which name and size.
+      const proposal = Evolution.safeParse(params);
+      if (!proposal.success) return reject('INVALID_REQUEST');
+      const { name, description, skill_md, quality_score } = proposal.data;
+      const details = { name, description_bytes: Buffer.byteLength(description), skill_md_bytes: Buffer.byteLength(skill_md), quality_score };
+      return { kind: 'audit', sessionId, event: 'evolution_submit', details };
+    }
     case 'snapshot_sync': {
       const snapshot = Snapshot.safeParse(params);
       if (!snapshot.success) return reject('INVALID_REQUEST');
@@ -103,9 +115,4 @@ export function readUplink(frame: { readonly type: string }): UplinkEffect {
     default:
       return reject('METHOD_NOT_FOUND');
   }
-}
-
-/** Runtimes of others have their own words for kinds; what we do not know is a note. */
-function memoryKind(type: string | null | undefined): MemoryKind {
-  return MEMORY_KINDS.find((kind) => kind === type) ?? 'note';
 }

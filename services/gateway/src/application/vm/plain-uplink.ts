@@ -37,8 +37,12 @@ export class PlainUplink {
       this.paused = true;
       this.wire.pause();
     }
-    if (frame.type === 'request' && this.requests.answers(frame.method)) void this.settle(() => this.requests.answer(frame, this.signal));
-    else this.chain = this.chain.then(() => this.settle(() => (frame.type === 'sse_event' ? this.publish(frame) : this.submit(frame))));
+    if (frame.type === 'request' && this.requests.answers(frame.method)) {
+      void this.settle(() => this.requests.answer(frame));
+      return;
+    }
+    this.requests.noteUnknown(frame);
+    this.chain = this.chain.then(() => this.settle(() => (frame.type === 'sse_event' ? this.publish(frame) : this.submit(frame))));
   }
 
   private async settle(work: () => Promise<void>): Promise<void> {

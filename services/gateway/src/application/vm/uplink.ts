@@ -91,8 +91,9 @@ export class Uplink {
       this.enqueue(sessionId, fseq, () => this.publish(fseq, frame, event, traceparent));
     } else if (frame.type === 'request' && this.requests.answers(frame.method)) {
       // Requests wait for nobody: their answer carries their id.
-      void this.settle(fseq, () => this.requests.answer(frame, this.signal));
+      void this.settle(fseq, () => this.requests.answer(frame));
     } else {
+      if (frame.type !== 'refused') this.requests.noteUnknown(frame);
       this.enqueue('', fseq, () => this.submit(fseq, frame));
     }
   }

@@ -7,7 +7,8 @@ import { PlainUplink } from './plain-uplink.js';
 import { TokenRefresh } from './token-refresh.js';
 import { Uplink, type UplinkFrame } from './uplink.js';
 import type { VmIdentity, VmServices, VmWire } from './vm-ports.js';
-import { type RequestLedger, VmRequests } from './vm-requests.js';
+import type { RequestLedger } from './request-ledger.js';
+import { VmRequests } from './vm-requests.js';
 
 export interface Admission {
   readonly identity: VmIdentity;
@@ -94,7 +95,7 @@ export class VmConnection {
         this.downlink.rewind(frame.expected);
         return;
       case 'resume':
-        this.wire.send(JSON.stringify({ type: 'resume_response', results: this.requests.resume(frame.pending_ids) }));
+        void this.resume(frame.pending_ids);
         return;
       case 'auth':
         this.services.counters.badFrames += 1;
@@ -168,6 +169,18 @@ export class VmConnection {
       await this.uplink?.flush();
     } catch (error) {
       this.services.log.debug({ error, vmId: this.identity.vmId }, 'the uplink mark could not be moved before closing');
+    }
+  }
+
+  /** Never rejects. */
+  private async resume(ids: readonly string[]): Promise<void> {
+    try {
+      const results = await this.requests.resume(ids, this.ended.signal);
+      this.wire.send(JSON.stringify({ type: 'resume_response', results }));
+    } catch (error) {
+      if (!this.open) return;
+      this.services.log.error({ error, vmId: this.identity.vmId }, 'what became of the requests of a VM cannot be read');
+      this.close(CLOSE_CODES.internal);
     }
   }
 

@@ -3,7 +3,7 @@ import { CLOSE_CODES } from '@plexus/vm-protocol';
 import type { Hints } from '../ports.js';
 import { type Admission, type Incarnation, VmConnection } from './vm-connection.js';
 import type { VmServices, VmWire } from './vm-ports.js';
-import { RequestLedger } from './vm-requests.js';
+import { RequestLedger } from './request-ledger.js';
 
 interface Entry {
   readonly connection: VmConnection;

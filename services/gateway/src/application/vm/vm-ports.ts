@@ -1,6 +1,7 @@
 import type { InputOf, Principal, sessionContracts } from '@plexus/contracts';
 import type { CloseCode } from '@plexus/vm-protocol';
 import type { Log, Mesh } from '../ports.js';
+import type { KeptRequests } from './kept-requests.js';
 
 /** One VM's socket. */
 export interface VmWire {
@@ -24,10 +25,19 @@ export interface SessionEvents {
   lastNumber(tenant: string, sessionId: string, runId: string, signal: AbortSignal): Promise<number>;
 }
 
+/** The configuration as agents may see it. */
+export interface AgentViews {
+  /** `own`: an agent that runs on the VM that asks; `card`: what anybody in the tenant may know. Undefined: there is no such agent. */
+  view(tenant: string, agentId: string, which: 'own' | 'card'): Readonly<Record<string, unknown>> | undefined;
+}
+
 /** What the parts of a VM connection share. */
 export interface VmServices {
   readonly mesh: Mesh;
   readonly events: SessionEvents;
+  readonly agents: AgentViews;
+  /** Requests that must not run twice, across gateways. */
+  readonly requests: KeptRequests;
   readonly log: Log;
   readonly gatewayId: string;
   /** Role `service`, for one tenant or `_`. */
@@ -45,6 +55,8 @@ export interface VmCounters {
   unknownSession: number;
   /** Frames handed to the dead letters because no repetition can help. */
   refused: number;
+  /** Calls of methods that nobody here knows; they are handed to the scheduler all the same. */
+  unknownMethod: number;
   /** Frames of connections that were replaced or fenced off. */
   late: number;
 }

@@ -1,68 +1,21 @@
-import { errors, memoryContracts as memory, type Principal, SCOPES } from '@plexus/contracts';
+import { errors } from '@plexus/contracts';
 import { PlexusError } from '@plexus/kernel';
-import type { VmFrameOf } from '@plexus/vm-protocol';
-import { z } from 'zod';
+import type { VmFrame, VmFrameOf } from '@plexus/vm-protocol';
+import { isAnsweredMethod, isUnknownMethod, runsOnce } from '../../domain/vm-methods.js';
 import type { VmSessions } from '../../domain/vm-sessions.js';
-import { persist } from '../persist.js';
+import type { Answer, Asked, RequestLedger } from './request-ledger.js';
+import { REQUEST_METHODS } from './request-methods.js';
 import type { VmIdentity, VmServices, VmWire } from './vm-ports.js';
 
 type Request = VmFrameOf<'request'>;
-type Answer =
-  | { readonly result: unknown; readonly error: null }
-  | { readonly result: null; readonly error: { readonly code: string; readonly message: string } };
 
-/** Answers are kept so long: a resend or a resume never runs a request twice. */
-const KEPT_MS = 300_000;
-const MAX_KEPT = 1_000;
 /** A request that its service cannot answer for so long fails. */
 const REQUEST_LIMIT_MS = 60_000;
 
-const MEMORY_KINDS = ['fact', 'preference', 'episode', 'summary', 'note'] as const;
-const SearchParams = z.looseObject({ query: z.string().min(1).max(4_096), top_k: z.number().int().min(1).max(50).nullish() });
-const WriteParams = z.looseObject({
-  content: z.string().min(1).max(65_536),
-  memory_type: z.string().max(64).nullish(),
-  importance: z.number().min(0).max(1).nullish(),
-  metadata: z.record(z.string().max(128), z.unknown()).nullish(),
-});
-
 /**
- * What VMs ask and the gateway has answered, per VM incarnation. Outlives connections: an answer that was lost with a socket is repeated on
- * the next one.
+ * Answers the requests of one connection that belong to a service which the gateway may ask. Work outlives the connection: a VM that comes
+ * back finds the answer, or waits for it, by the id of its request.
  */
-export class RequestLedger {
-  private readonly answers = new Map<string, { readonly answer: Promise<Answer>; settled: Answer | undefined; readonly at: number }>();
-
-  /** The answer of a request, from the ledger when it was asked before. */
-  once(id: string, now: number, ask: () => Promise<Answer>): Promise<Answer> {
-    for (const [known, { at, settled }] of this.answers) {
-      if (settled === undefined || (now - at < KEPT_MS && this.answers.size <= MAX_KEPT)) break;
-      this.answers.delete(known);
-    }
-    const before = this.answers.get(id);
-    if (before !== undefined) return before.answer;
-    const entry = { answer: ask(), settled: undefined as Answer | undefined, at: now };
-    this.answers.set(id, entry);
-    entry.answer.then(
-      (answer) => {
-        entry.settled = answer;
-      },
-      // Given up because the connection went: the VM asks again.
-      () => this.answers.delete(id),
-    );
-    return entry.answer;
-  }
-
-  /** The entry of `resume_response` for one request. */
-  resume(id: string): Record<string, unknown> {
-    const entry = this.answers.get(id);
-    if (entry === undefined) return { status: 'not_found' };
-    if (entry.settled === undefined) return { status: 'pending' };
-    return entry.settled.error === null ? { status: 'completed', data: entry.settled.result } : { status: 'failed', error: entry.settled.error };
-  }
-}
-
-/** Answers the requests of one connection that belong to a service which the gateway may ask. */
 export class VmRequests {
   constructor(
     private readonly identity: VmIdentity,
@@ -74,88 +27,74 @@ export class VmRequests {
 
   /** The others go to the scheduler, which answers through the VM's outbox. */
   answers(method: string): boolean {
-    return method === 'memory_search' || method === 'memory_write';
+    return isAnsweredMethod(method);
   }
 
-  /** Asks, and sends the response. Rejects only when the signal aborts. */
-  async answer(request: Request, signal: AbortSignal): Promise<void> {
-    const answer = await this.ledger.once(request.id, this.services.now(), () => this.ask(request, signal));
-    this.wire.send(JSON.stringify({ type: 'response', id: request.id, ...answer }));
+  /** Counts what is handed on although nobody here knows it. */
+  noteUnknown(frame: VmFrame): void {
+    const call = frame as { readonly type: string; readonly method?: string };
+    if (!isUnknownMethod(call)) return;
+    this.services.counters.unknownMethod += 1;
+    this.services.log.warn({ vmId: this.identity.vmId, type: call.type, method: call.method?.slice(0, 64) }, 'a VM calls a method that does not exist');
   }
 
-  resume(ids: readonly string[]): Record<string, unknown> {
-    return Object.fromEntries(ids.map((id) => [id, this.ledger.resume(id)]));
+  /** Asks, and sends the response as soon as it is there. Resolves when the frame need not come again. */
+  async answer(request: Request): Promise<void> {
+    const asked = this.ledger.once(request.id, this.services.now(), () => this.begin(request));
+    this.deliver(request.id, asked.answer);
+    await asked.safe;
   }
 
-  private async ask(request: Request, signal: AbortSignal): Promise<Answer> {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_LIMIT_MS)]);
+  /** What became of requests whose answers the VM still misses. One that is in work is answered later, by a `response`. */
+  async resume(ids: readonly string[], signal: AbortSignal): Promise<Record<string, unknown>> {
+    const results = await Promise.all(ids.map(async (id) => [id, await this.resumed(id, signal)] as const));
+    return Object.fromEntries(results);
+  }
+
+  private async resumed(id: string, signal: AbortSignal): Promise<Record<string, unknown>> {
+    const asked = this.ledger.find(id);
+    if (asked?.settled !== undefined) return outcome(asked.settled);
+    if (asked !== undefined) {
+      this.deliver(id, asked.answer);
+      return { status: 'pending' };
+    }
+    const { vmId, epoch } = this.identity;
+    const key = { vmId, epoch, id };
+    const kept = await this.services.requests.find(key, signal);
+    if (kept === undefined) return { status: 'not_found' };
+    if (kept.state === 'done') return outcome(kept.answer);
+    this.deliver(id, this.services.requests.follow(key, signal));
+    return { status: 'pending' };
+  }
+
+  private deliver(id: string, answer: Promise<Answer>): void {
+    // A closed socket takes nothing: the VM asks for it after its reconnect.
+    void answer.then((given) => this.wire.send(JSON.stringify({ type: 'response', id, ...given })));
+  }
+
+  private begin(request: Request): Asked {
+    const { vmId, epoch } = this.identity;
+    if (runsOnce(request.method)) return this.services.requests.once({ vmId, epoch, id: request.id }, () => this.ask(request));
+    const answer = this.ask(request);
+    return { answer, safe: answer };
+  }
+
+  /** Never rejects. */
+  private async ask(request: Request): Promise<Answer> {
+    const signal = AbortSignal.timeout(REQUEST_LIMIT_MS);
     try {
-      const result = request.method === 'memory_search' ? await this.search(request, limit) : await this.write(request, limit);
-      return { result, error: null };
+      const method = Object.hasOwn(REQUEST_METHODS, request.method) ? REQUEST_METHODS[request.method] : undefined;
+      if (method === undefined) throw errors.create('METHOD_NOT_FOUND');
+      const { identity, services, sessions } = this;
+      return { result: await method(request.params, { identity, services, sessions, request, signal }), error: null };
     } catch (error) {
-      if (signal.aborted) throw error;
-      const known = PlexusError.isPlexusError(error) ? error : errors.create(limit.aborted ? 'TIMEOUT' : 'INTERNAL', { cause: error });
+      const known = PlexusError.isPlexusError(error) ? error : errors.create(signal.aborted ? 'TIMEOUT' : 'INTERNAL', { cause: error });
       if (known.code === 'INTERNAL') this.services.log.error({ error, method: request.method }, 'a request of a VM failed');
       return { result: null, error: { code: known.code, message: known.message } };
     }
   }
-
-  private async search(request: Request, signal: AbortSignal): Promise<unknown> {
-    const params = read(SearchParams, request.params);
-    const call = () =>
-      this.services.mesh.call(
-        memory.searchMemory,
-        this.identity.tenant,
-        { query: params.query, ...(params.top_k == null ? {} : { k: params.top_k }) },
-        { principal: this.principal(request.session_id), signal },
-      );
-    const { hits } = await persist(call, signal);
-    return {
-      results: hits.map(({ id, content, score, metadata, kind, createdAt }) => ({
-        id,
-        content,
-        score,
-        metadata: { ...metadata, kind, created_at: createdAt },
-      })),
-    };
-  }
-
-  private async write(request: Request, signal: AbortSignal): Promise<unknown> {
-    const { content, memory_type, importance, metadata } = read(WriteParams, request.params);
-    const call = () =>
-      this.services.mesh.call(
-        memory.writeMemory,
-        this.identity.tenant,
-        {
-          content,
-          kind: MEMORY_KINDS.find((kind) => kind === memory_type) ?? 'note',
-          ...(importance == null ? {} : { importance }),
-          ...(metadata == null ? {} : { metadata }),
-          // The same request, sent again by the runtime after a reconnect to another gateway, is stored once.
-          idempotencyKey: `${this.identity.vmId}:${this.identity.epoch}:${request.id}`.slice(0, 256),
-        },
-        { principal: this.principal(request.session_id), signal },
-      );
-    const { id, result } = await persist(call, signal);
-    return { id, result };
-  }
-
-  /** Acts for the owner of the session that asks; of the VM when the session is not known. */
-  private principal(sessionId: string): Principal {
-    const { tenant, vmId, epoch, owner } = this.identity;
-    return {
-      tenant,
-      user: this.sessions.get(sessionId)?.owner ?? owner,
-      role: 'vm',
-      scopes: [SCOPES.read, SCOPES.write],
-      credentialId: `${vmId}:${epoch}`,
-    };
-  }
 }
 
-function read<T extends z.ZodType>(schema: T, params: unknown): z.output<T> {
-  const parsed = schema.safeParse(params);
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.slice(0, 5).map(({ path, message }) => ({ path: `/${path.map(String).join('/')}`, message }));
-  throw errors.create('INVALID_REQUEST', { message: issues.map(({ path, message }) => `${path}: ${message}`).join('; '), details: { issues } });
+function outcome(answer: Answer): Record<string, unknown> {
+  return answer.error === null ? { status: 'completed', data: answer.result } : { status: 'failed', error: answer.error };
 }

@@ -1,0 +1,177 @@
+import {
+  errors,
+  type InputOf,
+  mcpContracts as mcp,
+  memoryContracts as memory,
+  type Principal,
+  type ResponseOf,
+  routingContracts as routing,
+  type RpcContract,
+  SCOPES,
+  skillContracts as skill,
+} from '@plexus/contracts';
+import { memoryKindOf, type VmFrameOf } from '@plexus/vm-protocol';
+import { z } from 'zod';
+import { hasCode } from '../../domain/client-error.js';
+import type { VmSession, VmSessions } from '../../domain/vm-sessions.js';
+import { pause, persist } from '../persist.js';
+import type { VmIdentity, VmServices } from './vm-ports.js';
+
+/** One request of one VM, with what its answer needs. */
+export interface RequestContext {
+  readonly identity: VmIdentity;
+  readonly services: VmServices;
+  readonly sessions: VmSessions;
+  readonly request: VmFrameOf<'request'>;
+  /** Aborts when nobody waits any longer. */
+  readonly signal: AbortSignal;
+}
+
+type Method = (params: unknown, context: RequestContext) => Promise<unknown>;
+
+const Id = z.string().min(1).max(256);
+const SearchParams = z.looseObject({ query: z.string().min(1).max(4_096), top_k: z.number().int().min(1).max(50).nullish() });
+const WriteParams = z.looseObject({
+  content: z.string().min(1).max(65_536),
+  memory_type: z.string().max(64).nullish(),
+  importance: z.number().min(0).max(1).nullish(),
+  metadata: z.record(z.string().max(128), z.unknown()).nullish(),
+});
+const PackageParams = z.looseObject({ skill_id: Id, version: z.string().max(64).nullish() });
+const ToolParams = z.looseObject({ server: Id, tool: Id, arguments: z.record(z.string(), z.unknown()).nullish() });
+const ConfigParams = z.looseObject({ agent_id: Id });
+const SessionParams = z.looseObject({ session_id: Id });
+
+const NOBODY_THERE_MS = 500;
+/** Sessions that are looked through for one that did not run on this VM. */
+const MAX_LISTED = 500;
+
+/** What VMs may ask, by the method's name. Each handler answers with `result`, or throws a PlexusError. */
+export const REQUEST_METHODS: Readonly<Record<string, Method>> = {
+  memory_search: async (params, context) => {
+    const { query, top_k } = read(SearchParams, params);
+    const { hits } = await ask(context, memory.searchMemory, { query, ...(top_k == null ? {} : { k: top_k }), scopes: scopesOf(context) });
+    return {
+      results: hits.map(({ id, content, score, metadata, kind, createdAt }) => ({
+        id,
+        content,
+        score,
+        metadata: { ...metadata, kind, created_at: createdAt },
+      })),
+    };
+  },
+
+  memory_write: async (params, context) => {
+    const { content, memory_type, importance, metadata } = read(WriteParams, params);
+    const { vmId, epoch } = context.identity;
+    const { id, result } = await ask(context, memory.writeMemory, {
+      content,
+      kind: memoryKindOf(memory_type),
+      ...(importance == null ? {} : { importance }),
+      ...(metadata == null ? {} : { metadata }),
+      // The same request, sent again by the runtime after a reconnect to another gateway, is stored once.
+      idempotencyKey: `${vmId}:${epoch}:${context.request.id}`.slice(0, 256),
+    });
+    return { id, result };
+  },
+
+  get_skill_package: (params, context) => {
+    const { skill_id, version } = read(PackageParams, params);
+    return ask(context, skill.skillPackage, { skillId: skill_id, ...(version == null ? {} : { version }) });
+  },
+
+  mcp_call: async (params, context) => {
+    const { server, tool, arguments: input } = read(ToolParams, params);
+    const data = { server, tool, arguments: input ?? {}, sessionId: context.request.session_id };
+    // Not repeated after anything but "nobody was there": the call may have had its effect.
+    for (;;) {
+      try {
+        return await callAs(vmPrincipal(context), context, mcp.callMcpTool, data);
+      } catch (error) {
+        if (!hasCode(error, 'NO_RESPONDERS')) throw error;
+        await pause(NOBODY_THERE_MS, context.signal);
+      }
+    }
+  },
+
+  get_config: async (params, { services, identity, sessions }) => {
+    const { agent_id } = read(ConfigParams, params);
+    const config = services.agents.view(identity.tenant, agent_id, sessions.hasAgent(agent_id) ? 'own' : 'card');
+    if (config === undefined) throw errors.create('NOT_FOUND', { message: 'There is no such agent.' });
+    return { config };
+  },
+
+  get_session: async (params, context) => {
+    const { session_id } = read(SessionParams, params);
+    const found = await findSession(session_id, context);
+    if (found === undefined) throw errors.create('SESSION_NOT_FOUND');
+    const { sessionKey, agentId, kind, label, displayName, createdAt, updatedAt, messageCount } = found;
+    const view = context.services.agents.view(context.identity.tenant, agentId, 'card');
+    return {
+      session: {
+        session_id,
+        session_key: sessionKey,
+        agent_id: agentId,
+        kind,
+        ...(label === undefined ? {} : { label }),
+        ...(displayName === undefined ? {} : { display_name: displayName }),
+        created_at: createdAt,
+        updated_at: updatedAt,
+        message_count: messageCount,
+      },
+      agent: view ?? { agent_id: agentId },
+    };
+  },
+};
+
+/** A session of whoever the VM works for: one that runs on it, else one of the newest. */
+async function findSession(sessionId: string, context: RequestContext): Promise<routing.SessionSummary | undefined> {
+  const owner = ownerOf(context);
+  const known: VmSession | undefined = context.sessions.get(sessionId);
+  // A shared VM holds sessions of several people; none of them is shown to another.
+  if (known !== undefined && known.owner !== owner) return undefined;
+  const { tenant } = context.identity;
+  const principal = { ...context.services.service(tenant), user: owner };
+  if (known !== undefined) {
+    const { session } = await persist(() => callAs(principal, context, routing.describeSession, { sessionKey: known.sessionKey }), context.signal);
+    return session?.sessionId === sessionId ? session : undefined;
+  }
+  const { sessions } = await persist(() => callAs(principal, context, routing.listSessions, { limit: MAX_LISTED }), context.signal);
+  return sessions.find((session) => session.sessionId === sessionId);
+}
+
+/** Where a search looks that names no place: the session, its agent, and its owner. */
+function scopesOf(context: RequestContext): { kind: 'session' | 'agent' | 'user'; id: string }[] {
+  const session = context.sessions.get(context.request.session_id);
+  return [
+    ...(session === undefined ? [] : [{ kind: 'session' as const, id: session.sessionKey }]),
+    ...(session?.agentId === undefined ? [] : [{ kind: 'agent' as const, id: session.agentId }]),
+    { kind: 'user', id: ownerOf(context) },
+  ];
+}
+
+/** The owner of the session that asks; of the VM when the session is not known. */
+function ownerOf({ sessions, request, identity }: RequestContext): string {
+  return sessions.get(request.session_id)?.owner ?? identity.owner;
+}
+
+function vmPrincipal(context: RequestContext): Principal {
+  const { tenant, vmId, epoch } = context.identity;
+  return { tenant, user: ownerOf(context), role: 'vm', scopes: [SCOPES.read, SCOPES.write], credentialId: `${vmId}:${epoch}` };
+}
+
+/** Asks the owner of the answer as the VM, patiently: only for what may be repeated. */
+function ask<C extends RpcContract>(context: RequestContext, rpc: C, data: InputOf<C>): Promise<ResponseOf<C>> {
+  return persist(() => callAs(vmPrincipal(context), context, rpc, data), context.signal);
+}
+
+function callAs<C extends RpcContract>(principal: Principal, context: RequestContext, rpc: C, data: InputOf<C>): Promise<ResponseOf<C>> {
+  return context.services.mesh.call(rpc, context.identity.tenant, data, { principal, signal: context.signal });
+}
+
+function read<T extends z.ZodType>(schema: T, params: unknown): z.output<T> {
+  const parsed = schema.safeParse(params);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.slice(0, 5).map(({ path, message }) => ({ path: `/${path.map(String).join('/')}`, message }));
+  throw errors.create('INVALID_REQUEST', { message: issues.map(({ path, message }) => `${path}: ${message}`).join('; '), details: { issues } });
+}
