@@ -50,6 +50,10 @@ export const StartSessionData = z.looseObject({
   sub_agents: z.array(z.looseObject({})).default([]),
   session_config: z.looseObject({ max_turns: z.number().int().min(1).nullish(), timeout_seconds: z.number().min(1).nullish() }).default({}),
   openclaw_config: z.looseObject({}).nullish(),
+  snapshot: z
+    .looseObject({ version: z.number().int().min(0), body: z.looseObject({}).optional() })
+    .optional()
+    .describe('The newest snapshot that the mesh has, for an incarnation that does not know the session. Without `body` it was too large for a frame.'),
 });
 export type StartSessionData = z.infer<typeof StartSessionData>;
 
@@ -154,10 +158,10 @@ export const BindFrame = z.looseObject({
   data: z.looseObject({ user_id: z.string().min(1).max(256), org_id: z.string().max(256), token: z.string().min(1).max(8_192) }),
   ...reliable,
 });
-/** Take no new runs; running ones may finish within `grace_ms`. */
+/** Take no new runs; running ones may finish within `grace_ms`. With `snapshot` the mesh waits for a `snapshot_sync` of each session. */
 export const DrainFrame = z.looseObject({
   type: z.literal('drain'),
-  data: z.looseObject({ grace_ms: z.number().int().min(0).optional() }).default({}),
+  data: z.looseObject({ grace_ms: z.number().int().min(0).optional(), snapshot: z.boolean().optional() }).default({}),
   ...reliable,
 });
 export const TokenRefreshFrame = z.looseObject({ type: z.literal('token_refresh'), token: z.string().min(1).max(8_192), ...reliable });

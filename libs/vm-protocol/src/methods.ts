@@ -55,6 +55,7 @@ export const AuditLogParams = z.looseObject({ event: z.string().min(1).max(128),
 export const SnapshotSyncParams = z.looseObject({
   version: count.min(1).optional().describe('Increasing per session, over all incarnations; a runtime that does not number is numbered by the mesh.'),
   kind: z.enum(['full', 'delta']).default('full'),
+  unchanged: z.boolean().optional().describe('The version is still the newest; the content is left out.'),
   checkpoint: z.unknown().optional(),
   short_term_memory: z.unknown().optional(),
   conversation_state: z.unknown().optional(),

@@ -1,18 +1,13 @@
-import path from 'node:path';
-import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '@plexus/kernel';
-import { FrameReceiver, FrameSender, type MeshFrame, type OutgoingFrame } from '@plexus/vm-protocol';
 import { EchoAgent, whyNoModel } from './adapters/agents/echo-agent.js';
 import { EndpointAgent } from './adapters/agents/endpoint-agent.js';
 import { ModelAgent } from './adapters/agents/model-agent.js';
-import { JournalFile } from './adapters/file/journal-file.js';
-import { GatewayLink, type LinkExit } from './adapters/ws/gateway-link.js';
-import { Fence } from './application/fence.js';
+import type { LinkExit } from './adapters/ws/gateway-link.js';
+import type { Fence } from './application/fence.js';
 import type { Agent, AgentPiece, Log, ModelPiece } from './application/ports.js';
 import { Runtime } from './application/runtime.js';
-import { Uplink } from './application/uplink.js';
+import { assembleMesh } from './assemble-mesh.js';
 import type { RuntimeConfig } from './config.js';
-import { JournalState } from './domain/journal-state.js';
 
 export interface Assembled {
   /** Runs until the mesh sends us away, was silent for too long, or the signal aborts. Then everything is stopped and the journal closed. */
@@ -21,67 +16,30 @@ export interface Assembled {
 
 /** Puts the parts together. */
 export function assemble(config: RuntimeConfig, log: Log, clock: Clock = systemClock): Assembled {
-  let state = new JournalState();
-  let spool: OutgoingFrame[] = [];
-  let sender = new FrameSender();
-  const journal = JournalFile.open(path.join(config.workdir, 'runtime'), config.epoch, log, (found, unacked) => {
-    state = found;
-    spool = unacked;
-    sender = new FrameSender({ acked: found.acked, unacked });
-    return () => sender.pending();
-  });
-  const fence = new Fence(clock);
-  const uplink = new Uplink(sender, journal, state);
+  const mesh = assembleMesh(config, log, clock);
+  const { state, journal, fence, uplink, calls, snapshots, counters } = mesh;
   const agent = chooseAgent(config, fence, log);
   const runtime = new Runtime(state, {
     adapters: { semigraph: { start: () => ({ run: (turn, signal) => spoken(agent.run(turn, signal)) }) } },
     uplink,
+    snapshots,
     fence,
     clock,
     log,
   });
-  const counters = { refusedFrames: 0, reconnects: 0, loopRestarts: 0 };
-  const link = new GatewayLink({
-    url: config.gatewayUrl,
-    identity: { userId: config.userId, vmId: config.vmId, epoch: config.epoch, clientNonce: randomBytes(16).toString('hex') },
-    ticket: config.ticket,
-    token: config.token,
-    receiver: new FrameReceiver<MeshFrame | undefined>({ durable: state.received }),
-    sender,
-    uplink,
-    journal,
-    fence,
-    clock,
-    log,
-    counters,
-    activeSessions: () => runtime.activeSessions(),
-    reports: () => runtime.reports(),
-    isAccepted: () => state.initialised,
-    noteAccepted() {
-      const before = state.initialised;
-      if (!before) {
-        state.apply({ k: 'init' });
-        journal.append({ k: 'init' });
-      }
-      return before;
-    },
-    commit(frames) {
-      for (const { fseq, frame } of frames) {
-        const entry = { k: 'down', fseq, ...(frame && { frame }) } as const;
-        state.apply(entry);
-        journal.append(entry);
-      }
-      journal.flush();
-    },
-    dispatch: (frame) => runtime.dispatch(frame),
-  });
+  const link = mesh.linkTo(runtime);
 
   return {
     async run(signal) {
       if (state.initialised)
-        log('info', 'journal of this incarnation found, going on', { received: state.received, spooled: spool.length, runs: state.runs.size });
+        log('info', 'journal of this incarnation found, going on', { received: state.received, spooled: mesh.spooled, runs: state.runs.size });
       runtime.recover();
+      const stop = new AbortController();
+      const taking = snapshots.run(() => runtime.snapshotSources(), stop.signal);
       const exit = await link.run(signal);
+      stop.abort();
+      await taking;
+      calls.close();
       await runtime.abandon();
       journal.close();
       log('info', 'stopped', { ...exit, ...counters });

@@ -6,6 +6,7 @@ import { firstRunSeq, type RunDependencies } from './execute-run.js';
 import { AgentFailure, type AgentSession, type RuntimeAdapter } from './ports.js';
 import { RunEmitter } from './run-emitter.js';
 import { type QueuedRun, Session } from './session.js';
+import type { Snapshots, SnapshotSource } from './snapshots.js';
 
 /** Sessions at the same time; idle ones beyond it live on in the journal only. */
 const MAX_SESSIONS = 1_000;
@@ -15,7 +16,7 @@ const ALL_BUSY = `This machine already has ${MAX_SESSIONS} sessions with somethi
 /** By `runtime_type`. */
 export type RuntimeAdapters = Readonly<Partial<Record<StartSessionData['runtime_type'], RuntimeAdapter>>>;
 
-export type RuntimeDependencies = Omit<RunDependencies, 'agent'> & { readonly adapters: RuntimeAdapters };
+export type RuntimeDependencies = Omit<RunDependencies, 'agent'> & { readonly adapters: RuntimeAdapters; readonly snapshots?: Snapshots };
 
 /** Answers every message of a session whose kind this runtime cannot run. */
 const unsupported: AgentSession = {
@@ -83,13 +84,18 @@ export class Runtime {
     return [...this.sessions.values()].filter((session) => session.isBusy).map((session) => session.id);
   }
 
-  /** What a (re)connect tells the mesh about each session. No snapshots are taken yet, so their version is 0. */
+  /** All sessions, for snapshots. */
+  snapshotSources(): readonly SnapshotSource[] {
+    return [...this.sessions.values()];
+  }
+
+  /** What a (re)connect tells the mesh about each session. */
   reports(): SessionReport[] {
     return [...this.sessions.values()].slice(0, MAX_SESSIONS).map(({ id, runningRunId, isBusy }) => ({
       session_id: id,
       ...(runningRunId !== undefined && { run_id: runningRunId }),
       run_state: isBusy ? 'running' : 'idle',
-      snapshot_version: 0,
+      snapshot_version: this.dependencies.snapshots?.versionOf(id) ?? 0,
     }));
   }
 
@@ -110,7 +116,7 @@ export class Runtime {
       return;
     }
     const agent = this.dependencies.adapters[data.runtime_type]?.start(data) ?? unsupported;
-    const session = new Session(data, agent, this.dependencies);
+    const session: Session = new Session(data, agent, this.dependencies, () => void this.dependencies.snapshots?.take(session));
     this.sessions.set(data.session_id, session);
     for (const run of this.takeEarly(data.session_id)) session.enqueue(run);
   }

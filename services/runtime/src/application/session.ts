@@ -32,6 +32,8 @@ export class Session {
     private data: StartSessionData,
     private readonly agent: AgentSession,
     private readonly dependencies: Omit<RunDependencies, 'agent'>,
+    /** Called after each run. */
+    private readonly onRunEnd: () => void = () => undefined,
   ) {}
 
   get id(): string {
@@ -112,6 +114,7 @@ export class Session {
     if (run.cancelled) stop.abort(new RunCancelled('cancelled before it began'));
     const done = executeRun({ ...run, session: this.data }, { ...this.dependencies, agent: this.agent }, stop.signal).finally(() => {
       this.current = undefined;
+      if (!this.stopping) this.onRunEnd();
       this.startNext();
     });
     this.current = { runId: run.runId, stop, done };

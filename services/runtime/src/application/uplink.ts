@@ -1,6 +1,6 @@
 import { AbortedError } from '@plexus/kernel';
-import { type FrameSender, LIMITS } from '@plexus/vm-protocol';
-import type { JournalState } from '../domain/journal-state.js';
+import { type FrameSender, LIMITS, type OutgoingFrame } from '@plexus/vm-protocol';
+import type { JournalEntry, JournalState } from '../domain/journal-state.js';
 import type { Journal } from './ports.js';
 
 /** One event of a run on its way to the mesh. */
@@ -14,6 +14,8 @@ export interface RunEventFrame {
   readonly ends: boolean;
   readonly traceparent?: string;
 }
+
+type OfferedFrame = Readonly<Record<string, unknown>> & { readonly type: string };
 
 interface Waiter {
   readonly ready: () => boolean;
@@ -35,27 +37,41 @@ export class Uplink {
   /** Takes one event. Waits while the buffer is completely full: an event is never dropped. */
   async send(event: RunEventFrame): Promise<void> {
     const { sessionId, runId, runSeq, data, ends, traceparent } = event;
-    const frame = { type: 'sse_event', session_id: sessionId, run_id: runId, run_seq: runSeq, data, ...(traceparent && { traceparent }) } as const;
+    const frame = { type: 'sse_event', session_id: sessionId, run_id: runId, run_seq: runSeq, data, ...(traceparent && { traceparent }) };
+    await this.take(frame, ({ fseq, text }) => [{ k: 'up', fseq, text, sessionId, runId, runSeq, ...(ends && { end: data }) }]);
+  }
+
+  /**
+   * Takes a frame that belongs to no run, and waits as `send` does. Resolves with its number when the journal has it, together with the entry
+   * `beside`. Rejects with `AbortedError` when the signal aborts while it waits: then nothing was taken.
+   */
+  post(frame: OfferedFrame, options: { readonly signal?: AbortSignal; readonly beside?: JournalEntry } = {}): Promise<number> {
+    const { signal, beside } = options;
+    return this.take(frame, ({ fseq, text }) => [{ k: 'up', fseq, text, sessionId: '', runId: '', runSeq: 0 }, ...(beside ? [beside] : [])], signal);
+  }
+
+  /** Tells the mesh how something went that belongs to no run; nobody waits for it to be taken. */
+  notice(frame: OfferedFrame): void {
+    // Without a signal there is nothing that could make it reject.
+    void this.post(frame);
+  }
+
+  private async take(frame: OfferedFrame, entriesOf: (sent: OutgoingFrame) => readonly JournalEntry[], signal?: AbortSignal): Promise<number> {
     let sent = this.sender.offer(frame);
     while (!sent) {
       const unacked = this.sender.unacked;
-      await this.until(() => this.sender.unacked < unacked);
+      await this.until(() => this.sender.unacked < unacked, signal);
       sent = this.sender.offer(frame);
     }
-    const entry = { k: 'up', fseq: sent.fseq, text: sent.text, sessionId, runId, runSeq, ...(ends && { end: data }) } as const;
-    this.state.apply(entry);
-    this.journal.append(entry);
+    // In the same step as the number: nothing may be sent that the journal does not have.
+    for (const entry of entriesOf(sent)) this.keep(entry);
     this.onFrame();
+    return sent.fseq;
   }
 
-  /** Tells the mesh something that belongs to no run. Left out when the buffer is full: the mesh can do without. */
-  notice(frame: Readonly<Record<string, unknown>> & { readonly type: string }): void {
-    const sent = this.sender.offer(frame);
-    if (!sent) return;
-    const entry = { k: 'up', fseq: sent.fseq, text: sent.text, sessionId: '', runId: '', runSeq: 0 } as const;
+  private keep(entry: JournalEntry): void {
     this.state.apply(entry);
     this.journal.append(entry);
-    this.onFrame();
   }
 
   /** Resolves at once below 80 % of the buffer, else when the mesh has taken enough. Rejects with `AbortedError`. */
@@ -70,9 +86,7 @@ export class Uplink {
 
   /** To be called whenever frames were released, also by a handshake. */
   released(): void {
-    const entry = { k: 'ack', fack: this.sender.acked } as const;
-    this.state.apply(entry);
-    this.journal.append(entry);
+    this.keep({ k: 'ack', fack: this.sender.acked });
     for (const waiter of this.waiters) if (waiter.ready()) waiter.wake();
   }
 

@@ -46,7 +46,9 @@ export type JournalEntry =
     }
   /** A frame that was written as `up` before the file was rewritten; its effect is in the `run` entries. */
   | { readonly k: 'spool'; readonly fseq: number; readonly text: string }
-  | { readonly k: 'ack'; readonly fack: number };
+  | { readonly k: 'ack'; readonly fack: number }
+  /** The session's newest snapshot that was sent or handed over, without its content. */
+  | { readonly k: 'snapshot'; readonly sessionId: string; readonly version: number; readonly hash?: string };
 
 /** Frames of the mesh that change what has to be done; others are only counted. */
 export type CommandFrame = MeshFrameOf<'start_session'> | MeshFrameOf<'stop_session'> | UserMessage | MeshFrameOf<'cancel'> | MeshFrameOf<'config_update'>;
@@ -94,6 +96,8 @@ export class JournalState {
   /** By `runKey`, as `earlier`. */
   readonly runs = new Map<string, RunRecord>();
   readonly earlier = new Map<string, EarlierRun>();
+  /** By session: versions rise over all incarnations. The one that was noted last comes last. */
+  readonly snapshots = new Map<string, { readonly version: number; readonly hash?: string }>();
   private ended = 0;
   private readonly unackedEnds: RunRecord[] = [];
 
@@ -125,6 +129,9 @@ export class JournalState {
       case 'ack':
         this.acknowledge(entry.fack);
         return;
+      case 'snapshot':
+        this.noteSnapshot(entry.sessionId, entry.version, entry.hash);
+        return;
       case 'spool':
     }
   }
@@ -133,6 +140,7 @@ export class JournalState {
     switch (frame.type) {
       case 'start_session':
         this.remember(frame.data);
+        if (frame.data.snapshot) this.noteSnapshot(frame.data.session_id, frame.data.snapshot.version);
         return;
       case 'stop_session':
         this.sessions.delete(frame.data.session_id);
@@ -170,6 +178,19 @@ export class JournalState {
     this.sessions.delete(session.session_id);
     this.sessions.set(session.session_id, session);
     if (this.sessions.size > MAX_SESSIONS) this.sessions.delete(this.sessions.keys().next().value as string);
+  }
+
+  /** A lower version than the known one says nothing new. */
+  private noteSnapshot(sessionId: string, version: number, hash?: string): void {
+    const known = this.snapshots.get(sessionId);
+    if (known && known.version >= version) return;
+    this.snapshots.delete(sessionId);
+    this.snapshots.set(sessionId, { version, ...(hash !== undefined && { hash }) });
+    if (this.snapshots.size > MAX_SESSIONS) this.snapshots.delete(this.snapshots.keys().next().value as string);
+    const session = this.sessions.get(sessionId);
+    // What was handed over is in the workspace by now: the session has said something newer.
+    if (hash !== undefined && session?.snapshot?.body !== undefined)
+      this.sessions.set(sessionId, { ...session, snapshot: { version: session.snapshot.version } });
   }
 
   private steer(runId: string, frame: UserMessage): void {
@@ -227,10 +248,15 @@ export class JournalState {
     yield { k: 'mark', received: this.received, acked: this.acked };
     for (const run of this.earlier.values()) yield { k: 'earlier', run };
     for (const data of this.sessions.values()) yield { k: 'start', data };
+    yield* this.snapshotEntries();
     for (const run of this.runs.values()) yield { k: 'run', run };
   }
 
-  /** What the next incarnation has to know: runs without an end, and ends that never arrived. */
+  private *snapshotEntries(): Generator<JournalEntry, void, undefined> {
+    for (const [sessionId, snapshot] of this.snapshots) yield { k: 'snapshot', sessionId, ...snapshot };
+  }
+
+  /** What the next incarnation has to know: runs without an end, ends that never arrived, and how far snapshots were numbered. */
   *legacy(): Generator<JournalEntry, void, undefined> {
     const runs = new Map(this.earlier);
     for (const [key, { sessionId, runId, lastSeq, ended, end }] of this.runs) {
@@ -240,5 +266,7 @@ export class JournalState {
       else runs.delete(key);
     }
     for (const run of [...runs.values()].slice(-MAX_EARLIER_RUNS)) yield { k: 'earlier', run };
+    // Without what they held: the last one may have been lost with this incarnation, so the next one says it again.
+    for (const [sessionId, { version }] of this.snapshots) yield { k: 'snapshot', sessionId, version };
   }
 }

@@ -1,8 +1,7 @@
 import { CLOSE_CODES, decodeMeshFrame, type FrameProblem, LIMITS, type MeshFrame, type MeshFrameOf, withFack } from '@plexus/vm-protocol';
-import { WebSocket } from 'ws';
 import type { CommandFrame } from '../../domain/journal-state.js';
 import { HeartbeatBook } from '../../domain/heartbeat-book.js';
-import type { LinkContext } from './link-context.js';
+import type { LinkContext, LinkSocket } from './link-context.js';
 
 /** How a connection ended. */
 export interface ConnectionEnd {
@@ -18,6 +17,10 @@ export interface ConnectionEnd {
 /** Bytes that may wait in the socket before the next frame waits in the spool instead. */
 const SOCKET_HIGH_WATER = 1024 * 1024;
 const CLOSE_GRACE_MS = 1_000;
+/** Frames that wait for the answer to `resume` go on without it after so long: nothing in them depends on it. */
+const RESUME_WAIT_MS = 10_000;
+/** `readyState` of a socket whose opening goes on. */
+const CONNECTING = 0;
 /** Own verdict on a dead socket; never sent. */
 const DEAD = 1006;
 
@@ -25,18 +28,27 @@ const COMMANDS = new Set<MeshFrame['type']>(['start_session', 'stop_session', 'u
 
 const isCommand = (frame: MeshFrame): frame is CommandFrame => COMMANDS.has(frame.type);
 
+/** A frame that came before its turn; without `frame` one that was refused and only has its number. */
+interface HeldFrame {
+  readonly fseq?: number;
+  readonly frame?: MeshFrame;
+}
+
 /**
  * One WebSocket from its opening to its end. Its message handler is the only reader of the socket; whoever waits for something waits on a
- * promise. Frames that come before `init` are held and processed after it.
+ * promise. Frames that come before `init`, and numbered ones that come before the answer to `resume`, are held and processed after it.
  */
 export class GatewayConnection {
   readonly ended: Promise<ConnectionEnd>;
   private finish: (end: ConnectionEnd) => void = () => undefined;
-  private readonly socket: WebSocket;
+  private readonly socket: LinkSocket;
   private state: 'connecting' | 'greeting' | 'live' | 'over' = 'connecting';
   private book: HeartbeatBook | undefined;
   private worked = false;
-  private readonly early: MeshFrame[] = [];
+  private readonly held: HeldFrame[] = [];
+  /** `resume` was sent and not answered yet. */
+  private resuming: { cancel(): void } | undefined;
+  private closing = false;
   private readonly handshakeTimer: { cancel(): void };
   private timer: { cancel(): void } | undefined;
   private pumpScheduled: NodeJS.Immediate | undefined;
@@ -50,10 +62,10 @@ export class GatewayConnection {
     this.ended = new Promise((resolve) => {
       this.finish = resolve;
     });
-    this.socket = new WebSocket(url, { maxPayload: LIMITS.frameBytes, perMessageDeflate: false, handshakeTimeout: LIMITS.authTimeoutMs });
+    this.socket = context.connect(url);
     this.handshakeTimer = context.clock.setTimeout(() => this.drop('the handshake took too long'), 2 * LIMITS.authTimeoutMs);
     this.socket.on('open', () => this.greet());
-    this.socket.on('message', (data, isBinary) => this.receive(data as Buffer, isBinary));
+    this.socket.on('message', (data, isBinary) => this.receive(data, isBinary));
     this.socket.on('error', (error) => {
       this.error = error.message;
     });
@@ -97,7 +109,8 @@ export class GatewayConnection {
   /** Says goodbye; the socket is destroyed if the other side does not answer. */
   close(code = 1000, reason = ''): void {
     if (this.state === 'over') return;
-    if (this.socket.readyState === WebSocket.CONNECTING) {
+    this.closing = true;
+    if (this.socket.readyState === CONNECTING) {
       this.socket.terminate();
       return;
     }
@@ -115,6 +128,7 @@ export class GatewayConnection {
     if (this.state === 'over') return;
     this.state = 'over';
     this.handshakeTimer.cancel();
+    this.resuming?.cancel();
     this.timer?.cancel();
     clearImmediate(this.pumpScheduled);
     this.context.sender.disconnected();
@@ -139,8 +153,15 @@ export class GatewayConnection {
   }
 
   private send(frame: Readonly<Record<string, unknown>>): void {
-    this.socket.send(JSON.stringify(frame));
+    this.socket.send(JSON.stringify(frame), this.sent);
   }
+
+  /** What could not be sent is lost on this connection; the next one sends it again. */
+  private readonly sent = (error?: Error | null): void => {
+    if (!error || this.closing || this.state === 'over') return;
+    this.error = error.message;
+    this.drop('a frame could not be sent');
+  };
 
   private receive(data: Buffer, isBinary: boolean): void {
     if (this.state === 'over') return;
@@ -150,16 +171,52 @@ export class GatewayConnection {
       return;
     }
     const frame = decoded.value;
-    if (this.state === 'live' || frame.type === 'init' || frame.type === 'fenced') this.handle(frame);
-    else if (this.early.length < LIMITS.holdFrames) this.early.push(frame);
-    else this.drop('too many frames before init');
+    const { fseq } = frame as { fseq?: number };
+    const isVerdict = frame.type === 'init' || frame.type === 'fenced';
+    if (!isVerdict && this.mustWait(fseq)) this.hold({ frame, ...(fseq !== undefined && { fseq }) });
+    else this.handle(frame);
+  }
+
+  /** Before `init` everything waits, before the answer to `resume` what has a number. */
+  private mustWait(fseq: number | undefined): boolean {
+    return this.state !== 'live' || (this.resuming !== undefined && fseq !== undefined);
+  }
+
+  private hold(one: HeldFrame): void {
+    if (this.held.length >= LIMITS.holdFrames) {
+      if (this.state !== 'live') {
+        this.drop('too many frames before init');
+        return;
+      }
+      this.resumed('too many frames came before it');
+      this.take(one);
+    } else this.held.push(one);
+  }
+
+  private take({ fseq, frame }: HeldFrame): void {
+    if (frame) this.handle(frame);
+    else if (fseq !== undefined) this.receiveNumbered(fseq, undefined);
+  }
+
+  /** The answer to `resume` is here, or is not waited for any longer: what was held is processed, in its order. */
+  private resumed(withoutAnswer?: string): void {
+    if (withoutAnswer !== undefined) this.context.log('warn', 'going on without the answer to resume', { reason: withoutAnswer, held: this.held.length });
+    this.resuming?.cancel();
+    this.resuming = undefined;
+    for (const one of this.held.splice(0)) {
+      // What is left is not acked, so it comes again on the next connection.
+      if (this.state !== 'live') return;
+      this.take(one);
+    }
   }
 
   /** A bad frame is logged and skipped. A numbered one is consumed all the same, or it would be sent for ever. */
   private refuse(problem: FrameProblem): void {
     this.context.counters.refusedFrames++;
     this.context.log('warn', 'frame refused', { ...problem });
-    if (problem.fseq !== undefined && this.state === 'live') this.receiveNumbered(problem.fseq, undefined);
+    if (problem.fseq === undefined) return;
+    if (this.mustWait(problem.fseq)) this.hold({ fseq: problem.fseq });
+    else this.receiveNumbered(problem.fseq, undefined);
   }
 
   private handle(frame: MeshFrame): void {
@@ -199,14 +256,18 @@ export class GatewayConnection {
     }
     this.handshakeTimer.cancel();
     this.state = 'live';
-    this.book = new HeartbeatBook(clock.monotonic(), frame.heartbeat_ms ?? LIMITS.heartbeatMs);
+    this.book = new HeartbeatBook(clock.monotonic(), frame.heartbeat_ms ?? LIMITS.heartbeatMs, this.context.random);
     const reconnected = this.context.noteAccepted();
     log('info', 'connected', { connGen: frame.conn_gen, reconnected, serverReceived: durable, received: receiver.durable });
-    // Nothing waits for its answer: this runtime has no pending requests yet.
-    if (reconnected) this.send({ type: 'resume', pending_ids: [], last_seq: receiver.durable });
+    this.context.hear(frame);
+    const pending = this.context.calls.resume(durable);
+    if (reconnected) {
+      this.send({ type: 'resume', pending_ids: pending, last_seq: receiver.durable });
+      this.resuming = clock.setTimeout(() => this.resumed('it did not come in time'), RESUME_WAIT_MS);
+    }
     this.beat();
     this.pumpNow();
-    for (const held of this.early.splice(0)) this.handle(held);
+    if (!reconnected) this.resumed();
   }
 
   /** The verdict counts, whatever code the socket then closes with. */
@@ -231,7 +292,11 @@ export class GatewayConnection {
 
   private apply(frame: MeshFrame): void {
     if (frame.type === 'token_refresh') this.context.token = frame.token;
-    else if (frame.type === 'drain') this.context.log('info', 'the mesh drains this VM', {});
+    else if (frame.type === 'response') this.context.calls.answered(frame);
+    else if (frame.type === 'resume_response') {
+      this.context.calls.resumed(frame);
+      this.resumed();
+    } else if (frame.type === 'drain' || frame.type === 'snapshot_ack') this.context.hear(frame);
     else if (frame.type === 'bind') this.bind(frame);
     else this.context.log('debug', 'frame without effect', { type: frame.type });
   }
@@ -268,15 +333,16 @@ export class GatewayConnection {
     for (;;) {
       if (this.socket.bufferedAmount > SOCKET_HIGH_WATER) {
         this.blocked = true;
-        this.socket.send(JSON.stringify({ type: 'ack', fack: receiver.takeAck() }), () => {
+        this.socket.send(JSON.stringify({ type: 'ack', fack: receiver.takeAck() }), (error) => {
           this.blocked = false;
+          this.sent(error);
           this.pump();
         });
         return;
       }
       const frame = sender.next();
       if (!frame) return;
-      this.socket.send(receiver.ackDueAt === undefined ? frame.text : withFack(frame.text, receiver.takeAck()));
+      this.socket.send(receiver.ackDueAt === undefined ? frame.text : withFack(frame.text, receiver.takeAck()), this.sent);
     }
   }
 

@@ -75,7 +75,7 @@ export class GatewayLink {
   /** Full jitter from half a second on; a gateway that drains sends us elsewhere without a wait. */
   private delayAfter(end: ConnectionEnd, failures: number): number {
     if (reconnectPolicy(end.code) === 'at-once' && failures <= 1) return MIN_DELAY_MS;
-    return MIN_DELAY_MS + fullJitter(failures, BACKOFF);
+    return MIN_DELAY_MS + fullJitter(failures, { ...BACKOFF, ...(this.context.random && { random: this.context.random }) });
   }
 
   private address(): string {

@@ -1,6 +1,7 @@
 import type { Clock } from '@plexus/kernel';
-import type { FrameReceiver, FrameSender, MeshFrame, SessionReport } from '@plexus/vm-protocol';
+import type { FrameReceiver, FrameSender, MeshFrame, MeshFrameOf, SessionReport } from '@plexus/vm-protocol';
 import type { Fence } from '../../application/fence.js';
+import type { RequestLink } from '../../application/mesh-calls.js';
 import type { Journal, Log } from '../../application/ports.js';
 import type { Uplink } from '../../application/uplink.js';
 import type { CommandFrame } from '../../domain/journal-state.js';
@@ -12,6 +13,19 @@ export interface VmIdentity {
   readonly epoch: number;
   /** Same for all connections of this process. */
   readonly clientNonce: string;
+}
+
+/** As much of a WebSocket as a connection uses; `ws` has it. */
+export interface LinkSocket {
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  on(event: 'open', listener: () => void): unknown;
+  on(event: 'message', listener: (data: Buffer, isBinary: boolean) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'close', listener: (code: number) => void): unknown;
+  send(text: string, sent: (error?: Error | null) => void): void;
+  close(code: number, reason: string): void;
+  terminate(): void;
 }
 
 /** What outlives a single connection. */
@@ -29,6 +43,11 @@ export interface LinkContext {
   readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;
+  /** Opens a socket; rejects nothing, what goes wrong comes as `error` and `close`. */
+  readonly connect: (url: string) => LinkSocket;
+  /** 0..1, spreads heartbeats and reconnects; `Math.random` unless given. */
+  readonly random?: () => number;
+  readonly calls: RequestLink;
   readonly counters: { refusedFrames: number; reconnects: number; loopRestarts: number };
   activeSessions(): string[];
   reports(): SessionReport[];
@@ -38,4 +57,6 @@ export interface LinkContext {
   /** Writes commands to the journal; when it returns they may be acked. */
   commit(frames: readonly { readonly fseq: number; readonly frame?: CommandFrame }[]): void;
   dispatch(frame: CommandFrame): void;
+  /** What the mesh says beside commands, in the order it came. */
+  hear(frame: MeshFrameOf<'init'> | MeshFrameOf<'drain'> | MeshFrameOf<'snapshot_ack'>): void;
 }

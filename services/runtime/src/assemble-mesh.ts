@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import type { Clock } from '@plexus/kernel';
+import { FrameReceiver, FrameSender, type MeshFrame, type OutgoingFrame } from '@plexus/vm-protocol';
+import { JournalFile } from './adapters/file/journal-file.js';
+import { GatewayLink } from './adapters/ws/gateway-link.js';
+import type { LinkContext } from './adapters/ws/link-context.js';
+import { openSocket } from './adapters/ws/open-socket.js';
+import { Fence } from './application/fence.js';
+import { UplinkCalls } from './application/mesh-calls.js';
+import type { Log } from './application/ports.js';
+import type { Runtime } from './application/runtime.js';
+import { Snapshots } from './application/snapshots.js';
+import { Uplink } from './application/uplink.js';
+import type { RuntimeConfig } from './config.js';
+import { JournalState } from './domain/journal-state.js';
+
+/** Everything between the sessions and the mesh. */
+export interface MeshParts {
+  readonly state: JournalState;
+  readonly journal: JournalFile;
+  readonly fence: Fence;
+  readonly uplink: Uplink;
+  readonly calls: UplinkCalls;
+  readonly snapshots: Snapshots;
+  readonly counters: LinkContext['counters'];
+  /** Frames of this incarnation that an earlier process left unacked. */
+  readonly spooled: number;
+  linkTo(runtime: Runtime): GatewayLink;
+}
+
+/** Opens the journal and puts together what outlives single connections. */
+export function assembleMesh(config: RuntimeConfig, log: Log, clock: Clock): MeshParts {
+  let state = new JournalState();
+  let spool: OutgoingFrame[] = [];
+  let sender = new FrameSender();
+  const journal = JournalFile.open(path.join(config.workdir, 'runtime'), config.epoch, log, (found, unacked) => {
+    state = found;
+    spool = unacked;
+    sender = new FrameSender({ acked: found.acked, unacked });
+    return () => sender.pending();
+  });
+  const fence = new Fence(clock);
+  const uplink = new Uplink(sender, journal, state);
+  const calls = new UplinkCalls({ uplink, clock, log });
+  const snapshots = new Snapshots({ uplink, state, clock, log });
+  const counters = { refusedFrames: 0, reconnects: 0, loopRestarts: 0 };
+  const parts = { state, journal, fence, uplink, calls, snapshots, counters, spooled: spool.length };
+  const link = { config, log, clock, sender };
+  return { ...parts, linkTo: (runtime) => new GatewayLink(linkContext(parts, link, runtime)) };
+}
+
+function linkContext(
+  { state, journal, fence, uplink, calls, snapshots, counters }: Omit<MeshParts, 'linkTo'>,
+  { config, log, clock, sender }: { readonly config: RuntimeConfig; readonly log: Log; readonly clock: Clock; readonly sender: FrameSender },
+  runtime: Runtime,
+): LinkContext {
+  return {
+    url: config.gatewayUrl,
+    identity: { userId: config.userId, vmId: config.vmId, epoch: config.epoch, clientNonce: randomBytes(16).toString('hex') },
+    ticket: config.ticket,
+    token: config.token,
+    receiver: new FrameReceiver<MeshFrame | undefined>({ durable: state.received }),
+    sender,
+    uplink,
+    journal,
+    fence,
+    clock,
+    log,
+    connect: openSocket,
+    calls,
+    counters,
+    activeSessions: () => runtime.activeSessions(),
+    reports: () => runtime.reports(),
+    isAccepted: () => state.initialised,
+    noteAccepted() {
+      const before = state.initialised;
+      if (!before) {
+        state.apply({ k: 'init' });
+        journal.append({ k: 'init' });
+      }
+      return before;
+    },
+    commit(frames) {
+      for (const { fseq, frame } of frames) {
+        const entry = { k: 'down', fseq, ...(frame && { frame }) } as const;
+        state.apply(entry);
+        journal.append(entry);
+      }
+      journal.flush();
+    },
+    dispatch: (frame) => runtime.dispatch(frame),
+    hear(frame) {
+      if (frame.type === 'snapshot_ack') snapshots.acked(frame);
+      if (frame.type !== 'drain') return;
+      log('info', 'the mesh drains this VM', { graceMs: frame.data.grace_ms, snapshot: frame.data.snapshot === true });
+      if (frame.data.snapshot) void snapshots.takeAll(runtime.snapshotSources(), true);
+    },
+  };
+}
