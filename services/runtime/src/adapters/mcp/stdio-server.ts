@@ -1,0 +1,135 @@
+import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import type { JsonSchemaValidatorResult, jsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/types.js';
+import type { Clock } from '@plexus/kernel';
+import type { Log } from '../../application/ports.js';
+import type { ProcessTransport } from './process-transport.js';
+
+/** A tool as its server describes it. */
+export interface McpToolDescription {
+  readonly name: string;
+  readonly description?: string | undefined;
+  readonly inputSchema: Record<string, unknown>;
+}
+
+export interface StdioServerOptions {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly startTimeoutMs: number;
+  readonly callTimeoutMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly sessionId: string;
+}
+
+interface Running {
+  readonly client: Client;
+  readonly transport: ProcessTransport;
+  readonly since: number;
+}
+
+const GRACE_MS = 2_000;
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 60_000;
+/** After so long without an end a program counts as sound again. */
+const SOUND_AFTER_MS = 60_000;
+const MAX_PAGES = 20;
+const MAX_TOOLS = 500;
+
+function acceptAll<T>(input: unknown): JsonSchemaValidatorResult<T> {
+  return { valid: true, data: input as T, errorMessage: undefined };
+}
+
+/** One MCP server as a program of one session: started when it is needed, again after a pause that grows when it ends, ended with its session. */
+export class StdioServer {
+  private running: Promise<Running> | undefined;
+  private failures = 0;
+  private notBefore = 0;
+  private closed = false;
+
+  constructor(private readonly options: StdioServerOptions) {}
+
+  /** All its tools, over all pages. Rejects when it does not start or answer in time. */
+  async tools(): Promise<readonly McpToolDescription[]> {
+    const { client } = await this.ready();
+    const tools: McpToolDescription[] = [];
+    let cursor: string | undefined;
+    for (let page = 0; page < MAX_PAGES && tools.length < MAX_TOOLS; page++) {
+      const answer = await client.listTools(cursor === undefined ? {} : { cursor }, { timeout: this.options.startTimeoutMs });
+      tools.push(...answer.tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema: inputSchema as Record<string, unknown> })));
+      cursor = answer.nextCursor;
+      if (cursor === undefined) break;
+    }
+    return tools.slice(0, MAX_TOOLS);
+  }
+
+  /** Calls a tool; the answer is the protocol's result of `tools/call`. A server that is away is waited for as long as its pause lasts. */
+  async call(tool: string, input: Record<string, unknown>, signal: AbortSignal): Promise<unknown> {
+    const { client } = await this.ready(signal);
+    const { callTimeoutMs } = this.options;
+    return client.callTool({ name: tool, arguments: input }, undefined, { signal, timeout: callTimeoutMs, maxTotalTimeout: callTimeoutMs });
+  }
+
+  /** Ends the program and whatever it started. */
+  async close(): Promise<void> {
+    this.closed = true;
+    // One that did not start has nothing to end: its failure was told to whoever asked for it.
+    const running = await this.running?.catch(() => undefined);
+    await running?.client.close();
+  }
+
+  private async ready(signal?: AbortSignal): Promise<Running> {
+    if (this.closed) throw new Error('the session is over');
+    if (this.running !== undefined) return this.running;
+    const pauseMs = this.notBefore - this.options.clock.now();
+    if (pauseMs > 0) {
+      if (signal === undefined) throw new Error(`it ended and is started again in ${Math.ceil(pauseMs / 1_000)} s`);
+      await this.options.clock.sleep(pauseMs, signal);
+      return this.ready(signal);
+    }
+    this.running = this.start();
+    // Whoever waits for it hears of the failure; this only makes room for the next attempt.
+    this.running.catch((error: unknown) => this.ended(`did not start: ${(error as Error).message}`, undefined));
+    return this.running;
+  }
+
+  private async start(): Promise<Running> {
+    const { command, args, env, cwd, startTimeoutMs, clock, name } = this.options;
+    // Loaded when the first server is: a runtime without one does not pay for it.
+    const { Client } = await import('@modelcontextprotocol/sdk/client/index.js');
+    const { ProcessTransport } = await import('./process-transport.js');
+    // The schema of a server's results is its own business: none of its patterns is compiled here.
+    const jsonSchemaValidator: jsonSchemaValidator = { getValidator: () => acceptAll };
+    const client = new Client({ name: 'plexus-runtime', version: '1' }, { jsonSchemaValidator });
+    const transport = new ProcessTransport({ command, args, env, cwd, graceMs: GRACE_MS });
+    client.onerror = () => undefined;
+    try {
+      await client.connect(transport, { timeout: startTimeoutMs });
+    } catch (error) {
+      await transport.close();
+      throw new Error(transport.ending === undefined || (error as NodeJS.ErrnoException).code === 'ENOENT' ? (error as Error).message : transport.ending, {
+        cause: error,
+      });
+    }
+    const running: Running = { client, transport, since: clock.now() };
+    client.onclose = () => this.ended(`ended: ${transport.ending ?? 'closed'}`, running);
+    if (transport.ending !== undefined) throw new Error(transport.ending);
+    this.options.log('info', 'MCP server started', { sessionId: this.options.sessionId, server: name, pid: transport.pid });
+    return running;
+  }
+
+  private ended(how: string, running: Running | undefined): void {
+    const { clock, log, name, sessionId } = this.options;
+    this.running = undefined;
+    if (this.closed) return;
+    if (running !== undefined && clock.now() - running.since >= SOUND_AFTER_MS) this.failures = 0;
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.failures);
+    this.failures += 1;
+    this.notBefore = clock.now() + pauseMs;
+    log('warn', 'MCP server is away', { sessionId, server: name, how, pauseMs });
+    // Its children, if it left any.
+    void running?.transport.close();
+  }
+}
