@@ -156,3 +156,9 @@ function wishedWait(headers: unknown, text: string, nowMs: number): number | und
   if (told === null || (told[1] === undefined && told[2] === undefined)) return undefined;
   return Number(told[1] ?? 0) * 60_000 + Math.ceil(Number(told[2] ?? 0) * (told[3] === 'ms' ? 1 : 1_000));
 }
+
+/** The limit in tokens that an error names, whatever else it says. */
+export function limitNamedBy(error: unknown): number | undefined {
+  const { text } = saidBy(error);
+  return saysTooLong(text) ? limitNamedIn(text) : undefined;
+}

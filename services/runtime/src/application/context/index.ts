@@ -23,8 +23,26 @@
  *
  * `prepare` throws `AgentFailure` (`CONTEXT_WINDOW_TOO_SMALL`) below 16,000 tokens, and rejects with the signal's abort.
  * `summarise(prompt, signal)` and `flushMemories(request, signal)` are injected; `memoryFlushTurn({ complete, write })` makes the latter of
- * one model call with tools; `sideCalls` in `adapters/model/side-calls.ts` makes both of an OpenAI-compatible endpoint.
+ * one model call with tools. `summariseWith(agent, turn)` and `completeWith(agent, turn)` make them of any `Agent`; `turn` is asked anew at
+ * each call, so that they go to the model and the endpoint of the run that is going on:
+ *
+ *     summarise: summariseWith(model, () => currentTurn),
+ *     flushMemories: memoryFlushTurn({ complete: completeWith(model, () => currentTurn), write: (memory) => calls.tell(sessionId, 'memory_write', memory) }),
+ *
+ * What is known of a run's model: `window.useModel(turn.model ?? '', { configuredTokens: metadata.context_window })` before `prepare`.
  */
+export { newContextState, readContextState } from './context-state.js';
+export { ConversationWindow } from './conversation-window.js';
+export {
+  type Complete,
+  type Completion,
+  type CompletionRequest,
+  type FlushedMemory,
+  MEMORY_WRITE_TOOL,
+  type MemoryFlushTools,
+  memoryFlushTurn,
+} from './memory-flush-turn.js';
+export { completeWith, summariseWith } from './side-calls.js';
 export type {
   ContextNote,
   ContextPort,

@@ -34,12 +34,16 @@ export interface ContextState {
   readonly flushedAt: number | null;
   /** Wall clock of the last request that warmed the endpoint's cache. */
   readonly lastCacheTouchMs?: number;
-  /** What the endpoint counted of the last request and its answer, and how many messages that was. */
-  readonly counted?: { readonly tokens: number; readonly messages: number };
+  /** What the endpoint counted of the last request (`messages` of the conversation, with what is fixed) and of its answer. */
+  readonly counted?: { readonly tokens: number; readonly answerTokens: number; readonly messages: number };
   /** The endpoint's count over our estimate, 1–4. */
   readonly tokenFactor: number;
+  /** The model that `tokenFactor` and `learnedTokens` are about. */
+  readonly modelId?: string;
   /** Limit that the endpoint named, or that its refusal showed. */
   readonly learnedTokens?: number;
+  /** Tokens at which a compaction freed next to nothing: not tried again before there is noticeably more. */
+  readonly futileAtTokens?: number;
 }
 
 /** What happened on the way; none of it holds text of the conversation. */
@@ -92,6 +96,8 @@ export interface ConversationWindowOptions {
 /** What the agent's loop uses of it; `ConversationWindow` is the implementation. */
 export interface ContextPort {
   readonly window: Window;
+  /** Which model is asked from now on, and what is known of it. Call it before `prepare` and after a failover. */
+  useModel(id: string, limits: WindowSources): void;
   /** Before a model call. `newMessage` begins a turn; without it the turn goes on (after results of tools). Throws `AgentFailure`. */
   prepare(conversation: readonly ConversationMessage[], newMessage: ConversationMessage | undefined, options: PrepareOptions): Promise<Prepared>;
   /** After a model call: what the endpoint counted for it. */
