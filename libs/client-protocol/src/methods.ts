@@ -52,6 +52,7 @@ export const METHODS = {
       attachments: z.array(z.unknown()).max(64).optional(),
       extraSystemPrompt: z.string().max(20_000).optional(),
       queueMode: z.enum(['collect', 'steer', 'followup', 'interrupt']).optional(),
+      on_client_disconnect: z.enum(['cancel', 'continue']).optional().describe('What becomes of the run when nobody watches it any more.'),
       owner,
     }),
   ),

@@ -1,3 +1,4 @@
+import { LIMITS } from '@plexus/vm-protocol';
 import { z } from 'zod';
 
 const whole = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);
@@ -35,9 +36,17 @@ export const gatewayConfig = z.object({
   GATEWAY_EXPIRY_GRACE_MS: whole(0, 600_000)
     .default(25_000)
     .describe('A connection or event stream whose token has expired is closed after this; time to come back with a new one.'),
+  GATEWAY_DISCONNECT_GRACE_MS: whole(0, 3_600_000)
+    .default(5_000)
+    .describe('A run that nobody watches any more is cancelled after this, unless its message said on_client_disconnect: continue.'),
   GATEWAY_SHUTDOWN_SPREAD_MS: whole(0, 120_000).default(0).describe('Asks clients to come back spread over this time after a restart.'),
 
   GATEWAY_VM_AUTH_MS: whole(100, 120_000).default(10_000).describe('A VM must authenticate within this (close 4008).'),
+  GATEWAY_VM_FRAME_BYTES: whole(65_536, 268_435_456)
+    .default(LIMITS.frameBytes)
+    .describe('Largest frame of a VM (close 1009; 64 KiB before it has authenticated).'),
+  GATEWAY_VM_FRAMES_PER_SECOND: whole(1, 1_000_000).default(LIMITS.framesPerSecond).describe('Frames of one VM per second, on average (close 4029).'),
+  GATEWAY_VM_FRAME_BURST: whole(1, 1_000_000).default(LIMITS.frameBurst).describe('Frames of one VM at once.'),
   GATEWAY_VM_BEAT_MS: whole(50, 5_000).default(1_000).describe('Heartbeats of VMs are collected for this long before they go to the scheduler.'),
 });
 export type GatewayConfig = z.output<typeof gatewayConfig>;

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Module } from '@nestjs/common';
-import { BUCKETS } from '@plexus/contracts';
+import { BUCKETS, routingContracts as routing } from '@plexus/contracts';
 import { ConfigurationError } from '@plexus/kernel';
 import {
   requireStrongSecret,
@@ -17,6 +17,7 @@ import { createHttpApi } from './adapters/http/http-api.js';
 import { EventStreams } from './adapters/http/event-streams.js';
 import { DirectoryTenants } from './adapters/nats/directory-tenants.js';
 import { DirectoryAgents } from './adapters/nats/directory-agents.js';
+import { GatewayPeers } from './adapters/nats/gateway-peers.js';
 import { SessionEventPublisher } from './adapters/nats/session-event-publisher.js';
 import { SessionStreamReader } from './adapters/nats/session-stream-reader.js';
 import { StoredRequests } from './adapters/nats/stored-requests.js';
@@ -33,10 +34,14 @@ import { Connections } from './application/connections.js';
 import { CountedMesh } from './application/counted-mesh.js';
 import { InboxFeeds } from './application/inbox-feeds.js';
 import type { MethodServices } from './application/methods/method-context.js';
+import { persist } from './application/persist.js';
+import type { Mesh } from './application/ports.js';
 import { SessionFeed } from './application/session-feed.js';
 import { KeptRequests } from './application/vm/kept-requests.js';
 import { VmConnections } from './application/vm/vm-connections.js';
 import type { VmCounters, VmServices } from './application/vm/vm-ports.js';
+import { type StartedRun, WatchedRuns } from './application/watch/watched-runs.js';
+import { Watchers } from './application/watch/watchers.js';
 import { gatewayConfig } from './config.js';
 import type { Credential } from './domain/caller.js';
 
@@ -45,6 +50,7 @@ type Context = ServiceContext<ServiceConfig<typeof gatewayConfig>>;
 const MAX_VM_SOCKETS = 100_000;
 const SSE_HEARTBEAT_MS = 15_000;
 const REVOKED = 4403;
+const CANCEL_LIMIT_MS = 60_000;
 
 /** The gateway serves no RPC: its handlers are sockets. */
 @Module({})
@@ -78,12 +84,25 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
   const reader = new SessionStreamReader(bus, sessions, log.child({ part: 'session-stream' }));
   const mesh = new CountedMesh(bus);
   context.reload.operations(() => mesh.inFlight);
+  const watchers = new Watchers(connections);
+  const watchLog = log.child({ part: 'watchers' });
+  const peers = new GatewayPeers(bus, instanceId, clock, watchLog);
+  const watchedRuns = new WatchedRuns({
+    isWatched: (place) => watchers.isWatched(place),
+    peers,
+    cancel: (run) => cancelUnwatched(mesh, run),
+    onRunEnd: (owner, runId, listener) => sessions.onRunEnd(owner, runId, listener),
+    clock,
+    graceMs: config.GATEWAY_DISCONNECT_GRACE_MS,
+    log: watchLog,
+  });
   const services: MethodServices = {
     mesh,
     tenants,
     connections,
     sessions,
     inboxes,
+    watchedRuns,
     version: context.version,
     now: () => clock.now(),
     startedAt: clock.now(),
@@ -135,7 +154,18 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     counters: vmCounters,
   };
   const vmConnections = new VmConnections(vmServices, bus);
-  const vms = new VmEndpoint(vmConnections, vmServices, { authMs: config.GATEWAY_VM_AUTH_MS, maxSockets: MAX_VM_SOCKETS }, metrics);
+  const vms = new VmEndpoint(
+    vmConnections,
+    vmServices,
+    {
+      authMs: config.GATEWAY_VM_AUTH_MS,
+      frameBytes: config.GATEWAY_VM_FRAME_BYTES,
+      framesPerSecond: config.GATEWAY_VM_FRAMES_PER_SECOND,
+      frameBurst: config.GATEWAY_VM_FRAME_BURST,
+      maxSockets: MAX_VM_SOCKETS,
+    },
+    metrics,
+  );
   const liveness = new Liveness(
     clients,
     vms,
@@ -160,12 +190,13 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     module: GatewayModule,
     start: async () => {
       context.onShutdown('bus', 'watches', async () => {
-        await Promise.all([revocations.stop(), epochs.stop(), reader.stop()]);
+        await Promise.all([revocations.stop(), epochs.stop(), reader.stop(), peers.stop()]);
         inboxes.stop();
       });
       const [revocationBucket, epochBucket] = await Promise.all([bus.kv(BUCKETS.revocations), bus.kv(BUCKETS.vmEpoch)]);
       await Promise.all([revocations.start(revocationBucket), epochs.start(epochBucket)]);
       storedRequests.start(await bus.kv(BUCKETS.vmRequests));
+      await peers.start(await bus.kv(BUCKETS.nodes), { isWatched: (place) => watchers.isWatched(place), heard: (leaving) => watchedRuns.heard(leaving) });
       await reader.start(config.GATEWAY_REPLAY_EVENTS);
 
       const { app, server } = await createHttpApi(
@@ -176,6 +207,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
           epochOf,
           bus,
           streams,
+          watchers,
         },
         { bodyLimitBytes: config.GATEWAY_BODY_LIMIT_BYTES, logger: nestLogger(log.child({ part: 'http' })) },
         log.child({ part: 'http' }),
@@ -189,6 +221,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
         state.draining = true;
         state.serving = false;
         liveness.stop();
+        watchedRuns.stop();
         streams.endWhere(() => true);
         await Promise.all([clients.drain(signal), vms.drain(signal)]);
         await app.close();
@@ -205,9 +238,15 @@ export const gatewayService: ServiceDefinition<typeof gatewayConfig> = {
   name: 'gateway',
   version: '0.1.0',
   config: gatewayConfig,
-  needs: { streams: ['PLEXUS_EVT_SESSION', 'PLEXUS_IN'], buckets: [BUCKETS.vmEpoch, BUCKETS.vmRequests] },
+  needs: { streams: ['PLEXUS_EVT_SESSION', 'PLEXUS_IN'], buckets: [BUCKETS.vmEpoch, BUCKETS.vmRequests, BUCKETS.nodes] },
   create: createGateway,
 };
+
+/** In the name of whoever started it: routing asks nobody else's permission, and a run that is over is left alone. */
+async function cancelUnwatched(mesh: Mesh, { principal, owner, sessionKey, runId }: StartedRun): Promise<void> {
+  const data = { sessionKey, runId, reason: 'client_gone', ...(owner === principal.user ? {} : { owner }) };
+  await persist(() => mesh.call(routing.cancelRun, principal.tenant, data, { principal }), AbortSignal.timeout(CANCEL_LIMIT_MS));
+}
 
 /** Sends an upgrade to its protocol: VMs on `/ws/vm`, clients on every other path, as real gateways do. */
 function route(request: IncomingMessage, socket: Duplex, head: Buffer, clients: ClientEndpoint, vms: VmEndpoint): void {

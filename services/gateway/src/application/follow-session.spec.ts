@@ -26,7 +26,7 @@ async function shown(stored: readonly Partial<SessionEventData>[], lastEventId: 
   const archive = { readSession: async (_tenant: string, _session: string, from: number) => messages.filter(({ seq }) => seq >= from) };
   const feed = { watch: () => () => undefined, onRevoked: () => () => undefined };
   const services = { mesh, feed, archive, epochOf: () => epoch };
-  (await followSession(services, ME, SESSION.sessionKey, lastEventId, sink, new AbortController().signal))();
+  (await followSession(services, ME, SESSION.sessionKey, lastEventId, sink, new AbortController().signal)).stop();
   return seen;
 }
 
@@ -80,7 +80,7 @@ describe('a session that is shared', () => {
 
   it('is followed until the grant of the follower is taken back or the session is deleted', async () => {
     const shared = await open();
-    const stop = await shared.following;
+    const { stop } = await shared.following;
     shared.revoke('somebody-else');
     expect(shared.seen).toEqual([]);
     shared.revoke('me');

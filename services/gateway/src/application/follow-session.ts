@@ -21,7 +21,7 @@ const MAX_WAITING = 5_000;
 
 /**
  * Follows one session of the caller: first what came behind `lastEventId` (a stream sequence), then what comes, in one order and without
- * repeats. With `owner` one that is shared with the caller: rejects when it is not, and ends when it is no more. A reset of the session is followed into its next incarnation. Resolves with the function that ends it.
+ * repeats. With `owner` one that is shared with the caller: rejects when it is not, and ends when it is no more. A reset of the session is followed into its next incarnation. Resolves with the canonical key and the function that ends it.
  */
 export async function followSession(
   services: {
@@ -36,7 +36,7 @@ export async function followSession(
   sink: SessionSink,
   signal: AbortSignal,
   owner?: string,
-): Promise<() => void> {
+): Promise<{ readonly sessionKey: string; readonly stop: () => void }> {
   const { tenant } = principal;
   const { sessionKey, session } = await services.mesh.call(routing.describeSession, tenant, of(requestedKey, owner), { principal, signal });
   const follower = new Follower(sink, services.epochOf);
@@ -70,7 +70,7 @@ export async function followSession(
     if (isRevoked()) throw plexusError('SESSION_NOT_FOUND', { details: { key: sessionKey } });
     follower.goLive();
     following = 'goes on';
-    return stop;
+    return { sessionKey, stop };
   } catch (error) {
     stop();
     throw error;

@@ -6,7 +6,7 @@ import { Caller, requireScope } from './caller.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, idempotencyKeyOf, readInput } from './read-input.js';
 
-const { sessionKey, idempotencyKey, message, agentId, extraSystemPrompt, queueMode } = METHODS['chat.send'].params.shape;
+const { sessionKey, idempotencyKey, message, agentId, extraSystemPrompt, queueMode, on_client_disconnect } = METHODS['chat.send'].params.shape;
 const SendBody = z.object({
   sessionKey: sessionKey.optional(),
   message,
@@ -14,6 +14,7 @@ const SendBody = z.object({
   agentId,
   extraSystemPrompt,
   queueMode,
+  on_client_disconnect,
   owner: z.string().min(1).max(256).optional(),
   timeoutMs: z.number().int().min(1_000).max(3_600_000).optional(),
 });
@@ -27,13 +28,18 @@ export class ChatController {
   @HttpCode(202)
   async send(@Body() body: unknown, @Headers() headers: Record<string, string | undefined>, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
-    const input = readInput(SendBody, body);
+    const { on_client_disconnect: onDisconnect, ...input } = readInput(SendBody, body);
     if (input.extraSystemPrompt !== undefined) requireScope(principal, SCOPES.admin);
     const headerKey = idempotencyKeyOf(headers);
     if (headerKey !== undefined && input.idempotencyKey !== undefined && headerKey !== input.idempotencyKey) {
       throw plexusError('INVALID_REQUEST', { message: 'Idempotency-Key and idempotencyKey differ', details: { issues: [{ path: '/idempotencyKey' }] } });
     }
     const key = input.idempotencyKey ?? headerKey;
-    return this.services.mesh.call(routing.acceptMessage, principal.tenant, defined({ ...input, idempotencyKey: key }), { principal });
+    const accepted = await this.services.mesh.call(routing.acceptMessage, principal.tenant, defined({ ...input, idempotencyKey: key }), { principal });
+    if (accepted.status !== 'done' && onDisconnect !== 'continue') {
+      const { sessionKey: canonical, runId } = accepted;
+      this.services.watchedRuns.started({ principal, owner: input.owner ?? principal.user ?? '', sessionKey: canonical, runId, via: 'stream' });
+    }
+    return accepted;
   }
 }

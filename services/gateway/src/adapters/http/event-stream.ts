@@ -16,6 +16,7 @@ export class EventStream implements SessionSink {
   private readonly gone = new AbortController();
   private pending: string[] | undefined = [];
   private heartbeat: NodeJS.Timeout | undefined;
+  private ended = false;
 
   constructor(
     private readonly response: ServerResponse,
@@ -31,15 +32,15 @@ export class EventStream implements SessionSink {
     return this.gone.signal;
   }
 
-  /** Sends the head and everything that waits. `onClosed` is called once, also when the client went before this. */
-  start(onClosed: () => void): void {
+  /** Sends the head and everything that waits. `onClosed` is called once, also when the client went before this; `byUs`: the client did not. */
+  start(onClosed: (byUs: boolean) => void): void {
     if (this.signal.aborted) {
-      onClosed();
+      onClosed(this.ended);
       return;
     }
     this.signal.addEventListener('abort', () => {
       clearInterval(this.heartbeat);
-      onClosed();
+      onClosed(this.ended);
     });
     this.response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
@@ -66,6 +67,7 @@ export class EventStream implements SessionSink {
   /** Ends a started stream: nothing is written any more, and the client is told that this was all. */
   end(): void {
     if (this.signal.aborted) return;
+    this.ended = true;
     this.gone.abort();
     const cut = setTimeout(() => this.response.destroy(), FLUSH_MS);
     this.response.once('close', () => clearTimeout(cut));

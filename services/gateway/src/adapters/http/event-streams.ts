@@ -21,14 +21,14 @@ export class EventStreams {
     return new EventStream(response, credential, this.options);
   }
 
-  /** Starts a prepared stream. `onClosed` is called once, when it has ended or its client has gone. */
-  start(stream: EventStream, onClosed: () => void): void {
+  /** Starts a prepared stream. `onClosed` is called once, when it has ended (`byUs`) or its client has gone. */
+  start(stream: EventStream, onClosed: (byUs: boolean) => void): void {
     this.open.add(stream);
     this.metrics.opened();
-    stream.start(() => {
+    stream.start((byUs) => {
       this.open.delete(stream);
       this.metrics.closed();
-      onClosed();
+      onClosed(byUs);
     });
   }
 

@@ -2,6 +2,7 @@ import type { Bus } from '@plexus/bus';
 import type { Authenticator } from '../../application/authenticator.js';
 import type { MethodServices } from '../../application/methods/method-context.js';
 import type { SessionArchive } from '../../application/ports.js';
+import type { Watchers } from '../../application/watch/watchers.js';
 import type { EventStreams } from './event-streams.js';
 
 /** Injection token of {@link HttpServices}. */
@@ -14,4 +15,5 @@ export interface HttpServices extends MethodServices {
   readonly epochOf: (vmId: string) => number;
   readonly bus: Pick<Bus, 'publishRaw' | 'kv'>;
   readonly streams: EventStreams;
+  readonly watchers: Watchers;
 }

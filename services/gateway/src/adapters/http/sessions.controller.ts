@@ -91,15 +91,22 @@ export class SessionsController {
     const lastEventId = asked === undefined || asked === '' ? undefined : readInput(EventId, asked);
     if (!this.services.health().ready) throw plexusError('UNAVAILABLE');
 
-    const { mesh, sessions: feed, archive, epochOf, streams, authenticator } = this.services;
+    const { mesh, sessions: feed, archive, epochOf, streams, authenticator, watchers, watchedRuns } = this.services;
     const stream = streams.prepare(reply.raw, credential);
-    const stop = await followSession({ mesh, feed, archive, epochOf }, principal, sessionKey, lastEventId, stream, stream.signal, owner);
+    const following = await followSession({ mesh, feed, archive, epochOf }, principal, sessionKey, lastEventId, stream, stream.signal, owner);
     // Questions were asked and waited for since the guard looked.
     if (authenticator.isWithdrawn(credential)) {
-      stop();
+      following.stop();
       throw plexusError('UNAUTHENTICATED', { message: 'the bearer token was revoked' });
     }
+    const { tenant, user = '' } = principal;
+    const session = { owner: owner ?? user, sessionKey: following.sessionKey };
+    const stopWatching = watchers.addStream({ tenant, user, ...session });
     reply.hijack();
-    streams.start(stream, stop);
+    streams.start(stream, (byUs) => {
+      following.stop();
+      stopWatching();
+      if (!byUs) watchedRuns.left({ tenant, user, kind: 'stream', session });
+    });
   }
 }

@@ -77,7 +77,7 @@ export class ClientEndpoint implements ClientSocketEvents {
     return new RequestDispatcher(connection, this.services, { maxRequests: this.options.maxRequests }, this.traced, this.log);
   }
 
-  onClosed(socket: ClientSocket, connection: ClientConnection | undefined, code: number): void {
+  onClosed(socket: ClientSocket, connection: ClientConnection | undefined, code: number, byUs: boolean): void {
     this.sockets.delete(socket);
     this.metrics.closed('client', code);
     if (connection === undefined) {
@@ -86,6 +86,8 @@ export class ClientEndpoint implements ClientSocketEvents {
     }
     this.connections.remove(connection);
     this.inboxes.leave(connection);
+    const { tenant, user } = connection.principal;
+    if (!byUs && user !== undefined) this.services.watchedRuns.left({ tenant, user, kind: 'socket' });
   }
 
   onFrames(direction: 'received' | 'sent'): void {

@@ -21,7 +21,8 @@ export interface ClientSocketOptions {
 /** What happens to a socket, for whoever keeps the books. */
 export interface ClientSocketEvents {
   onOpen(connection: ClientConnection): RequestDispatcher;
-  onClosed(socket: ClientSocket, connection: ClientConnection | undefined, code: number): void;
+  /** `byUs`: this side closed it; otherwise the peer went away. */
+  onClosed(socket: ClientSocket, connection: ClientConnection | undefined, code: number, byUs: boolean): void;
   onFrames(direction: 'received' | 'sent'): void;
 }
 
@@ -196,12 +197,13 @@ export class ClientSocket implements ClientWire {
   }
 
   private finish(code: number): void {
+    const byUs = this.phase === 'closed';
     this.phase = 'closed';
     clearTimeout(this.handshakeTimer);
     this.outbound.close();
     this.early.length = 0;
     this.dispatcher?.stop();
-    this.events.onClosed(this, this.connection, code);
+    this.events.onClosed(this, this.connection, code, byUs);
   }
 }
 

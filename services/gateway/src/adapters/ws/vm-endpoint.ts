@@ -7,7 +7,7 @@ import type { VmServices } from '../../application/vm/vm-ports.js';
 import type { SocketMetrics } from './client-endpoint.js';
 import { refuseUpgrade } from './refuse-upgrade.js';
 import { SERVER_OPTIONS } from './ws-internals.js';
-import { VmSocket, type VmSocketEvents } from './vm-socket.js';
+import { VmSocket, type VmSocketEvents, type VmSocketOptions } from './vm-socket.js';
 
 /** The VM protocol on `/ws/vm`. */
 export class VmEndpoint implements VmSocketEvents {
@@ -18,7 +18,7 @@ export class VmEndpoint implements VmSocketEvents {
   constructor(
     private readonly connections: VmConnections,
     private readonly services: VmServices,
-    private readonly options: { readonly authMs: number; readonly maxSockets: number },
+    private readonly options: VmSocketOptions & { readonly maxSockets: number },
     private readonly metrics: SocketMetrics,
   ) {}
 
@@ -34,7 +34,7 @@ export class VmEndpoint implements VmSocketEvents {
     this.server.handleUpgrade(request, socket, head, (ws) => {
       this.metrics.opened('vm');
       const identity = { userId: query.get('user_id') || undefined, ticket: query.get('ticket') || undefined };
-      this.sockets.add(new VmSocket(ws, identity, this.connections, this.services, this.options.authMs, this));
+      this.sockets.add(new VmSocket(ws, identity, this.connections, this.services, this.options, this));
     });
   }
 

@@ -6,6 +6,13 @@ import type { VmConnections } from '../../application/vm/vm-connections.js';
 import type { VmServices, VmWire } from '../../application/vm/vm-ports.js';
 import { setMaxPayload } from './ws-internals.js';
 
+export interface VmSocketOptions {
+  readonly authMs: number;
+  readonly frameBytes: number;
+  readonly framesPerSecond: number;
+  readonly frameBurst: number;
+}
+
 export interface VmSocketEvents {
   onClosed(socket: VmSocket, code: number): void;
   onFrames(direction: 'received' | 'sent'): void;
@@ -28,7 +35,7 @@ export class VmSocket implements VmWire {
   private connection: VmConnection | undefined;
   private readonly early: string[] = [];
   private readonly bad = new BadFrameBudget();
-  private readonly rate = new TokenBucket();
+  private readonly rate: TokenBucket;
   private readonly gone = new AbortController();
   private readonly authTimer: NodeJS.Timeout;
   private rateTimer: NodeJS.Timeout | undefined;
@@ -39,10 +46,11 @@ export class VmSocket implements VmWire {
     private readonly query: { readonly userId: string | undefined; readonly ticket: string | undefined },
     private readonly connections: VmConnections,
     private readonly services: VmServices,
-    authMs: number,
+    private readonly options: VmSocketOptions,
     private readonly events: VmSocketEvents,
   ) {
-    this.authTimer = setTimeout(() => this.close(CLOSE_CODES.handshakeTimeout), authMs);
+    this.rate = new TokenBucket(options.framesPerSecond, options.frameBurst);
+    this.authTimer = setTimeout(() => this.close(CLOSE_CODES.handshakeTimeout), options.authMs);
     ws.on('message', (data, binary) => this.receive(data, binary));
     ws.on('pong', () => {
       this.awaitingPong = false;
@@ -132,7 +140,7 @@ export class VmSocket implements VmWire {
   }
 
   private receiveFrame(text: string, withinRate = true): void {
-    const frame = decodeVmFrame(text);
+    const frame = decodeVmFrame(text, { maxBytes: this.options.frameBytes });
     if (!withinRate) {
       const numbered = frame.ok && (frame.value as { fseq?: number }).fseq !== undefined;
       if (!numbered) {
@@ -178,7 +186,7 @@ export class VmSocket implements VmWire {
       this.close(close);
       return;
     }
-    setMaxPayload(this.ws, LIMITS.frameBytes);
+    setMaxPayload(this.ws, this.options.frameBytes);
     this.send(JSON.stringify(initFrame(admitted.value)));
     this.phase = 'open';
     this.connection = this.connections.add(admitted.value, this);

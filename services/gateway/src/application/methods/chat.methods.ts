@@ -28,6 +28,11 @@ export const chatMethods: ChatMethods = {
       ...(params.owner === undefined ? {} : { owner: params.owner }),
     });
     const { runId, sessionKey } = accepted;
+    if (accepted.status !== 'done' && params.on_client_disconnect !== 'continue') {
+      const { principal } = call.connection;
+      const owner = params.owner ?? principal.user ?? '';
+      call.services.watchedRuns.started({ principal, owner, sessionKey, runId, via: 'socket', starter: call.connection });
+    }
     if (accepted.status === 'accepted') return { runId, sessionKey, status: 'started' };
     if (accepted.status === 'in_flight' || accepted.run === undefined) return { runId, sessionKey, status: 'in_flight' };
     return { sessionKey, ...outcomeOf(accepted.run) };

@@ -5,6 +5,7 @@ import type { Connections } from '../connections.js';
 import type { InboxFeeds } from '../inbox-feeds.js';
 import type { Mesh, Tenants } from '../ports.js';
 import type { SessionFeed } from '../session-feed.js';
+import type { WatchedRuns } from '../watch/watched-runs.js';
 
 /** What handlers of methods work with; one per process. */
 export interface MethodServices {
@@ -13,6 +14,8 @@ export interface MethodServices {
   readonly connections: Connections;
   readonly sessions: SessionFeed;
   readonly inboxes: InboxFeeds;
+  /** Runs that are cancelled when nobody watches them any more. */
+  readonly watchedRuns: WatchedRuns;
   readonly version: string;
   /** Wall clock, ms. */
   readonly now: () => number;
