@@ -102,13 +102,51 @@ describe('a run', () => {
     expect(events()).toMatchObject([{ type: 'text_chunk' }, { type: 'execution_error', ...expected }]);
   });
 
-  it('ends as cancelled at once, even if the agent does not react', async () => {
-    const { dependencies, events } = bench(hanging);
+  it('ends as cancelled 15 s after the cancel even if the agent does not react, and not before', async () => {
+    const { dependencies, clock, events } = bench(hanging);
     const stop = new AbortController();
     const running = executeRun(orderOf(), dependencies, stop.signal);
-    setImmediate(() => stop.abort(new RunCancelled('user')));
+    await clock.advance(0);
+    stop.abort(new RunCancelled('user'));
+    await clock.advance(14_999);
+    expect(events()).toHaveLength(1);
+    await clock.advance(1);
     await running;
     expect(events().at(-1)).toEqual({ seq: 2, type: 'execution_complete', content: 'begun', cancelled: true });
+    expect(clock.pending).toBe(0);
+  });
+
+  it('keeps what the agent still says while it stops', async () => {
+    const stop = new AbortController();
+    const { dependencies, events } = bench(async function* (signal) {
+      yield { type: 'tool_start', callId: 'c', toolName: 't', input: {} };
+      stop.abort(new RunCancelled('user'));
+      yield { type: 'tool_end', callId: 'c', toolName: 't', result: 'kept', isError: false };
+      throw signal.reason;
+    });
+    await executeRun(orderOf(), dependencies, stop.signal);
+    expect(events().map(({ type, result, cancelled }) => [type, result ?? cancelled])).toEqual([
+      ['tool_call_start', undefined],
+      ['tool_call_complete', 'kept'],
+      ['execution_complete', true],
+    ]);
+  });
+
+  it('takes no longer than the session allows, unless the message says how long it may be silent', async () => {
+    const limited = { ...session, session_config: { timeout_seconds: 30 } } as StartSessionData;
+    const { dependencies, clock, fence, events } = bench(hanging);
+    const running = executeRun(orderOf({}, { session: limited }), dependencies, never);
+    await clock.advance(30_000);
+    await running;
+    expect(events().at(-1)).toMatchObject({ type: 'execution_error', code: 'RUN_TIMEOUT', error: expect.stringContaining('30 s') });
+    fence.answered(clock.monotonic());
+    const silent = executeRun(orderOf({ timeout_ms: 60_000 }, { session: limited }), dependencies, never);
+    await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(59_999);
+    expect(events()).toHaveLength(3);
+    await clock.advance(1);
+    await silent;
+    expect(clock.pending).toBe(0);
   });
 
   it('has no end when the process stops: the next incarnation gets it', async () => {

@@ -1,13 +1,16 @@
 import { AbortedError, type Clock, PlexusError, timeout } from '@plexus/kernel';
-import { historyText, type StartSessionData, type Usage } from '@plexus/vm-protocol';
+import { historyText, type ModelEndpointOffer, type StartSessionData, type Usage } from '@plexus/vm-protocol';
 import type { EarlierRun, UserMessage } from '../domain/journal-state.js';
 import type { Fence } from './fence.js';
-import { AgentFailure, type AgentPiece, type AgentSession, type AgentTurn, type Log } from './ports.js';
+import { AgentFailure, type AgentPiece, type AgentSession, type AgentTurn, type Log, type SealedEndpoint } from './ports.js';
 import { RunEmitter } from './run-emitter.js';
 import type { Uplink } from './uplink.js';
 
 /** Silence of an agent that ends its run, unless the message says otherwise. */
 const DEFAULT_SILENCE_MS = 600_000;
+
+/** After a cancel an agent has so long to stop; then the run has its end anyway. */
+const CANCEL_MS = 15_000;
 
 /** Reason of an abort that ends the run; any other abort leaves it without an end, for the next incarnation. */
 export class RunCancelled extends AbortedError {}
@@ -22,6 +25,8 @@ export interface RunOrder {
   readonly earlier?: EarlierRun;
   /** The next further message for this run, once each; undefined = none for now. */
   readonly nextSteer?: () => string | undefined;
+  /** The process ends: nothing is waited for any more. */
+  readonly shutdown?: AbortSignal;
 }
 
 export interface RunDependencies {
@@ -33,20 +38,31 @@ export interface RunDependencies {
 }
 
 /** Puts the turn together from the session's settings and the message's own. */
-export function turnOf({ session, message, runId }: Pick<RunOrder, 'session' | 'message' | 'runId'>): AgentTurn {
+export function turnOf({
+  session,
+  message,
+  runId,
+  lastSeq = 0,
+  earlier,
+}: Pick<RunOrder, 'session' | 'message' | 'runId' | 'earlier'> & { readonly lastSeq?: number }): AgentTurn {
   const { agent_config: settings } = session;
   const { metadata, history } = message.data;
-  const offer = metadata.model_endpoint ?? undefined;
+  const boxed = (offer: ModelEndpointOffer): SealedEndpoint => ({ offer, boxName: `${session.session_id}/${runId}/${offer.provider}` });
+  const fallbacks = (metadata.model_endpoints_fallback ?? []).map(({ model, provider, sealed, fault }) => ({
+    model,
+    ...(provider !== undefined && { endpoint: boxed({ provider, sealed, fault }) }),
+  }));
   const systemPrompt = [metadata.system_prompt ?? settings.system_prompt, metadata.extra_system_prompt].filter((part) => part).join('\n\n');
   return {
     sessionId: session.session_id,
     runId,
-    resume: metadata.resume ?? false,
+    resume: metadata.resume === true || lastSeq > 0 || earlier !== undefined,
     message: message.data.message,
     history: history.map((one) => ({ role: one.role, text: historyText(one) })),
     ...(systemPrompt && { systemPrompt }),
     model: metadata.model ?? settings.model ?? undefined,
-    ...(offer && { endpoint: { offer, boxName: `${session.session_id}/${runId}/${offer.provider}` } }),
+    ...(metadata.model_endpoint && { endpoint: boxed(metadata.model_endpoint) }),
+    ...(fallbacks.length > 0 && { fallbacks }),
     temperature: settings.temperature ?? undefined,
     maxTokens: settings.max_tokens ?? undefined,
   };
@@ -63,11 +79,12 @@ export function firstRunSeq({ message, lastSeq, earlier }: Pick<RunOrder, 'messa
  * emits none and the next incarnation gets the run. Never throws.
  */
 export async function executeRun(order: RunOrder, dependencies: RunDependencies, signal: AbortSignal): Promise<void> {
-  const { uplink, log } = dependencies;
+  const { uplink, log, clock } = dependencies;
   const { metadata } = order.message.data;
   const nextSeq = firstRunSeq(order);
   const emitter = new RunEmitter(uplink, { sessionId: order.session.session_id, runId: order.runId, nextSeq, traceparent: metadata.traceparent });
   const ids = { sessionId: order.session.session_id, runId: order.runId };
+  const limit = limitOf(order, clock);
   try {
     // A run that is known to have begun may have said something already.
     if (metadata.resume || nextSeq > 1) await emitter.reset();
@@ -76,11 +93,23 @@ export async function executeRun(order: RunOrder, dependencies: RunDependencies,
       await emitter.repeatEnd(order.earlier.end);
       return;
     }
-    const usage = await converse(order, dependencies, emitter, signal);
+    const usage = await converse(order, dependencies, emitter, AbortSignal.any([signal, limit.signal]));
     await emitter.complete(usage && { usage });
   } catch (error) {
-    await endFor(error, emitter, signal, log, ids);
+    await endFor(limit.signal.aborted ? limit.signal.reason : error, emitter, signal, log, ids);
+  } finally {
+    limit.cancel();
   }
+}
+
+/** The time that a run of the session may take in all. A message that says how long it may be silent has that limit instead. */
+function limitOf({ session, message }: RunOrder, clock: Clock): { readonly signal: AbortSignal; cancel(): void } {
+  const stop = new AbortController();
+  const seconds = session.session_config?.timeout_seconds;
+  if (!seconds || message.data.metadata.timeout_ms !== undefined) return { signal: stop.signal, cancel: () => undefined };
+  const why = new AgentFailure('RUN_TIMEOUT', `The run took longer than ${seconds} s, which is the limit of this session, so it was ended.`);
+  const timer = clock.setTimeout(() => stop.abort(why), seconds * 1_000);
+  return { signal: stop.signal, cancel: () => timer.cancel() };
 }
 
 /** The turns of a run: the message, then each further one that came meanwhile, with what was said before as its history. */
@@ -110,23 +139,68 @@ async function answer(
   signal: AbortSignal,
 ): Promise<Usage | undefined> {
   const silenceMs = order.message.data.metadata.timeout_ms ?? DEFAULT_SILENCE_MS;
-  let usage: Usage | undefined;
   await fence.open(signal);
   const stop = new AbortController();
-  const pieces = agent.run(turn, AbortSignal.any([signal, stop.signal]))[Symbol.asyncIterator]();
+  const pieces = new Pieces(agent.run(turn, AbortSignal.any([signal, stop.signal])), emitter);
   try {
     for (;;) {
       await uplink.room(signal);
       // Waiting here, not in the agent: a run ends in time even if its agent does not react.
-      const next = await timeout(pieces.next(), silenceMs, { signal, clock, code: 'RUN_TIMEOUT', what: 'agent' });
-      if (next.done) return usage;
-      if (next.value.type === 'usage') usage = next.value.usage;
-      else await emit(next.value, emitter);
+      if (!(await timeout(pieces.next(), silenceMs, { signal, clock, code: 'RUN_TIMEOUT', what: 'agent' }))) return pieces.usage;
     }
+  } catch (error) {
+    if (signal.reason instanceof RunCancelled) await pieces.drain(CANCEL_MS, clock, order.shutdown);
+    throw error;
   } finally {
     stop.abort(new AbortedError('the run is over'));
-    // Not awaited: an agent that hangs must not hold the run. What it still throws is of no interest.
-    pieces.return?.().catch(() => undefined);
+    pieces.leave();
+  }
+}
+
+/** What an agent says, one piece after the other into the emitter. */
+class Pieces {
+  usage: Usage | undefined;
+  private readonly iterator: AsyncIterator<AgentPiece>;
+  private waiting: Promise<boolean> | undefined;
+  private left = false;
+
+  constructor(
+    pieces: AsyncIterable<AgentPiece>,
+    private readonly emitter: RunEmitter,
+  ) {
+    this.iterator = pieces[Symbol.asyncIterator]();
+  }
+
+  /** Emits the next piece; false when there is none. One that is waited for already is not asked for again. */
+  next(): Promise<boolean> {
+    this.waiting ??= this.take().finally(() => {
+      this.waiting = undefined;
+    });
+    return this.waiting;
+  }
+
+  /** After a cancel: what the agent still says while it stops, for a bounded time. */
+  async drain(ms: number, clock: Clock, shutdown?: AbortSignal): Promise<void> {
+    const rest = async (): Promise<void> => {
+      while (await this.next());
+    };
+    // How it stops, or that it does not, changes nothing: the run is cancelled.
+    await timeout(rest(), ms, { clock, signal: shutdown, what: 'agent' }).catch(() => undefined);
+  }
+
+  /** Not awaited: an agent that hangs must not hold the run. What it still says or throws is of no interest. */
+  leave(): void {
+    this.left = true;
+    this.waiting?.catch(() => undefined);
+    this.iterator.return?.().catch(() => undefined);
+  }
+
+  private async take(): Promise<boolean> {
+    const next = await this.iterator.next();
+    if (next.done || this.left) return false;
+    if (next.value.type === 'usage') this.usage = next.value.usage;
+    else await emit(next.value, this.emitter);
+    return true;
   }
 }
 

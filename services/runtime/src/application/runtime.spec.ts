@@ -2,7 +2,7 @@ import { FakeClock } from '@plexus/kernel';
 import { decodeMeshFrame, FrameSender } from '@plexus/vm-protocol';
 import { type CommandFrame, type JournalEntry, JournalState } from '../domain/journal-state.js';
 import { Fence } from './fence.js';
-import type { Agent } from './ports.js';
+import type { AgentSession } from './ports.js';
 import { Runtime } from './runtime.js';
 import { Uplink } from './uplink.js';
 
@@ -15,14 +15,14 @@ interface Said {
   code?: string;
 }
 
-const echo: Agent = {
+const echo: AgentSession = {
   async *run({ message }) {
     yield { type: 'text', text: message };
   },
 };
 
 /** A runtime over the state of a journal; `take` commits and carries out commands, `said` is what goes to the mesh. */
-function runtimeOf(agent: Agent = echo, ...journal: JournalEntry[]): { runtime: Runtime; take: (...frames: object[]) => void; said: () => Said[] } {
+function runtimeOf(agent: AgentSession = echo, ...journal: JournalEntry[]): { runtime: Runtime; take: (...frames: object[]) => void; said: () => Said[] } {
   const state = new JournalState();
   for (const entry of journal) state.apply(entry);
   const sender = new FrameSender();

@@ -26,7 +26,7 @@ export class Session {
   private readonly queue = new BoundedQueue<QueuedRun>(LIMITS.queuedMessagesPerSession);
   private readonly waiting = new Map<string, QueuedRun>();
   private current: CurrentRun | undefined;
-  private stopping = false;
+  private readonly shutdown = new AbortController();
 
   constructor(
     private data: StartSessionData,
@@ -91,7 +91,7 @@ export class Session {
 
   /** Stops without writing ends: the runs belong to the next incarnation. */
   async abandon(): Promise<void> {
-    this.stopping = true;
+    this.shutdown.abort();
     this.current?.stop.abort(new Error('the runtime stops'));
     await this.current?.done;
     await this.closeAgent('the runtime stops');
@@ -106,17 +106,19 @@ export class Session {
   }
 
   private startNext(): void {
-    if (this.current || this.stopping) return;
+    if (this.current || this.shutdown.signal.aborted) return;
     const run = this.queue.shift();
     if (!run) return;
     this.waiting.delete(run.runId);
     const stop = new AbortController();
     if (run.cancelled) stop.abort(new RunCancelled('cancelled before it began'));
-    const done = executeRun({ ...run, session: this.data }, { ...this.dependencies, agent: this.agent }, stop.signal).finally(() => {
-      this.current = undefined;
-      if (!this.stopping) this.onRunEnd();
-      this.startNext();
-    });
+    const done = executeRun({ ...run, session: this.data, shutdown: this.shutdown.signal }, { ...this.dependencies, agent: this.agent }, stop.signal).finally(
+      () => {
+        this.current = undefined;
+        if (!this.shutdown.signal.aborted) this.onRunEnd();
+        this.startNext();
+      },
+    );
     this.current = { runId: run.runId, stop, done };
   }
 }

@@ -1,0 +1,151 @@
+import type { Clock } from '@plexus/kernel';
+import type { StartSessionData } from '@plexus/vm-protocol';
+import { toolPolicy, toolRulesOf } from '../../domain/tool-policy.js';
+import type { ContextPort } from '../context/index.js';
+import type { Fence } from '../fence.js';
+import {
+  type Agent,
+  AgentFailure,
+  type AgentPiece,
+  type AgentSession,
+  type AgentTurn,
+  type Log,
+  type SnapshotBody,
+  type Tool,
+  type ToolSource,
+} from '../ports.js';
+import type { Checkpoint, CheckpointStore, Shown } from './checkpoint.js';
+import { LoopState } from './loop-state.js';
+import { LoopTurn } from './loop-turn.js';
+import { snapshotOf } from './snapshot-body.js';
+
+/** Model calls for one message, unless the session says otherwise. */
+const DEFAULT_MAX_TURNS = 100;
+
+/** What a session keeps on its disk and in its window. */
+export interface SessionResources {
+  readonly checkpoints: CheckpointStore;
+  /** What an earlier process left. */
+  readonly found?: Checkpoint;
+  /** Folder of the tools; exists. */
+  readonly workspace: string;
+  readonly window: ContextPort;
+  /** Files about the conversation, for people and for other programs. */
+  readonly memory?: { save(checkpoint: Checkpoint): Promise<void>; read(): Promise<unknown> };
+}
+
+export interface LoopDependencies {
+  readonly model: Agent;
+  readonly sources: readonly ToolSource[];
+  /** Called once a session, before its first run. */
+  readonly open: (data: StartSessionData) => Promise<SessionResources>;
+  readonly fence: Fence;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Opened {
+  readonly resources: SessionResources;
+  readonly state: LoopState;
+}
+
+/** A conversation with an agent that may use tools. */
+export class LoopSession implements AgentSession {
+  private opened: Promise<Opened> | undefined;
+  private changed = false;
+
+  constructor(
+    private data: StartSessionData,
+    private readonly dependencies: LoopDependencies,
+  ) {}
+
+  update(data: StartSessionData): void {
+    this.data = data;
+  }
+
+  async *run(turn: AgentTurn, signal: AbortSignal): AsyncGenerator<AgentPiece> {
+    const { resources, state } = await this.open();
+    const { clock, fence, log, model } = this.dependencies;
+    const isNew = state.begin(turn);
+    this.changed = true;
+    yield* replayOf(state.turn.shown);
+    if (state.turn.usage) yield { type: 'usage', usage: state.turn.usage };
+    if (state.turn.done) return;
+    const tools = await this.tools();
+    const maxTurns = this.data.session_config.max_turns ?? DEFAULT_MAX_TURNS;
+    const save = (): Promise<void> => this.save(resources, state);
+    yield* new LoopTurn({ turn, state, window: resources.window, workspace: resources.workspace, model, tools, maxTurns, save, clock, fence, log }).run(
+      isNew,
+      signal,
+    );
+  }
+
+  async snapshot(): Promise<SnapshotBody | undefined> {
+    if (!this.changed || !this.opened) return undefined;
+    this.changed = false;
+    const { resources, state } = await this.opened;
+    return snapshotOf(state.checkpoint(resources.window.state()), await resources.memory?.read());
+  }
+
+  private open(): Promise<Opened> {
+    this.opened ??= this.load();
+    return this.opened;
+  }
+
+  private async load(): Promise<Opened> {
+    try {
+      const resources = await this.dependencies.open(this.data);
+      return { resources, state: new LoopState(resources.found) };
+    } catch (error) {
+      // The next message tries again.
+      this.opened = undefined;
+      this.dependencies.log('error', 'the folder of a session cannot be used', { sessionId: this.data.session_id, error });
+      throw new AgentFailure('INTERNAL', 'The folder of this session cannot be read or written; the log of the runtime has the cause.', { cause: error });
+    }
+  }
+
+  private async save({ checkpoints, window, memory }: SessionResources, state: LoopState): Promise<void> {
+    this.changed = true;
+    const checkpoint = state.checkpoint(window.state());
+    try {
+      await checkpoints.save(checkpoint);
+      if (state.turn.done) await memory?.save(checkpoint);
+    } catch (error) {
+      // Going on without it could call a tool twice after a restart.
+      this.dependencies.log('error', 'a checkpoint cannot be written', { sessionId: this.data.session_id, error });
+      throw new AgentFailure('INTERNAL', 'The state of this session cannot be written to its folder; the log of the runtime has the cause.', { cause: error });
+    }
+  }
+
+  /** The tools of the session by name. Of two with one name the first source's counts. */
+  private async tools(): Promise<ReadonlyMap<string, Tool>> {
+    const isAllowed = toolPolicy(toolRulesOf(this.data.agent_config));
+    const tools = new Map<string, Tool>();
+    for (const source of this.dependencies.sources) {
+      for (const tool of await this.toolsFrom(source)) if (isAllowed(tool.name) && !tools.has(tool.name)) tools.set(tool.name, tool);
+    }
+    return tools;
+  }
+
+  private async toolsFrom(source: ToolSource): Promise<readonly Tool[]> {
+    try {
+      return await source.tools(this.data);
+    } catch (error) {
+      this.dependencies.log('error', 'a source of tools failed, its tools are left out', { sessionId: this.data.session_id, error });
+      return [];
+    }
+  }
+}
+
+/** What was shown of a turn before, in its order. The calls keep their ids: a reader that has seen them knows them. */
+function* replayOf(shown: readonly Shown[]): Generator<AgentPiece> {
+  for (const one of shown) {
+    if (one.type === 'text') {
+      yield one;
+      continue;
+    }
+    const { callId, toolName, input, result, isError = false } = one;
+    yield { type: 'tool_start', callId, toolName, input };
+    if (result !== undefined) yield { type: 'tool_end', callId, toolName, result, isError };
+  }
+}
