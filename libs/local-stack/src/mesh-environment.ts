@@ -68,11 +68,11 @@ function ownSettings(service: ServiceName | ChannelProcess, mesh: MeshAddresses,
         DATABASE_URL: mesh.databaseUrl,
         VM_TOKEN_SECRET_FILE: mesh.paths.vmTokenSecret,
         CONTROL_PLANE_WS: `ws://127.0.0.1:${mesh.gatewayPort}/ws/vm`,
-        ...(env.PLEXUS_MASTER_KEY ? { PLEXUS_MASTER_KEY: env.PLEXUS_MASTER_KEY } : { PLEXUS_MASTER_KEY_FILE: mesh.paths.masterKey }),
+        ...masterKey(mesh, env),
       };
     case 'memory':
       // Whoever starts a mesh with one command has no migration job; the service applies its own under a lock.
-      return { MEMORY_DATABASE_URL: mesh.memoryDatabaseUrl, MEMORY_MIGRATE: env.MEMORY_MIGRATE ?? '1' };
+      return { MEMORY_DATABASE_URL: mesh.memoryDatabaseUrl, MEMORY_MIGRATE: env.MEMORY_MIGRATE ?? '1', ...masterKey(mesh, env) };
     case 'routing':
     case 'push':
       return { DATABASE_URL: mesh.databaseUrl };
@@ -80,4 +80,9 @@ function ownSettings(service: ServiceName | ChannelProcess, mesh: MeshAddresses,
       // On a machine of one person whoever writes the configuration may reach everything anyway.
       return { CHANNEL_PRIVATE_HOSTS: env.CHANNEL_PRIVATE_HOSTS ?? '*' };
   }
+}
+
+/** Seals what the scheduler keeps of users, and wraps memory's keys of tenants. */
+function masterKey(mesh: MeshAddresses, env: Environment): Environment {
+  return env.PLEXUS_MASTER_KEY ? { PLEXUS_MASTER_KEY: env.PLEXUS_MASTER_KEY } : { PLEXUS_MASTER_KEY_FILE: mesh.paths.masterKey };
 }

@@ -42,6 +42,23 @@ export const memoryConfig = z.object({
   MEMORY_EMBEDDING_MAX_BATCH: z.coerce.number().int().min(1).max(2_048).default(64).describe('Most texts of one request; some servers take 32.'),
   MEMORY_EMBEDDING_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(4).describe('Requests at a time; 1 for Ollama.'),
   MEMORY_EMBEDDING_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(30_000).describe('Time limit of one request. Queries wait 300 ms.'),
+  PLEXUS_MASTER_KEY: z.string().optional().describe('Wraps the keys of tenants at rest; production refuses none and weak ones. Prefer the file.'),
+  PLEXUS_MASTER_KEY_FILE: z.string().min(1).optional().describe('File with the same; wins over the variable.'),
+  PLEXUS_MASTER_KEY_PREVIOUS_FILE: z.string().min(1).optional().describe('File with the master key used before: what it wrapped is wrapped anew at the start.'),
+  MEMORY_SESSION_WINDOW_TOKENS: z.coerce
+    .number()
+    .int()
+    .min(1_000)
+    .max(100_000_000)
+    .optional()
+    .describe('Context window that sessions are flushed and compacted for where nobody names one; 200000 unless given.'),
+  MEMORY_SESSION_RETENTION_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(36_500)
+    .default(90)
+    .describe('How long messages are kept after they have left the context. What became memories stays.'),
   PLEXUS_EMBEDDED: flag.describe('1: part of a mesh that one command started and that nobody administrates.'),
 });
 export type MemoryConfig = z.output<typeof memoryConfig>;

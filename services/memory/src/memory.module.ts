@@ -4,11 +4,16 @@ import { OutboxRelay } from '@plexus/database';
 import { ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
 import { Embedders } from './adapters/embedding/embedders.js';
+import { ArchiveController } from './adapters/nats/archive.controller.js';
 import { EmbedCommandsController } from './adapters/nats/embed-commands.controller.js';
 import { ErasureController } from './adapters/nats/erasure.controller.js';
 import { MemoriesController } from './adapters/nats/memories.controller.js';
+import { PurgeWaitingWrites } from './adapters/nats/waiting-writes.js';
 import { WriteCommandsController } from './adapters/nats/write-commands.controller.js';
 import { PostgresEmbeddingStore } from './adapters/postgres/embedding-store.js';
+import { PostgresImportStage } from './adapters/postgres/import-stage.js';
+import { PostgresMemoryArchive } from './adapters/postgres/memory-archive.js';
+import { PostgresMemoryPurger } from './adapters/postgres/memory-purger.js';
 import { PostgresMemoryReader } from './adapters/postgres/memory-reader.js';
 import { PostgresMemoryRetention } from './adapters/postgres/memory-retention.js';
 import { type EncodeJobs, type EncodeWritten, PostgresMemoryWriter } from './adapters/postgres/memory-writer.js';
@@ -20,14 +25,18 @@ import { VectorTables } from './adapters/postgres/vector-tables.js';
 import { EmbedMemories } from './application/embed-memories.js';
 import { EmbeddingModels } from './application/embedding-models.js';
 import { EmbeddingQueue } from './application/embedding-queue.js';
+import { ExportMemories } from './application/export-memories.js';
+import { ImportMemories } from './application/import-memories.js';
 import { isEndpointAway, KeepEmbeddings } from './application/keep-embeddings.js';
+import { PurgeMemories } from './application/purge-memories.js';
 import { ReadMemories } from './application/read-memories.js';
 import { SearchMemories } from './application/search-memories.js';
 import { SweepMemories } from './application/sweep-memories.js';
 import { WriteMemory } from './application/write-memory.js';
 import { embedderSettings, mayMigrate, type memoryConfig } from './config.js';
+import { loadKeyWrap } from './master-key.js';
 
-@Module({ controllers: [MemoriesController, WriteCommandsController, EmbedCommandsController, ErasureController] })
+@Module({ controllers: [MemoriesController, ArchiveController, WriteCommandsController, EmbedCommandsController, ErasureController] })
 class MemoryModule {}
 
 /** Wires memory: one database, the use cases on it, the outbox relay and the sweeper beside them. */
@@ -65,7 +74,8 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
     };
   const kick = () => relay.kick();
   const reader = new PostgresMemoryReader(database);
-  const keys = new PostgresTenantKeys(database);
+  const wrap = loadKeyWrap(config);
+  const keys = new PostgresTenantKeys(database, wrap);
   const vectors = new VectorTables(database, clock);
   const embeddings = new PostgresEmbeddingStore(database);
   const retention = new PostgresMemoryRetention(database);
@@ -74,7 +84,8 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
   const embed = new EmbedMemories(embeddings, keys, clock);
   const queue = new EmbeddingQueue(models, embed, clock);
   const writer = new PostgresMemoryWriter(database, encodeWritten, encodeJobs, kick);
-  const sweeping = new SweepMemories(retention, clock, (err) => log.warn({ err }, 'sweeping failed; tried again later'));
+  const importing = new ImportMemories(new PostgresImportStage(database), keys, retention, clock);
+  const sweeping = new SweepMemories(retention, clock, (err) => log.warn({ err }, 'sweeping failed; tried again later'), [() => importing.sweep()]);
   const keeping = new KeepEmbeddings(models, embeddings, embed, retention, new PostgresSingleRunner(database, 'embeddings'), clock, (err) => {
     if (isEndpointAway(err)) log.warn({ reason: (err as Error).message }, 'the embedding endpoint is away; searches go by words meanwhile');
     else log.warn({ err }, 'making missing vectors failed; tried again later');
@@ -100,11 +111,20 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
       { provide: PersonEraser, useValue: eraser },
       { provide: ReadMemories, useValue: new ReadMemories(reader, writer, vectors, models, embeddings, clock) },
       { provide: EmbeddingQueue, useValue: queue },
+      { provide: ExportMemories, useValue: new ExportMemories(new PostgresMemoryArchive(database), clock) },
+      { provide: ImportMemories, useValue: importing },
+      {
+        provide: PurgeMemories,
+        useValue: new PurgeMemories(new PostgresMemoryPurger(database), new PurgeWaitingWrites(bus), keys, clock, () => ulid()),
+      },
     ],
   };
   return {
     module,
     start: async () => {
+      if (wrap === undefined) log.warn('there is no master key: the keys of tenants lie open in the database; name one with PLEXUS_MASTER_KEY_FILE');
+      const rewrapped = await keys.rewrap();
+      if (rewrapped.wrapped + rewrapped.rotated > 0) log.info(rewrapped, 'keys of tenants were wrapped with the master key');
       await models.register();
       relay.start();
       const swept = Promise.all([sweeping.run(stopping.signal), keeping.run(stopping.signal)]);

@@ -15,6 +15,8 @@ export class SweepMemories {
     private readonly retention: MemoryRetention,
     private readonly clock: Clock,
     private readonly onError: (error: unknown) => void,
+    /** What else is removed in the same rounds; returns how many rows went. */
+    private readonly others: readonly (() => Promise<number>)[] = [],
     private readonly everyMs = 10 * 60_000,
   ) {}
 
@@ -26,8 +28,9 @@ export class SweepMemories {
     for (const tenant of await this.retention.tenants()) {
       total += await drain(() => this.retention.sweepMemories(tenant, new Date(now - GRACE_MS), BATCH), signal);
       total += await drain(() => this.retention.sweepTraces(tenant, before, BATCH), signal);
-      if (signal?.aborted) break;
+      if (signal?.aborted) return total;
     }
+    for (const sweep of this.others) total += await sweep();
     return total;
   }
 

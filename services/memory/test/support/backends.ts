@@ -4,6 +4,10 @@ import { createPool, type Database, migrate } from '@plexus/database';
 import { openPglite } from '@plexus/database/pglite';
 import { FakeClock, ulid } from '@plexus/kernel';
 import { createTestDatabase } from '@plexus/testing';
+import type { KeyWrap } from '../../src/adapters/crypto/key-wrap.js';
+import { PostgresImportStage } from '../../src/adapters/postgres/import-stage.js';
+import { PostgresMemoryArchive } from '../../src/adapters/postgres/memory-archive.js';
+import { PostgresMemoryPurger } from '../../src/adapters/postgres/memory-purger.js';
 import { PostgresMemoryReader } from '../../src/adapters/postgres/memory-reader.js';
 import { PostgresMemoryRetention } from '../../src/adapters/postgres/memory-retention.js';
 import { PostgresMemoryWriter, type WrittenFact } from '../../src/adapters/postgres/memory-writer.js';
@@ -14,8 +18,11 @@ import { PostgresEmbeddingStore } from '../../src/adapters/postgres/embedding-st
 import { PostgresSingleRunner } from '../../src/adapters/postgres/single-runner.js';
 import { EmbedMemories } from '../../src/application/embed-memories.js';
 import { EmbeddingModels } from '../../src/application/embedding-models.js';
+import { ExportMemories } from '../../src/application/export-memories.js';
+import { ImportMemories } from '../../src/application/import-memories.js';
 import { KeepEmbeddings } from '../../src/application/keep-embeddings.js';
 import type { EmbeddingJob } from '../../src/application/ports.js';
+import { PurgeMemories } from '../../src/application/purge-memories.js';
 import { ReadMemories } from '../../src/application/read-memories.js';
 import { SearchMemories, type SearchRequest } from '../../src/application/search-memories.js';
 import { SweepMemories } from '../../src/application/sweep-memories.js';
@@ -70,11 +77,22 @@ export interface Memory {
   readonly embed: EmbedMemories;
   readonly keep: KeepEmbeddings;
   readonly embeddings: PostgresEmbeddingStore;
+  readonly keys: PostgresTenantKeys;
+  readonly exporting: ExportMemories;
+  readonly importing: ImportMemories;
+  readonly purge: PurgeMemories;
+  /** Scopes whose waiting writes were purged, as `<tenant> <kind>:<id>`. */
+  readonly purgedScopes: string[];
   /** Jobs that were put into the outbox, with their model. */
   readonly jobs: (EmbeddingJob & { readonly modelId: string })[];
 }
 
-export function memoryOn(database: Database, clock = new FakeClock(Date.parse('2026-11-21T10:00:00Z')), embedder: EmbedderSettings = { kind: 'none' }): Memory {
+export function memoryOn(
+  database: Database,
+  clock = new FakeClock(Date.parse('2026-11-21T10:00:00Z')),
+  embedder: EmbedderSettings = { kind: 'none' },
+  wrap?: KeyWrap,
+): Memory {
   const facts: WrittenFact[] = [];
   const encode = (tenant: string, fact: WrittenFact) => {
     facts.push(fact);
@@ -88,7 +106,7 @@ export function memoryOn(database: Database, clock = new FakeClock(Date.parse('2
   };
   const reader = new PostgresMemoryReader(database);
   const writer = new PostgresMemoryWriter(database, encode, encodeJobs, () => undefined);
-  const keys = new PostgresTenantKeys(database);
+  const keys = new PostgresTenantKeys(database, wrap);
   const vectors = new VectorTables(database, clock);
   const embeddings = new PostgresEmbeddingStore(database);
   const retention = new PostgresMemoryRetention(database);
@@ -98,9 +116,22 @@ export function memoryOn(database: Database, clock = new FakeClock(Date.parse('2
   const fail = (error: unknown) => {
     throw error;
   };
+  const purgedScopes: string[] = [];
+  const waiting = {
+    purge: async (tenant: string, { kind, id }: { kind: string; id: string }) => {
+      purgedScopes.push(`${tenant} ${kind}:${id}`);
+      return 0;
+    },
+  };
+  const importing = new ImportMemories(new PostgresImportStage(database), keys, retention, clock);
   return {
     clock,
     facts,
+    keys,
+    purgedScopes,
+    importing,
+    exporting: new ExportMemories(new PostgresMemoryArchive(database), clock),
+    purge: new PurgeMemories(new PostgresMemoryPurger(database), waiting, keys, clock, () => ulid()),
     jobs,
     models,
     embed,
@@ -109,7 +140,7 @@ export function memoryOn(database: Database, clock = new FakeClock(Date.parse('2
     write: new WriteMemory(writer, reader, keys, models, clock, () => ulid()),
     search: new SearchMemories(reader, keys, models, clock),
     read: new ReadMemories(reader, writer, vectors, models, embeddings, clock),
-    sweep: new SweepMemories(retention, clock, fail),
+    sweep: new SweepMemories(retention, clock, fail, [() => importing.sweep()]),
   };
 }
 
