@@ -33,7 +33,7 @@ export const InitFrame = z.looseObject({
 });
 
 const ResumeResult = z.discriminatedUnion('status', [
-  z.looseObject({ status: z.literal('completed'), data: z.unknown() }),
+  z.looseObject({ status: z.literal('completed'), data: z.unknown().optional() }),
   z.looseObject({ status: z.literal('failed'), error: RemoteError }),
   z.looseObject({ status: z.literal('pending') }),
   z.looseObject({ status: z.literal('not_found') }),
@@ -135,7 +135,7 @@ export const ConfigUpdateFrame = z.looseObject({
 export const ResponseFrame = z.looseObject({
   type: z.literal('response'),
   id: RequestId,
-  result: z.unknown(),
+  result: z.unknown().optional(),
   error: RemoteError.nullish(),
   ...reliable,
 });

@@ -233,15 +233,19 @@ describe('frames', () => {
   it('carries out once, after acceptance, what a faulty gateway sends before init or the answer to resume', async () => {
     launch();
     await until('a heartbeat', () => gateway.heartbeats.length > 0);
+    gateway.answerResume = false;
     gateway.beforeInit = [{ ...fakeSession('s1'), fseq: 1 }];
     gateway.cut();
     gateway.push(fakeSession('s1'));
-    await until('the second connection', () => gateway.greetings.length === 2 && gateway.isConnected);
+    gateway.push(fakeMessage('s1', 'r1', 'hi'));
+    await until('the question', () => gateway.frames.some((frame) => frame.type === 'resume'));
     gateway.beforeInit = [];
-    await expectEcho('r1');
     gateway.raw('{"type":"resume_response","results":{}}');
+    await until('the end of r1', () => gateway.endOf('r1') !== undefined);
     await expectEcho('r2');
     await until('all commands acked', () => gateway.unackedCommands() === 0);
+    expect(gateway.eventsOf('r1').filter(({ event }) => event.type === 'execution_complete')).toHaveLength(1);
+    expect(gateway.connections).toBe(2);
   });
 
   it('ends the messages of a session whose runtime type it cannot run, and says why', async () => {

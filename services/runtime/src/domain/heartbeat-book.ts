@@ -40,10 +40,11 @@ export class HeartbeatBook {
     this.dueAt = now + spread(this.everyMs, JITTER, this.random);
   }
 
-  /** The socket refused the beat that was reported last. */
+  /** The socket refused the beat that was reported last; the next one is due at once, so that a dead socket shows soon. */
   sendFailed(): void {
     this.outstanding.pop();
     this.failures++;
+    this.dueAt = Number.NEGATIVE_INFINITY;
   }
 
   /** An answer came. Answers keep the order of the beats; returns when the answered beat was sent, undefined for an answer to nothing. */

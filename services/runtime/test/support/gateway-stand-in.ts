@@ -39,6 +39,11 @@ export class GatewayStandIn {
   /** Looked at after each stored event; may cut the connection at exactly that point. */
   onStored: ((count: number) => void) | undefined;
   answerHeartbeats = true;
+  /** What `resume` is told of a request; undefined = `not_found`. */
+  resumeResult: (id: string) => Record<string, unknown> | undefined = () => undefined;
+  answerResume = true;
+  /** Answers a request; undefined = no answer. Looked at when the request arrives, before its frame is acked. */
+  onRequest: ((request: VmFrameOf<'request'>) => Record<string, unknown> | undefined) | undefined;
   /** Sends this to a new connection instead of `init`. */
   onGreeting: ((socket: WebSocket, greeting: Greeting) => boolean) | undefined;
   /** Sent before `init` on the next connections. */
@@ -200,6 +205,10 @@ export class GatewayStandIn {
       incarnation.outbox.rewind(frame.expected);
       this.drain();
     }
+    if (frame.type === 'resume' && this.answerResume) {
+      const results = Object.fromEntries(frame.pending_ids.map((id) => [id, this.resumeResult(id) ?? { status: 'not_found' }]));
+      socket.send(JSON.stringify({ type: 'resume_response', results }));
+    }
     if (frame.type === 'heartbeat') {
       this.heartbeats.push(frame);
       if (this.answerHeartbeats) socket.send(JSON.stringify({ type: 'heartbeat_ack', server_time: Date.now(), desired: 'running' }));
@@ -212,6 +221,8 @@ export class GatewayStandIn {
       const store = (): void => {
         if (this.live?.socket !== socket) return;
         this.store(incarnation, one.fseq, one.frame);
+        const answer = one.frame.type === 'request' ? this.onRequest?.(one.frame) : undefined;
+        if (answer) socket.send(JSON.stringify({ type: 'response', id: (one.frame as VmFrameOf<'request'>).id, ...answer }));
         receiver.complete(one.fseq, performance.now());
         incarnation.durable = Math.max(incarnation.durable, receiver.durable);
         if (socket.readyState !== socket.OPEN) return;
