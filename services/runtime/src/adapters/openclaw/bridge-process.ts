@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { type Line, LineSplitter } from './line-splitter.js';
+
+/** What waits for a bridge that does not read; one message of the mesh has at most 10 MB. */
+const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
+const MAX_STDERR_LINE = 8 * 1024;
+
+/**
+ * Runs the bridge in the shell's place and process group. Beside it waits a reader of descriptor 3, the other end of which is the runtime: when
+ * the runtime is gone, however it died, the whole group is ended.
+ */
+const GUARDED = '( trap "" TERM; read -r _ <&3; kill -TERM 0; sleep 5; kill -KILL 0 ) </dev/null >/dev/null 2>&1 & exec "$@" 3<&-';
+
+export interface BridgeExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Why it could not even be started. */
+  readonly error?: string;
+}
+
+export interface BridgeHandlers {
+  line(line: Line): void;
+  stderr(line: Line): void;
+  /** Once, when it has ended and everything that it said has been handed over. */
+  exit(exit: BridgeExit): void;
+}
+
+/** A running bridge. */
+export interface BridgeChild {
+  /** Queues a line. False when so much waits that this one was not taken, or the bridge has closed its input. */
+  write(line: string): boolean;
+  /** Nothing more comes to its input. */
+  endInput(): void;
+  /** Stops and continues reading what it says: a bridge that says more than can be sent on waits. */
+  pause(): void;
+  resume(): void;
+  /** To its whole process group; nothing happens when that is gone. */
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void;
+}
+
+export type StartBridge = (handlers: BridgeHandlers) => BridgeChild;
+
+export interface BridgeProgram {
+  /** Program and arguments; no secrets. */
+  readonly command: readonly string[];
+  readonly cwd: string;
+  /** All that the bridge sees of the environment. */
+  readonly env: Record<string, string>;
+}
+
+/** Starts the bridge in a process group of its own. A program that cannot be started shows as an exit. */
+export function startBridgeProcess({ command, cwd, env }: BridgeProgram, handlers: BridgeHandlers): BridgeChild {
+  const child = spawn('/bin/sh', ['-c', GUARDED, 'bridge', ...command], { cwd, env, detached: true, stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
+  return new BridgeProcess(child, handlers);
+}
+
+class BridgeProcess implements BridgeChild {
+  private readonly lines = new LineSplitter();
+  private readonly errors = new LineSplitter(MAX_STDERR_LINE);
+  private failure: string | undefined;
+
+  constructor(
+    private readonly child: ChildProcess,
+    handlers: BridgeHandlers,
+  ) {
+    const { stdin, stdout, stderr } = child;
+    stdout?.on('data', (chunk: Buffer) => this.lines.push(chunk).forEach(handlers.line));
+    stderr?.on('data', (chunk: Buffer) => this.errors.push(chunk).forEach(handlers.stderr));
+    // Writing to a bridge that is gone: its exit says so.
+    stdin?.on('error', () => undefined);
+    child.stdio[3]?.on('error', () => undefined);
+    child.on('error', (error) => {
+      this.failure = error.message;
+    });
+    // What it had started lives in its group, the guard too.
+    child.on('exit', () => this.kill('SIGKILL'));
+    child.on('close', (code, signal) => {
+      child.stdio[3]?.destroy();
+      this.lines.end().forEach(handlers.line);
+      this.errors.end().forEach(handlers.stderr);
+      handlers.exit({ code, signal, ...(this.failure !== undefined && { error: this.failure }) });
+    });
+  }
+
+  write(line: string): boolean {
+    const { stdin } = this.child;
+    if (!stdin?.writable || stdin.writableLength + Buffer.byteLength(line) > MAX_BACKLOG_BYTES) return false;
+    stdin.write(line);
+    return true;
+  }
+
+  endInput(): void {
+    this.child.stdin?.end();
+  }
+
+  pause(): void {
+    this.child.stdout?.pause();
+  }
+
+  resume(): void {
+    this.child.stdout?.resume();
+  }
+
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void {
+    const { pid } = this.child;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+}
