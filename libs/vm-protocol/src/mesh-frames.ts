@@ -51,7 +51,7 @@ export const StartSessionData = z.looseObject({
   session_config: z.looseObject({ max_turns: z.number().int().min(1).nullish(), timeout_seconds: z.number().min(1).nullish() }).default({}),
   openclaw_config: z.looseObject({}).nullish(),
   snapshot: z
-    .looseObject({ version: z.number().int().min(0), body: z.looseObject({}).optional() })
+    .looseObject({ version: z.number().int().min(0), body: z.unknown().optional() })
     .optional()
     .describe('The newest snapshot that the mesh has, for an incarnation that does not know the session. Without `body` it was too large for a frame.'),
 });
