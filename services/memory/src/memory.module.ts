@@ -8,6 +8,9 @@ import { ArchiveController } from './adapters/nats/archive.controller.js';
 import { EmbedCommandsController } from './adapters/nats/embed-commands.controller.js';
 import { ErasureController } from './adapters/nats/erasure.controller.js';
 import { MemoriesController } from './adapters/nats/memories.controller.js';
+import { SessionEventsController } from './adapters/nats/session-events.controller.js';
+import { SessionsController } from './adapters/nats/sessions.controller.js';
+import { StateController } from './adapters/nats/state.controller.js';
 import { PurgeWaitingWrites } from './adapters/nats/waiting-writes.js';
 import { WriteCommandsController } from './adapters/nats/write-commands.controller.js';
 import { PostgresEmbeddingStore } from './adapters/postgres/embedding-store.js';
@@ -35,8 +38,20 @@ import { SweepMemories } from './application/sweep-memories.js';
 import { WriteMemory } from './application/write-memory.js';
 import { embedderSettings, mayMigrate, type memoryConfig } from './config.js';
 import { loadKeyWrap } from './master-key.js';
+import { wireSessions } from './sessions.wiring.js';
 
-@Module({ controllers: [MemoriesController, ArchiveController, WriteCommandsController, EmbedCommandsController, ErasureController] })
+@Module({
+  controllers: [
+    MemoriesController,
+    SessionsController,
+    SessionEventsController,
+    StateController,
+    ArchiveController,
+    WriteCommandsController,
+    EmbedCommandsController,
+    ErasureController,
+  ],
+})
 class MemoryModule {}
 
 /** Wires memory: one database, the use cases on it, the outbox relay and the sweeper beside them. */
@@ -85,7 +100,12 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
   const queue = new EmbeddingQueue(models, embed, clock);
   const writer = new PostgresMemoryWriter(database, encodeWritten, encodeJobs, kick);
   const importing = new ImportMemories(new PostgresImportStage(database), keys, retention, clock);
-  const sweeping = new SweepMemories(retention, clock, (err) => log.warn({ err }, 'sweeping failed; tried again later'), [() => importing.sweep()]);
+  const writing = new WriteMemory(writer, reader, keys, models, clock, () => ulid());
+  const sessions = wireSessions({ database, clock, config, writing, writer, retention });
+  const sweeping = new SweepMemories(retention, clock, (err) => log.warn({ err }, 'sweeping failed; tried again later'), [
+    () => importing.sweep(),
+    sessions.sweep,
+  ]);
   const keeping = new KeepEmbeddings(models, embeddings, embed, retention, new PostgresSingleRunner(database, 'embeddings'), clock, (err) => {
     if (isEndpointAway(err)) log.warn({ reason: (err as Error).message }, 'the embedding endpoint is away; searches go by words meanwhile');
     else log.warn({ err }, 'making missing vectors failed; tried again later');
@@ -106,7 +126,8 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
   const module: DynamicModule = {
     module: MemoryModule,
     providers: [
-      { provide: WriteMemory, useValue: new WriteMemory(writer, reader, keys, models, clock, () => ulid()) },
+      { provide: WriteMemory, useValue: writing },
+      ...sessions.providers,
       { provide: SearchMemories, useValue: new SearchMemories(reader, keys, models, clock) },
       { provide: PersonEraser, useValue: eraser },
       { provide: ReadMemories, useValue: new ReadMemories(reader, writer, vectors, models, embeddings, clock) },

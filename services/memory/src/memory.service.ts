@@ -8,7 +8,7 @@ export const memoryService: ServiceDefinition<typeof memoryConfig> = {
   name: 'memory',
   config: memoryConfig,
   needs: {
-    consumers: [CONSUMERS.memoryWrite, CONSUMERS.memoryEmbed, CONSUMERS.memoryErase],
+    consumers: [CONSUMERS.memoryWrite, CONSUMERS.memoryEmbed, CONSUMERS.memoryErase, CONSUMERS.memorySessions, CONSUMERS.memorySessionChanges],
     streams: ['PLEXUS_CMD_MEMORY', 'PLEXUS_EVT_MEMORY', 'PLEXUS_EVT_USER'],
   },
   create: createMemory,

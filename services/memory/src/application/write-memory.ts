@@ -27,6 +27,8 @@ export interface WriteRequest {
   readonly validTo?: string;
   readonly evergreen?: boolean;
   readonly origin?: MemoryOrigin;
+  /** What it was made from, kept with its source. */
+  readonly from?: Readonly<Record<string, unknown>>;
 }
 
 /** What a new revision says differently; what is absent stays as it was, except its validity and expiry, which belong to a content. */
@@ -121,6 +123,7 @@ export class WriteMemory {
         ...(caller.user === undefined ? {} : { user: storedText(caller.user) }),
         credential: storedText(caller.credential),
         ...(request.origin === undefined ? {} : { origin: request.origin }),
+        ...(request.from === undefined ? {} : { from: storedJson(request.from) as Record<string, unknown> }),
       },
       createdAt: new Date(this.clock.now()),
       ...(request.expiresAt === undefined ? {} : { expiresAt: requireInstant('expiresAt', request.expiresAt) }),
