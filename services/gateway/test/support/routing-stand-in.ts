@@ -18,7 +18,9 @@ export class RoutingStandIn {
   readonly sessions = new Map<string, Session>();
   readonly runs = new Map<string, routing.RunSummary>();
   readonly accepted: { principal: Principal; data: InputOf<typeof routing.acceptMessage> }[] = [];
-  readonly cancelled: unknown[] = [];
+  readonly cancelled: { readonly sessionKey: string; readonly runId?: string | undefined; readonly reason: string }[] = [];
+  /** Passes a cancel on, as routing does by the scheduler. */
+  onCancel: (run: { readonly sessionKey: string; readonly runId?: string | undefined; readonly reason: string }) => void = () => undefined;
   /** Held calls of describe-session, to look at requests that take long. */
   describeGate: Promise<void> | undefined;
   /** Calls of describe-session that came in. */
@@ -83,6 +85,7 @@ export class RoutingStandIn {
     });
     bus.serve(routing.cancelRun, async (data) => {
       this.cancelled.push(data);
+      this.onCancel(data);
       return { aborted: true, runIds: data.runId === undefined ? [] : [data.runId] };
     });
     bus.serve(routing.getRun, async ({ runId }) => {
