@@ -34,6 +34,15 @@ export interface RuntimeConfig {
   /** Opens what the mesh sealed for this incarnation. */
   readonly bootstrapSecret: string;
   readonly orphanPolicy: 'adopt' | 'die';
+  /** What programs that tools start see of the environment: everything but what is the runtime's own. */
+  readonly toolEnvironment: Readonly<Record<string, string>>;
+}
+
+/** Names of the runtime's own variables. */
+const OWN = /^(VM_|PLEXUS_|CONTROL_PLANE_|NODE_OPTIONS$|NODE_CHANNEL_)/;
+
+function forTools(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((one): one is [string, string] => one[1] !== undefined && !OWN.test(one[0])));
 }
 
 function violations(error: z.ZodError, prefix: string): string[] {
@@ -61,6 +70,7 @@ export function readConfig(env: NodeJS.ProcessEnv, firstLine: string): RuntimeCo
       token,
       bootstrapSecret,
       orphanPolicy,
+      toolEnvironment: Object.freeze(forTools(env)),
     });
   }
   const found = environment.success ? [] : violations(environment.error, '');
