@@ -6,7 +6,7 @@ export { FrameReceiver, type FrameReceiverOptions, type NumberedFrame, type Rece
 export { type Attached, FrameSender, type FrameSenderOptions, type OutgoingFrame, withFack } from './frame-sender.js';
 export { LIMITS } from './limits.js';
 export { MCP_ENVIRONMENT_PURPOSE, MCP_LIST_TOOLS, McpServerEntry } from './mcp-server.js';
-export { memoryKindOf, type MemoryKindName } from './memory-kind.js';
+export { MEMORY_TYPES, memoryKindOf, type MemoryKindName } from './memory-kind.js';
 export {
   MESH_FRAMES,
   type MeshFrame,
@@ -26,16 +26,12 @@ export {
   GetSessionParams,
   GetSessionResult,
   GetSkillPackageParams,
-  GetSkillPackageResult,
   isRequestMethod,
   isTellMethod,
   McpCallParams,
   McpCallResult,
-  MEMORY_TYPES,
-  type MemoryType,
   MemorySearchParams,
   MemorySearchResult,
-  memoryType,
   MemoryWriteParams,
   MemoryWriteResult,
   type ParamsOf,

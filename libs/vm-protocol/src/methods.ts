@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SkillIndexEntry } from './frame-parts.js';
+import { SkillPackageAnswer } from './skill-package.js';
 
 /**
  * The methods of `request` and `fire_and_forget` frames: what goes in and, for requests, what comes back. Unknown fields are kept: either end
@@ -7,15 +7,6 @@ import { SkillIndexEntry } from './frame-parts.js';
  */
 
 const count = z.number().int().min(0).max(2_000_000_000);
-
-/** Kinds of memory that have a meaning; any other word is read as `note`. */
-export const MEMORY_TYPES = ['fact', 'preference', 'episode', 'summary', 'note'] as const;
-export type MemoryType = (typeof MEMORY_TYPES)[number];
-
-/** The kind that a runtime means: those of others have words of their own. */
-export function memoryType(word: string | null | undefined): MemoryType {
-  return MEMORY_TYPES.find((type) => type === word) ?? 'note';
-}
 
 export const MemorySearchParams = z.looseObject({ query: z.string().min(1).max(4_096), top_k: z.number().int().min(1).max(50).nullish() });
 export const MemorySearchResult = z.looseObject({
@@ -31,17 +22,11 @@ export const MemoryWriteParams = z.looseObject({
 export const MemoryWriteResult = z.looseObject({ id: z.string() });
 
 export const GetSkillPackageParams = z.looseObject({ skill_id: z.string().min(1).max(256), version: z.string().max(64).nullish() });
-export const GetSkillPackageResult = z.looseObject({
-  package: z.looseObject({
-    skill_id: z.string(),
-    version: z.string(),
-    files: z.array(z.looseObject({ path: z.string().min(1), content: z.string(), encoding: z.string().default('utf8') })),
-    file_inventory: SkillIndexEntry.shape.file_inventory.optional(),
-    requires: SkillIndexEntry.shape.requires.optional(),
-  }),
+export const McpCallParams = z.looseObject({
+  server: z.string().min(1).max(256),
+  tool: z.string().min(1).max(256),
+  arguments: z.record(z.string(), z.unknown()).nullish(),
 });
-
-export const McpCallParams = z.looseObject({ server: z.string().min(1).max(256), tool: z.string().min(1).max(256), arguments: z.looseObject({}).default({}) });
 export const McpCallResult = z.looseObject({ result: z.unknown() });
 
 export const GetConfigParams = z.looseObject({ agent_id: z.string().min(1).max(256) });
@@ -72,7 +57,7 @@ export const EvolutionSubmitParams = z.looseObject({
 export const REQUEST_METHODS = {
   memory_search: { params: MemorySearchParams, result: MemorySearchResult },
   memory_write: { params: MemoryWriteParams, result: MemoryWriteResult },
-  get_skill_package: { params: GetSkillPackageParams, result: GetSkillPackageResult },
+  get_skill_package: { params: GetSkillPackageParams, result: SkillPackageAnswer },
   mcp_call: { params: McpCallParams, result: McpCallResult },
   get_config: { params: GetConfigParams, result: GetConfigResult },
   get_session: { params: GetSessionParams, result: GetSessionResult },

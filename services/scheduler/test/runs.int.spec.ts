@@ -313,6 +313,34 @@ describe('runs on VMs', () => {
     }
   });
 
+  it('C12: keeps three snapshots of a session however late and often versions come, the newest among them, at least one of them full', async () => {
+    const { run, vmId, connection } = await running('lee');
+    const { epoch } = connection;
+    let fseq = 0;
+    const sync = (params: object) => {
+      const frame = { type: 'fire_and_forget', session_id: run.sessionId, method: 'snapshot_sync', params };
+      return mesh.asGateway(submitVmFrame, { vmId, epoch, fseq: ++fseq, frame });
+    };
+    // Every version from 1 to 40 in a wild order, ten of them twice, and from 30 on only deltas.
+    const versions = [...Array.from({ length: 40 }, (_, index) => ((index * 17) % 40) + 1), ...Array.from({ length: 10 }, (_, index) => index * 4 + 1)];
+    for (const version of versions) await sync({ version, kind: version >= 30 ? 'delta' : 'full', checkpoint: { version } });
+    const kept = () =>
+      mesh.rows<{ version: number; kind: string; at: Date; body: unknown }>(
+        `SELECT version, kind, at, body FROM session_snapshots WHERE session_id = $1 ORDER BY version DESC`,
+        [run.sessionId],
+      );
+    const before = await kept();
+    expect(before.map(({ version, kind }) => [version, kind])).toEqual([
+      [40, 'delta'],
+      [39, 'delta'],
+      [29, 'full'],
+    ]);
+    await sync({ version: 40, kind: 'full', unchanged: true });
+    const after = await kept();
+    expect(after.map(({ body }) => body)).toEqual(before.map(({ body }) => body));
+    expect(Number(after[0]?.at)).toBeGreaterThan(Number(before[0]?.at));
+  });
+
   it('applies what a VM reports once, answers what it asks, and keeps what it cannot apply out of the way', async () => {
     const { run, vmId, connection } = await running('kim');
     const { epoch } = connection;

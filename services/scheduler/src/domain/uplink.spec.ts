@@ -18,6 +18,8 @@ describe('readUplink', () => {
     expect(call('memory_write', { content: 'x', memory_type: 'their-own-kind' })).toMatchObject({ kind: 'memory', memoryKind: 'note', requestId: undefined });
     expect(call('memory_write', { content: 'x' }, { type: 'request', id: 'r' })).toMatchObject({ kind: 'memory', requestId: 'r' });
     expect(readUplink({ type: 'run_accepted' })).toEqual({ kind: 'none' });
+    expect(call('snapshot_sync', { version: 3, unchanged: true })).toEqual({ kind: 'unchanged', sessionId: 's', version: 3 });
+    expect(call('snapshot_sync', { unchanged: true })).toMatchObject({ kind: 'reject', code: 'INVALID_REQUEST' });
   });
 
   it('understands the words that runtimes of others have for kinds of memory', () => {
@@ -62,7 +64,7 @@ describe('readUplink', () => {
       fc.property(
         fc.oneof(frame, fc.record({ type: fc.constantFrom('request', 'fire_and_forget'), session_id: fc.string(), method: methods, params: fc.anything() })),
         (value) => {
-          expect(['usage', 'audit', 'memory', 'snapshot', 'none', 'reject']).toContain(readUplink(value as { type: string }).kind);
+          expect(['usage', 'audit', 'memory', 'snapshot', 'unchanged', 'none', 'reject']).toContain(readUplink(value as { type: string }).kind);
         },
       ),
     );

@@ -1,4 +1,12 @@
-import { type MemoryKindName, memoryKindOf } from '@plexus/vm-protocol';
+import {
+  AuditLogParams,
+  EvolutionSubmitParams,
+  type MemoryKindName,
+  memoryKindOf,
+  MemoryWriteParams,
+  SnapshotSyncParams,
+  UsageReportParams,
+} from '@plexus/vm-protocol';
 import { z } from 'zod';
 
 /**
@@ -32,27 +40,13 @@ export type UplinkEffect =
       readonly version: number | undefined;
       readonly snapshotKind: 'full' | 'delta';
     }
+  /** The newest snapshot is this one still: its content was left out. */
+  | { readonly kind: 'unchanged'; readonly sessionId: string; readonly version: number }
   /** Understood, and of no consequence here. */
   | { readonly kind: 'none' }
   /** Cannot be applied, ever: it goes to the dead letters, and a waiting request is told. */
   | { readonly kind: 'reject'; readonly code: 'INVALID_REQUEST' | 'METHOD_NOT_FOUND'; readonly requestId: string | undefined };
 
-const count = z.number().int().min(0).max(2_000_000_000);
-const Usage = z.looseObject({ model: z.string().min(1).max(256), tokens_in: count, tokens_out: count, latency_ms: count.nullish() });
-const Audit = z.looseObject({ event: z.string().min(1).max(128), details: z.unknown().optional() });
-const MemoryWrite = z.looseObject({
-  content: z.string().min(1).max(65_536),
-  memory_type: z.string().max(64).nullish(),
-  importance: z.number().min(0).max(1).nullish(),
-  metadata: z.record(z.string().max(128), z.unknown()).nullish(),
-});
-const Evolution = z.looseObject({
-  name: z.string().min(1).max(256),
-  description: z.string().max(16_384),
-  skill_md: z.string().min(1).max(262_144),
-  quality_score: z.number().min(0).max(1),
-});
-const Snapshot = z.looseObject({ version: z.number().int().min(1).max(2_000_000_000).optional(), kind: z.enum(['full', 'delta']).default('full') });
 const Call = z.looseObject({
   type: z.enum(['request', 'fire_and_forget']),
   session_id: z.string().min(1).max(256),
@@ -74,7 +68,7 @@ export function readUplink(frame: { readonly type: string }): UplinkEffect {
   const reject = (code: 'INVALID_REQUEST' | 'METHOD_NOT_FOUND'): UplinkEffect => ({ kind: 'reject', code, requestId });
 
   if (method === 'memory_write') {
-    const write = MemoryWrite.safeParse(params);
+    const write = MemoryWriteParams.safeParse(params);
     if (!write.success) return reject('INVALID_REQUEST');
     const { content, memory_type, importance, metadata } = write.data;
     return {
@@ -90,27 +84,29 @@ export function readUplink(frame: { readonly type: string }): UplinkEffect {
   if (requestId !== undefined) return reject('METHOD_NOT_FOUND');
   switch (method) {
     case 'usage_report': {
-      const usage = Usage.safeParse(params);
+      const usage = UsageReportParams.safeParse(params);
       if (!usage.success) return reject('INVALID_REQUEST');
       const { model, tokens_in: tokensIn, tokens_out: tokensOut, latency_ms: latencyMs } = usage.data;
       return { kind: 'usage', sessionId, model, tokensIn, tokensOut, latencyMs: latencyMs ?? undefined };
     }
     case 'audit_log': {
-      const audit = Audit.safeParse(params);
+      const audit = AuditLogParams.safeParse(params);
       return audit.success ? { kind: 'audit', sessionId, event: audit.data.event, details: audit.data.details ?? {} } : reject('INVALID_REQUEST');
     }
     case 'evolution_submit': {
       // Nobody turns proposals of agents into skills: what is kept is that there was one, of which name and size.
-      const proposal = Evolution.safeParse(params);
+      const proposal = EvolutionSubmitParams.safeParse(params);
       if (!proposal.success) return reject('INVALID_REQUEST');
       const { name, description, skill_md, quality_score } = proposal.data;
       const details = { name, description_bytes: Buffer.byteLength(description), skill_md_bytes: Buffer.byteLength(skill_md), quality_score };
       return { kind: 'audit', sessionId, event: 'evolution_submit', details };
     }
     case 'snapshot_sync': {
-      const snapshot = Snapshot.safeParse(params);
+      const snapshot = SnapshotSyncParams.safeParse(params);
       if (!snapshot.success) return reject('INVALID_REQUEST');
-      return { kind: 'snapshot', sessionId, body: params, version: snapshot.data.version, snapshotKind: snapshot.data.kind };
+      const { version, kind: snapshotKind, unchanged } = snapshot.data;
+      if (unchanged) return version === undefined ? reject('INVALID_REQUEST') : { kind: 'unchanged', sessionId, version };
+      return { kind: 'snapshot', sessionId, body: params, version, snapshotKind };
     }
     default:
       return reject('METHOD_NOT_FOUND');

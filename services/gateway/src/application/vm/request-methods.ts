@@ -10,8 +10,17 @@ import {
   SCOPES,
   skillContracts as skill,
 } from '@plexus/contracts';
-import { memoryKindOf, type VmFrameOf } from '@plexus/vm-protocol';
-import { z } from 'zod';
+import {
+  GetConfigParams,
+  GetSessionParams,
+  GetSkillPackageParams,
+  McpCallParams,
+  memoryKindOf,
+  MemorySearchParams,
+  MemoryWriteParams,
+  type VmFrameOf,
+} from '@plexus/vm-protocol';
+import type { z } from 'zod';
 import { hasCode } from '../../domain/client-error.js';
 import type { VmSession, VmSessions } from '../../domain/vm-sessions.js';
 import { pause, persist } from '../persist.js';
@@ -29,19 +38,6 @@ export interface RequestContext {
 
 type Method = (params: unknown, context: RequestContext) => Promise<unknown>;
 
-const Id = z.string().min(1).max(256);
-const SearchParams = z.looseObject({ query: z.string().min(1).max(4_096), top_k: z.number().int().min(1).max(50).nullish() });
-const WriteParams = z.looseObject({
-  content: z.string().min(1).max(65_536),
-  memory_type: z.string().max(64).nullish(),
-  importance: z.number().min(0).max(1).nullish(),
-  metadata: z.record(z.string().max(128), z.unknown()).nullish(),
-});
-const PackageParams = z.looseObject({ skill_id: Id, version: z.string().max(64).nullish() });
-const ToolParams = z.looseObject({ server: Id, tool: Id, arguments: z.record(z.string(), z.unknown()).nullish() });
-const ConfigParams = z.looseObject({ agent_id: Id });
-const SessionParams = z.looseObject({ session_id: Id });
-
 const NOBODY_THERE_MS = 500;
 /** Sessions that are looked through for one that did not run on this VM. */
 const MAX_LISTED = 500;
@@ -49,7 +45,7 @@ const MAX_LISTED = 500;
 /** What VMs may ask, by the method's name. Each handler answers with `result`, or throws a PlexusError. */
 export const REQUEST_METHODS: Readonly<Record<string, Method>> = {
   memory_search: async (params, context) => {
-    const { query, top_k } = read(SearchParams, params);
+    const { query, top_k } = read(MemorySearchParams, params);
     const { hits } = await ask(context, memory.searchMemory, { query, ...(top_k == null ? {} : { k: top_k }), scopes: scopesOf(context) });
     return {
       results: hits.map(({ id, content, score, metadata, kind, createdAt }) => ({
@@ -62,7 +58,7 @@ export const REQUEST_METHODS: Readonly<Record<string, Method>> = {
   },
 
   memory_write: async (params, context) => {
-    const { content, memory_type, importance, metadata } = read(WriteParams, params);
+    const { content, memory_type, importance, metadata } = read(MemoryWriteParams, params);
     const { vmId, epoch } = context.identity;
     const { id, result } = await ask(context, memory.writeMemory, {
       content,
@@ -76,12 +72,12 @@ export const REQUEST_METHODS: Readonly<Record<string, Method>> = {
   },
 
   get_skill_package: (params, context) => {
-    const { skill_id, version } = read(PackageParams, params);
+    const { skill_id, version } = read(GetSkillPackageParams, params);
     return ask(context, skill.skillPackage, { skillId: skill_id, ...(version == null ? {} : { version }) });
   },
 
   mcp_call: async (params, context) => {
-    const { server, tool, arguments: input } = read(ToolParams, params);
+    const { server, tool, arguments: input } = read(McpCallParams, params);
     const data = { server, tool, arguments: input ?? {}, sessionId: context.request.session_id };
     // Not repeated after anything but "nobody was there": the call may have had its effect.
     for (;;) {
@@ -95,14 +91,14 @@ export const REQUEST_METHODS: Readonly<Record<string, Method>> = {
   },
 
   get_config: async (params, { services, identity, sessions }) => {
-    const { agent_id } = read(ConfigParams, params);
+    const { agent_id } = read(GetConfigParams, params);
     const config = services.agents.view(identity.tenant, agent_id, sessions.hasAgent(agent_id) ? 'own' : 'card');
     if (config === undefined) throw errors.create('NOT_FOUND', { message: 'There is no such agent.' });
     return { config };
   },
 
   get_session: async (params, context) => {
-    const { session_id } = read(SessionParams, params);
+    const { session_id } = read(GetSessionParams, params);
     const found = await findSession(session_id, context);
     if (found === undefined) throw errors.create('SESSION_NOT_FOUND');
     const { sessionKey, agentId, kind, label, displayName, createdAt, updatedAt, messageCount } = found;

@@ -90,6 +90,14 @@ export class PostgresInboxStore implements InboxStore {
       case 'snapshot':
         await this.keepSnapshot(tx, at, effect);
         return false;
+      case 'unchanged':
+        // Whoever waits for a snapshot of this incarnation has it.
+        await tx.query(
+          'inbox_snapshot_confirmed',
+          'UPDATE session_snapshots SET at = clock_timestamp(), vm_id = $4, epoch = $5 WHERE tenant_id = $1 AND session_id = $2 AND version = $3',
+          [at.owner.tenant, effect.sessionId, effect.version, at.vmId, at.epoch],
+        );
+        return false;
       case 'memory':
         return this.writeMemory(tx, at, effect);
     }
