@@ -41,7 +41,6 @@ export const SkillSummary = z.object({
   inventory: SkillInventory,
   requires: SkillRequires,
   createdAt: Instant.optional().describe('Absent for built-ins.'),
-  createdBy: z.string().optional(),
 });
 export type SkillSummary = z.infer<typeof SkillSummary>;
 
@@ -63,7 +62,7 @@ export const uploadSkill = defineRpc({
   name: 'upload',
   version: 1,
   summary:
-    'Stores one version of a skill for the tenant. Name, version and requirements are read from the front matter of SKILL.md. A version never changes: the same content again is no error, other content is a CONFLICT.',
+    'Stores one version of a skill for the tenant; needs `operator.admin`, because it runs in the VMs of all. Name, version and requirements are read from the front matter of SKILL.md. A version never changes: the same content again is no error, other content is a CONFLICT.',
   data: z.object({ files: z.array(SkillFile).min(1).max(200) }),
   response: z.object({ skill: SkillSummary, created: z.boolean().describe('False: exactly this was there already.') }),
   timeoutMs: 15_000,
@@ -106,7 +105,7 @@ export const deleteSkill = defineRpc({
   domain,
   name: 'delete',
   version: 1,
-  summary: "Removes one version of a tenant's skill, or all of them. Built-ins stay.",
+  summary: "Removes one version of a tenant's skill, or all of them; needs `operator.admin`. Built-ins stay.",
   data: z.object({ id: SkillId, version: SkillVersion.optional().describe('Absent: every version.') }),
   response: z.object({ deleted: z.number().int().min(0) }),
   idempotent: true,

@@ -63,6 +63,7 @@ export const schedulerConfig = z.object({
   VM_MAX_PER_TENANT: z.coerce.number().int().min(0).max(1_000_000).default(1_000).describe('VMs of a tenant whose `limits.vms` is not set.'),
   VM_PLACEMENT: z.enum(['spread', 'pack']).default('spread').describe('Among several hosts: the emptiest, or the fullest that fits.'),
   VM_HOST_CAPACITY: z.coerce.number().int().min(1).max(100_000).optional().describe('VMs that fit on a host. Absent: no limit.'),
+  SKILLS_MAX_PER_TENANT: z.coerce.number().int().min(0).max(100_000).default(500).describe('Versions of skills that a tenant may keep.'),
   VM_TEMPLATES_FILE: z.string().optional().describe('JSON file with templates and warm pools.'),
   ALLOW_WEAK_FENCING: flag('1: accept lease and grace that let a successor start before its predecessor stops its tools. For tests.'),
   PLEXUS_MODEL_BASE_URL: z.string().optional().describe('OpenAI-compatible endpoint, passed on to runtimes.'),

@@ -10,7 +10,7 @@ await runService({
   needs: {
     consumers: [CONSUMERS.schedulerRun, CONSUMERS.schedulerSessionEnds, CONSUMERS.schedulerErase],
     streams: ['PLEXUS_EVT_VM', 'PLEXUS_EVT_SESSION', 'PLEXUS_EVT_USER', 'PLEXUS_CMD_MEMORY'],
-    buckets: [BUCKETS.config, BUCKETS.keys, BUCKETS.revocations, BUCKETS.vmEpoch],
+    buckets: [BUCKETS.config, BUCKETS.keys, BUCKETS.revocations, BUCKETS.vmEpoch, BUCKETS.skills],
   },
   create: createScheduler,
 });

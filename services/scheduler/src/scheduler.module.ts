@@ -6,6 +6,7 @@ import { createPool, migrationsFolderOf, OutboxRelay, requireMigrations } from '
 import { ConfigurationError, ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
 import { counter, gauge, histogram } from '@plexus/telemetry';
+import { builtInFolder, readBuiltInSkills } from './adapters/built-in-skills.js';
 import { JoseVmTokens } from './adapters/jose-vm-tokens.js';
 import { externalVms } from './adapters/external/external-vms.js';
 import { BusEvents } from './adapters/nats/bus-events.js';
@@ -14,8 +15,10 @@ import { BusSessionLog } from './adapters/nats/bus-session-log.js';
 import { ConnectionsController } from './adapters/nats/connections.controller.js';
 import { ErasureController } from './adapters/nats/erasure.controller.js';
 import { KvEpochCache } from './adapters/nats/kv-epoch-cache.js';
+import { KvSkillPackages } from './adapters/nats/kv-skill-packages.js';
 import { RunsController } from './adapters/nats/runs.controller.js';
 import { SecretsController } from './adapters/nats/secrets.controller.js';
+import { SkillsController } from './adapters/nats/skills.controller.js';
 import { VmsController } from './adapters/nats/vms.controller.js';
 import { PersonEraser } from './adapters/postgres/person-eraser.js';
 import { PostgresEpochSequence } from './adapters/postgres/epoch-sequence.js';
@@ -29,6 +32,7 @@ import { PostgresJobs } from './adapters/postgres/postgres-jobs.js';
 import { PostgresOwnerStore } from './adapters/postgres/postgres-owner-store.js';
 import { PostgresRunStore } from './adapters/postgres/postgres-run-store.js';
 import { PostgresSecrets } from './adapters/postgres/postgres-secrets.js';
+import { PostgresSkills } from './adapters/postgres/postgres-skills.js';
 import { declareTemplates } from './adapters/postgres/postgres-templates.js';
 import { PostgresVmStore } from './adapters/postgres/postgres-vm-store.js';
 import { PrismaVmCatalogue } from './adapters/postgres/prisma-vm-catalogue.js';
@@ -52,13 +56,14 @@ import { Reconciler } from './application/reconciler.js';
 import { RunCommands } from './application/run-commands.js';
 import { RunWatch } from './application/run-watch.js';
 import { ScanLoop } from './application/scan-loop.js';
+import { Skills } from './application/skills.js';
 import { ownSecretFiles, type schedulerConfig, secretVariables } from './config.js';
 import { fencingProblem, LOCAL_POLICY, type VmPolicy } from './domain/policy.js';
 import { loadMasterKeys, loadVmSecrets } from './secrets.js';
 import { loadTemplates } from './templates.js';
 import { HINTS, RUN_STORE, SANDBOXES, SECRETS } from './tokens.js';
 
-@Module({ controllers: [VmsController, SecretsController, ConnectionsController, RunsController, ErasureController] })
+@Module({ controllers: [VmsController, SecretsController, SkillsController, ConnectionsController, RunsController, ErasureController] })
 class SchedulerModule {}
 
 type Config = ServiceConfig<typeof schedulerConfig>;
@@ -137,6 +142,13 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
   const hosts = new PostgresHosts(database);
   const sessionLog = new BusSessionLog(bus);
   const configUpdates = new ConfigUpdates(new PostgresConfigUpdates(database), hints);
+  const skills = new Skills({
+    store: new PostgresSkills(database),
+    packages: new KvSkillPackages(bus),
+    builtIns: readBuiltInSkills(builtInFolder(import.meta.url)),
+    maxVersionsPerTenant: config.SKILLS_MAX_PER_TENANT,
+    onChange: () => undefined,
+  });
   const tokens = new JoseVmTokens(secrets.current, secrets.previous);
   const admission = new Admission(new PostgresAdmissionStore(database, replica), tokens, {
     // As long as the slowest provider may take until the runtime connects.
@@ -253,6 +265,7 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
       { provide: PersonEraser, useValue: eraser },
       { provide: Connections, useValue: connections },
       { provide: RunCommands, useValue: new RunCommands(runs, hints, newVmId) },
+      { provide: Skills, useValue: skills },
       { provide: RUN_STORE, useValue: runs },
       { provide: HINTS, useValue: hints },
       { provide: SECRETS, useValue: providerSecrets ?? null },

@@ -27,6 +27,7 @@ const MODELS = {
   scheduler_jobs: [Prisma.SchedulerJobScalarFieldEnum, 'schedulerJob'],
   provider_secrets: [Prisma.ProviderSecretScalarFieldEnum, 'providerSecret'],
   scheduler_pulse: [Prisma.SchedulerPulseScalarFieldEnum, 'schedulerPulse'],
+  skills: [Prisma.SkillScalarFieldEnum, 'skill'],
   outbox: [Prisma.OutboxMessageScalarFieldEnum, 'outboxMessage'],
 } as const;
 

@@ -36,6 +36,13 @@ export function operatorOf({ principal }: RpcContext): void {
   if (!hasScope(principal.scopes, SCOPES.admin)) throw plexusError('MISSING_SCOPE', { details: { scope: SCOPES.admin } });
 }
 
+/** The tenant of a call that is about the tenant as a whole; VMs may ask it too. */
+export function tenantOf({ tenant, principal }: RpcContext, wanted: string): string {
+  if (tenant === NO_TENANT) throw plexusError('INVALID_REQUEST', { message: 'This belongs to a tenant; name it in the subject.' });
+  if (principal.role !== 'service' && !hasScope(principal.scopes, wanted)) throw plexusError('MISSING_SCOPE', { details: { scope: wanted } });
+  return tenant;
+}
+
 /** Who asks, for the activity list of a VM. */
 export function sourceOf({ principal }: RpcContext): string {
   return principal.user === undefined ? principal.role : `${principal.role} ${principal.user}`;
