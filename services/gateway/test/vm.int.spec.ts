@@ -1,4 +1,4 @@
-import { memoryContracts as memory, type Principal, sessionContracts } from '@plexus/contracts';
+import { sessionContracts } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
 import { waitFor } from '@plexus/testing';
 import { SchedulerStandIn } from './support/scheduler-stand-in.js';
@@ -10,33 +10,11 @@ describe('the sockets of VMs', () => {
   let gateway: TestGateway;
   let scheduler: SchedulerStandIn;
   let number = 0;
-  const memoryCalls: { principal: Principal; data: unknown }[] = [];
   const clients: VmSocketClient[] = [];
 
   beforeAll(async () => {
     mesh = await TestMesh.start();
-    const [schedulerBus, memoryBus] = await Promise.all([mesh.standIn('scheduler'), mesh.standIn('memory')]);
-    scheduler = new SchedulerStandIn(schedulerBus);
-    memoryBus.serve(memory.searchMemory, async (data, { principal }) => {
-      memoryCalls.push({ principal, data });
-      const hit = {
-        id: 'mem_1',
-        scope: { kind: 'user' as const, id: 'me' },
-        namespace: '',
-        kind: 'fact' as const,
-        content: 'likes tea',
-        createdAt: '2026-11-21T10:00:00Z',
-        seenCount: 1,
-        score: 0.8,
-        matched: [],
-        missing: [],
-      };
-      return { hits: [hit], mode: 'text' as const, semantic: false, tookMs: 1 };
-    });
-    memoryBus.serve(memory.writeMemory, async (data, { principal }) => {
-      memoryCalls.push({ principal, data });
-      return { id: 'mem_2', result: 'created' as const, embedding: 'none' as const };
-    });
+    scheduler = new SchedulerStandIn(await mesh.standIn('scheduler'));
     gateway = await mesh.gateway({ GATEWAY_VM_AUTH_MS: '400' });
   });
   afterEach(() => {
@@ -287,72 +265,6 @@ describe('the sockets of VMs', () => {
     });
   });
 
-  describe('requests', () => {
-    it('are answered for the owner of the session, with the role of a VM', async () => {
-      const session = sessionOf('ann');
-      const { vm, client } = await connected({ sessions: [session] });
-      vm.offer({ type: 'request', id: 'q1', session_id: session.sessionId, method: 'memory_search', params: { query: 'tea', top_k: 3 } });
-      vm.offer({
-        type: 'request',
-        id: 'q2',
-        session_id: session.sessionId,
-        method: 'memory_write',
-        params: { content: 'likes tea', memory_type: 'preference' },
-      });
-      expect(await client.frame('response', ({ id }) => id === 'q1')).toMatchObject({
-        result: { results: [{ id: 'mem_1', content: 'likes tea', score: 0.8, metadata: { kind: 'fact' } }] },
-        error: null,
-      });
-      expect(await client.frame('response', ({ id }) => id === 'q2')).toMatchObject({ result: { id: 'mem_2' }, error: null });
-      expect([...memoryCalls.slice(-2)].sort((a, b) => Number('content' in (a.data as object)) - Number('content' in (b.data as object)))).toEqual([
-        {
-          principal: expect.objectContaining({ tenant: 'default', user: 'ann', role: 'vm', credentialId: `${vm.vmId}:1` }),
-          data: expect.objectContaining({ query: 'tea', k: 3 }),
-        },
-        {
-          principal: expect.objectContaining({ user: 'ann', role: 'vm' }),
-          data: expect.objectContaining({ content: 'likes tea', kind: 'preference', idempotencyKey: `${vm.vmId}:1:q2` }),
-        },
-      ]);
-      await waitFor(() => vm.sender.acked === 2, { what: 'the ack' });
-    });
-
-    it('with wrong parameters are answered with what is wrong', async () => {
-      const { vm, client } = await connected();
-      vm.offer({ type: 'request', id: 'q', session_id: 's', method: 'memory_search', params: {} });
-      expect(await client.frame('response')).toMatchObject({
-        id: 'q',
-        result: null,
-        error: { code: 'INVALID_REQUEST', message: expect.stringContaining('/query') },
-      });
-    });
-
-    it('that the gateway does not know are the scheduler’s', async () => {
-      const { vm, record } = await connected();
-      vm.offer({ type: 'request', id: 'q', session_id: 's', method: 'make_tea', params: {} });
-      await waitFor(() => record.submitted.length === 1, { what: 'the frame' });
-      expect(record.submitted[0]?.frame).toMatchObject({ type: 'request', id: 'q', method: 'make_tea' });
-    });
-
-    it('are run once, and their answer is repeated to a VM that comes back', async () => {
-      const { vm, client } = await connected();
-      const before = memoryCalls.length;
-      vm.offer({ type: 'request', id: 'q', session_id: 's', method: 'memory_write', params: { content: 'once' } });
-      await client.frame('response');
-      vm.cut();
-      const again = await vm.connect(gateway.ws);
-      clients.push(again);
-      vm.offer({ type: 'request', id: 'q', session_id: 's', method: 'memory_write', params: { content: 'once' } });
-      expect(await again.frame('response')).toMatchObject({ id: 'q', result: { id: 'mem_2' } });
-      again.send({ type: 'resume', pending_ids: ['q', 'unheard'] });
-      expect((await again.frame('resume_response')).results).toEqual({
-        q: { status: 'completed', data: { id: 'mem_2', result: 'created' } },
-        unheard: { status: 'not_found' },
-      });
-      expect(memoryCalls).toHaveLength(before + 1);
-    });
-  });
-
   describe('frames for the VM', () => {
     it('come in order, on a hint, and are acked to the scheduler', async () => {
       const { vm, record } = await connected();
@@ -430,138 +342,6 @@ describe('the sockets of VMs', () => {
       scheduler.vms.delete(forgotten.vm.vmId);
       forgotten.client.send({ type: 'heartbeat', active_sessions: [] });
       expect(await forgotten.client.end()).toMatchObject({ code: 4004 });
-    });
-  });
-
-  describe('illegal input', () => {
-    it('is skipped and counted while it is harmless; a bad frame with a number is consumed', async () => {
-      const session = sessionOf();
-      const { vm, client, record } = await connected({ sessions: [session] });
-      for (const frame of [
-        '{',
-        '[]',
-        '{"type":"nonsense"}',
-        `${'['.repeat(200)}${']'.repeat(200)}`,
-        '{"type":"heartbeat","__proto__":{}}',
-        '{"type":"sse_event"}',
-      ])
-        client.send(frame);
-      vm.offer({ type: 'sse_event', session_id: session.sessionId, data: 7 });
-      vm.event(session.sessionId, 'run-1', 1, { type: 'text_chunk', content: 'x' });
-      await waitFor(() => vm.sender.acked === 2, { what: 'the ack' });
-      expect(record.submitted).toEqual([{ fseq: 1, frame: { type: 'refused', refusedType: 'sse_event', reason: expect.any(String) } }]);
-      expect(await stored(session.sessionId)).toHaveLength(1);
-    });
-
-    it('does not turn away a VM whose replay is faster than the rate limit, and stores all of it', async () => {
-      const session = sessionOf();
-      const { vm, client } = await connected({ sessions: [session] });
-      vm.cut();
-      const EVENTS = 3_000;
-      for (let runSeq = 1; runSeq <= EVENTS; runSeq += 1) vm.event(session.sessionId, 'run-f', runSeq, { type: 'text_chunk', content: 'x' });
-      const again = await vm.connect(gateway.ws);
-      clients.push(again);
-      await waitFor(() => vm.sender.acked === EVENTS, { what: 'every ack', timeoutMs: 30_000 });
-      expect([client.closed?.code, again.closed]).toEqual([1006, undefined]);
-      expect((await stored(session.sessionId)).map(({ runSeq }) => runSeq)).toEqual(Array.from({ length: EVENTS }, (_, index) => index + 1));
-    }, 60_000);
-
-    it('closes with the documented code what is not', async () => {
-      const binary = (await connected()).client;
-      binary.send(Buffer.from('{}'));
-      expect(await binary.end()).toMatchObject({ code: 1003 });
-      const many = (await connected()).client;
-      for (let index = 0; index < 20; index += 1) many.send('{');
-      expect(await many.end()).toMatchObject({ code: 4400 });
-      const big = (await connected()).client;
-      big.send(`"${'x'.repeat(11 * 1024 * 1024)}"`);
-      expect(await big.end()).toMatchObject({ code: 1009 });
-      const fast = (await connected()).client;
-      for (let index = 0; index < 1_300; index += 1) fast.send('{"type":"heartbeat","active_sessions":[]}');
-      expect(await fast.end()).toMatchObject({ code: 4029 });
-      const early = await open({ user_id: 'me' });
-      early.send(`"${'x'.repeat(70_000)}"`);
-      expect(await early.end()).toMatchObject({ code: 1009 });
-    });
-
-    it('asks for what is missing and gives up with 4410 when it does not come', async () => {
-      const { client } = await connected();
-      client.send({ type: 'run_accepted', session_id: 's', run_id: 'r', fseq: 3 });
-      expect(await client.frame('nack')).toEqual({ type: 'nack', expected: 1 });
-      expect(await client.end()).toMatchObject({ code: 4410 });
-    });
-  });
-
-  describe('runtimes of the plain profile', () => {
-    async function plain() {
-      const session = sessionOf();
-      const vmId = `vm-${++number}`;
-      const record = scheduler.create(vmId, { sessions: [session] });
-      const client = await open({ user_id: 'me', ticket: `ticket-${vmId}` });
-      client.send({ type: 'auth', token: `${vmId}/1` });
-      await client.frame('init');
-      return { session, vmId, record, client };
-    }
-
-    it('get an init of their own kind, frames without numbers, and acks for what they number', async () => {
-      const { session, vmId, record, client } = await plain();
-      expect(client.frames[0]).toEqual({ type: 'init', data: { user_id: 'me', org_id: 'default', api_keys: {} } });
-      scheduler.queue(vmId, { type: 'user_message', session_id: session.sessionId, data: { message: 'hi', metadata: { run_id: 'run-p' } } });
-      const message = await client.frame('user_message');
-      expect(message).not.toHaveProperty('fseq');
-      for (const seq of [1, 2])
-        client.send({ type: 'sse_event', session_id: session.sessionId, seq, data: JSON.stringify({ type: 'text_chunk', content: `${seq}` }) });
-      expect(await client.frame('ack', ({ seq }) => seq === 2)).toEqual({ type: 'ack', session_id: session.sessionId, seq: 2 });
-      expect((await stored(session.sessionId)).map(({ runId, runSeq }) => [runId, runSeq])).toEqual([
-        ['run-p', 1],
-        ['run-p', 2],
-      ]);
-      client.send({ type: 'fire_and_forget', session_id: session.sessionId, method: 'usage_report', params: {} });
-      await waitFor(() => record.submitted.length === 1 && record.acked === 1, { what: 'the frame and the ack of the message' });
-    });
-
-    it('go on numbering behind what is stored after a reconnect, and are not sent a message again', async () => {
-      const { session, vmId, client } = await plain();
-      scheduler.queue(vmId, { type: 'user_message', session_id: session.sessionId, data: { message: 'hi', metadata: { run_id: 'run-q' } } });
-      await client.frame('user_message');
-      client.send({ type: 'sse_event', session_id: session.sessionId, data: JSON.stringify({ type: 'text_chunk', content: 'a' }) });
-      await waitFor(async () => (await stored(session.sessionId)).length === 1, { what: 'the event' });
-      client.close();
-      Object.assign(session, { runId: 'run-q' });
-      await waitFor(() => !scheduler.of(vmId).attached, { what: 'the detach' });
-      const again = await open({ user_id: 'me' });
-      again.send({ type: 'auth', token: `${vmId}/1` });
-      await again.frame('init');
-      again.send({ type: 'sse_event', session_id: session.sessionId, data: JSON.stringify({ type: 'text_chunk', content: 'b' }) });
-      await waitFor(async () => (await stored(session.sessionId)).length === 2, { what: 'the second event' });
-      expect((await stored(session.sessionId)).map(({ runId, runSeq }) => [runId, runSeq])).toEqual([
-        ['run-q', 1],
-        ['run-q', 2],
-      ]);
-      expect(again.frames.map(({ type }) => type)).toEqual(['init']);
-    });
-
-    it('go on numbering behind their own run, also when something else was written into the session since', async () => {
-      const { session, vmId, client } = await plain();
-      const say = (on: VmSocketClient, content: string) =>
-        on.send({ type: 'sse_event', session_id: session.sessionId, run_id: 'run-r', data: JSON.stringify({ type: 'text_chunk', content }) });
-      for (const content of ['a', 'b']) say(client, content);
-      await waitFor(async () => (await stored(session.sessionId)).length === 2, { what: 'the events' });
-      client.close();
-      await waitFor(() => !scheduler.of(vmId).attached, { what: 'the detach' });
-      const note = { ...session, event: { type: 'message', text: 'a note', messageId: 'm' } };
-      await mesh.operator.publish(sessionContracts.sessionEvent, { tenant: 'default', key: [session.sessionId], data: note });
-      const again = await open({ user_id: 'me' });
-      again.send({ type: 'auth', token: `${vmId}/1` });
-      await again.frame('init');
-      say(again, 'c');
-      await waitFor(async () => (await stored(session.sessionId)).length === 4, { what: 'the third event of the run' });
-      expect((await stored(session.sessionId)).map(({ runId, runSeq }) => [runId, runSeq])).toEqual([
-        ['run-r', 1],
-        ['run-r', 2],
-        [undefined, undefined],
-        ['run-r', 3],
-      ]);
     });
   });
 });

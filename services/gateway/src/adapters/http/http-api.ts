@@ -14,6 +14,7 @@ import { ConfigController } from './config.controller.js';
 import { EventsController } from './events.controller.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { InboxController } from './inbox.controller.js';
+import { MemoryArchiveController, NDJSON } from './memory-archive.controller.js';
 import { MemoryController } from './memory.controller.js';
 import { ProblemFilter, sendProblem } from './problem.filter.js';
 import { PublicHealthController } from './public-health.controller.js';
@@ -28,6 +29,7 @@ const API = [
   SessionCareController,
   ChannelsController,
   InboxController,
+  MemoryArchiveController,
   MemoryController,
   VmsController,
   EventsController,
@@ -91,6 +93,8 @@ export async function createHttpApi(
   fastify.addContentTypeParser(json5, { parseAs: 'string', bodyLimit: Math.max(options.bodyLimitBytes, MAX_CONFIG_BYTES) }, (_request, body, done) =>
     done(null, body),
   );
+  // An import of any size: read line by line as it comes in.
+  fastify.addContentTypeParser(NDJSON, (_request: FastifyRequest, body: unknown, done: (error: Error | null, value?: unknown) => void) => done(null, body));
   app.useGlobalFilters(new ProblemFilter(log));
   return { app, server: app.getHttpServer() as Server };
 }
