@@ -1,4 +1,4 @@
-import { estimateHistoryTokens, groupsOf } from '@plexus/context-window';
+import { estimateHistoryTokens, estimateMessageTokens, groupsOf } from '@plexus/context-window';
 import type { ConversationMessage } from './types.js';
 
 /** Stays in its own words behind the summary, at most; a quarter of a small window. */
@@ -12,6 +12,8 @@ export interface Cut {
   readonly history: readonly ConversationMessage[];
   /** Beginning of the turn whose rest stays. */
   readonly turnPrefix: readonly ConversationMessage[];
+  /** The question of the running turn when that is cut in two: stays in its own words as well, unless it is too large. */
+  readonly question?: ConversationMessage;
   /** What stays, the very same objects. */
   readonly kept: readonly ConversationMessage[];
 }
@@ -25,7 +27,7 @@ export function keptTokens(windowTokens: number, attempt: number): number {
  * Divides a conversation into what is summarised and what stays. A call is never parted from its results. With `keepLast` the newest group
  * stays however large it is: it is the message to be answered, or results that the model is waiting for.
  */
-export function cutForCompaction(conversation: readonly ConversationMessage[], maxTokens: number, keepLast: boolean): Cut {
+export function cutForCompaction(conversation: readonly ConversationMessage[], maxTokens: number, maxQuestionTokens: number, keepLast: boolean): Cut {
   const [first, ...rest] = conversation;
   const summary = first?.summary === true ? first : undefined;
   const groups = groupsOf(summary === undefined ? conversation : rest);
@@ -40,10 +42,14 @@ export function cutForCompaction(conversation: readonly ConversationMessage[], m
   // What stays may begin in the middle of a turn; its beginning is then told apart.
   const turnStart = kept[0] === undefined || kept[0].role === 'user' ? older.length : older.findLastIndex(({ role }) => role === 'user');
   const at = turnStart < 0 ? older.length : turnStart;
+  const question = older[at];
+  const isRunning = keepLast && kept.length > 0 && kept.every(({ role }) => role !== 'user');
+  const staysWhole = isRunning && question !== undefined && estimateMessageTokens(question) <= maxQuestionTokens;
   return {
     ...(summary !== undefined && { previousSummary: summaryText(summary) }),
     history: older.slice(0, at),
     turnPrefix: older.slice(at),
+    ...(staysWhole && { question }),
     kept,
   };
 }

@@ -21,6 +21,9 @@ export type CompactionOutcome =
   /** The conversation stays as it is. */
   | { readonly kind: 'failed'; readonly reason: string };
 
+/** Share of the window up to which the question of a turn stays in its own words while the turn goes on. */
+const QUESTION_SHARE = 0.25;
+
 /** Replaces the older part of a conversation by a summary that the model writes. */
 export class Compactor {
   constructor(private readonly options: ConversationWindowOptions) {}
@@ -28,11 +31,17 @@ export class Compactor {
   /** Rejects only when the caller gives up; whatever else fails leaves the conversation whole. */
   async compact(order: CompactionOrder, signal: AbortSignal): Promise<CompactionOutcome> {
     const { summarise, clock, log, compaction, workspaceRules } = this.options;
-    const cut = cutForCompaction(order.effective, keptTokens(order.windowTokens, order.attempt), order.keepLast);
+    const cut = cutForCompaction(
+      order.effective,
+      keptTokens(order.windowTokens, order.attempt),
+      Math.floor(order.windowTokens * QUESTION_SHARE),
+      order.keepLast,
+    );
     const summarised = cut.history.length + cut.turnPrefix.length;
-    if (summarised === 0) return { kind: 'failed', reason: 'there is nothing older that could be summarised' };
+    // The question alone stays anyway.
+    if (summarised === (cut.question ? 1 : 0)) return { kind: 'failed', reason: 'there is nothing older that could be summarised' };
     // The very objects that are kept, not their pruned copies.
-    const kept = order.conversation.slice(order.conversation.length - cut.kept.length);
+    const kept = [...(cut.question ? [cut.question] : []), ...order.conversation.slice(order.conversation.length - cut.kept.length)];
     try {
       const result = await compact<ConversationMessage>(
         {

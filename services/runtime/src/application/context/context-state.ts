@@ -8,7 +8,7 @@ const Stored = z.object({
   flushedAt: Count.nullable(),
   lastCacheTouchMs: z.number().optional(),
   counted: z.object({ tokens: Count, answerTokens: Count, messages: Count }).optional(),
-  tokenFactor: z.number().min(1).max(4).default(1),
+  tokenFactor: z.number().min(1).max(8).default(1),
   modelId: z.string().max(256).optional(),
   learnedTokens: Count.optional(),
   futileAtTokens: Count.optional(),

@@ -3,6 +3,7 @@ import {
   FLUSH_DEFAULTS,
   type FlushSettings,
   flushPrompts,
+  groupsOf,
   pruneToolResults,
   SAFETY_FACTOR,
   stepsBeforeTurn,
@@ -184,10 +185,14 @@ export class ConversationWindow implements ContextPort {
       return;
     }
     const prompt = flushPrompts(dateIn(timeZone, clock.now()));
-    const fitted = fitRequest(this.#effective(conversation), compactionThreshold(this.window) / SAFETY_FACTOR, this.#state.tokenFactor);
+    const messages = this.#effective(conversation);
+    const room = compactionThreshold(this.window) / SAFETY_FACTOR;
+    const { tokenFactor } = this.#state;
+    // A newest message that fills the window alone would leave nothing of what is about to be dropped.
+    const fitted = fitRequest(messages, room, tokenFactor) ?? fitRequest(groupsOf(messages).slice(0, -1).flat(), room, tokenFactor);
     this.#flushedSinceAnswer = true;
     try {
-      if (fitted === undefined) throw new Error('the newest message alone is larger than the window');
+      if (fitted === undefined) throw new Error('its newest messages are larger than the window');
       const { written } = await this.#inside(() => flushMemories({ prompt, messages: fitted.messages }, signal));
       notes.push({ kind: 'flushed', written });
     } catch (error) {

@@ -1,8 +1,8 @@
 import { estimateHistoryTokens, SAFETY_FACTOR } from '@plexus/context-window';
 import type { ContextState, ConversationMessage } from './types.js';
 
-/** A token is at least a byte, and Latin letters are estimated at a quarter of one: a count cannot be further off. */
-const MOST_FACTOR = 4;
+/** A token is at least a byte, and a letter of two bytes is estimated at a quarter of one: a count cannot be further off. */
+const MOST_FACTOR = 8;
 /** Some endpoints leave out what they had cached: a count of less than this share of the estimate is none. */
 const LEAST_SHARE = 0.5;
 /** Below this a count says more about the endpoint's own additions than about its tokeniser. */
@@ -25,7 +25,7 @@ export function storedTokens(conversation: readonly ConversationMessage[], fixed
   return counted.tokens + said + tokensOf(later, tokenFactor);
 }
 
-/** The count over the estimate, 1–4: estimates of what is alike are then not below the count. The earlier factor where a count is too small to tell. */
+/** The count over the estimate, 1–8: estimates of what is alike are then not below the count. The earlier factor where a count is too small to tell. */
 export function factorFrom(countedTokens: number, estimatedTokens: number, earlier: number): number {
   if (estimatedTokens < ENOUGH_TOKENS) return earlier;
   const factor = Math.min(MOST_FACTOR, Math.max(1, countedTokens / estimatedTokens));

@@ -36,7 +36,7 @@ export interface ContextState {
   readonly lastCacheTouchMs?: number;
   /** What the endpoint counted of the last request (`messages` of the conversation, with what is fixed) and of its answer. */
   readonly counted?: { readonly tokens: number; readonly answerTokens: number; readonly messages: number };
-  /** The endpoint's count over our estimate, 1–4. */
+  /** The endpoint's count over our estimate, 1–8. */
   readonly tokenFactor: number;
   /** The model that `tokenFactor` and `learnedTokens` are about. */
   readonly modelId?: string;
