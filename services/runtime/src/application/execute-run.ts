@@ -48,9 +48,10 @@ export function turnOf({
   const { agent_config: settings } = session;
   const { metadata, history } = message.data;
   const boxed = (offer: ModelEndpointOffer): SealedEndpoint => ({ offer, boxName: `${session.session_id}/${runId}/${offer.provider}` });
-  const fallbacks = (metadata.model_endpoints_fallback ?? []).map(({ model, provider, sealed, fault }) => ({
+  const fallbacks = (metadata.model_endpoints_fallback ?? []).map(({ model, provider, sealed, fault, context_window: tokens }) => ({
     model,
     ...(provider !== undefined && { endpoint: boxed({ provider, sealed, fault }) }),
+    ...(tokens && { contextTokens: tokens }),
   }));
   const systemPrompt = [metadata.system_prompt ?? settings.system_prompt, metadata.extra_system_prompt].filter((part) => part).join('\n\n');
   return {
@@ -62,6 +63,7 @@ export function turnOf({
     ...(systemPrompt && { systemPrompt }),
     model: metadata.model ?? settings.model ?? undefined,
     ...(metadata.model_endpoint && { endpoint: boxed(metadata.model_endpoint) }),
+    ...(metadata.context_window && { contextTokens: metadata.context_window }),
     ...(fallbacks.length > 0 && { fallbacks }),
     temperature: settings.temperature ?? undefined,
     maxTokens: settings.max_tokens ?? undefined,

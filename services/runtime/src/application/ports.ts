@@ -27,8 +27,10 @@ export interface Turn {
   readonly systemPrompt?: string;
   readonly model?: string;
   readonly endpoint?: SealedEndpoint;
+  /** What the model can read, in tokens, where that is configured. */
+  readonly contextTokens?: number;
   /** Asked in this order when the model fails for a reason that another one may not have. */
-  readonly fallbacks?: readonly { readonly model: string; readonly endpoint?: SealedEndpoint }[];
+  readonly fallbacks?: readonly { readonly model: string; readonly endpoint?: SealedEndpoint; readonly contextTokens?: number }[];
   readonly temperature?: number;
   readonly maxTokens?: number;
   /** Sent instead of history and message: the whole conversation with its tool calls and their results, fitted into the window already. */
@@ -62,7 +64,9 @@ export type AgentPiece =
 
 /** What one model call says. */
 export type ModelPiece =
-  | Extract<AgentPiece, { type: 'text' | 'thinking' | 'usage' }>
+  | Extract<AgentPiece, { type: 'text' | 'thinking' }>
+  /** What the call used up, and the name of the model that was asked. */
+  | { readonly type: 'usage'; readonly usage: Usage; readonly model?: string }
   /** Forget what was said and asked for in this call: it starts again. */
   | { readonly type: 'reset' }
   /** The model asks for a tool. `problem`: its input could not be read, and this is why. */

@@ -104,7 +104,7 @@ export class ModelAgent implements Agent {
             throw new AgentFailure('MODEL_UNAVAILABLE', `The model ended its answer without a word (finish reason: ${part.finishReason}).`);
           const { inputTokens, outputTokens } = part.totalUsage;
           if (inputTokens !== undefined || outputTokens !== undefined)
-            yield { type: 'usage', usage: { input_tokens: inputTokens ?? 0, output_tokens: outputTokens ?? 0 } };
+            yield { type: 'usage', usage: { input_tokens: inputTokens ?? 0, output_tokens: outputTokens ?? 0 }, model: modelName };
         }
       }
     } finally {

@@ -1,5 +1,5 @@
 import type { Clock } from '@plexus/kernel';
-import type { StartSessionData } from '@plexus/vm-protocol';
+import type { StartSessionData, Usage } from '@plexus/vm-protocol';
 import { toolPolicy, toolRulesOf } from '../../domain/tool-policy.js';
 import type { ContextPort } from '../context/index.js';
 import type { Fence } from '../fence.js';
@@ -13,10 +13,11 @@ import {
   type SnapshotBody,
   type Tool,
   type ToolSource,
+  type Turn,
 } from '../ports.js';
 import type { Checkpoint, CheckpointStore, Shown } from './checkpoint.js';
 import { LoopState } from './loop-state.js';
-import { LoopTurn } from './loop-turn.js';
+import { LoopTurn, type SkillOf } from './loop-turn.js';
 import { snapshotOf } from './snapshot-body.js';
 
 /** Model calls for one message, unless the session says otherwise. */
@@ -38,10 +39,18 @@ export interface LoopDependencies {
   readonly model: Agent;
   readonly sources: readonly ToolSource[];
   /** Called once a session, before its first run. */
-  readonly open: (data: StartSessionData) => Promise<SessionResources>;
+  readonly open: (data: StartSessionData, now: CurrentTurn) => Promise<SessionResources>;
+  readonly skillOf?: SkillOf;
   readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** The turn that is going on, for calls of the model beside it: summaries, memories. */
+export interface CurrentTurn {
+  turn(): Turn;
+  /** What they use up counts as the turn's. */
+  used(usage: Usage): void;
 }
 
 interface Opened {
@@ -53,6 +62,7 @@ interface Opened {
 export class LoopSession implements AgentSession {
   private opened: Promise<Opened> | undefined;
   private changed = false;
+  private current: { readonly turn: AgentTurn; readonly state: LoopState } | undefined;
 
   constructor(
     private data: StartSessionData,
@@ -65,19 +75,30 @@ export class LoopSession implements AgentSession {
 
   async *run(turn: AgentTurn, signal: AbortSignal): AsyncGenerator<AgentPiece> {
     const { resources, state } = await this.open();
-    const { clock, fence, log, model } = this.dependencies;
+    const { clock, fence, log, model, skillOf } = this.dependencies;
     const isNew = state.begin(turn);
+    this.current = { turn, state };
     this.changed = true;
-    yield* replayOf(state.turn.shown);
+    yield* replayOf(state.turn.shown, skillOf);
     if (state.turn.usage) yield { type: 'usage', usage: state.turn.usage };
     if (state.turn.done) return;
     const tools = await this.tools();
     const maxTurns = this.data.session_config.max_turns ?? DEFAULT_MAX_TURNS;
     const save = (): Promise<void> => this.save(resources, state);
-    yield* new LoopTurn({ turn, state, window: resources.window, workspace: resources.workspace, model, tools, maxTurns, save, clock, fence, log }).run(
-      isNew,
-      signal,
-    );
+    yield* new LoopTurn({
+      turn,
+      state,
+      window: resources.window,
+      workspace: resources.workspace,
+      model,
+      tools,
+      maxTurns,
+      save,
+      skillOf,
+      clock,
+      fence,
+      log,
+    }).run(isNew, signal);
   }
 
   async snapshot(): Promise<SnapshotBody | undefined> {
@@ -94,7 +115,7 @@ export class LoopSession implements AgentSession {
 
   private async load(): Promise<Opened> {
     try {
-      const resources = await this.dependencies.open(this.data);
+      const resources = await this.dependencies.open(this.data, this.now());
       return { resources, state: new LoopState(resources.found) };
     } catch (error) {
       // The next message tries again.
@@ -102,6 +123,13 @@ export class LoopSession implements AgentSession {
       this.dependencies.log('error', 'the folder of a session cannot be used', { sessionId: this.data.session_id, error });
       throw new AgentFailure('INTERNAL', 'The folder of this session cannot be read or written; the log of the runtime has the cause.', { cause: error });
     }
+  }
+
+  private now(): CurrentTurn {
+    return {
+      turn: () => this.current?.turn ?? { message: '', history: [] },
+      used: (usage) => void this.current?.state.used(usage),
+    };
   }
 
   private async save({ checkpoints, window, memory }: SessionResources, state: LoopState): Promise<void> {
@@ -138,14 +166,16 @@ export class LoopSession implements AgentSession {
 }
 
 /** What was shown of a turn before, in its order. The calls keep their ids: a reader that has seen them knows them. */
-function* replayOf(shown: readonly Shown[]): Generator<AgentPiece> {
+function* replayOf(shown: readonly Shown[], skillOf?: SkillOf): Generator<AgentPiece> {
   for (const one of shown) {
     if (one.type === 'text') {
       yield one;
       continue;
     }
     const { callId, toolName, input, result, isError = false } = one;
-    yield { type: 'tool_start', callId, toolName, input };
-    if (result !== undefined) yield { type: 'tool_end', callId, toolName, result, isError };
+    const skillId = skillOf?.(toolName, input);
+    yield skillId === undefined ? { type: 'tool_start', callId, toolName, input } : { type: 'skill_start', skillId, input };
+    if (result !== undefined)
+      yield skillId === undefined ? { type: 'tool_end', callId, toolName, result, isError } : { type: 'skill_end', skillId, result, isError };
   }
 }

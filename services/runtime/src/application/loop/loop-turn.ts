@@ -10,6 +10,9 @@ import { textOf } from './checkpoint.js';
 import type { LoopState } from './loop-state.js';
 import { runTools, type ToolCall } from './tool-runner.js';
 
+/** The skill that a call is about; undefined when it is not about one. Such a call is shown as one of the skill. */
+export type SkillOf = (toolName: string, input: unknown) => string | undefined;
+
 export interface LoopTurnOptions {
   readonly turn: AgentTurn;
   readonly state: LoopState;
@@ -18,6 +21,7 @@ export interface LoopTurnOptions {
   readonly model: Agent;
   readonly tools: ReadonlyMap<string, Tool>;
   readonly maxTurns: number;
+  readonly skillOf?: SkillOf;
   /** Writes a checkpoint; resolves when it is on the disk. */
   readonly save: () => Promise<void>;
   readonly clock: Clock;
@@ -83,7 +87,7 @@ export class LoopTurn {
 
   private async *callTools(calls: readonly ToolCall[], signal: AbortSignal): AsyncGenerator<AgentPiece> {
     const { state, save, tools, turn, workspace } = this.options;
-    for (const { callId, toolName, input } of calls) yield { type: 'tool_start', callId, toolName, input: shownValue(input) };
+    for (const call of calls) yield this.beginning(call);
     const context = { sessionId: turn.sessionId, runId: turn.runId, workspace, signal };
     const results = runTools(calls, tools, context, this.options).map(async (running, index) => {
       const result = await running;
@@ -93,17 +97,28 @@ export class LoopTurn {
     });
     // One that fails is thrown where it is awaited; the others must not be unhandled until then.
     for (const result of results) result.catch(() => undefined);
-    for (const [index, { callId, toolName }] of calls.entries()) {
-      const { content, isError = false }: ToolResult = await (results[index] as Promise<ToolResult>);
-      yield { type: 'tool_end', callId, toolName, result: shownValue(content), isError };
-    }
+    for (const [index, call] of calls.entries()) yield this.end(call, await (results[index] as Promise<ToolResult>));
     state.stepOver();
+  }
+
+  private beginning({ callId, toolName, input }: ToolCall): AgentPiece {
+    const skillId = this.options.skillOf?.(toolName, input);
+    const shown = shownValue(input);
+    return skillId === undefined ? { type: 'tool_start', callId, toolName, input: shown } : { type: 'skill_start', skillId, input: shown };
+  }
+
+  private end({ callId, toolName, input }: ToolCall, { content, isError = false }: ToolResult): AgentPiece {
+    const skillId = this.options.skillOf?.(toolName, input);
+    const result = shownValue(content);
+    return skillId === undefined ? { type: 'tool_end', callId, toolName, result, isError } : { type: 'skill_end', skillId, result, isError };
   }
 
   /** One model call, made again with less when the endpoint says that it was too long. */
   private async *modelStep(message: ConversationMessage | undefined, signal: AbortSignal): AsyncGenerator<AgentPiece, Step> {
     const { state, window } = this.options;
+    const { model = '', contextTokens } = this.options.turn;
     const options = { signal, fixedTokens: this.fixedTokens };
+    window.useModel(model, contextTokens === undefined ? {} : { configuredTokens: contextTokens });
     let prepared: Prepared = await window.prepare(state.messages, message, options);
     for (;;) {
       state.replace(prepared.conversation);
