@@ -107,7 +107,7 @@ it('whatever is said: a call stays with its result, protected messages are never
       const closed = window?.state().compactions ?? 0;
       expect(flushesIn.size).toBeLessThanOrEqual(closed + 1);
     }),
-    { numRuns: 40 },
+    { numRuns: 30 },
   );
 });
 
@@ -129,6 +129,7 @@ it('a request that had to be cut fits, keeps order, question and newest group, a
       if (question !== undefined) expect(fitted.messages.includes(question)).toBe(true);
       if (messages.length > 0) expect(places.at(-1)).toBe(messages.length - 1);
     }),
+    { numRuns: 50 },
   );
 });
 
@@ -160,6 +161,7 @@ describe('an estimate is never below', () => {
           }
         },
       ),
+      { numRuns: 30 },
     );
   });
 
