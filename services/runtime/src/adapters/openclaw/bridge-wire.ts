@@ -57,17 +57,17 @@ export const BridgeEvent = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('text_chunk'), ...run, content: z.string() }),
   z.looseObject({ type: z.literal('text_reset'), ...run }),
   z.looseObject({ type: z.literal('thinking'), ...run, content: z.string() }),
-  z.looseObject({ type: z.literal('tool_call_start'), ...run, tool_name: Name, tool_input: z.unknown(), tool_call_id: CallId }),
+  z.looseObject({ type: z.literal('tool_call_start'), ...run, tool_name: Name, tool_input: z.unknown().optional(), tool_call_id: CallId }),
   z.looseObject({
     type: z.literal('tool_call_complete'),
     ...run,
     tool_name: Name,
-    result: z.unknown(),
+    result: z.unknown().optional(),
     tool_call_id: CallId,
     is_error: z.boolean().optional(),
   }),
-  z.looseObject({ type: z.literal('skill_call_start'), ...run, skill_id: Name, skill_input: z.unknown() }),
-  z.looseObject({ type: z.literal('skill_call_complete'), ...run, skill_id: Name, result: z.unknown(), is_error: z.boolean().optional() }),
+  z.looseObject({ type: z.literal('skill_call_start'), ...run, skill_id: Name, skill_input: z.unknown().optional() }),
+  z.looseObject({ type: z.literal('skill_call_complete'), ...run, skill_id: Name, result: z.unknown().optional(), is_error: z.boolean().optional() }),
   z.looseObject({
     type: z.literal('execution_complete'),
     ...run,
@@ -87,7 +87,12 @@ const BridgeCall = z.discriminatedUnion('type', [
     type: z.literal('snapshot'),
     ...session,
     id: Name.optional(),
-    data: z.looseObject({ checkpoint: z.unknown(), short_term_memory: z.unknown(), conversation_state: z.unknown(), file_manifest: z.unknown() }),
+    data: z.looseObject({
+      checkpoint: z.unknown().optional(),
+      short_term_memory: z.unknown().optional(),
+      conversation_state: z.unknown().optional(),
+      file_manifest: z.unknown().optional(),
+    }),
   }),
 ]);
 export type BridgeCall = z.infer<typeof BridgeCall>;

@@ -33,7 +33,6 @@ describe('a run in a bridge', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...names), { maxLength: 12 }), (sequence) => {
         const state = new RunState();
-        let first: unknown;
         for (const name of sequence) {
           const before = state.end;
           const pieces = steps[name](state) ?? [];
@@ -41,7 +40,6 @@ describe('a run in a bridge', () => {
             expect(pieces).toEqual([]);
             expect(state.end).toBe(before);
           }
-          first ??= state.end;
         }
         const endings = ['complete', 'aborted', 'error', 'exit', 'overloaded', 'giveUp'];
         const decisive = sequence.findIndex((name) => endings.includes(name));
