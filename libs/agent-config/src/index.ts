@@ -12,6 +12,7 @@ export { type Ownership, PENDING_ACTIONS, PERFORMED } from './reload/ownership.j
 export { RELOAD_RULES, type ReloadOwner, type ReloadRule } from './reload/reload-rules.js';
 export { DEFAULT_RELOAD, type ReloadSettings, reloadSettings } from './reload/reload-settings.js';
 export { type DirectoryOptions, resolveAgentDir, resolveWorkspace, type SharedDirectory, sharedAgentDirs, withLinksResolved } from './resolve/agent-dirs.js';
+export { type AgentRunSettings, resolveMcpServers, resolveRunSettings, resolveSkills } from './resolve/agent-settings.js';
 export { defaultAgentId, findAgent, namedAgentIds } from './resolve/agents.js';
 export { type Avatar, type AvatarFault, type AvatarOptions, checkAvatar, MAX_AVATAR_BYTES, readAvatar } from './resolve/avatar.js';
 export { type BindingConflict, bindingConflicts, bindingKey } from './resolve/binding-conflicts.js';
@@ -37,10 +38,11 @@ export {
 export { type SessionPlace, type SessionReach, sessionReach } from './resolve/session-reach.js';
 export { type AgentSchedule, nextDue, schedulesOf } from './resolve/schedules.js';
 export { CORE_TOOLS, expandToolNames, normaliseToolName, TOOL_GROUPS, TOOL_PROFILES } from './resolve/tool-names.js';
-export { resolveToolPolicy, type ToolExplanation, type ToolPolicy, type ToolPolicyOptions, type ToolVerdict } from './resolve/tool-policy.js';
+export { resolveToolPolicy, type ToolExplanation, type ToolPolicy, type ToolPolicyOptions, type ToolVerdict, toolRules } from './resolve/tool-policy.js';
 export { AgentConfig, AgentDefaults, AgentsConfig, IdentityConfig } from './schema/agents-config.js';
 export { BindingConfig } from './schema/binding-config.js';
 export { BUILT_IN_CHANNELS, ChannelAccountConfig, ChannelConfig, ChannelsConfig, DmPolicy, GroupPolicy } from './schema/channels-config.js';
+export { isPlainValue, McpConfig, McpServerConfig, type McpValue } from './schema/mcp-config.js';
 export { AgentModelsConfig, ModelDescription, ModelProvider, ModelsConfig } from './schema/models-config.js';
 export { PlatformConfig, type PlatformConfigInput, TenantDeclaration, TenantLimits, TokenReference } from './schema/platform-config.js';
 export { PublicJwk } from './schema/public-jwk.js';

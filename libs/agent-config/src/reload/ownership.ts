@@ -14,7 +14,13 @@ export const PERFORMED = Object.freeze({
   'vm-config': {
     service: 'scheduler',
     how: 'applies',
-    prefixes: ['agents.list', 'agents.defaults.model', 'agents.defaults.systemPrompt', 'models'],
+    prefixes: [
+      'agents.list',
+      ...['model', 'systemPrompt', 'tools', 'skills', 'runtime', 'temperature', 'maxTokens', 'maxTurns'].map((name) => `agents.defaults.${name}`),
+      'models',
+      'tools',
+      'mcp',
+    ],
   },
   sandbox: { service: 'scheduler', how: 'reads', prefixes: ['agents.defaults.sandbox'] },
   channels: { service: 'channels', how: 'reads', prefixes: ['channels'] },
@@ -34,5 +40,4 @@ export const PENDING_ACTIONS: readonly string[] = Object.freeze([
   'limits',
   'plugins',
   'system-jobs',
-  'tool-policy',
 ]);

@@ -49,8 +49,12 @@ export const RELOAD_RULES: readonly ReloadRule[] = Object.freeze([
   hot('agents.defaults.systemPrompt', ['scheduler'], ['vm-config'], 'running VMs hold their prompt'),
   hot('agents.defaults.models', ['scheduler', 'push'], ['vm-config', 'heartbeat'], 'running VMs hold their models'),
   hot('agents.defaults.sandbox', ['scheduler'], ['sandbox'], 'idle time and retention of VMs that are made from now on'),
-  hot('agents.defaults.tools', ['scheduler'], ['tool-policy'], 'running VMs hold their tool policy'),
+  hot('agents.defaults.tools', ['scheduler'], ['vm-config'], 'running VMs hold their tool policy'),
   hot('agents.defaults.skills', ['scheduler'], ['vm-config'], 'running VMs hold their skills'),
+  ...['runtime', 'temperature', 'maxTokens', 'maxTurns'].map((name) =>
+    hot(`agents.defaults.${name}`, ['scheduler'], ['vm-config'], 'running VMs hold their settings'),
+  ),
+  hot('mcp', ['scheduler'], ['vm-config'], 'running VMs and the pool of remote servers hold them'),
   hot('agents.defaults.maxConcurrent', ['routing'], ['lanes'], 'the lane has a width'),
   hot('agents.defaults.subagents', ['routing'], ['lanes'], 'the lane has a width'),
   hot(
@@ -60,7 +64,7 @@ export const RELOAD_RULES: readonly ReloadRule[] = Object.freeze([
     'heartbeats and jobs belong to agents; VMs hold their agent',
   ),
   hot('models', ['scheduler', 'push'], ['vm-config', 'heartbeat'], 'running VMs hold addresses and names of models'),
-  hot('tools', ['scheduler'], ['tool-policy'], 'running VMs hold their tool policy'),
+  hot('tools', ['scheduler'], ['vm-config'], 'running VMs hold their tool policy'),
   none('tools.sessions', 'asked with every call'),
   none('tools.agentToAgent', 'asked with every call'),
   hot('lanes', ['routing'], ['lanes'], 'the lanes have a width'),

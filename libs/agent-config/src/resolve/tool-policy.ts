@@ -55,6 +55,17 @@ export function resolveToolPolicy(config: TenantConfig, agentId: string, options
   return { explain, isAllowed: (name) => explain(name).allowed };
 }
 
+/** The same rules as plain lists, groups expanded, for whoever decides elsewhere: a tool must pass each. Sets that allow everything are left out. */
+export function toolRules(
+  config: TenantConfig,
+  agentId: string,
+  options: ToolPolicyOptions,
+): { readonly allow: readonly string[]; readonly deny: readonly string[] }[] {
+  return layersOf(config, agentId, options)
+    .filter(({ allow, deny }) => allow.length > 0 || deny.length > 0)
+    .map(({ allow, deny }) => ({ allow, deny }));
+}
+
 function judge({ name, allow, deny }: Layer, tool: string): ToolVerdict {
   const refused = deny.find((pattern) => matchesTool(pattern, tool));
   if (refused !== undefined) return { layer: name, verdict: 'denied', by: refused };

@@ -10,6 +10,13 @@ import { ALWAYS, fieldOf, uniqueBy } from './unique.js';
 const Path = OptionalText(4_096);
 const Concurrency = z.number().int().min(1).max(10_000).optional();
 
+const runSettings = {
+  runtime: z.enum(['semigraph', 'openclaw']).optional().meta({ description: 'What runs the agent inside its VM.', default: 'semigraph' }),
+  temperature: z.number().min(0).max(2).optional().describe('How freely the model chooses its words. Absent: the default of the model.'),
+  maxTokens: z.number().int().min(1).max(100_000_000).optional().describe('Longest answer of one model call. Absent: the default of the model.'),
+  maxTurns: z.number().int().min(1).max(10_000).optional().describe('Model calls for one message. Absent: the default of the runtime.'),
+};
+
 export const IdentityConfig = z.strictObject({
   name: OptionalText(200).describe('Name that the agent uses for itself.'),
   avatar: OptionalText(4_096).describe('Picture: `data:` or `http(s):` address, or a path inside the workspace to an image of at most 2 MiB.'),
@@ -30,6 +37,7 @@ export const AgentConfig = z.strictObject({
   identity: IdentityConfig.optional().describe('How the agent presents itself.'),
   models: AgentModelsConfig.optional().describe('Further models of the agent.'),
   skills: Names(1_000).optional().describe('Skills the agent may use. Absent: all; empty: none.'),
+  ...runSettings,
   sandbox: SandboxConfig.optional().describe('Isolation of this agent.'),
   tools: AgentToolsConfig.optional().describe('Tools of this agent. What the global rules refuse stays refused.'),
   heartbeat: HeartbeatConfig.optional().describe('Wakes the agent regularly.'),
@@ -44,6 +52,7 @@ export const AgentDefaults = z.strictObject({
   models: AgentModelsConfig.optional().describe('Further models.'),
   workspace: Path.describe('Folder of the default agent; other agents get the subfolder of their id.'),
   skills: Names(1_000).optional().describe('Skills that agents may use. Absent: all.'),
+  ...runSettings,
   sandbox: SandboxConfig.optional().describe('Isolation.'),
   tools: AgentToolsConfig.optional().describe('Tools, for agents that have no `tools` of their own.'),
   heartbeat: HeartbeatConfig.optional().describe('Wakes agents regularly.'),

@@ -31,6 +31,13 @@ function knownAgents(config: unknown, report: Report): void {
   };
   check(fieldOf(config, 'bindings'), ['bindings']);
   check(fieldOf(fieldOf(config, 'cron'), 'jobs'), ['cron', 'jobs']);
+  for (const [id, server] of Object.entries(Object(fieldOf(fieldOf(config, 'mcp'), 'servers')))) {
+    const agents = fieldOf(server, 'agents');
+    for (const [index, agentId] of (Array.isArray(agents) ? agents : []).entries()) {
+      if (typeof agentId === 'string' && !known.has(agentId))
+        report('unknown_agent', ['mcp', 'servers', id, 'agents', index], `${JSON.stringify(agentId)} is not in agents.list`);
+    }
+  }
   const mail = fieldOf(fieldOf(fieldOf(config, 'hooks'), 'gmail'), 'agentId');
   if (typeof mail === 'string' && mail !== '' && !known.has(mail))
     report('unknown_agent', ['hooks', 'gmail', 'agentId'], `${JSON.stringify(mail)} is not in agents.list`);

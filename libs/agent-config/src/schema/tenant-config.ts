@@ -4,6 +4,7 @@ import { AgentsConfig } from './agents-config.js';
 import { BindingConfig } from './binding-config.js';
 import { ChannelsConfig } from './channels-config.js';
 import { crossChecks } from './cross-checks.js';
+import { McpConfig } from './mcp-config.js';
 import { ModelsConfig } from './models-config.js';
 import { TenantLimits } from './platform-config.js';
 import { QueueConfig } from './queue-config.js';
@@ -29,6 +30,7 @@ export const TenantConfig = z
       .describe('Handling of messages.'),
     tools: ToolsConfig.optional().describe('What agents may do.'),
     models: ModelsConfig.optional().describe('Which models there are.'),
+    mcp: McpConfig.optional().describe('Model Context Protocol: servers whose tools agents may use.'),
     heartbeat: HeartbeatConfig.optional().describe('Wakes agents regularly.'),
     cron: z
       .strictObject({

@@ -8,6 +8,10 @@ const FREE_PARTS = [
   'env',
   'channels.*.accounts.*.settings',
   'plugins.entries.*.config',
+  'mcp.servers.*.env',
+  'mcp.servers.*.headers',
+  'mcp.servers.*.args',
+  'mcp.servers.*.url',
   'agents.defaults.sandbox.docker.env',
   'agents.list.*.sandbox.docker.env',
 ].map((pattern) => pattern.split('.'));
