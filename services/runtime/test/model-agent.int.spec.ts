@@ -49,7 +49,7 @@ describe('model agent', () => {
     const { pieces, text } = await collect(await agentFor([says(['Hel', 'lo ', '👋'])]));
     expect(text).toBe('Hello 👋');
     expect(pieces.filter((piece) => piece.type === 'text')).toHaveLength(3);
-    expect(pieces.at(-1)).toEqual({ type: 'usage', usage: { input_tokens: 11, output_tokens: 7 } });
+    expect(pieces.at(-1)).toEqual({ type: 'usage', usage: { input_tokens: 11, output_tokens: 7 }, model: 'm' });
   });
 
   it('passes on what the model thinks, apart from the answer', async () => {

@@ -22,7 +22,15 @@ const echo: AgentSession = {
 };
 
 /** A runtime over the state of a journal; `take` commits and carries out commands, `said` is what goes to the mesh. */
-function runtimeOf(agent: AgentSession = echo, ...journal: JournalEntry[]): { runtime: Runtime; take: (...frames: object[]) => void; said: () => Said[] } {
+function runtimeOf(
+  agent: AgentSession = echo,
+  ...journal: JournalEntry[]
+): {
+  runtime: Runtime;
+  take: (...frames: object[]) => void;
+  said: () => Said[];
+  noticed: () => unknown[];
+} {
   const state = new JournalState();
   for (const entry of journal) state.apply(entry);
   const sender = new FrameSender();
@@ -38,12 +46,15 @@ function runtimeOf(agent: AgentSession = echo, ...journal: JournalEntry[]): { ru
       runtime.dispatch(command);
     }
   };
+  const frames = (): Record<string, unknown>[] => [...sender.pending()].map(({ text }) => JSON.parse(text) as Record<string, unknown>);
   const said = (): Said[] =>
-    [...sender.pending()].map(({ text }) => {
-      const { session_id: session, run_id: run, run_seq: seq, data } = JSON.parse(text) as Record<string, string> & { run_seq: number };
-      return { session, run, seq, ...(JSON.parse(data as string) as { type: string }) } as Said;
+    frames().flatMap((frame) => {
+      if (frame.type !== 'sse_event') return [];
+      const { session_id: session, run_id: run, run_seq: seq, data } = frame as Record<string, string> & { run_seq: number };
+      return [{ session, run, seq, ...(JSON.parse(data as string) as { type: string }) } as Said];
     });
-  return { runtime, take, said };
+  const noticed = (): unknown[] => frames().flatMap(({ type, run_id, code, state }) => (type === 'sse_event' ? [] : [[type, run_id, code ?? state]]));
+  return { runtime, take, said, noticed };
 }
 
 const session = (id: string): object => ({ type: 'start_session', data: { session_id: id, runtime_type: 'semigraph', agent_id: 'main', agent_config: {} } });
@@ -92,6 +103,29 @@ describe('sessions of one runtime', () => {
     expect(await ended(2, said)).toEqual([
       ['s1000', 'r', 'the newest'],
       ['s0', 'r', 'the one let go'],
+    ]);
+  });
+
+  it('tell the mesh how messages and cancels were taken', async () => {
+    const { take, said, noticed } = runtimeOf({
+      async *run(_, signal) {
+        if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        yield { type: 'text', text: 'stopped' };
+      },
+    });
+    const cancel = (runId: string): object => ({ type: 'cancel', session_id: 'a', data: { reason: 'x', run_id: runId } });
+    take(message('a', 'early', 'before its session'), session('a'), ...Array.from({ length: 21 }, (_, n) => message('a', `r${n}`, 'x')));
+    take(cancel('early'), cancel('r3'), cancel('unknown'));
+    await ended(2, said);
+    take(cancel('early'));
+    expect(noticed()).toEqual([
+      ['run_accepted', 'early', undefined],
+      ...Array.from({ length: 20 }, (_, n) => ['run_accepted', `r${n}`, undefined]),
+      ['run_rejected', 'r20', 'QUEUE_FULL'],
+      ['cancel_ack', 'early', 'cancelling'],
+      ['cancel_ack', 'r3', 'cancelling'],
+      ['cancel_ack', 'unknown', 'not_running'],
+      ['cancel_ack', 'early', 'not_running'],
     ]);
   });
 

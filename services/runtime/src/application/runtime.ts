@@ -1,7 +1,7 @@
-import type { SessionReport, StartSessionData } from '@plexus/vm-protocol';
+import type { MeshFrameOf, SessionReport, StartSessionData } from '@plexus/vm-protocol';
 import { LIMITS } from '@plexus/vm-protocol';
 import { answerConfigUpdate } from '../domain/config-update.js';
-import { type CommandFrame, type JournalState, type RunRecord, runIdOf, runKey, type UserMessage } from '../domain/journal-state.js';
+import { cancelledRunId, type CommandFrame, type JournalState, type RunRecord, runIdOf, runKey, type UserMessage } from '../domain/journal-state.js';
 import { firstRunSeq, type RunDependencies } from './execute-run.js';
 import { AgentFailure, type AgentSession, type RuntimeAdapter } from './ports.js';
 import { RunEmitter } from './run-emitter.js';
@@ -68,7 +68,7 @@ export class Runtime {
         return;
       }
       case 'cancel':
-        this.cancelMarked(frame.session_id, frame.data.reason ?? frame.reason ?? 'cancelled');
+        this.cancelMarked(frame);
         return;
       case 'config_update':
         for (const [id, session] of this.sessions) {
@@ -118,7 +118,7 @@ export class Runtime {
     const agent = this.dependencies.adapters[data.runtime_type]?.start(data) ?? unsupported;
     const session: Session = new Session(data, agent, this.dependencies, () => void this.dependencies.snapshots?.take(session));
     this.sessions.set(data.session_id, session);
-    for (const run of this.takeEarly(data.session_id)) session.enqueue(run);
+    for (const run of this.takeEarly(data.session_id)) this.enqueue(session, run);
   }
 
   /** Lets the oldest session go that has nothing to do: it holds nothing that the journal does not. False when all are busy. */
@@ -157,7 +157,7 @@ export class Runtime {
     if (known && !this.sessions.has(message.session_id)) this.start(known);
     const session = this.sessions.get(message.session_id);
     if (session) {
-      session.enqueue(queued);
+      this.enqueue(session, queued);
       return;
     }
     if (known) {
@@ -172,17 +172,35 @@ export class Runtime {
     this.early.set(message.session_id, [...waiting, queued]);
   }
 
+  private enqueue(session: Session, run: QueuedRun): void {
+    const { uplink } = this.dependencies;
+    const ids = { session_id: session.id, run_id: run.runId };
+    if (session.enqueue(run)) uplink.notice({ type: 'run_accepted', ...ids });
+    else uplink.notice({ type: 'run_rejected', ...ids, code: 'QUEUE_FULL' });
+  }
+
   /** The journal state says which runs a cancel means, so that a replay of the journal comes to the same. */
-  private cancelMarked(sessionId: string, reason: string): void {
+  private cancelMarked(frame: MeshFrameOf<'cancel'>): void {
+    const { session_id: sessionId } = frame;
+    const meant = cancelledRunId(frame);
+    let found = false;
     for (const run of this.state.openRuns(sessionId)) {
       if (!run.cancelled) continue;
-      this.sessions.get(sessionId)?.cancel(run.runId, reason);
+      found ||= meant === undefined || meant === run.runId;
+      this.sessions.get(sessionId)?.cancel(run.runId, frame.data.reason ?? frame.reason ?? 'cancelled');
       for (const waiting of this.early.get(sessionId) ?? []) if (waiting.runId === run.runId) waiting.cancelled = true;
     }
+    this.dependencies.uplink.notice({
+      type: 'cancel_ack',
+      session_id: sessionId,
+      ...(meant !== undefined && { run_id: meant }),
+      state: found ? 'cancelling' : 'not_running',
+    });
   }
 
   private refuse(sessionId: string, run: QueuedRun, sentence: string): void {
     const emitter = this.emitter(sessionId, run);
+    if (!run.cancelled) this.dependencies.uplink.notice({ type: 'run_rejected', session_id: sessionId, run_id: run.runId, code: 'QUEUE_FULL' });
     void (run.cancelled ? emitter.complete({ cancelled: true }) : emitter.fail('QUEUE_FULL', sentence));
   }
 

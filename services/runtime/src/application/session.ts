@@ -59,14 +59,15 @@ export class Session {
     return this.agent.snapshot?.();
   }
 
-  /** Takes a message. One too many ends at once with QUEUE_FULL. */
-  enqueue(run: QueuedRun): void {
-    if (this.queue.push(run)) {
-      this.waiting.set(run.runId, run);
-      this.startNext();
-    } else {
+  /** Takes a message. False for one too many, which ends at once with QUEUE_FULL. */
+  enqueue(run: QueuedRun): boolean {
+    if (!this.queue.push(run)) {
       void this.refuse(run);
+      return false;
     }
+    this.waiting.set(run.runId, run);
+    this.startNext();
+    return true;
   }
 
   private async refuse(run: QueuedRun): Promise<void> {
