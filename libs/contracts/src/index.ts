@@ -25,6 +25,7 @@ export { errors, plexusError } from './errors.js';
 export * as gatewayContracts from './gateway.contracts.js';
 export { HEADERS } from './headers.js';
 export * as mcpContracts from './mcp.contracts.js';
+export { ArchiveDigest, fittingLines, manifestLine, pagesOfLines, readManifestLine } from './memory-archive-file.js';
 export * as memoryArchiveContracts from './memory-archive.contracts.js';
 export * as memoryContracts from './memory.contracts.js';
 export * as memorySessionContracts from './memory-session.contracts.js';

@@ -119,7 +119,7 @@ export const searchMemory = defineRpc({
     corrections: z
       .array(z.object({ term: z.string(), to: z.string(), similarity: z.number() }))
       .optional()
-      .describe('With `typos`: spellings that counted, too, each by half its similarity.'),
+      .describe('With `typos`: spellings that counted, too, each by its similarity.'),
     nextCursor: z.string().optional(),
     exhausted: z.boolean().optional().describe('Nothing more is to be had behind this page.'),
     tookMs: z.number(),

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { PGlite, type Transaction } from '@electric-sql/pglite';
+import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { vector } from '@electric-sql/pglite-pgvector';
 import type { Database, DatabaseOptions, DatabaseSession, Row, TransactionOptions, Tx } from './database.js';
 import { translateDatabaseError, unavailable } from './database-errors.js';
@@ -20,7 +21,7 @@ export interface PgliteDatabase extends Database {
 }
 
 /**
- * Opens PGlite with pgvector available (`CREATE EXTENSION vector` is a migration's job). `directory` is a path or `memory://`.
+ * Opens PGlite with pgvector and pg_trgm available (`CREATE EXTENSION` is its user's job). `directory` is a path or `memory://`.
  * One process at a time may open a directory; a second one is refused with an error that names the first.
  */
 export async function openPglite(directory: string, options: PgliteOptions): Promise<PgliteDatabase> {
@@ -29,7 +30,11 @@ export async function openPglite(directory: string, options: PgliteOptions): Pro
   if (!inMemory) mkdirSync(directory, { recursive: true, mode: 0o700 });
   const unlock = inMemory ? () => undefined : lockDirectory(directory);
   try {
-    const lite = await PGlite.create({ dataDir: directory, extensions: { vector }, ...(options.loadDataDir ? { loadDataDir: options.loadDataDir } : {}) });
+    const lite = await PGlite.create({
+      dataDir: directory,
+      extensions: { vector, pg_trgm },
+      ...(options.loadDataDir ? { loadDataDir: options.loadDataDir } : {}),
+    });
     await lite.exec(`SET search_path TO ${path}`);
     return new EmbeddedPostgres(lite, options.schema, unlock);
   } catch (error) {

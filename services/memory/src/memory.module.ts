@@ -15,6 +15,8 @@ import { PurgeWaitingWrites } from './adapters/nats/waiting-writes.js';
 import { WriteCommandsController } from './adapters/nats/write-commands.controller.js';
 import { PostgresEmbeddingStore } from './adapters/postgres/embedding-store.js';
 import { PostgresImportStage } from './adapters/postgres/import-stage.js';
+import { PostgresLexicon } from './adapters/postgres/postgres-lexicon.js';
+import { PostgresLinkStore } from './adapters/postgres/link-store.js';
 import { PostgresMemoryArchive } from './adapters/postgres/memory-archive.js';
 import { PostgresMemoryPurger } from './adapters/postgres/memory-purger.js';
 import { PostgresMemoryReader } from './adapters/postgres/memory-reader.js';
@@ -24,15 +26,19 @@ import { openDatabase } from './adapters/postgres/open-database.js';
 import { PersonEraser } from './adapters/postgres/person-eraser.js';
 import { PostgresSingleRunner } from './adapters/postgres/single-runner.js';
 import { PostgresTenantKeys } from './adapters/postgres/tenant-keys.js';
+import { TrigramSpelling } from './adapters/postgres/trigram-spelling.js';
 import { VectorTables } from './adapters/postgres/vector-tables.js';
+import { BackgroundRounds } from './application/background-rounds.js';
 import { EmbedMemories } from './application/embed-memories.js';
 import { EmbeddingModels } from './application/embedding-models.js';
 import { EmbeddingQueue } from './application/embedding-queue.js';
 import { ExportMemories } from './application/export-memories.js';
 import { ImportMemories } from './application/import-memories.js';
 import { isEndpointAway, KeepEmbeddings } from './application/keep-embeddings.js';
+import { LinkNearDuplicates } from './application/link-near-duplicates.js';
 import { PurgeMemories } from './application/purge-memories.js';
 import { ReadMemories } from './application/read-memories.js';
+import { RetokeniseMemories } from './application/retokenise-memories.js';
 import { SearchMemories } from './application/search-memories.js';
 import { SweepMemories } from './application/sweep-memories.js';
 import { WriteMemory } from './application/write-memory.js';
@@ -110,6 +116,17 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
     if (isEndpointAway(err)) log.warn({ reason: (err as Error).message }, 'the embedding endpoint is away; searches go by words meanwhile');
     else log.warn({ err }, 'making missing vectors failed; tried again later');
   });
+  const lexicon = new PostgresLexicon(database);
+  const links = new PostgresLinkStore(database);
+  const spelling = new TrigramSpelling(database, clock);
+  const retokenising = new RetokeniseMemories(lexicon, retention, clock);
+  const linking = new LinkNearDuplicates(links, models, retention, clock);
+  const rounds = new BackgroundRounds(
+    [(signal) => retokenising.execute(signal), (signal) => linking.execute(signal)],
+    new PostgresSingleRunner(database, 'background'),
+    clock,
+    (err) => log.warn({ err }, 'work in the background failed; tried again later'),
+  );
   const eraser = new PersonEraser(
     database,
     (tenant, erasureId, user, counts) => {
@@ -128,9 +145,9 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
     providers: [
       { provide: WriteMemory, useValue: writing },
       ...sessions.providers,
-      { provide: SearchMemories, useValue: new SearchMemories(reader, keys, models, clock) },
+      { provide: SearchMemories, useValue: new SearchMemories(reader, keys, models, clock, { lexicon, links, spelling }) },
       { provide: PersonEraser, useValue: eraser },
-      { provide: ReadMemories, useValue: new ReadMemories(reader, writer, vectors, models, embeddings, clock) },
+      { provide: ReadMemories, useValue: new ReadMemories(reader, writer, vectors, models, embeddings, clock, { lexicon, links }) },
       { provide: EmbeddingQueue, useValue: queue },
       { provide: ExportMemories, useValue: new ExportMemories(new PostgresMemoryArchive(database), clock) },
       { provide: ImportMemories, useValue: importing },
@@ -147,8 +164,11 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
       const rewrapped = await keys.rewrap();
       if (rewrapped.wrapped + rewrapped.rotated > 0) log.info(rewrapped, 'keys of tenants were wrapped with the master key');
       await models.register();
+      const reach = await spelling.reach();
+      if (reach === 'latin')
+        log.info({ code: 'trgm_unusable_locale' }, 'the locale of the database has no trigrams beyond ASCII: only Latin words are found with typing errors');
       relay.start();
-      const swept = Promise.all([sweeping.run(stopping.signal), keeping.run(stopping.signal)]);
+      const swept = Promise.all([sweeping.run(stopping.signal), keeping.run(stopping.signal), rounds.run(stopping.signal)]);
       context.onShutdown('consumers', 'vectors being made', () => queue.stop());
       context.onShutdown('consumers', 'outbox relay', () => relay.stop());
       context.onShutdown('consumers', 'sweepers', () => swept.then(() => undefined));

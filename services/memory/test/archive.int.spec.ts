@@ -1,6 +1,5 @@
 import type { Database } from '@plexus/database';
-import type { memoryArchiveContracts } from '@plexus/contracts';
-import { ArchiveDigest } from '../src/domain/archive.js';
+import { ArchiveDigest, type memoryArchiveContracts } from '@plexus/contracts';
 import type { Caller } from '../src/domain/access.js';
 import { BACKENDS, type Memory, memoryOn, newCaller, note, query } from './support/backends.js';
 
@@ -33,7 +32,7 @@ describe.each(BACKENDS)('whole users and scopes, on $name', (backend) => {
     }
     const digest = new ArchiveDigest();
     for (const line of lines) digest.add(line);
-    return { lines, manifest: { format: 'plexus-memory', version: 1, memories: lines.length, sha256: digest.hex(), asOf: asOf.toISOString() } };
+    return { lines, manifest: digest.manifest(asOf.toISOString()) };
   }
 
   async function imported(caller: Caller, lines: readonly string[], manifest: Manifest, importId = 'import-1') {
@@ -151,7 +150,7 @@ describe.each(BACKENDS)('whole users and scopes, on $name', (backend) => {
       const forged = JSON.stringify({ ...JSON.parse(lines[0] as string), scope: { kind: 'shared', id: 'all' }, author: 'boss', origin: 'owner' });
       const digest = new ArchiveDigest();
       digest.add(forged);
-      const manifest: Manifest = { format: 'plexus-memory', version: 1, memories: 1, sha256: digest.hex(), asOf: '2026-11-21T10:00:00.000Z' };
+      const manifest = digest.manifest('2026-11-21T10:00:00.000Z');
       const you = newCaller();
       await imported(you, [forged], manifest);
       const stored = await memory.read.get(you, (JSON.parse(forged) as { id: string }).id);

@@ -4,6 +4,7 @@ import { EXIT } from '../exit-code.js';
 import type { MeshOptions } from '../mesh.js';
 import { callAsOperator } from '../operator-call.js';
 import { type Output, table } from '../output.js';
+import { memoryArchiveCommands } from './memory-archive.js';
 
 interface As {
   readonly tenant: string;
@@ -22,9 +23,9 @@ const inOneLine = (text: string): string => {
 };
 const three = (value: number | null): string => (value === null ? '–' : value.toFixed(3));
 
-/** `plexus memory add|search|explain|show|ls|update|rm|stats`. */
+/** `plexus memory add|search|explain|show|ls|update|rm|stats|export|import|purge`. */
 export function memoryCommand(program: Command, output: () => Output, mesh: () => MeshOptions): void {
-  const command = program.command('memory').description('memories: add, search, explain a score, list, update, remove, count');
+  const command = program.command('memory').description('memories: add, search, explain a score, list, update, remove, count, export, import, purge');
   type Rpc = Parameters<typeof callAsOperator>[1];
   const call = <C extends Rpc>(rpc: C, who: As, data: Parameters<typeof callAsOperator<C>>[3]) => callAsOperator(mesh(), rpc, who, data);
   const ask = (
@@ -130,4 +131,5 @@ export function memoryCommand(program: Command, output: () => Output, mesh: () =
       ...(models.length === 0 ? ['No model makes vectors.'] : ['', ...table([['MODEL', 'KIND', 'STATE', 'HAS', 'FLOOR'], ...models])]),
     ]);
   });
+  memoryArchiveCommands(command, output, mesh);
 }

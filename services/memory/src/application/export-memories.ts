@@ -1,7 +1,7 @@
-import { errors } from '@plexus/contracts';
+import { errors, fittingLines } from '@plexus/contracts';
 import type { Clock } from '@plexus/kernel';
 import type { Caller } from '../domain/access.js';
-import { archiveLine, fittingLines } from '../domain/archive.js';
+import { archiveLine } from '../domain/archive.js';
 import { decodeCursor, encodeCursor } from '../domain/list-cursor.js';
 import type { MemoryArchive } from './archive-ports.js';
 import { requireReadable, type Whose } from './extent.js';

@@ -1,7 +1,6 @@
-import { errors, memoryArchiveContracts } from '@plexus/contracts';
+import { ArchiveDigest, errors, memoryArchiveContracts } from '@plexus/contracts';
 import type { Clock } from '@plexus/kernel';
 import { type Caller, type Place, type Scope, viewOf } from '../domain/access.js';
-import { ArchiveDigest } from '../domain/archive.js';
 import { equalityForm, identityForm, isIdentifier, storedJson, storedText } from '../domain/memory-text.js';
 import { CURRENT_RULES, type LexRules } from '../domain/lex-rules.js';
 import type { ArchivedMemory, ImportCounts, ImportStage, StagedMemory } from './archive-ports.js';
@@ -82,7 +81,8 @@ export class ImportMemories {
       after = lines.at(-1)?.position ?? after;
       if (lines.length < READ) break;
     }
-    if (isWhole && digest.lines === manifest.memories && digest.hex() === manifest.sha256) return;
+    const found = digest.manifest(manifest.asOf);
+    if (isWhole && found.memories === manifest.memories && found.sha256 === manifest.sha256) return;
     await this.stage.discard(tenant, key);
     throw errors.create('INVALID_REQUEST', {
       message: `The file is not whole or was changed: it has ${digest.lines} lines, its manifest speaks of ${manifest.memories}, or their SHA-256 differs. Nothing was imported.`,

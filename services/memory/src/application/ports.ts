@@ -107,6 +107,8 @@ export interface SearchFilter {
   readonly includeHistory: boolean;
   /** Keys that a memory's metadata must have, with these values. */
   readonly metadata?: Readonly<Record<string, unknown>>;
+  /** Only memories with terms of this version; absent: all of a tenant that has no others. */
+  readonly lexVersion?: number;
 }
 
 /** What a query looks like to one model's vectors. */

@@ -2,8 +2,10 @@ import { errors } from '@plexus/contracts';
 import type { Clock } from '@plexus/kernel';
 import { type Caller, mayDelete, maySee, type Scope } from '../domain/access.js';
 import { decodeCursor, encodeCursor } from '../domain/list-cursor.js';
+import { CURRENT_RULES } from '../domain/lex-rules.js';
 import { isIdentifier } from '../domain/memory-text.js';
 import type { EmbeddingModels } from './embedding-models.js';
+import type { Lexicon, Link, LinkStore } from './lexicon-ports.js';
 import type { EmbeddingStore, MemoryReader, MemoryWriter, ModelState, StoredMemory, VectorSupport } from './ports.js';
 import { requireViews } from './require-scope.js';
 
@@ -22,6 +24,8 @@ export interface MemoryCounts {
   readonly failedEmbeddings: number;
   readonly oldestPendingSeconds?: number;
   readonly vectorExtension: boolean;
+  /** Version of the rules by which texts become terms, and how many memories still have terms of an earlier one. */
+  readonly terms: { readonly version: number; readonly pending: number };
   readonly backend: 'pglite' | 'postgres';
   readonly models: readonly {
     readonly id: string;
@@ -42,6 +46,7 @@ export class ReadMemories {
     private readonly models: EmbeddingModels,
     private readonly embeddings: EmbeddingStore,
     private readonly clock: Clock,
+    private readonly extras: { readonly lexicon?: Lexicon; readonly links?: LinkStore; readonly rules?: { readonly version: number } } = {},
   ) {}
 
   /** Fails with NOT_FOUND for what is not there, deleted, expired, or somebody else's. */
@@ -49,6 +54,11 @@ export class ReadMemories {
     const memory = await this.#find(caller, id);
     if (memory === undefined) throw errors.create('NOT_FOUND', { details: { id } });
     return memory;
+  }
+
+  /** Others of its place that say nearly the same. Whoever sees one of them sees them all. */
+  async nearDuplicates({ tenant }: Caller, id: string): Promise<readonly Link[]> {
+    return (await this.extras.links?.of(tenant, id, new Date(this.clock.now()))) ?? [];
   }
 
   /** One page, newest first. It may be shorter than `limit` when contents are large; `nextCursor` is absent at the end. */
@@ -91,6 +101,8 @@ export class ReadMemories {
       this.models.wanted(),
     ]);
     const states = await Promise.all(wanted.map(async (record) => ({ record, ...(await this.embeddings.pending(tenant, record.table, record.model.id)) })));
+    const { version } = this.extras.rules ?? CURRENT_RULES;
+    const terms = { version, pending: (await this.extras.lexicon?.pending(tenant, version)) ?? 0 };
     const active = states.find(({ record }) => record.state === 'active');
     return {
       memories,
@@ -98,6 +110,7 @@ export class ReadMemories {
       failedEmbeddings: active?.failed ?? 0,
       ...(active?.oldest === undefined ? {} : { oldestPendingSeconds: Math.max(0, (now - active.oldest.getTime()) / 1_000) }),
       vectorExtension,
+      terms,
       backend: this.vectors.backend,
       models: states.map(({ record, pending }) => ({
         id: record.model.id,

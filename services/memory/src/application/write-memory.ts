@@ -1,8 +1,8 @@
 import { errors } from '@plexus/contracts';
 import type { Clock } from '@plexus/kernel';
 import { type Caller, mayDelete, maySee, type Place, type Scope } from '../domain/access.js';
+import { CURRENT_RULES, type LexRules } from '../domain/lex-rules.js';
 import { equalityForm, identityForm, isIdentifier, storedJson, storedText } from '../domain/memory-text.js';
-import { documentTerms, LEX_VERSION } from '../domain/tokeniser.js';
 import type { EmbeddingModels } from './embedding-models.js';
 import { hashOf, macOf } from './macs.js';
 import type { MemoryKind, MemoryOrigin, MemoryReader, MemoryWriter, NewMemory, TenantKeys } from './ports.js';
@@ -59,6 +59,7 @@ export class WriteMemory {
     private readonly models: Pick<EmbeddingModels, 'wanted'>,
     private readonly clock: Clock,
     private readonly newId: () => string,
+    private readonly rules: LexRules = CURRENT_RULES,
   ) {}
 
   /**
@@ -115,8 +116,8 @@ export class WriteMemory {
       content: storedText(request.content),
       contentMac: macOf(key, identityForm(request.content)),
       matchMac: macOf(key, equalityForm(request.content)),
-      terms: documentTerms(request.content),
-      lexVersion: LEX_VERSION,
+      terms: this.rules.documentTerms(request.content),
+      lexVersion: this.rules.version,
       ...(request.importance === undefined ? {} : { importance: request.importance }),
       ...(request.metadata === undefined ? {} : { metadata: storedJson(request.metadata) as Record<string, unknown> }),
       source: {

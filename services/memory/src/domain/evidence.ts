@@ -4,15 +4,15 @@ import type { QueryUnit } from './query.js';
 export interface Probe {
   /** Which unit of the query it belongs to. */
   readonly unit: number;
-  /** 0: the term itself; 1: a part of it. The better variant of a unit counts. */
-  readonly variant: 0 | 1;
+  /** 0: the term itself; 1: a part of it; from 2 on: another spelling each. The best variant of a unit counts. */
+  readonly variant: number;
   readonly share: number;
   readonly term: string;
   readonly prefix: boolean;
 }
 
 /** Divisible by every number of parts that an identifier may have. */
-const SCALE = 720_720;
+export const SCALE = 720_720;
 
 /** Spells a query out as look-ups. */
 export function probesOf(units: readonly QueryUnit[]): Probe[] {
@@ -37,11 +37,11 @@ export interface LexicalEvidence {
 
 /** Weighs what was found: `found` holds the positions in `probes` that the memory has. Monotone: finding more never lowers `lex`. */
 export function weigh(units: readonly QueryUnit[], probes: readonly Probe[], found: ReadonlySet<number>): LexicalEvidence {
-  const byVariant = units.map(() => [0, 0] as [number, number]);
+  const byVariant = units.map(() => new Map<number, number>());
   for (const [position, { unit, variant, share }] of probes.entries()) {
-    if (found.has(position)) (byVariant[unit] as [number, number])[variant] += share;
+    if (found.has(position)) byVariant[unit]?.set(variant, (byVariant[unit].get(variant) ?? 0) + share);
   }
-  const values = byVariant.map(([whole, parts]) => Math.max(whole, parts));
+  const values = byVariant.map((variants) => Math.max(0, ...variants.values()));
   const full = ({ weight }: QueryUnit, index: number) => (values[index] as number) >= weight * SCALE;
   const total = totalShare(units);
   const sum = values.reduce((a, b) => a + b, 0);

@@ -6,12 +6,15 @@ import { FakeClock, ulid } from '@plexus/kernel';
 import { createTestDatabase } from '@plexus/testing';
 import type { KeyWrap } from '../../src/adapters/crypto/key-wrap.js';
 import { PostgresImportStage } from '../../src/adapters/postgres/import-stage.js';
+import { PostgresLexicon } from '../../src/adapters/postgres/postgres-lexicon.js';
+import { PostgresLinkStore } from '../../src/adapters/postgres/link-store.js';
 import { PostgresMemoryArchive } from '../../src/adapters/postgres/memory-archive.js';
 import { PostgresMemoryPurger } from '../../src/adapters/postgres/memory-purger.js';
 import { PostgresMemoryReader } from '../../src/adapters/postgres/memory-reader.js';
 import { PostgresMemoryRetention } from '../../src/adapters/postgres/memory-retention.js';
 import { PostgresMemoryWriter, type WrittenFact } from '../../src/adapters/postgres/memory-writer.js';
 import { PostgresTenantKeys } from '../../src/adapters/postgres/tenant-keys.js';
+import { TrigramSpelling } from '../../src/adapters/postgres/trigram-spelling.js';
 import { VectorTables } from '../../src/adapters/postgres/vector-tables.js';
 import { Embedders, type EmbedderSettings } from '../../src/adapters/embedding/embedders.js';
 import { PostgresEmbeddingStore } from '../../src/adapters/postgres/embedding-store.js';
@@ -22,6 +25,7 @@ import { ExportMemories } from '../../src/application/export-memories.js';
 import { ImportMemories } from '../../src/application/import-memories.js';
 import { KeepEmbeddings } from '../../src/application/keep-embeddings.js';
 import type { EmbeddingJob } from '../../src/application/ports.js';
+import { LinkNearDuplicates } from '../../src/application/link-near-duplicates.js';
 import { PurgeMemories } from '../../src/application/purge-memories.js';
 import { ReadMemories } from '../../src/application/read-memories.js';
 import { SearchMemories, type SearchRequest } from '../../src/application/search-memories.js';
@@ -78,6 +82,10 @@ export interface Memory {
   readonly keep: KeepEmbeddings;
   readonly embeddings: PostgresEmbeddingStore;
   readonly keys: PostgresTenantKeys;
+  readonly reader: PostgresMemoryReader;
+  readonly retention: PostgresMemoryRetention;
+  readonly lexicon: PostgresLexicon;
+  readonly link: LinkNearDuplicates;
   readonly exporting: ExportMemories;
   readonly importing: ImportMemories;
   readonly purge: PurgeMemories;
@@ -123,11 +131,17 @@ export function memoryOn(
       return 0;
     },
   };
+  const lexicon = new PostgresLexicon(database);
+  const links = new PostgresLinkStore(database);
   const importing = new ImportMemories(new PostgresImportStage(database), keys, retention, clock);
   return {
     clock,
     facts,
     keys,
+    reader,
+    retention,
+    lexicon,
+    link: new LinkNearDuplicates(links, models, retention, clock, 0),
     purgedScopes,
     importing,
     exporting: new ExportMemories(new PostgresMemoryArchive(database), clock),
@@ -138,8 +152,8 @@ export function memoryOn(
     embeddings,
     keep: new KeepEmbeddings(models, embeddings, embed, retention, new PostgresSingleRunner(database, 'test'), clock, fail, 60_000, 0),
     write: new WriteMemory(writer, reader, keys, models, clock, () => ulid()),
-    search: new SearchMemories(reader, keys, models, clock),
-    read: new ReadMemories(reader, writer, vectors, models, embeddings, clock),
+    search: new SearchMemories(reader, keys, models, clock, { lexicon, links, spelling: new TrigramSpelling(database, clock) }),
+    read: new ReadMemories(reader, writer, vectors, models, embeddings, clock, { lexicon, links }),
     sweep: new SweepMemories(retention, clock, fail, [() => importing.sweep()]),
   };
 }

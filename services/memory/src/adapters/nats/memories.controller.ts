@@ -38,7 +38,10 @@ export class MemoriesController {
 
   @Rpc(getMemory)
   async get(@Payload() { id }: DataOf<typeof getMemory>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof getMemory>> {
-    return { memory: toContract(await this.reading.get(callerOf(context, SCOPES.read), id)) };
+    const caller = callerOf(context, SCOPES.read);
+    const memory = toContract(await this.reading.get(caller, id));
+    const nearDuplicates = await this.reading.nearDuplicates(caller, id);
+    return { memory, ...(nearDuplicates.length === 0 ? {} : { nearDuplicates: [...nearDuplicates] }) };
   }
 
   @Rpc(listMemories)

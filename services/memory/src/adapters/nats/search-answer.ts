@@ -35,16 +35,18 @@ export function toContract(memory: StoredMemory): Memory {
 }
 
 /** The answer of a search, made to fit: long contents are cut and marked first, and only then are the last hits left out. */
-export function toSearchAnswer({ hits, ...rest }: SearchAnswer): Answer {
+export function toSearchAnswer({ hits, corrections, ...rest }: SearchAnswer): Answer {
   return {
     ...rest,
+    ...(corrections === undefined ? {} : { corrections: [...corrections] }),
     hits: fitting(
-      hits.map(({ score, rankScore, matched, missing, explain, ...memory }) => ({
+      hits.map(({ score, rankScore, matched, missing, nearDuplicates, explain, ...memory }) => ({
         ...toContract(memory),
         score,
         rankScore,
         matched: [...matched],
         missing: [...missing],
+        ...(nearDuplicates === undefined ? {} : { nearDuplicates: [...nearDuplicates] }),
         ...(explain === undefined ? {} : { explain }),
       })),
     ),

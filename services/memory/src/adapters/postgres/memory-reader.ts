@@ -30,7 +30,7 @@ export class PostgresMemoryReader implements MemoryReader {
 
   async candidates(tenant: string, filter: SearchFilter, probes: readonly Probe[], vector?: QueryVector): Promise<Candidate[]> {
     const lexemes = probes.map(lexemeOf);
-    const { name, text } = candidatesStatement(vector);
+    const { name, text } = candidatesStatement(vector, filter.lexVersion);
     const parameters = [
       ...filterParameters(tenant, filter),
       filter.matchMac,
@@ -118,7 +118,7 @@ export class PostgresMemoryReader implements MemoryReader {
 }
 
 /** `$1` to `$10` of every search. */
-function filterParameters(tenant: string, filter: SearchFilter): unknown[] {
+export function filterParameters(tenant: string, filter: SearchFilter): unknown[] {
   const { visible, namespace, kinds, now, asOf, includeHistory, metadata } = filter;
   return [
     tenant,

@@ -24,7 +24,7 @@ export interface CandidateRow {
  * What the caller may see: scopes `$3` (kinds), `$4` (ids), `$5` (owners, null = whoever), namespace `$6`, kinds `$7`, believed and true at `$8`
  * (null: now), with what was superseded if `$9`, metadata containing `$10`.
  */
-const VISIBLE = `
+const VISIBLE_NOW = `
     SELECT m.* FROM unnest($3::text[], $4::text[], $5::text[]) AS scope (kind, id, owner)
       JOIN memory m ON m.tenant_id = $1 AND m.scope_kind = scope.kind AND m.scope_id = scope.id AND (scope.owner IS NULL OR m.owner = scope.owner)
      WHERE ${LIVING}
@@ -33,6 +33,10 @@ const VISIBLE = `
        AND ($9::boolean OR m.superseded_at IS NULL OR m.superseded_at > $8)
        AND (m.valid_from IS NULL OR m.valid_from <= coalesce($8, $2)) AND (m.valid_to IS NULL OR m.valid_to > coalesce($8, $2))
        AND ($10::jsonb IS NULL OR m.metadata @> $10)`;
+/** Versions are numbers of ours and no parameter: nearly always there is one, and then no condition. */
+export const visible = (lexVersion?: number): string =>
+  lexVersion === undefined ? VISIBLE_NOW : `${VISIBLE_NOW} AND m.lex_version = ${Math.trunc(lexVersion)}`;
+const nameOf = (name: string, lexVersion: number | undefined): string => (lexVersion === undefined ? name : `${name}_l${Math.trunc(lexVersion)}`);
 
 /**
  * Every memory that holds any probe is weighed completely, from its own row: a unit of the query is worth the better of its variants, a memory
@@ -48,7 +52,7 @@ const WEIGHED = `
         ) weighed`;
 
 /** `$11` the MAC of the query, `$12` to `$15` the probes, `$16` all of them as one query, `$17` the vector. */
-export function candidatesStatement(vector: QueryVector | undefined): { readonly name: string; readonly text: string } {
+export function candidatesStatement(vector: QueryVector | undefined, lexVersion?: number): { readonly name: string; readonly text: string } {
   const lexical = `
     lexical AS (
       SELECT found.id, row_number() OVER (ORDER BY found.equal DESC, found.evidence DESC, found.created_at DESC, found.id DESC) AS rank
@@ -65,18 +69,18 @@ export function candidatesStatement(vector: QueryVector | undefined): { readonly
     )`;
   if (vector === undefined) {
     const text = `
-  WITH ${probes}, visible AS (${VISIBLE}), ${lexical}
+  WITH ${probes}, visible AS (${visible(lexVersion)}), ${lexical}
   SELECT m.id, m.match_mac = $11 AS equal, weighed.evidence, NULL::float8 AS cosine, lexical.rank::int AS lexical_rank, NULL::int AS vector_rank,
          m.created_at, m.importance, m.evergreen
     FROM lexical JOIN memory m ON m.tenant_id = $1 AND m.id = lexical.id ${WEIGHED}`;
-    return { name: 'memory_candidates_text', text };
+    return { name: nameOf('memory_candidates_text', lexVersion), text };
   }
   const table = sqlIdentifier(vector.table);
   const distance = 'v.e <=> $17::halfvec';
   // A sum is no column: the planner then sorts distances instead of asking an index that filters afterwards.
   const order = vector.scan === 'exact' ? `(${distance}) + 0` : distance;
   const text = `
-  WITH ${probes}, visible AS (${VISIBLE}), ${lexical},
+  WITH ${probes}, visible AS (${visible(lexVersion)}), ${lexical},
     near AS (
       SELECT best.id, row_number() OVER (ORDER BY best.distance, best.id DESC) AS rank
         FROM (SELECT chunk.memory_id AS id, min(chunk.distance) AS distance
@@ -97,12 +101,12 @@ export function candidatesStatement(vector: QueryVector | undefined): { readonly
     LEFT JOIN lexical ON lexical.id = m.id
     LEFT JOIN near ON near.id = m.id ${WEIGHED}
     CROSS JOIN LATERAL (SELECT 1 - min(${distance}) AS cosine FROM ${table} v WHERE v.tenant_id = $1 AND v.memory_id = m.id) own`;
-  return { name: `memory_candidates_${vector.scan}_${vector.table}`, text };
+  return { name: nameOf(`memory_candidates_${vector.scan}_${vector.table}`, lexVersion), text };
 }
 
 /** `$11` the MAC of the query, `$12` the fragment. */
 export const FRAGMENT_STATEMENT = `
-  WITH visible AS (${VISIBLE})
+  WITH visible AS (${visible()})
   SELECT m.id, m.match_mac = $11 AS equal, 0 AS evidence, NULL::float8 AS cosine, NULL::int AS lexical_rank, NULL::int AS vector_rank,
          m.created_at, m.importance, m.evergreen
     FROM visible m
@@ -112,7 +116,7 @@ export const FRAGMENT_STATEMENT = `
 
 export function coverageStatement(table: string): { readonly name: string; readonly text: string } {
   const text = `
-  WITH visible AS (SELECT m.id FROM (${VISIBLE}) m LIMIT ${EXACT_UP_TO + 1})
+  WITH visible AS (SELECT m.id FROM (${visible()}) m LIMIT ${EXACT_UP_TO + 1})
   SELECT count(*)::int AS visible,
          count(*) FILTER (WHERE EXISTS (SELECT FROM ${sqlIdentifier(table)} v WHERE v.tenant_id = $1 AND v.memory_id = visible.id AND v.chunk_no = 0))::int AS embedded
     FROM visible`;
