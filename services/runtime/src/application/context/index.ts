@@ -3,7 +3,7 @@
  *
  * One `ConversationWindow` a session, made when the session begins and kept through all its runs:
  *
- *     const memory = await SessionMemory.open(files, { clock, log });         // the session's folder; continues after a restart
+ *     const memory = await SessionMemory.open(new MemoryFolder(folder.memory), { log });  // continues after a restart
  *     const window = new ConversationWindow({ clock, log, limits, summarise, flushMemories, state: memory.context });
  *     let conversation = memory.conversation;                                 // readonly ConversationMessage[], without the system prompt
  *
@@ -42,6 +42,7 @@ export {
   type MemoryFlushTools,
   memoryFlushTurn,
 } from './memory-flush-turn.js';
+export { type SessionFiles, SessionMemory, type SessionMemorySnapshot } from './session-memory.js';
 export { completeWith, summariseWith } from './side-calls.js';
 export type {
   ContextNote,
