@@ -9,6 +9,9 @@ import { refuseUpgrade } from './refuse-upgrade.js';
 import { SERVER_OPTIONS } from './ws-internals.js';
 import { VmSocket, type VmSocketEvents, type VmSocketOptions } from './vm-socket.js';
 
+/** Leases run out by themselves: a scheduler that is away is not waited for any longer than this. */
+const SETTLE_MS = 1_000;
+
 /** The VM protocol on `/ws/vm`. */
 export class VmEndpoint implements VmSocketEvents {
   private readonly server = new WebSocketServer(SERVER_OPTIONS);
@@ -54,5 +57,6 @@ export class VmEndpoint implements VmSocketEvents {
     for (const socket of this.sockets) socket.close(CLOSE_CODES.serviceRestart);
     while (this.sockets.size > 0 && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 10));
     for (const socket of this.sockets) socket.terminate();
+    await this.connections.settled(AbortSignal.any([signal, AbortSignal.timeout(SETTLE_MS)]));
   }
 }

@@ -18,6 +18,7 @@ const MAX_INCARNATIONS = 1_000;
 export class VmConnections {
   private readonly entries = new Map<string, Entry>();
   private readonly incarnations = new Map<string, Incarnation>();
+  private readonly leaving = new Set<Promise<void>>();
   private beating: Promise<void> | undefined;
 
   constructor(
@@ -49,7 +50,9 @@ export class VmConnections {
       entry.listening.stop();
       this.entries.delete(vmId);
     }
-    await connection.detach();
+    const leaving = connection.detach();
+    this.leaving.add(leaving);
+    await leaving.finally(() => this.leaving.delete(leaving));
   }
 
   /** Passes on the heartbeats that came since the last call. Runs once at a time; what cannot be passed on now is kept. */
@@ -65,6 +68,15 @@ export class VmConnections {
     const connections = [...this.entries.values()].map(({ connection }) => connection);
     await Promise.allSettled(connections.map((connection) => connection.drain()));
     for (const connection of connections) connection.close(CLOSE_CODES.serviceRestart);
+  }
+
+  /** Resolves when the scheduler knows of every socket that went, at the latest when the signal aborts. */
+  async settled(signal: AbortSignal): Promise<void> {
+    const given = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await Promise.race([Promise.allSettled(this.leaving), given]);
   }
 
   private async beatAll(): Promise<void> {
