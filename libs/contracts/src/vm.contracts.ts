@@ -330,6 +330,8 @@ export const attachVm = defineRpc({
     protocol: z.union([z.literal(1), z.literal(2)]),
     recvSeq: z.number().int().min(0).default(0),
     sentSeq: z.number().int().min(0).default(0),
+    clientNonce: z.string().max(128).optional().describe('Reliable profile: provider keys are sealed for this process.'),
+    token: z.string().min(1).max(8_192).optional().describe('Plain profile: provider keys are sealed under the token that authenticated the socket.'),
   }),
   response: z.object({
     connGen: z.number().int().min(1),
@@ -337,7 +339,8 @@ export const attachVm = defineRpc({
     heartbeatMs: z.number().int(),
     serverRecvSeq: z.number().int().min(0).describe('Highest contiguous uplink frame that is durable.'),
     serverSentSeq: z.number().int().min(0),
-    init: z.looseObject({}).describe('The `data` of the init frame, without sealed keys.'),
+    init: z.looseObject({}).describe('The `data` of the init frame. Provider keys in it are sealed for the VM.'),
+    serverNonce: z.string().max(128).optional().describe('Goes into the init frame: provider keys are sealed for this connection.'),
     tokenRefreshMs: z
       .number()
       .int()

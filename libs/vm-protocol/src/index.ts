@@ -1,3 +1,4 @@
+export { type ApiKeysAddress, openApiKeys, openPlainKey, type PlainKeyAddress, sealApiKeys, sealPlainKey } from './api-keys.js';
 export { CLOSE_CODES, type CloseCode, EXIT_CODES, type ReconnectPolicy, reconnectPolicy } from './close-codes.js';
 export { type DecodeOptions, decodeMeshFrame, decodeVmFrame, type FrameProblem, type FrameProblemCode } from './decode-frame.js';
 export { type FrameClass, frameClass } from './frame-class.js';

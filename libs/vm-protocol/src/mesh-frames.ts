@@ -13,7 +13,8 @@ export const InitFrame = z.looseObject({
   data: z.looseObject({
     user_id: z.string().min(1).max(256),
     org_id: z.string().max(256),
-    api_keys: z.record(z.string(), Encrypted).default({}),
+    api_keys: z.record(z.string(), Encrypted).default({}).describe('Provider keys of the owner, by name.'),
+    previous_api_keys: z.record(z.string(), Encrypted).optional().describe('The same, for an incarnation that was started before the root secret was changed.'),
     llm_config: z
       .looseObject({
         default_model: z.string().nullish(),
