@@ -9,11 +9,20 @@ import { SKILL_TOOL, SkillTools, skillIdOf } from './adapters/skills/skill-tools
 import { vmSurroundings } from './adapters/skills/vm-surroundings.js';
 import { builtInTools } from './adapters/tools/built-in-tools.js';
 import type { Fence } from './application/fence.js';
-import { type ContextPort, completeWith, ConversationWindow, type FlushedMemory, memoryFlushTurn, summariseWith } from './application/context/index.js';
+import {
+  type ContextPort,
+  completeWith,
+  ConversationWindow,
+  type FlushedMemory,
+  memoryFlushTurn,
+  readContextState,
+  summariseWith,
+} from './application/context/index.js';
 import type { MeshCalls } from './application/mesh-calls.js';
 import { MeteredAgent } from './application/metered-agent.js';
 import type { Agent, Log, ToolSource } from './application/ports.js';
 import type { RuntimeAdapters } from './application/runtime.js';
+import { assembleOpenClaw } from './assemble-openclaw.js';
 import type { RuntimeConfig } from './config.js';
 import { sessionFolder } from './domain/session-folder.js';
 
@@ -39,19 +48,20 @@ export function assembleAgents(parts: AgentParts): RuntimeAdapters {
     clock,
     log,
   });
-  return { semigraph };
+  return { semigraph, openclaw: assembleOpenClaw(parts) };
 }
 
 /** The window of a session. Summaries and memories are made by the model of the run that is going on. */
 function windowOf({ data, found, now }: ConversationOf, model: Agent, { calls, clock, log }: AgentParts): ContextPort {
   const used = (usage: Usage): void => now.used(usage);
   const write = (memory: FlushedMemory): Promise<void> => calls.tell(data.session_id, 'memory_write', { ...memory });
+  const state = readContextState(found?.context);
   return new ConversationWindow({
     clock,
     log,
     summarise: summariseWith(model, now.turn, used),
     flushMemories: memoryFlushTurn({ complete: completeWith(model, now.turn, used), write }),
-    ...(found?.context && { state: found.context }),
+    ...(state && { state }),
   });
 }
 

@@ -5,7 +5,14 @@ import type { AddressInfo } from 'node:net';
 export interface ModelRequest {
   readonly path: string;
   readonly authorization: string | undefined;
-  readonly body: { model: string; messages: { role: string; content: unknown }[]; stream?: boolean; temperature?: number; max_tokens?: number };
+  readonly body: {
+    model: string;
+    messages: { role: string; content: unknown }[];
+    stream?: boolean;
+    tools?: { function: { name: string; parameters: Record<string, unknown> } }[];
+    temperature?: number;
+    max_tokens?: number;
+  };
 }
 
 export type Answer = (response: ServerResponse, request: ModelRequest) => void | Promise<void>;
@@ -95,6 +102,21 @@ export function says(pieces: readonly string[], pauseMs = 0, reason = 'stop'): A
       if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
     response.end(finish(reason) + usage + event('[DONE]'));
+  };
+}
+
+/** An answer that asks for tools: the arguments of each come in two pieces, as endpoints stream them. */
+export function asks(...calls: readonly { readonly id: string; readonly name: string; readonly input: unknown; readonly words?: string }[]): Answer {
+  return (response) => {
+    begin(response);
+    for (const [index, { id, name, input, words }] of calls.entries()) {
+      const text = typeof input === 'string' ? input : JSON.stringify(input);
+      const half = Math.ceil(text.length / 2);
+      if (words !== undefined) response.write(delta(words));
+      response.write(delta('', { content: null, tool_calls: [{ index, id, type: 'function', function: { name, arguments: text.slice(0, half) } }] }));
+      response.write(delta('', { content: null, tool_calls: [{ index, function: { arguments: text.slice(half) } }] }));
+    }
+    response.end(finish('tool_calls') + usage + event('[DONE]'));
   };
 }
 

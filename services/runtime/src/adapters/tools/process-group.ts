@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
-import type { Clock } from '@plexus/kernel';
+import { type Clock, timeout } from '@plexus/kernel';
 import { HeadAndTail } from '../../domain/bounded-text.js';
 import type { ToolProcess } from '../../application/ports.js';
 
@@ -78,7 +78,8 @@ export class ProcessGroup implements ToolProcess {
     // What the command left running in its group goes with it, the watcher as well.
     this.send('SIGKILL');
     this.gone = true;
-    await Promise.race([closed, this.options.clock.sleep(OUTPUT_GRACE_MS)]);
+    // What it wrote until then is what there is.
+    await timeout(closed, OUTPUT_GRACE_MS, { clock: this.options.clock }).catch(() => undefined);
     for (const stream of this.child.stdio) stream?.destroy();
     return { code, signal, output: this.written };
   }
