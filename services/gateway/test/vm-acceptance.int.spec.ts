@@ -17,7 +17,7 @@ describe('what the VM protocol promises, on the side of the gateway', () => {
   afterEach(() => world.reset());
   afterAll(() => world?.stop());
 
-  it('C1, finding 5: of two sockets that show one ticket at once exactly one becomes the VM, and a reconnect needs none', async () => {
+  it('finding 5: C1: of two sockets that show one ticket at once exactly one becomes the VM, and a reconnect needs none', async () => {
     const { vmId } = world.create();
     const query = { user_id: 'me', ticket: `ticket-${vmId}` };
     const sockets = await Promise.all([world.open(query), world.open(query)]);

@@ -56,7 +56,7 @@ describe('requests of VMs', () => {
     await waitFor(() => vm.sender.acked === 1, { what: 'the ack', ...PATIENT });
   });
 
-  it('write memories under the words of the protocol, each once however often it is sent', async () => {
+  it('finding 13: write memories under the words of the protocol, each once however often it is sent', async () => {
     const { ask, vm } = await asking();
     expect(await ask('memory_write', { content: 'likes tea', memory_type: 'semantic' })).toMatchObject({ result: { id: 'mem_2', result: 'created' } });
     expect(world.owners.memory.at(-1)?.data).toMatchObject({ content: 'likes tea', kind: 'fact', idempotencyKey: `${vm.vmId}:1:q1` });

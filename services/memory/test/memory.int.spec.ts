@@ -23,7 +23,7 @@ describe.each(BACKENDS)('memory on $name', (backend) => {
     (await memory.search.execute(caller, query(text, rest))).hits.map(({ content }) => content);
 
   describe('searching', () => {
-    it('finds a word inside a CJK sentence at about 0.8 and does not find another (1)', async () => {
+    it('finding 9: finds a word inside a CJK sentence at about 0.8 and does not find another (1)', async () => {
       const me = newCaller();
       await memory.write.execute(me, note('用户偏好使用PostgreSQL数据库'));
       const found = await memory.search.execute(me, query('数据库'));

@@ -86,7 +86,7 @@ describe('what the scheduler promises', () => {
     for (const { vmId } of vms) await mesh.asUser('op', terminateVm, { vmId }, ADMIN);
   });
 
-  it('A15, I16: hands a key that a user has stored to the VMs of that user alone, and keeps it nowhere in the clear', async () => {
+  it('finding 6: A15, I16: hands a key that a user has stored to the VMs of that user alone, and keeps it nowhere in the clear', async () => {
     const scheduler = await mesh.only({ ...SHORT, PLEXUS_MASTER_KEY: MASTER });
     await mesh.asUser('rae', putVmSecret, { name: 'model', value: 'sk-rae-2f9d1c' });
     expect((await mesh.asUser('rae', listVmSecrets, {})).secrets.map(({ name }) => name)).toEqual(['model']);

@@ -41,7 +41,7 @@ describe('changed settings on their way to running VMs', () => {
     await database.drop();
   });
 
-  it('are queued once for each session of the agent in a running incarnation, by however many replicas, and again for a later revision', async () => {
+  it('finding 12: are queued once for each session of the agent in a running incarnation, by however many replicas, and again for a later revision', async () => {
     await vmWith('vm-a', 'running', [
       ['s1', 'main'],
       ['s2', 'ops'],
@@ -65,6 +65,15 @@ describe('changed settings on their way to running VMs', () => {
       config_revision: 7,
       data: { session_id: 's1', agent_config: { model: 'm2', system_prompt: null } },
     });
+    expect(await store.queueForAll('acme', ['skill_index'])).toEqual(['vm-a']);
+    const refreshed = await rows<{ body: unknown }>(`SELECT body FROM vm_outbox WHERE seq > 2 ORDER BY seq`);
+    expect(refreshed.map(({ body }) => body)).toEqual(
+      [
+        ['s1', 'main'],
+        ['s2', 'ops'],
+        ['s3', 'main'],
+      ].map(([session_id, agent_id]) => ({ type: 'config_update', refresh: ['skill_index'], agent_id, data: { session_id } })),
+    );
     expect(await store.queue('acme', 6, updates)).toEqual([]);
     expect(await store.queue('acme', 8, updates)).toEqual(['vm-a']);
   });

@@ -313,7 +313,7 @@ describe('runs on VMs', () => {
     }
   });
 
-  it('C12: keeps three snapshots of a session however late and often versions come, the newest among them, at least one of them full', async () => {
+  it('finding 18: C12: keeps three snapshots of a session however late and often versions come, the newest among them, at least one of them full', async () => {
     const { run, vmId, connection } = await running('lee');
     const { epoch } = connection;
     let fseq = 0;

@@ -162,7 +162,7 @@ describe('the life of VMs on real processes', () => {
     expect(await mesh.rows(`SELECT id FROM vms WHERE subject_id = 'eve'`)).toHaveLength(1);
   });
 
-  it('admits a ticket once: two sockets at once, a later one, another user and an old epoch are refused, the same client may repeat', async () => {
+  it('finding 5: C1: admits a ticket once: two sockets at once, a later one, another user and an old epoch are refused, the same client may repeat', async () => {
     await mesh.only();
     const { vmId } = await mesh.asUser('fay', ensureVm, {});
     const { ticket } = await bootstrapped(mesh, vmId);
@@ -295,10 +295,15 @@ describe('the life of VMs on real processes', () => {
   });
 
   it.each([
-    [{ NODE_ENV: 'production' }, 'ALLOW_UNSANDBOXED_LOCAL'],
     [{ NODE_ENV: 'production', ALLOW_UNSANDBOXED_LOCAL: '1', VM_TOKEN_SECRET: '' }, 'VM_TOKEN_SECRET is not set'],
     [{ NODE_ENV: 'production', ALLOW_UNSANDBOXED_LOCAL: '1', VM_TOKEN_SECRET: 'short' }, 'at least 32'],
     [{ NODE_ENV: 'production', ALLOW_UNSANDBOXED_LOCAL: '1', VM_TOKEN_SECRET: 'development-secret-change-in-production' }, 'VM_TOKEN_SECRET'],
+  ])('finding 16: refuses to start with %j', async (environment, sentence) => {
+    await expect(mesh.scheduler(environment)).rejects.toThrow(sentence);
+  });
+
+  it.each([
+    [{ NODE_ENV: 'production' }, 'ALLOW_UNSANDBOXED_LOCAL'],
     [{ VM_LEASE_MS: '5000' }, 'must exceed 55000 ms'],
   ])('refuses to start with %j', async (environment, sentence) => {
     await expect(mesh.scheduler(environment)).rejects.toThrow(sentence);

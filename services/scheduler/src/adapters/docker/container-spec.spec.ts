@@ -65,11 +65,12 @@ describe('the container of a VM', () => {
     expect(text).toContain('"plexus.epoch":"3"');
   });
 
-  it('lets a template choose image, command and limits, and not who the VM is', () => {
+  it('finding 4: names the user VM_USER_ID and nothing else; a template chooses image, command and limits, and not who the VM is', () => {
     const template = { image: 'other', command: ['run'], environment: { MODE: 'x' }, resources: { memoryMib: 64, cpuMillis: 100, maxProcesses: 16 } };
     const made = containerSpec({ ...spec, template }, DEFAULTS, 'v');
     expect(made).toMatchObject({ Image: 'other', Cmd: ['run'], HostConfig: { Memory: 64 * 1_048_576, NanoCpus: 100_000_000, PidsLimit: 16 } });
     expect(made.Env).toEqual(expect.arrayContaining(['MODE=x', 'VM_ID=vm-1', 'VM_USER_ID=me', 'VM_EPOCH=3', 'PLEXUS_MODEL=m']));
+    expect((made.Env as string[]).filter((variable) => /USER_ID=/.test(variable))).toEqual(['VM_USER_ID=me']);
     for (const name of ['VM_USER_ID', 'PLEXUS_WORKDIR', 'NODE_OPTIONS', 'LD_PRELOAD', 'A B']) {
       expect(() => containerSpec({ ...spec, template: { environment: { [name]: 'x' } } }, DEFAULTS, 'v')).toThrow(name);
     }
