@@ -1,6 +1,14 @@
 import { ConfigurationError, type JsonProblem, parseJson } from '@plexus/kernel';
 import { z } from 'zod';
 
+const Command = z
+  .string()
+  .transform((text) => {
+    const json = parseJson(text, { maxBytes: 65_536 });
+    return json.ok ? json.value : undefined;
+  })
+  .pipe(z.array(z.string().min(1)).min(1));
+
 const Environment = z.object({
   VM_USER_ID: z.string().min(1).max(256).describe('The user whose VM this is: the one name for the user, everywhere.'),
   VM_ID: z.string().min(1).max(64).describe('The VM; it keeps its id over all incarnations.'),
@@ -9,6 +17,15 @@ const Environment = z.object({
   PLEXUS_WORKDIR: z.string().min(1).describe('Folder of this VM. The journal is in its subfolder `runtime`.'),
   PLEXUS_MODEL_BASE_URL: z.string().optional().describe('OpenAI-compatible endpoint, up to and without /chat/completions.'),
   PLEXUS_MODEL: z.string().optional().describe('Model to ask where neither agent nor message names one.'),
+  PLEXUS_BRIDGE_COMMAND: z
+    .string()
+    .optional()
+    .transform((text, context) => {
+      const command = text === undefined ? undefined : Command.safeParse(text);
+      if (command && !command.success) context.addIssue({ code: 'custom', message: 'expected a JSON array of a program and its arguments' });
+      return command?.data;
+    })
+    .describe('Program and arguments of the bridge for sessions of kind openclaw, as a JSON array. Absent: the bridge that drives OpenClaw.'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least important level that is logged.'),
 });
 
@@ -36,6 +53,8 @@ export interface RuntimeConfig {
   readonly orphanPolicy: 'adopt' | 'die';
   /** What programs that tools start see of the environment: everything but what is the runtime's own. */
   readonly toolEnvironment: Readonly<Record<string, string>>;
+  /** Program and arguments of the bridge for sessions of kind openclaw, when it is not the one that comes along. */
+  readonly bridgeCommand?: readonly string[];
 }
 
 /** Names of the runtime's own variables. */
@@ -71,6 +90,7 @@ export function readConfig(env: NodeJS.ProcessEnv, firstLine: string): RuntimeCo
       bootstrapSecret,
       orphanPolicy,
       toolEnvironment: Object.freeze(forTools(env)),
+      ...(data.PLEXUS_BRIDGE_COMMAND && { bridgeCommand: Object.freeze(data.PLEXUS_BRIDGE_COMMAND) }),
     });
   }
   const found = environment.success ? [] : violations(environment.error, '');

@@ -10,10 +10,14 @@ export interface OpenedEndpoint {
   readonly apiKey?: string;
 }
 
-export interface EndpointAgentOptions {
+/** Who this machine is: what is sealed for it opens with these. */
+export interface Incarnation {
   readonly vmId: string;
   readonly epoch: number;
   readonly bootstrapSecret: string;
+}
+
+export interface EndpointAgentOptions extends Incarnation {
   /** Answers turns that come without an endpoint. */
   readonly without: Agent;
   readonly at: (endpoint: OpenedEndpoint) => Agent;
@@ -24,24 +28,24 @@ export class EndpointAgent implements Agent {
   constructor(private readonly options: EndpointAgentOptions) {}
 
   async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<ModelPiece> {
-    const endpoint = this.open(turn);
+    const endpoint = openEndpoint(this.options, turn);
     yield* (endpoint === undefined ? this.options.without : this.options.at(endpoint)).run(turn, signal);
   }
+}
 
-  private open({ endpoint, model }: Turn): OpenedEndpoint | undefined {
-    if (endpoint === undefined) return undefined;
-    const { provider, sealed, fault } = endpoint.offer;
-    if (fault) throw new AgentFailure(fault.code, fault.message);
-    if (!sealed?.length) return undefined;
-    if (model === undefined) throw new AgentFailure('MODEL_UNAVAILABLE', `The run names the model provider “${provider}”, but no model.`);
-    const { vmId, epoch, bootstrapSecret } = this.options;
-    for (const box of sealed) {
-      const text = openBox(bootstrapSecret, { vmId, epoch, purpose: MODEL_ENDPOINT_PURPOSE, name: endpoint.boxName }, box);
-      const opened = text === undefined ? undefined : parseJson(text, { maxBytes: 65_536 });
-      if (!opened?.ok) continue;
-      const { baseUrl, apiKey } = opened.value as { baseUrl: string; apiKey?: string };
-      return { provider, model, baseUrl, ...(apiKey !== undefined && { apiKey }) };
-    }
-    throw new AgentFailure('MODEL_KEY_UNAVAILABLE', `What was sealed for the model provider “${provider}” cannot be opened by this machine.`);
+/** The endpoint that came with a turn; undefined when none did. Throws `AgentFailure` when the mesh says why it cannot be used, or it does not open. */
+export function openEndpoint({ vmId, epoch, bootstrapSecret }: Incarnation, { endpoint, model }: Turn): OpenedEndpoint | undefined {
+  if (endpoint === undefined) return undefined;
+  const { provider, sealed, fault } = endpoint.offer;
+  if (fault) throw new AgentFailure(fault.code, fault.message);
+  if (!sealed?.length) return undefined;
+  if (model === undefined) throw new AgentFailure('MODEL_UNAVAILABLE', `The run names the model provider “${provider}”, but no model.`);
+  for (const box of sealed) {
+    const text = openBox(bootstrapSecret, { vmId, epoch, purpose: MODEL_ENDPOINT_PURPOSE, name: endpoint.boxName }, box);
+    const opened = text === undefined ? undefined : parseJson(text, { maxBytes: 65_536 });
+    if (!opened?.ok) continue;
+    const { baseUrl, apiKey } = opened.value as { baseUrl: string; apiKey?: string };
+    return { provider, model, baseUrl, ...(apiKey !== undefined && { apiKey }) };
   }
+  throw new AgentFailure('MODEL_KEY_UNAVAILABLE', `What was sealed for the model provider “${provider}” cannot be opened by this machine.`);
 }

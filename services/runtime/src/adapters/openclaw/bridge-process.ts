@@ -45,7 +45,7 @@ export interface BridgeProgram {
   readonly command: readonly string[];
   readonly cwd: string;
   /** All that the bridge sees of the environment. */
-  readonly env: Record<string, string>;
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** Starts the bridge in a process group of its own. A program that cannot be started shows as an exit. */

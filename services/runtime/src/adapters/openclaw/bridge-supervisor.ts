@@ -1,7 +1,9 @@
 import { type Clock, spread, type Timer } from '@plexus/kernel';
 import type { MeshCalls } from '../../application/mesh-calls.js';
 import { AgentFailure, type Log } from '../../application/ports.js';
+import type { FenceStage } from '../../domain/fence.js';
 import { BridgeConnection } from './bridge-connection.js';
+import { BridgeFence } from './bridge-fence.js';
 import type { StartBridge } from './bridge-process.js';
 import { Redactor } from './redactor.js';
 
@@ -17,6 +19,7 @@ export interface SupervisorOptions {
   readonly calls: MeshCalls;
   readonly clock: Clock;
   readonly log: Log;
+  readonly fenceStage?: () => FenceStage;
   readonly idleMs?: number;
   readonly random?: () => number;
 }
@@ -34,7 +37,12 @@ export class BridgeSupervisor {
   /** Bridges that we ended ourselves: that is no failure of theirs. */
   private readonly expected = new WeakSet<BridgeConnection>();
 
-  constructor(private readonly options: SupervisorOptions) {}
+  private readonly fence: BridgeFence | undefined;
+
+  constructor(private readonly options: SupervisorOptions) {
+    const { clock, fenceStage } = options;
+    this.fence = fenceStage && new BridgeFence(clock, fenceStage);
+  }
 
   /** The bridge that runs, if it may be asked. */
   get running(): BridgeConnection | undefined {
@@ -81,12 +89,14 @@ export class BridgeSupervisor {
       onIdle: () => this.onIdle(connection),
       onExit: () => {
         this.idle?.cancel();
+        this.fence?.stop();
         if (!this.expected.has(connection)) this.backOff();
         this.current = undefined;
         isGone();
       },
     });
     this.current = connection;
+    this.fence?.watch((signal) => connection.kill(signal));
     this.onIdle(connection);
     return connection;
   }

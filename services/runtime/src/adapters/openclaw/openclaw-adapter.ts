@@ -3,6 +3,7 @@ import type { StartSessionData } from '@plexus/vm-protocol';
 import { RunCancelled } from '../../application/execute-run.js';
 import type { MeshCalls } from '../../application/mesh-calls.js';
 import type { AgentPiece, AgentSession, AgentTurn, Log, RuntimeAdapter, SnapshotBody } from '../../application/ports.js';
+import type { FenceStage } from '../../domain/fence.js';
 import type { StartBridge } from './bridge-process.js';
 import { BridgeSupervisor } from './bridge-supervisor.js';
 import type { BridgeModel } from './bridge-wire.js';
@@ -15,6 +16,8 @@ export interface OpenClawAdapterOptions {
   readonly workspaceOf: (sessionId: string) => string;
   /** Where the model of a turn is; undefined when nothing is configured. Throws `AgentFailure` when what was sealed cannot be opened. */
   readonly modelOf: (turn: AgentTurn) => BridgeModel | undefined;
+  /** How far this machine has to hold back while the mesh cannot be reached. */
+  readonly fenceStage?: () => FenceStage;
   readonly clock?: Clock;
   /** Milliseconds without a run after which the bridge is stopped. */
   readonly idleMs?: number;
