@@ -1,11 +1,12 @@
 import os from 'node:os';
 import { type DynamicModule, Module } from '@nestjs/common';
-import { PERFORMED } from '@plexus/agent-config';
+import { PERFORMED, type TenantConfig } from '@plexus/agent-config';
 import { plexusError, routingContracts, vmContracts } from '@plexus/contracts';
 import { createPool, migrationsFolderOf, OutboxRelay, requireMigrations } from '@plexus/database';
 import { ConfigurationError, ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
 import { counter, gauge, histogram } from '@plexus/telemetry';
+import { configuredValues } from './adapters/configured-values.js';
 import { builtInFolder, readBuiltInSkills } from './adapters/built-in-skills.js';
 import { JoseVmTokens } from './adapters/jose-vm-tokens.js';
 import { externalVms } from './adapters/external/external-vms.js';
@@ -36,7 +37,7 @@ import { PostgresSkills } from './adapters/postgres/postgres-skills.js';
 import { declareTemplates } from './adapters/postgres/postgres-templates.js';
 import { PostgresVmStore } from './adapters/postgres/postgres-vm-store.js';
 import { PrismaVmCatalogue } from './adapters/postgres/prisma-vm-catalogue.js';
-import { modelProviders, sealingKeys } from './adapters/model-providers.js';
+import { type ModelSecretSources, modelProviders, sealingKeys } from './adapters/model-providers.js';
 import { openProviders } from './adapters/providers.js';
 import { limitsOf, sandboxes } from './adapters/sandbox-settings.js';
 import { SecretBox } from './adapters/secret-box.js';
@@ -56,6 +57,7 @@ import { Reconciler } from './application/reconciler.js';
 import { RunCommands } from './application/run-commands.js';
 import { RunWatch } from './application/run-watch.js';
 import { ScanLoop } from './application/scan-loop.js';
+import { SessionSettings } from './application/session-settings.js';
 import { Skills } from './application/skills.js';
 import { ownSecretFiles, type schedulerConfig, secretVariables } from './config.js';
 import { fencingProblem, LOCAL_POLICY, type VmPolicy } from './domain/policy.js';
@@ -147,7 +149,9 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
     packages: new KvSkillPackages(bus),
     builtIns: readBuiltInSkills(builtInFolder(import.meta.url)),
     maxVersionsPerTenant: config.SKILLS_MAX_PER_TENANT,
-    onChange: () => undefined,
+    onChange: (tenant) => {
+      configUpdates.skillsChanged(tenant).catch((error: unknown) => log.error({ err: error, tenant }, 'running sessions could not be told of changed skills'));
+    },
   });
   const tokens = new JoseVmTokens(secrets.current, secrets.previous);
   const admission = new Admission(new PostgresAdmissionStore(database, replica), tokens, {
@@ -158,21 +162,21 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
     modelApiKey: config.PLEXUS_MODEL_API_KEY,
     secrets: providerSecrets,
   });
+  const configOf = (tenant: string): TenantConfig | undefined => tenants.get(tenant);
+  const secretSources = secretSourcesOf(config, sealing);
+  const bootstrapSecrets = (key: { readonly vmId: string; readonly epoch: number }): string[] =>
+    [secrets.current, secrets.previous].filter((secret) => secret !== undefined).map((secret) => bootstrapSecretOf(secret, key));
   const connections = new Connections(new PostgresConnectionStore(database, events, replica, policy.leaseMs), new PostgresInboxStore(database, events), hints, {
     leaseMs: policy.leaseMs,
     model: { baseUrl: config.PLEXUS_MODEL_BASE_URL, model: config.PLEXUS_MODEL },
     admission,
-    endpoints: new ModelEndpoints(
-      modelProviders((tenant) => tenants.get(tenant), {
-        env: secretVariables(),
-        folders: config.MODEL_SECRET_FOLDERS.split(',')
-          .map((folder) => folder.trim())
-          .filter((folder) => folder !== ''),
-        forbidden: ownSecretFiles(config),
-        masterKeys: sealing === 'unusable' ? undefined : sealing,
-      }),
-      (key) => [secrets.current, secrets.previous].filter((secret) => secret !== undefined).map((secret) => bootstrapSecretOf(secret, key)),
-    ),
+    endpoints: new ModelEndpoints(modelProviders(configOf, secretSources), bootstrapSecrets),
+    settings: new SessionSettings({
+      configOf,
+      skillsOf: (tenant) => skills.list(tenant),
+      resolveValues: configuredValues(configOf, secretSources),
+      bootstrapSecrets,
+    }),
     isExternal: (name) => providers.all.some((provider) => provider.name === name && provider.kind === 'external'),
     onTransition,
     onFenced: () => fencedMessages.add(1),
@@ -289,6 +293,18 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
         await relay.stop();
       });
     },
+  };
+}
+
+/** Where references of tenants are resolved from. */
+function secretSourcesOf(config: Config, sealing: ReturnType<typeof sealingKeys>): ModelSecretSources {
+  return {
+    env: secretVariables(),
+    folders: config.MODEL_SECRET_FOLDERS.split(',')
+      .map((folder) => folder.trim())
+      .filter((folder) => folder !== ''),
+    forbidden: ownSecretFiles(config),
+    masterKeys: sealing === 'unusable' ? undefined : sealing,
   };
 }
 

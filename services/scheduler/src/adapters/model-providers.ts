@@ -38,7 +38,7 @@ export function modelProviders(configOf: (tenant: string) => TenantConfig | unde
     if (config === undefined || provider === undefined) {
       return err({ code: 'MODEL_UNAVAILABLE', message: `The model provider “${id}” is no longer configured (models.providers.${id}).` });
     }
-    const env = referenceVariables(config, allowed(sources.env));
+    const env = referenceVariables(config, allowedVariables(sources.env));
     const baseUrl = addressOf(provider, id, env);
     if (!baseUrl.ok || provider.apiKey === undefined) return baseUrl.ok ? ok({ baseUrl: baseUrl.value }) : baseUrl;
     const apiKey = keyOf(provider.apiKey, id, tenant, { ...sources, env });
@@ -72,12 +72,18 @@ function fault(place: string, why: string): ModelEndpointFault {
   return { code: 'MODEL_KEY_UNAVAILABLE', message: `The scheduler cannot resolve ${place}: ${why}.` };
 }
 
-function allowed(env: Variables): Variables {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !OWN_VARIABLES.test(name)));
+/** The variables that a tenant's configuration may refer to. */
+export function allowedVariables(env: Variables): Variables {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !isOwnVariable(name)));
+}
+
+/** True for a variable of the mesh itself. */
+export function isOwnVariable(name: string): boolean {
+  return OWN_VARIABLES.test(name);
 }
 
 /** Judged by where links lead. Throws with a `code` that names no content. */
-function readSecretFile(file: string, folders: readonly string[], forbidden: readonly string[]): string {
+export function readSecretFile(file: string, folders: readonly string[], forbidden: readonly string[]): string {
   if (!path.isAbsolute(file)) throw refusal('NOT_ABSOLUTE');
   const real = realpathSync(file);
   const isAllowed = folders.length === 0 || folders.some((folder) => isWithin(real, folder));

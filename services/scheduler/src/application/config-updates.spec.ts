@@ -24,6 +24,19 @@ describe('what running VMs are told of a changed configuration', () => {
     expect(told({ agents, models: { providers } })).toEqual([]);
   });
 
+  it('is also tool rules, temperature and longest answer, and that skills or MCP servers are to be read anew', () => {
+    const told = (before: TenantConfigInput, after: TenantConfigInput) => changedAgents(configOf(before), configOf(after));
+    const bare = { agentId: 'main', settings: { model: null, system_prompt: null } };
+    const strict = { tools: { deny: ['exec'] }, agents: { defaults: { temperature: 0.2, maxTokens: 500 }, list: [{ id: 'main' }] } };
+    expect(told({}, strict)).toEqual([{ ...bare, settings: { ...bare.settings, temperature: 0.2, max_tokens: 500, tools: [{ allow: [], deny: ['exec'] }] } }]);
+    expect(told(strict, {})).toEqual([{ ...bare, settings: { ...bare.settings, temperature: null, max_tokens: null, tools: null } }]);
+    const servers = { mcp: { servers: { files: { command: 'mcp-files' } } } };
+    expect(told({}, servers)).toEqual([{ ...bare, refresh: ['mcp_servers'] }]);
+    expect(told(servers, servers)).toEqual([]);
+    expect(told({}, { agents: { list: [{ id: 'main', skills: ['a'] }] } })).toEqual([{ ...bare, refresh: ['skill_index'] }]);
+    expect(told({ mcp: { servers: { files: { command: 'x', agents: [] } } } }, {})).toEqual([]);
+  });
+
   it('asks nobody when nothing of it changed, and hints at exactly the VMs that have something new', async () => {
     const queued: (readonly AgentUpdate[])[] = [];
     const hinted: string[] = [];
@@ -33,10 +46,13 @@ describe('what running VMs are told of a changed configuration', () => {
         return ['vm-1', 'vm-2'];
       },
     };
-    const updates = new ConfigUpdates(store, { out: (_tenant, vmId) => hinted.push(vmId) });
+    const all = { ...store, queueForAll: async (_tenant: string, refresh: readonly string[]) => [`vm-${refresh.join()}`] };
+    const updates = new ConfigUpdates(all, { out: (_tenant, vmId) => hinted.push(vmId) });
     await updates.apply({ tenant: 'acme', before: list({ id: 'a' }), after: list({ id: 'a', name: 'A' }), revision: 3 });
     expect(queued).toEqual([]);
     await updates.apply({ tenant: 'acme', before: list({ id: 'a' }), after: list({ id: 'a', model: 'm' }), revision: 4 });
     expect([queued.length, hinted]).toEqual([1, ['vm-1', 'vm-2']]);
+    await updates.skillsChanged('acme');
+    expect(hinted.slice(2)).toEqual(['vm-skill_index']);
   });
 });

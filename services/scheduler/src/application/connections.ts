@@ -1,6 +1,7 @@
 import { plexusError } from '@plexus/contracts';
 import type { Admission } from './admission.js';
 import type { ModelEndpoints } from './model-endpoints.js';
+import type { SessionSettings } from './session-settings.js';
 import type { Beat, BeatAnswer, ConnectionStore, FrameBatch, Hints, InboxStore, WireKey } from './ports.js';
 
 /** Where runtimes find a model: the public half, without keys. */
@@ -34,6 +35,7 @@ export class Connections {
       readonly onTransition: (from: string, to: string, cause: string) => void;
       readonly admission: Pick<Admission, 'token' | 'refreshAfterMs'>;
       readonly endpoints: Pick<ModelEndpoints, 'attach'>;
+      readonly settings: Pick<SessionSettings, 'attach'>;
       /** Runtimes of somebody else's bring their own model: keys of the platform do not leave for them. */
       readonly isExternal: (provider: string) => boolean;
       readonly onFenced: () => void;
@@ -96,7 +98,8 @@ export class Connections {
       page.frames.map(async ({ fseq, frame }) => {
         // Tokens and keys are made as they leave: no database holds one.
         if (frame.type === 'bind') return { fseq, frame: await this.bind(key, frame) };
-        return { fseq, frame: isOurs ? this.options.endpoints.attach(key, tenant, frame) : frame };
+        const filled = await this.options.settings.attach(key, tenant, frame, isOurs);
+        return { fseq, frame: isOurs ? this.options.endpoints.attach(key, tenant, filled) : filled };
       }),
     );
     return { frames, head };

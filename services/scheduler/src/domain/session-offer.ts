@@ -1,0 +1,39 @@
+import { resolveModel, resolveRunSettings, resolveSkills, type TenantConfig, toolRules } from '@plexus/agent-config';
+import type { SkillIndexEntry } from '@plexus/vm-protocol';
+import type { SkillSummary } from './skill-manifest.js';
+
+/** Settings of an agent beside prompt and model, as they stand in `agent_config`. Absent: nothing is configured. */
+export interface AgentOffer {
+  readonly temperature?: number;
+  readonly max_tokens?: number;
+  readonly tools?: readonly { readonly allow: readonly string[]; readonly deny: readonly string[] }[];
+}
+
+/** Skills that one session is told of. More would be longer than what a model reads before it begins. */
+const MAX_SKILLS = 200;
+
+/** Temperature, longest answer and tool rules. */
+export function agentOffer(config: TenantConfig, agentId: string): AgentOffer {
+  const { temperature, maxTokens } = resolveRunSettings(config, agentId);
+  const { provider } = resolveModel(config, agentId);
+  const tools = toolRules(config, agentId, { sandboxed: false, ...(provider !== undefined && { provider }) });
+  return { ...(temperature !== undefined && { temperature }), ...(maxTokens !== undefined && { max_tokens: maxTokens }), ...(tools.length > 0 && { tools }) };
+}
+
+/** The skills that an agent may use, as `skill_index` of the VM protocol. */
+export function skillIndex(skills: readonly SkillSummary[], config: TenantConfig, agentId: string): SkillIndexEntry[] {
+  const isAllowed = resolveSkills(config, agentId);
+  return skills
+    .filter(({ id }) => isAllowed(id))
+    .slice(0, MAX_SKILLS)
+    .map(({ id, name, description, version, source, hash, inventory, requires }) => ({
+      id,
+      name,
+      description,
+      version,
+      source,
+      hash,
+      file_inventory: inventory,
+      requires,
+    }));
+}
