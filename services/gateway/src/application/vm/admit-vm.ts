@@ -45,7 +45,15 @@ export async function admitVm(hello: VmHello, services: VmServices, signal: Abor
       services.mesh.call(
         vm.attachVm,
         tenant,
-        { vmId, epoch, gateway: services.gatewayId, protocol, recvSeq: vmRecvSeq, sentSeq: protocol === 2 ? (auth.sent_seq ?? 0) : 0 },
+        {
+          vmId,
+          epoch,
+          gateway: services.gatewayId,
+          protocol,
+          recvSeq: vmRecvSeq,
+          sentSeq: protocol === 2 ? (auth.sent_seq ?? 0) : 0,
+          ...(protocol === 1 ? { token: auth.token } : auth.client_nonce === undefined ? {} : { clientNonce: auth.client_nonce }),
+        },
         { principal: services.service(tenant), signal },
       ),
     );
@@ -71,6 +79,7 @@ export function initFrame({ attached, protocol }: Admission): Record<string, unk
     heartbeat_ms: attached.heartbeatMs,
     server_recv_seq: attached.serverRecvSeq,
     server_sent_seq: attached.serverSentSeq,
+    ...(attached.serverNonce === undefined ? {} : { server_nonce: attached.serverNonce }),
     data,
   };
 }
