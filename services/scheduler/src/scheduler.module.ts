@@ -42,6 +42,7 @@ import { openProviders } from './adapters/providers.js';
 import { limitsOf, sandboxes } from './adapters/sandbox-settings.js';
 import { SecretBox } from './adapters/secret-box.js';
 import { Admission, bootstrapSecretOf } from './application/admission.js';
+import { ApiKeys } from './application/api-keys.js';
 import { AttachExternal } from './application/attach-external.js';
 import { ChangeSignal } from './application/change-signal.js';
 import { ConfigUpdates } from './application/config-updates.js';
@@ -171,6 +172,11 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
     model: { baseUrl: config.PLEXUS_MODEL_BASE_URL, model: config.PLEXUS_MODEL },
     admission,
     endpoints: new ModelEndpoints(modelProviders(configOf, secretSources), bootstrapSecrets),
+    apiKeys: new ApiKeys({
+      secrets: providerSecrets,
+      bootstrapSecrets,
+      onUnreadable: (name, error) => log.warn({ err: error, name }, 'a provider key of the owner of a VM cannot be read and is left out'),
+    }),
     settings: new SessionSettings({
       configOf,
       skillsOf: (tenant) => skills.list(tenant),

@@ -1,5 +1,6 @@
 import { plexusError } from '@plexus/contracts';
 import type { Admission } from './admission.js';
+import type { ApiKeys, KeyRecipient } from './api-keys.js';
 import type { ModelEndpoints } from './model-endpoints.js';
 import type { SessionSettings } from './session-settings.js';
 import type { Beat, BeatAnswer, ConnectionStore, FrameBatch, Hints, InboxStore, WireKey } from './ports.js';
@@ -18,6 +19,7 @@ export interface AttachAnswer {
   readonly serverSentSeq: number;
   readonly init: Record<string, unknown>;
   readonly tokenRefreshMs?: number;
+  readonly serverNonce?: string;
 }
 
 /** A third of the lease: two beats may be lost. */
@@ -35,6 +37,7 @@ export class Connections {
       readonly onTransition: (from: string, to: string, cause: string) => void;
       readonly admission: Pick<Admission, 'token' | 'refreshAfterMs'>;
       readonly endpoints: Pick<ModelEndpoints, 'attach'>;
+      readonly apiKeys: Pick<ApiKeys, 'seal'>;
       readonly settings: Pick<SessionSettings, 'attach'>;
       /** Runtimes of somebody else's bring their own model: keys of the platform do not leave for them. */
       readonly isExternal: (provider: string) => boolean;
@@ -43,7 +46,7 @@ export class Connections {
   ) {}
 
   /** Rejects with VM_FENCED when the incarnation is not, or no longer, the one that may work. */
-  async attach(key: WireKey, connection: { readonly gateway: string; readonly recvSeq: number; readonly protocol: 1 | 2 }): Promise<AttachAnswer> {
+  async attach(key: WireKey, connection: { readonly gateway: string; readonly recvSeq: number } & KeyRecipient): Promise<AttachAnswer> {
     const result = await this.store.attach(key, connection);
     if (result.kind === 'unknown') throw plexusError('NOT_FOUND', { message: 'There is no such VM.' });
     if (result.kind === 'fenced') {
@@ -54,7 +57,8 @@ export class Connections {
     const { attachment } = result;
     for (const { from, to, cause } of attachment.moves) this.options.onTransition(from, to, cause);
     if (attachment.moves.length > 0) this.hints.wake(attachment.owner.tenant, key.vmId);
-    const { leaseMs } = this.options;
+    const { leaseMs, apiKeys } = this.options;
+    const { init: keys, serverNonce } = await apiKeys.seal(key, attachment.owner, connection);
     return {
       connGen: attachment.connGen,
       ...(connection.protocol === 2 ? { tokenRefreshMs: this.options.admission.refreshAfterMs } : {}),
@@ -62,10 +66,11 @@ export class Connections {
       heartbeatMs: Math.floor(leaseMs / BEATS_PER_LEASE),
       serverRecvSeq: attachment.serverRecvSeq,
       serverSentSeq: attachment.serverSentSeq,
+      ...(serverNonce === undefined ? {} : { serverNonce }),
       init: {
         user_id: attachment.owner.subject,
         org_id: attachment.owner.tenant,
-        api_keys: {},
+        ...keys,
         llm_config: this.llmConfig(),
         sessions: attachment.sessions,
       },
