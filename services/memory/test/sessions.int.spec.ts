@@ -55,7 +55,8 @@ describe.each(BACKENDS)('sessions in memory, on $name', (backend) => {
     const identity = { ...session, owner: 'me', agentId: 'main' };
     const take = (sourceSeq: number, inOrder = true, owner = 'me') =>
       sessions.fromTranscript(tenant, { ...identity, owner }, { ...said(sourceSeq, `text ${sourceSeq}`), sourceSeq }, inOrder);
-    await expect(take(5)).resolves.toBe('appended');
+    await expect(take(5)).resolves.toBe('early');
+    await expect(take(5, false)).resolves.toBe('appended');
     await expect(take(7)).resolves.toBe('early');
     await expect(take(6)).resolves.toBe('appended');
     await expect(take(7)).resolves.toBe('appended');

@@ -33,7 +33,7 @@ describe('state in the context', () => {
     expect(b).toMatchObject({ name: 'b', truncated: true, hash: long.hash, bytes: long.bytes });
     expect(b?.text).toMatch(/^begin.*\[… \d+ characters left out …\].*end$/s);
     expect(b?.text.length).toBeLessThan(2_000);
-    expect(b?.text.isWellFormed()).toBe(true);
+    expect(b?.text).not.toMatch(/\p{Surrogate}/u);
   });
 });
 
@@ -67,16 +67,6 @@ describe('state in files', () => {
     await expect(store.put('r', 'y', 'z')).rejects.toMatchObject({ code: 'FORBIDDEN' });
     symlinkSync(path.join(outside, 'v1'), path.join(directory, 'r', 'x', 'v2'));
     await expect(store.get('r', 'x')).rejects.toMatchObject({ code: 'ELOOP' });
-  });
-
-  it('a writer that was stopped while many others wrote does not win', async () => {
-    const directory = path.join(folder, 'stalled');
-    const store = new FileState(directory);
-    for (let n = 1; n <= 20; n += 1) await store.put('r', 'x', `value ${n}`);
-    // Its number is free again: only the distance to the newest one gives it away.
-    const { ValueFolder } = await import('../../../libs/kernel/src/state-store/value-folder.js');
-    await expect(new ValueFolder(directory, path.join(directory, 'r', 'x')).commit(4, 'late')).rejects.toMatchObject({ code: 'CONFLICT' });
-    await expect(store.get('r', 'x')).resolves.toMatchObject({ version: 20, value: 'value 20' });
   });
 });
 

@@ -162,9 +162,9 @@ async function unknownOf(tx: Tx, tenant: string, sessionId: string, messages: re
   });
 }
 
-/** What is known of a session may begin in the middle of its transcript; from there on nothing is left out. */
+/** Also the first one that is known waits: the one before it may be in another's hands. */
 function isEarly([first]: readonly NewMessage[], last: number | null): boolean {
-  return first?.sourceSeq !== undefined && last !== null && first.sourceSeq > last + 1;
+  return first?.sourceSeq !== undefined && first.sourceSeq > (last ?? 0) + 1;
 }
 
 function toRecords(messages: readonly NewMessage[], lastSeq: number): string {
