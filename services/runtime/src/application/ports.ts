@@ -146,6 +146,8 @@ export interface ToolResult {
 export interface ToolSource {
   /** The tools of one session, asked for before each run. A source that is down has none and says so in the log; it does not throw. */
   tools(data: StartSessionData): Promise<readonly Tool[]>;
+  /** Nothing of this session is needed any more, until `tools` is asked for it again. */
+  endSession?(sessionId: string): Promise<void>;
   close?(): Promise<void>;
 }
 

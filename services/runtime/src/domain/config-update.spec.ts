@@ -23,6 +23,13 @@ describe('the answer to a config_update', () => {
     });
   });
 
+  it('takes tool rules and the lists of skills and MCP servers as they come', () => {
+    expect(answerConfigUpdate(update({ session_id: 'idle', agent_config: { tools: null }, skill_index: [], mcp_servers: [] }), sessions)).toMatchObject({
+      applied: ['agent_config.tools', 'skill_index', 'mcp_servers'],
+      rejected: [],
+    });
+  });
+
   it('rejects everything for a session that is not here', () => {
     expect(answerConfigUpdate(update({ session_id: 'gone', agent_config: { model: 'x' } }), sessions)).toMatchObject({
       applied: [],

@@ -1,7 +1,8 @@
 import type { MeshFrameOf, VmFrameOf } from '@plexus/vm-protocol';
 
 /** Settings of a session that this runtime can change while it runs. */
-const HOT: readonly string[] = ['system_prompt', 'model', 'temperature', 'max_tokens'];
+const HOT: readonly string[] = ['system_prompt', 'model', 'temperature', 'max_tokens', 'tools'];
+const HOT_LISTS: readonly string[] = ['skill_index', 'mcp_servers'];
 
 /** What of a session matters here. */
 export interface ConfiguredSession {
@@ -19,8 +20,11 @@ export function answerConfigUpdate({ data }: MeshFrameOf<'config_update'>, sessi
   const meant = sessionId === undefined ? sessions : sessions.filter(({ id }) => id === sessionId);
   const unknownSession = sessionId !== undefined && meant.length === 0;
   const names = Object.entries(settings).flatMap(([name, value]) => (value === undefined ? [] : [`agent_config.${name}`]));
-  const changeable = unknownSession ? [] : names.filter((name) => HOT.includes(name.slice('agent_config.'.length)));
-  const rejected = [...names.filter((name) => !changeable.includes(name)), ...Object.keys(others)];
+  const lists = Object.keys(others).filter((name) => others[name] !== undefined);
+  const changeable = unknownSession
+    ? []
+    : [...names.filter((name) => HOT.includes(name.slice('agent_config.'.length))), ...lists.filter((name) => HOT_LISTS.includes(name))];
+  const rejected = [...names, ...lists].filter((name) => !changeable.includes(name));
   const isDeferred = meant.some(({ isBusy }) => isBusy);
   return {
     type: 'config_ack',

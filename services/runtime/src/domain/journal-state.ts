@@ -168,7 +168,10 @@ export class JournalState {
       case 'config_update': {
         const sessions = frame.data.session_id === undefined ? [...this.sessions.values()] : [this.sessions.get(frame.data.session_id)];
         for (const session of sessions) {
-          if (session) this.sessions.set(session.session_id, { ...session, agent_config: { ...session.agent_config, ...frame.data.agent_config } });
+          if (!session) continue;
+          const { agent_config: settings, skill_index, mcp_servers } = frame.data;
+          const lists = { ...(skill_index && { skill_index }), ...(mcp_servers && { mcp_servers }) };
+          this.sessions.set(session.session_id, { ...session, ...lists, agent_config: { ...session.agent_config, ...settings } });
         }
       }
     }

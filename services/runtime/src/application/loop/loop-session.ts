@@ -108,6 +108,10 @@ export class LoopSession implements AgentSession {
     return snapshotOf(state.checkpoint(resources.window.state()), await resources.memory?.read());
   }
 
+  async close(): Promise<void> {
+    await Promise.all(this.dependencies.sources.map((source) => source.endSession?.(this.data.session_id)));
+  }
+
   private open(): Promise<Opened> {
     this.opened ??= this.load();
     return this.opened;
@@ -137,11 +141,20 @@ export class LoopSession implements AgentSession {
     const checkpoint = state.checkpoint(window.state());
     try {
       await checkpoints.save(checkpoint);
-      if (state.turn.done) await memory?.save(checkpoint);
     } catch (error) {
       // Going on without it could call a tool twice after a restart.
       this.dependencies.log('error', 'a checkpoint cannot be written', { sessionId: this.data.session_id, error });
       throw new AgentFailure('INTERNAL', 'The state of this session cannot be written to its folder; the log of the runtime has the cause.', { cause: error });
+    }
+    if (state.turn.done) await this.remember(checkpoint, memory);
+  }
+
+  /** The checkpoint has everything; these files are for others, so a failure is only noted. */
+  private async remember(checkpoint: Checkpoint, memory: SessionResources['memory']): Promise<void> {
+    try {
+      await memory?.save(checkpoint);
+    } catch (error) {
+      this.dependencies.log('warn', 'the files of the short-term memory cannot be written', { sessionId: this.data.session_id, error });
     }
   }
 
