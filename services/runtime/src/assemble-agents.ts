@@ -1,38 +1,30 @@
-import type { Clock } from '@plexus/kernel';
 import type { Usage } from '@plexus/vm-protocol';
 import { EchoAgent, whyNoModel } from './adapters/agents/echo-agent.js';
 import { EndpointAgent } from './adapters/agents/endpoint-agent.js';
 import { ModelAgent } from './adapters/agents/model-agent.js';
-import { type ConversationOf, SemigraphAdapter } from './adapters/agents/semigraph-adapter.js';
+import { type Conversation, type ConversationOf, SemigraphAdapter } from './adapters/agents/semigraph-adapter.js';
+import { MemoryFolder } from './adapters/file/memory-folder.js';
 import { McpTools } from './adapters/mcp/mcp-tools.js';
 import { SKILL_TOOL, SkillTools, skillIdOf } from './adapters/skills/skill-tools.js';
 import { vmSurroundings } from './adapters/skills/vm-surroundings.js';
 import { builtInTools } from './adapters/tools/built-in-tools.js';
 import type { Fence } from './application/fence.js';
 import {
-  type ContextPort,
   completeWith,
   ConversationWindow,
   type FlushedMemory,
   memoryFlushTurn,
   readContextState,
+  SessionMemory,
   summariseWith,
 } from './application/context/index.js';
-import type { MeshCalls } from './application/mesh-calls.js';
 import { MeteredAgent } from './application/metered-agent.js';
 import type { Agent, Log, ToolSource } from './application/ports.js';
 import type { RuntimeAdapters } from './application/runtime.js';
+import type { AgentParts } from './agent-parts.js';
 import { assembleOpenClaw } from './assemble-openclaw.js';
 import type { RuntimeConfig } from './config.js';
 import { sessionFolder } from './domain/session-folder.js';
-
-export interface AgentParts {
-  readonly config: RuntimeConfig;
-  readonly calls: MeshCalls;
-  readonly fence: Fence;
-  readonly clock: Clock;
-  readonly log: Log;
-}
 
 /** Every kind of agent that this runtime has, by `runtime_type`. */
 export function assembleAgents(parts: AgentParts): RuntimeAdapters {
@@ -42,7 +34,7 @@ export function assembleAgents(parts: AgentParts): RuntimeAdapters {
     workdir: config.workdir,
     model,
     sources: toolSources(parts),
-    conversation: async (session) => ({ window: windowOf(session, model, parts) }),
+    conversation: (session) => conversationOf(session, model, parts),
     skillOf: (toolName, input) => (toolName === SKILL_TOOL ? skillIdOf(input) : undefined),
     fence,
     clock,
@@ -51,18 +43,20 @@ export function assembleAgents(parts: AgentParts): RuntimeAdapters {
   return { semigraph, openclaw: assembleOpenClaw(parts) };
 }
 
-/** The window of a session. Summaries and memories are made by the model of the run that is going on. */
-function windowOf({ data, found, now }: ConversationOf, model: Agent, { calls, clock, log }: AgentParts): ContextPort {
+/** Window and files of a session. Summaries and memories are made by the model of the run that is going on. */
+async function conversationOf({ data, memoryFolder, found, now }: ConversationOf, model: Agent, { calls, clock, log }: AgentParts): Promise<Conversation> {
+  const memory = await SessionMemory.open(new MemoryFolder(memoryFolder), { log });
   const used = (usage: Usage): void => now.used(usage);
-  const write = (memory: FlushedMemory): Promise<void> => calls.tell(data.session_id, 'memory_write', { ...memory });
-  const state = readContextState(found?.context);
-  return new ConversationWindow({
+  const write = (note: FlushedMemory): Promise<void> => calls.tell(data.session_id, 'memory_write', { ...note });
+  const state = readContextState(found?.context) ?? memory.context;
+  const window = new ConversationWindow({
     clock,
     log,
     summarise: summariseWith(model, now.turn, used),
     flushMemories: memoryFlushTurn({ complete: completeWith(model, now.turn, used), write }),
     ...(state && { state }),
   });
+  return { window, memory: { save: (checkpoint) => memory.save(checkpoint), read: async () => (await memory.snapshot()).short_term_memory } };
 }
 
 /** Of two tools with one name that of the earlier source counts. */

@@ -4,7 +4,7 @@ import { defaultBridgeCommand } from './adapters/openclaw/default-bridge.js';
 import { OpenClawAdapter } from './adapters/openclaw/openclaw-adapter.js';
 import { openEndpoint } from './adapters/agents/endpoint-agent.js';
 import type { AgentTurn } from './application/ports.js';
-import type { AgentParts } from './assemble-agents.js';
+import type { AgentParts } from './agent-parts.js';
 import type { RuntimeConfig } from './config.js';
 import { sessionFolder } from './domain/session-folder.js';
 

@@ -156,6 +156,7 @@ describe('an agent with tools', () => {
     expect(eventsOf('r1', 'tool_call_complete')[0]).toMatchObject({ tool_call_id: 'c1', result: 'Exit code 0.\nkept\n' });
     await until('the end of the group', () => !groupLives(group), PATIENCE_MS);
     expect(typesOf('r1').filter((type) => type.startsWith('execution_'))).toHaveLength(1);
+    expect(readFileSync(path.join(sessionRoot(), 'memory', 'conversation.md'), 'utf8')).toContain('kept');
     const newest = readdirSync(path.join(sessionRoot(), 'checkpoints')).sort().at(-1) as string;
     expect(readFileSync(path.join(sessionRoot(), 'checkpoints', newest), 'utf8')).toContain('Exit code 0.\\nkept');
   });
@@ -210,16 +211,5 @@ describe('a runtime that is killed in the middle of a run', () => {
     gateway.push(fakeMessage('s1', 'r1', 'go', { resume: true, run_seq_from: gateway.eventsOf('r1').length + 1 }));
     await ended('r1');
     expect(gateway.textOf('r1')).toBe('anew');
-  });
-});
-
-describe('the memory of a runtime', () => {
-  it('does not hold libraries for models and tools before they are needed', async () => {
-    const model = await modelOf(says(['x']));
-    const runtime = launch(model);
-    gateway.push(fakeSession('s1'));
-    await until('the session', () => gateway.unackedCommands() === 0 && gateway.isConnected, PATIENCE_MS);
-    process.stdout.write(`idle runtime: ${runtime.residentMegabytes().toFixed(1)} MB\n`);
-    expect(runtime.residentMegabytes()).toBeLessThan(120);
   });
 });

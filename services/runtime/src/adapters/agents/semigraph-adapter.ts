@@ -6,6 +6,8 @@ import type { AgentSession, RuntimeAdapter } from '../../application/ports.js';
 import { sessionFolder } from '../../domain/session-folder.js';
 import { CheckpointFiles } from '../file/checkpoint-files.js';
 
+export type Conversation = Pick<SessionResources, 'window' | 'memory'>;
+
 /** A session whose conversation is to be taken up. */
 export interface ConversationOf {
   readonly data: StartSessionData;
@@ -18,7 +20,7 @@ export interface ConversationOf {
 export interface SemigraphOptions extends Omit<LoopDependencies, 'open'> {
   readonly workdir: string;
   /** What keeps the conversation within the window of the model, and its files beside the checkpoints. */
-  readonly conversation: (session: ConversationOf) => Promise<Pick<SessionResources, 'window' | 'memory'>>;
+  readonly conversation: (session: ConversationOf) => Promise<Conversation>;
 }
 
 /** The agent that runs in this process: model calls, tools, and a checkpoint after every step. */

@@ -1,0 +1,14 @@
+import type { Clock } from '@plexus/kernel';
+import type { Fence } from './application/fence.js';
+import type { MeshCalls } from './application/mesh-calls.js';
+import type { Log } from './application/ports.js';
+import type { RuntimeConfig } from './config.js';
+
+/** What agents of every kind are put together from. */
+export interface AgentParts {
+  readonly config: RuntimeConfig;
+  readonly calls: MeshCalls;
+  readonly fence: Fence;
+  readonly clock: Clock;
+  readonly log: Log;
+}
