@@ -7,6 +7,7 @@ import { GatewayLink } from './adapters/ws/gateway-link.js';
 import type { LinkContext } from './adapters/ws/link-context.js';
 import { openSocket } from './adapters/ws/open-socket.js';
 import { Fence } from './application/fence.js';
+import { KeyRing } from './application/key-ring.js';
 import { UplinkCalls } from './application/mesh-calls.js';
 import type { Log } from './application/ports.js';
 import type { Runtime } from './application/runtime.js';
@@ -23,6 +24,7 @@ export interface MeshParts {
   readonly uplink: Uplink;
   readonly calls: UplinkCalls;
   readonly snapshots: Snapshots;
+  readonly keys: KeyRing;
   readonly counters: LinkContext['counters'];
   /** Frames of this incarnation that an earlier process left unacked. */
   readonly spooled: number;
@@ -45,19 +47,30 @@ export function assembleMesh(config: RuntimeConfig, log: Log, clock: Clock): Mes
   const calls = new UplinkCalls({ uplink, clock, log });
   const snapshots = new Snapshots({ uplink, state, clock, log });
   const counters = { refusedFrames: 0, reconnects: 0, loopRestarts: 0 };
-  const parts = { state, journal, fence, uplink, calls, snapshots, counters, spooled: spool.length };
-  const link = { config, log, clock, sender };
+  const { vmId, epoch, bootstrapSecret } = config;
+  const clientNonce = randomBytes(16).toString('hex');
+  const keys = new KeyRing({ vmId, epoch, clientNonce, bootstrapSecret, log });
+  const parts = { state, journal, fence, uplink, calls, snapshots, keys, counters, spooled: spool.length };
+  const link = { config, log, clock, sender, clientNonce };
   return { ...parts, linkTo: (runtime) => new GatewayLink(linkContext(parts, link, runtime)) };
 }
 
+interface LinkParts {
+  readonly config: RuntimeConfig;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly sender: FrameSender;
+  readonly clientNonce: string;
+}
+
 function linkContext(
-  { state, journal, fence, uplink, calls, snapshots, counters }: Omit<MeshParts, 'linkTo'>,
-  { config, log, clock, sender }: { readonly config: RuntimeConfig; readonly log: Log; readonly clock: Clock; readonly sender: FrameSender },
+  { state, journal, fence, uplink, calls, snapshots, keys, counters }: Omit<MeshParts, 'linkTo'>,
+  { config, log, clock, sender, clientNonce }: LinkParts,
   runtime: Runtime,
 ): LinkContext {
   return {
     url: config.gatewayUrl,
-    identity: { userId: config.userId, vmId: config.vmId, epoch: config.epoch, clientNonce: randomBytes(16).toString('hex') },
+    identity: { userId: config.userId, vmId: config.vmId, epoch: config.epoch, clientNonce },
     ticket: config.ticket,
     token: config.token,
     receiver: new FrameReceiver<MeshFrame | undefined>({ durable: state.received }),
@@ -91,6 +104,7 @@ function linkContext(
     },
     dispatch: (frame) => runtime.dispatch(frame),
     hear(frame) {
+      if (frame.type === 'init') keys.accept(frame);
       if (frame.type === 'snapshot_ack') snapshots.acked(frame);
       if (frame.type !== 'drain') return;
       log('info', 'the mesh drains this VM', { graceMs: frame.data.grace_ms, snapshot: frame.data.snapshot === true });
