@@ -1,14 +1,10 @@
 import type { Usage } from '@plexus/vm-protocol';
-import { EchoAgent, whyNoModel } from './adapters/agents/echo-agent.js';
-import { EndpointAgent } from './adapters/agents/endpoint-agent.js';
-import { ModelAgent } from './adapters/agents/model-agent.js';
 import { type Conversation, type ConversationOf, SemigraphAdapter } from './adapters/agents/semigraph-adapter.js';
 import { MemoryFolder } from './adapters/file/memory-folder.js';
 import { McpTools } from './adapters/mcp/mcp-tools.js';
 import { SKILL_TOOL, SkillTools, skillIdOf } from './adapters/skills/skill-tools.js';
 import { vmSurroundings } from './adapters/skills/vm-surroundings.js';
 import { builtInTools } from './adapters/tools/built-in-tools.js';
-import type { Fence } from './application/fence.js';
 import {
   completeWith,
   ConversationWindow,
@@ -18,18 +14,19 @@ import {
   SessionMemory,
   summariseWith,
 } from './application/context/index.js';
+import type { Checkpoint } from './application/loop/checkpoint.js';
 import { MeteredAgent } from './application/metered-agent.js';
-import type { Agent, Log, ToolSource } from './application/ports.js';
+import type { Agent, ToolSource } from './application/ports.js';
 import type { RuntimeAdapters } from './application/runtime.js';
 import type { AgentParts } from './agent-parts.js';
+import { assembleModel } from './assemble-models.js';
 import { assembleOpenClaw } from './assemble-openclaw.js';
-import type { RuntimeConfig } from './config.js';
 import { sessionFolder } from './domain/session-folder.js';
 
 /** Every kind of agent that this runtime has, by `runtime_type`. */
 export function assembleAgents(parts: AgentParts): RuntimeAdapters {
   const { config, calls, fence, clock, log } = parts;
-  const model = new MeteredAgent({ agent: chooseAgent(config, fence, log), calls, clock, log });
+  const model = new MeteredAgent({ agent: assembleModel({ config, fence, clock, log }), calls, clock, log });
   const semigraph = new SemigraphAdapter({
     workdir: config.workdir,
     model,
@@ -48,6 +45,8 @@ async function conversationOf({ data, memoryFolder, found, now }: ConversationOf
   const memory = await SessionMemory.open(new MemoryFolder(memoryFolder), { log });
   const used = (usage: Usage): void => now.used(usage);
   const write = (note: FlushedMemory): Promise<void> => calls.tell(data.session_id, 'memory_write', { ...note });
+  // Without a checkpoint the conversation goes on where its files end.
+  const start = found ?? (memory.conversation.length > 0 ? { conversation: memory.conversation, run: { runId: '', turns: [] } } : undefined);
   const state = readContextState(found?.context) ?? memory.context;
   const window = new ConversationWindow({
     clock,
@@ -56,7 +55,8 @@ async function conversationOf({ data, memoryFolder, found, now }: ConversationOf
     flushMemories: memoryFlushTurn({ complete: completeWith(model, now.turn, used), write }),
     ...(state && { state }),
   });
-  return { window, memory: { save: (checkpoint) => memory.save(checkpoint), read: async () => (await memory.snapshot()).short_term_memory } };
+  const files = { save: (checkpoint: Checkpoint) => memory.save(checkpoint), read: async () => (await memory.snapshot()).short_term_memory };
+  return { window, memory: files, ...(start && { found: start }) };
 }
 
 /** Of two tools with one name that of the earlier source counts. */
@@ -68,26 +68,4 @@ function toolSources({ config, calls, clock, log }: AgentParts): ToolSource[] {
     new SkillTools({ mesh: calls, surroundings: () => vmSurroundings(variables), log }),
     new McpTools({ mesh: calls, incarnation: { vmId, epoch, bootstrapSecret }, workspaceOf, variables, clock, log }),
   ];
-}
-
-function chooseAgent(config: RuntimeConfig, fence: Fence, log: Log): Agent {
-  const { vmId, epoch, bootstrapSecret, model: settings } = config;
-  const beforeCall = (signal: AbortSignal): Promise<void> => fence.open(signal);
-  return new EndpointAgent({
-    vmId,
-    epoch,
-    bootstrapSecret,
-    without: agentWithout(settings, beforeCall, log),
-    at: (endpoint) => new ModelAgent({ ...endpoint, log, beforeCall }),
-  });
-}
-
-/** Who answers runs that come without an endpoint. */
-function agentWithout(settings: RuntimeConfig['model'], beforeCall: (signal: AbortSignal) => Promise<void>, log: Log): Agent {
-  const { baseUrl, model, apiKey } = settings;
-  if (baseUrl === undefined || model === undefined) {
-    log('info', 'no model is configured here: messages that bring no endpoint are echoed');
-    return new EchoAgent(whyNoModel(settings));
-  }
-  return new ModelAgent({ baseUrl, model, apiKey, log, beforeCall });
 }

@@ -8,15 +8,13 @@ export interface ModelCandidate {
   readonly id: string;
   /** For people: `provider/model`. */
   readonly name: string;
-  /** Tokens that it can read, where that is known. */
-  readonly contextTokens?: number | undefined;
 }
 
 /** What to do after a failure. */
 export type FailoverStep<C> =
   | { readonly kind: 'retry'; readonly reason: ModelErrorReason; readonly waitMs: number }
   | { readonly kind: 'next'; readonly reason: ModelErrorReason; readonly candidate: C }
-  /** Let the context window shorten the conversation and ask the same again; `tooLong` when it cannot. */
+  /** Only a shorter conversation helps: that is for the context window, which asks again. */
   | { readonly kind: 'shorten'; readonly limitTokens?: number }
   | { readonly kind: 'end'; readonly reason: ModelErrorReason; readonly code: string; readonly sentence: string };
 
@@ -101,16 +99,30 @@ export class ModelFailover {
   noteFailure(id: string, reason: ModelErrorReason, retryAfterMs: number | undefined): void {
     // Neither says anything about the endpoint.
     if (reason === 'context_overflow' || reason === 'bad_request') return;
-    const health = this.#health.get(id) ?? { failures: 0, restsUntil: 0 };
+    const health = this.#healthOf(id);
     health.failures += 1;
     const wished = reason === 'rate_limit' ? Math.min(retryAfterMs ?? 0, FAILOVER_RULES.auth.restMs) : 0;
     const restMs = Math.max(FAILOVER_RULES[reason].restMs, wished, health.failures >= FAILURES_UNTIL_REST ? REST_MS : 0);
-    if (restMs > 0) health.restsUntil = this.options.clock.monotonic() + restMs;
+    this.#rest(health, restMs);
+  }
+
+  /** @internal The next steps of the same run go to the next model at once. */
+  noteLeft(id: string): void {
+    this.#rest(this.#healthOf(id), REST_MS);
+  }
+
+  #rest(health: Health, restMs: number): void {
+    if (restMs > 0) health.restsUntil = Math.max(health.restsUntil, this.options.clock.monotonic() + restMs);
+  }
+
+  #healthOf(id: string): Health {
+    const health = this.#health.get(id) ?? { failures: 0, restsUntil: 0 };
     // Moved to the end, so that the one forgotten is the one that failed longest ago.
     this.#health.delete(id);
     this.#health.set(id, health);
     const [oldest] = this.#health.keys();
     if (this.#health.size > MAX_REMEMBERED && oldest !== undefined) this.#health.delete(oldest);
+    return health;
   }
 }
 
@@ -150,27 +162,24 @@ export class FailoverRun<C extends ModelCandidate> {
       this.#retries += 1;
       return { kind: 'retry', reason, waitMs };
     }
-    return another ? this.#moveOn(reason, this.#index + 1) : this.#end(reason, 'MODEL_UNAVAILABLE', sentence);
+    return another ? this.#moveOn(reason) : this.#end(reason, sentence);
   }
 
-  /** The window could not shorten the conversation any further: the next model that may read more, else the end. */
-  tooLong(sentence: string): FailoverStep<C> {
-    const limit = this.current.contextTokens;
-    const index = this.order.findIndex(
-      ({ contextTokens }, at) => at > this.#index && (limit === undefined || contextTokens === undefined || contextTokens > limit),
-    );
-    return index > 0 ? this.#moveOn('context_overflow', index) : this.#end('context_overflow', 'CONTEXT_TOO_LONG', sentence);
-  }
-
-  #moveOn(reason: ModelErrorReason, index: number): FailoverStep<C> {
+  #moveOn(reason: ModelErrorReason): FailoverStep<C> {
     this.#left.push({ name: this.current.name, reason });
-    this.#index = index;
+    this.health.noteLeft(this.current.id);
+    this.#index += 1;
     this.#retries = 0;
     return { kind: 'next', reason, candidate: this.current };
   }
 
-  #end(reason: ModelErrorReason, code: string, sentence: string): FailoverStep<C> {
+  #end(reason: ModelErrorReason, sentence: string): FailoverStep<C> {
     const others = this.#left.map(({ name, reason: why }) => `“${name}” (${why})`);
-    return { kind: 'end', reason, code, sentence: others.length === 0 ? sentence : `${sentence} Asked before it without success: ${others.join(', ')}.` };
+    return {
+      kind: 'end',
+      reason,
+      code: 'MODEL_UNAVAILABLE',
+      sentence: others.length === 0 ? sentence : `${sentence} Asked before it without success: ${others.join(', ')}.`,
+    };
   }
 }

@@ -1,6 +1,7 @@
 import { withoutOrphanedResults } from '@plexus/context-window';
 import { parseJson } from '@plexus/kernel';
 import { z } from 'zod';
+import { headAndTail } from '../../domain/bounded-text.js';
 import type { Log } from '../ports.js';
 import { readContextState } from './context-state.js';
 import { readConversation, writeConversation } from './conversation-text.js';
@@ -22,8 +23,9 @@ export interface SessionMemoryLimits {
 
 export const SESSION_MEMORY_LIMITS: SessionMemoryLimits = { conversationBytes: 4 * 1024 * 1024, contextBytes: 64 * 1024, scratchpadBytes: 64 * 1024 };
 
-/** Of the conversation, in a snapshot; what is larger than a frame takes another way. */
-const SNAPSHOT_BYTES = 128 * 1024;
+/** Parts of a snapshot: it goes out as one frame, together with the checkpoint. */
+const SNAPSHOT_CONVERSATION_BYTES = 48 * 1024;
+const SNAPSHOT_SCRATCHPAD_CHARS = 16 * 1024;
 
 const CONVERSATION = 'conversation.md';
 const CONTEXT = 'context.json';
@@ -109,8 +111,9 @@ export class SessionMemory {
   /** What goes into `snapshot_sync`: the newest part of it, in bounds. */
   async snapshot(): Promise<SessionMemorySnapshot> {
     const conversation = this.#conversation;
+    const notes = headAndTail(await this.scratchpad(), SNAPSHOT_SCRATCHPAD_CHARS);
     return {
-      short_term_memory: { conversation_md: writeConversation(conversation, SNAPSHOT_BYTES).text, scratchpad_md: await this.scratchpad() },
+      short_term_memory: { conversation_md: writeConversation(conversation, SNAPSHOT_CONVERSATION_BYTES).text, scratchpad_md: notes },
       conversation_state: { messages: conversation.length, ...(this.#context && { context: this.#context }) },
     };
   }

@@ -139,10 +139,12 @@ export class LoopState {
 
   /** The mesh's history is the truth about what was said; ours has the tools as well, as long as both end alike. */
   private isContinuedBy(history: AgentTurn['history']): boolean {
-    if (this.runId === undefined) return false;
     const last = history.filter(({ role }) => role === 'user' || role === 'assistant').at(-1);
+    // Nothing came along: what is known here is all there is.
+    if (last === undefined) return this.conversation.length > 0;
     const ours = this.turns.map(({ shown }) => textOf(shown).trim()).join('\n\n');
-    return last !== undefined && last.role === 'assistant' && squeezed(last.text) === squeezed(ours);
+    const newest = this.turns.length > 0 ? ours : (this.conversation.findLast(({ role }) => role === 'assistant')?.text ?? '');
+    return this.runId !== undefined && last.role === 'assistant' && squeezed(last.text) === squeezed(newest);
   }
 }
 
