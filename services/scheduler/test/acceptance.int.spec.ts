@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { BUCKETS, SCOPES, vmContracts } from '@plexus/contracts';
 import { waitFor } from '@plexus/testing';
+import { type Encrypted, openApiKeys } from '@plexus/vm-protocol';
 import { Acceptance } from './support/acceptance.js';
-import { bootstrapped } from './support/fake-gateway.js';
+import { type Bootstrapped, bootstrapped } from './support/fake-gateway.js';
 import { MODEL_KEY, SchedulerMesh, TENANT } from './support/mesh.js';
 
 const { ensureVm, getVm, listVms, terminateVm, verifyVmToken, putVmSecret, listVmSecrets, deleteVmSecret } = vmContracts;
@@ -93,6 +94,13 @@ describe('what the scheduler promises', () => {
     expect((await mesh.asUser('sam', listVmSecrets, {})).secrets).toEqual([]);
     const [rae, sam] = await Promise.all(['rae', 'sam'].map(async (user) => bootstrapped(mesh, (await mesh.asUser(user, ensureVm, {})).vmId)));
     expect([rae?.modelApiKey, sam?.modelApiKey]).toEqual(['sk-rae-2f9d1c', MODEL_KEY]);
+    const { epoch, ticket, bootstrapSecret } = rae as Bootstrapped;
+    const { vmId } = await mesh.asUser('rae', ensureVm, {});
+    await mesh.asGateway(vmContracts.redeemTicket, { ticket, userId: 'rae', clientNonce: 'nonce-of-rae' });
+    const attached = await mesh.asGateway(vmContracts.attachVm, { vmId, epoch, gateway: 'gw-test', protocol: 2, clientNonce: 'nonce-of-rae' });
+    const address = { vmId, epoch, clientNonce: 'nonce-of-rae', serverNonce: attached.serverNonce ?? '' };
+    const boxes = attached.init.api_keys as Record<string, Encrypted>;
+    expect(openApiKeys(bootstrapSecret, address, boxes).keys).toEqual(new Map([['model', 'sk-rae-2f9d1c']]));
     expect(await mesh.rows(`SELECT name FROM provider_secrets WHERE position('sk-rae'::bytea IN sealed) > 0`)).toEqual([]);
     expect(scheduler.output).not.toContain('sk-rae');
 
