@@ -1,5 +1,6 @@
 import type { Clock } from '@plexus/kernel';
 import type { Fence } from './application/fence.js';
+import type { KeyRing } from './application/key-ring.js';
 import type { MeshCalls } from './application/mesh-calls.js';
 import type { Log } from './application/ports.js';
 import type { RuntimeConfig } from './config.js';
@@ -8,6 +9,8 @@ import type { RuntimeConfig } from './config.js';
 export interface AgentParts {
   readonly config: RuntimeConfig;
   readonly calls: MeshCalls;
+  /** Provider keys of the owner; they may change with each connection. */
+  readonly keys: Pick<KeyRing, 'get'>;
   readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;

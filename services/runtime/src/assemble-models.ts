@@ -4,19 +4,22 @@ import { EndpointAgent, openEndpoint } from './adapters/agents/endpoint-agent.js
 import { FailoverAgent } from './adapters/agents/failover-agent.js';
 import { ModelAgent } from './adapters/agents/model-agent.js';
 import type { Fence } from './application/fence.js';
+import { type KeyRing, MODEL_KEY } from './application/key-ring.js';
 import { candidateId, ModelFailover } from './application/model-failover.js';
 import { type Agent, AgentFailure, type Log, type Turn } from './application/ports.js';
 import type { RuntimeConfig } from './config.js';
 
 export interface ModelParts {
   readonly config: RuntimeConfig;
+  readonly keys: Pick<KeyRing, 'get'>;
   readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** Who answers model calls: the endpoint that comes with a run, its fallbacks in turn, else what this runtime was started with. */
-export function assembleModel({ config, fence, clock, log }: ModelParts): Agent {
+export function assembleModel(parts: ModelParts): Agent {
+  const { config, keys, fence, clock, log } = parts;
   const { vmId, epoch, bootstrapSecret } = config;
   const beforeCall = (signal: AbortSignal): Promise<void> => fence.open(signal);
   // One attempt each: whether there is another, and of whom, is decided in one place.
@@ -24,24 +27,26 @@ export function assembleModel({ config, fence, clock, log }: ModelParts): Agent 
     vmId,
     epoch,
     bootstrapSecret,
-    without: agentWithout(config.model, beforeCall, clock, log),
+    without: agentWithout(parts, beforeCall),
     at: (endpoint) => new ModelAgent({ ...endpoint, attempts: 1, log, beforeCall, clock }),
   });
-  return new FailoverAgent({ one, identify: (turn) => identityOf(turn, config), failover: new ModelFailover({ clock }), clock, log });
+  return new FailoverAgent({ one, identify: (turn) => identityOf(turn, config, keys), failover: new ModelFailover({ clock }), clock, log });
 }
 
-/** Who answers runs that come without an endpoint. */
-function agentWithout(settings: RuntimeConfig['model'], beforeCall: (signal: AbortSignal) => Promise<void>, clock: Clock, log: Log): Agent {
-  const { baseUrl, model, apiKey } = settings;
+/** Who answers runs that come without an endpoint. The owner's own key counts more than the one of the start, and may come later. */
+function agentWithout({ config, keys, clock, log }: ModelParts, beforeCall: (signal: AbortSignal) => Promise<void>): Agent {
+  const { baseUrl, model, apiKey } = config.model;
   if (baseUrl === undefined || model === undefined) {
     log('info', 'no model is configured here: messages that bring no endpoint are echoed');
-    return new EchoAgent(whyNoModel(settings));
+    return new EchoAgent(whyNoModel(config.model));
   }
-  return new ModelAgent({ baseUrl, model, apiKey, attempts: 1, log, beforeCall, clock });
+  const now = (): ModelAgent => new ModelAgent({ baseUrl, model, apiKey: keys.get(MODEL_KEY) ?? apiKey, attempts: 1, log, beforeCall, clock });
+  return { run: (turn, signal) => now().run(turn, signal) };
 }
 
-function identityOf(turn: Turn, { vmId, epoch, bootstrapSecret, model: settings }: RuntimeConfig): string {
-  const { baseUrl = '', model = '', apiKey } = settings;
+function identityOf(turn: Turn, { vmId, epoch, bootstrapSecret, model: settings }: RuntimeConfig, keys: Pick<KeyRing, 'get'>): string {
+  const { baseUrl = '', model = '' } = settings;
+  const apiKey = keys.get(MODEL_KEY) ?? settings.apiKey;
   try {
     const opened = openEndpoint({ vmId, epoch, bootstrapSecret }, turn);
     return candidateId(opened ?? { baseUrl, model: turn.model ?? model, apiKey });

@@ -2,6 +2,9 @@ import { inspect } from 'node:util';
 import { type MeshFrameOf, openApiKeys } from '@plexus/vm-protocol';
 import type { Log } from './ports.js';
 
+/** Name of the key for the model that the runtime was started with. */
+export const MODEL_KEY = 'model';
+
 export interface KeyRingOptions {
   readonly vmId: string;
   readonly epoch: number;
@@ -30,7 +33,7 @@ export class KeyRing {
     if (refused.length > 0) log('warn', 'provider keys that do not open are left out', { names: refused });
   }
 
-  /** The key of a provider, or of the default model under `model`. */
+  /** The key of a provider, or under {@link MODEL_KEY} that of the model that the runtime was started with. */
   get(name: string): string | undefined {
     return this.#keys.get(name);
   }
