@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Bus } from '@plexus/bus';
+import { createPool } from '@plexus/database';
+import { statePaths } from '@plexus/local-stack';
+import {
+  connectTestBus,
+  type FakeOpenAi,
+  marked,
+  startFakeOpenAi,
+  startTestMesh,
+  type TestMesh,
+  type ThrowAwayFolder,
+  throwAwayFolder,
+  waitFor,
+} from '../../src/index.js';
+import { MeshUser } from './mesh-user.js';
+
+/** The key of the model provider; its only place is a file that the scheduler reads. */
+const MODEL_KEY = `sk-e2e-${randomBytes(24).toString('hex')}`;
+const SESSION = 'agent:main:secret';
+
+/** A place where secrets have been looked for, and which of them were there. */
+interface Finding {
+  readonly where: string;
+  readonly secret: string;
+}
+
+describe('C8: secrets of a mesh in use', () => {
+  let mesh: TestMesh;
+  let model: FakeOpenAi;
+  let folder: ThrowAwayFolder;
+  let bus: Bus;
+  const traffic: Buffer[] = [];
+
+  beforeAll(async () => {
+    folder = throwAwayFolder('secrets');
+    writeFileSync(path.join(folder.path, 'model-key'), MODEL_KEY, { mode: 0o600 });
+    model = await startFakeOpenAi([{ kind: 'text', pieces: ['Done', '.'] }]);
+    mesh = await startTestMesh();
+    const paths = statePaths(mesh.stateDir);
+    bus = await connectTestBus(mesh.nats, { credentials: { nkeySeed: readFileSync(paths.nkeySeed('operator'), 'utf8').trim() } });
+    bus.connection.subscribe('>', {
+      callback: (_error, message) => {
+        const headers = message.headers === undefined ? '' : [...message.headers].map(([name, values]) => `${name}: ${values.join(',')}`).join('\n');
+        traffic.push(Buffer.concat([Buffer.from(`${message.subject}\n${headers}\n`), message.data]));
+      },
+    });
+    await bus.connection.flush();
+  }, 120_000);
+  afterAll(async () => {
+    await bus?.close();
+    await mesh?.stop();
+    await model?.stop();
+    folder?.remove();
+  }, 60_000);
+
+  /** By name: what must be nowhere but in its own file. */
+  function secrets(): ReadonlyMap<string, string> {
+    const paths = statePaths(mesh.stateDir);
+    const read = (file: string) => readFileSync(file, 'utf8').trim();
+    return new Map([
+      ['model key', MODEL_KEY],
+      ['gateway token', mesh.token],
+      ['master key', read(paths.masterKey)],
+      ['secret of VM tokens', read(paths.vmTokenSecret)],
+      ['private signing key', (JSON.parse(read(paths.signingKey)) as { d: string }).d],
+      ...['gateway', 'routing', 'scheduler'].map((role) => [`nkey of ${role}`, read(paths.nkeySeed(role))] as const),
+    ]);
+  }
+
+  const search = (where: string, bytes: Buffer): Finding[] =>
+    [...secrets()].filter(([, value]) => bytes.includes(value)).map(([secret]) => ({ where, secret }));
+
+  /** Logs, traces, streams, the files of both databases, journals and workspaces: everything below the state folder but the credentials. */
+  function filesBelow(directory: string): string[] {
+    return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+      const file = path.join(directory, entry.name);
+      if (entry.isDirectory()) return entry.name === 'credentials' ? [] : filesBelow(file);
+      return entry.isFile() ? [file] : [];
+    });
+  }
+
+  function readIfThere(file: string): Buffer {
+    try {
+      return statSync(file).size > 64 * 1024 * 1024 ? Buffer.alloc(0) : readFileSync(file);
+    } catch (error) {
+      // Servers remove files of theirs while they run.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
+      throw error;
+    }
+  }
+
+  async function databaseText(): Promise<Buffer> {
+    const pool = createPool({ url: mesh.databaseUrl, schema: 'public', applicationName: 'test', max: 1 });
+    try {
+      const tables = await pool.query<{ name: string }>(
+        'tables',
+        `SELECT format('%I.%I', table_schema, table_name) AS name FROM information_schema.tables
+          WHERE table_type = 'BASE TABLE' AND table_schema IN ('routing', 'push', 'scheduler')`,
+        [],
+      );
+      expect(tables.length).toBeGreaterThan(10);
+      const texts: string[] = [];
+      for (const { name } of tables) {
+        const rows = await pool.query<{ row: string }>(`dump_${name}`, `SELECT to_jsonb(t)::text AS row FROM ${name} t`, []);
+        texts.push(...rows.map(({ row }) => row));
+      }
+      return Buffer.from(texts.join('\n'));
+    } finally {
+      await pool.close();
+    }
+  }
+
+  it('are in no traffic, log, event, argument, environment or database, although a run has used them', async () => {
+    const user = new MeshUser(mesh.gateway.http, mesh.token);
+    const provider = { baseUrl: model.baseUrl, apiKey: { file: path.join(folder.path, 'model-key') }, models: [{ id: 'm' }] };
+    const config = { agents: { list: [{ id: 'main', default: true, model: 'fake/m' }] }, models: { providers: { fake: provider } } };
+    await waitFor(() => user.request('PUT', '/v1/config', config, { 'if-match': '*' }).then(() => true), { timeoutMs: 60_000, what: 'the configuration' });
+    // Every service takes the configuration over in its own time; until then the VM has no model.
+    const askedModel = async () => {
+      await user.complete(SESSION, [await user.say(SESSION, 'Use your key.')], 60_000);
+      return model.requests.length > 0;
+    };
+    await waitFor(askedModel, { timeoutMs: 120_000, intervalMs: 500, what: 'a call of the model' });
+    // The key did its work: what follows is no search for something that was never there.
+    expect(model.requests.map(({ authorization }) => authorization)).toEqual(model.requests.map(() => `Bearer ${MODEL_KEY}`));
+
+    const database = await databaseText();
+    expect(database.includes('Use your key.')).toBe(true);
+    const findings: Finding[] = [...search('traffic', Buffer.concat(traffic)), ...search('database', database)];
+    for (const file of filesBelow(mesh.stateDir)) findings.push(...search(path.relative(mesh.stateDir, file), readIfThere(file)));
+    const processes = marked(mesh.clusterId);
+    expect(processes.length).toBeGreaterThan(5);
+    for (const { pid } of processes) {
+      for (const part of ['cmdline', 'environ']) findings.push(...search(`${part} of ${pid}`, readIfThere(`/proc/${pid}/${part}`)));
+    }
+    expect(findings).toEqual([]);
+    const text = Buffer.concat(traffic).toString('latin1');
+    // The capture saw the run: its command, the VM's frames, the answer.
+    for (const subject of ['plexus.cmd.default.run.start', 'vm.outbox-read', 'plexus.evt.default.session.event']) expect(text).toContain(subject);
+  }, 240_000);
+});
