@@ -146,6 +146,7 @@ describe('an agent with tools', () => {
     gateway.push(fakeSession('s2'));
     gateway.push(fakeMessage('s1', 'r1', 'go'));
     await until('the tool', hasWritten('group'), PATIENCE_MS);
+    await until('the end of the other tool', () => eventsOf('r1', 'tool_call_complete').length === 1, PATIENCE_MS);
     const group = Number(readFileSync(inWorkspace('group'), 'utf8'));
     expect(groupLives(group)).toBe(true);
     gateway.push({ type: 'cancel', session_id: 's1', data: { reason: 'user' } });

@@ -248,11 +248,11 @@ describe('frames', () => {
     expect(gateway.connections).toBe(2);
   });
 
-  it('ends the messages of a session whose runtime type it cannot run, and says why', async () => {
+  it('ends the messages of a session whose runtime type cannot run here, and says why', async () => {
     launch();
     gateway.push(fakeSession('s1', { runtime_type: 'openclaw' }));
     await expectEcho('r1');
-    expect(gateway.endOf('r1')).toMatchObject({ type: 'execution_error', code: 'INVALID_REQUEST' });
+    expect(gateway.endOf('r1')).toMatchObject({ type: 'execution_error', code: 'MODEL_UNAVAILABLE' });
   });
 });
 

@@ -72,7 +72,7 @@ function told({ code, signal, output }: GroupOutcome, timeoutS: number | undefin
   const how =
     timeoutS !== undefined
       ? `It was ended after ${timeoutS} s, its time limit.`
-      : stopped
+      : stopped && code !== 0
         ? 'It was stopped.'
         : signal
           ? `It was ended by ${signal}.`

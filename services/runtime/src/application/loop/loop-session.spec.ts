@@ -149,7 +149,7 @@ describe('a cancel in the middle of a tool', () => {
       context.onProcess(child);
       context.signal.addEventListener('abort', () => (aborted = true));
       await child.exited;
-      return { content: 'half' };
+      return { content: 'half', isError: true };
     });
     const { session, clock, checkpoints } = loopBench([[call('a', 'quick'), call('b', 'stubborn')]], { tools: [tool('quick'), stubborn] });
     const stop = new AbortController();
@@ -216,7 +216,7 @@ describe('a mesh that is out of reach', () => {
     const running = tool('running', async (_, context) => {
       context.onProcess(child);
       await child.exited;
-      return { content: 'cut short' };
+      return { content: 'cut short', isError: true };
     });
     const next = tool('next');
     const { session, clock, fence, checkpoints, asked } = loopBench([[call('a', 'running')], [call('b', 'next')], [text('back')]], { tools: [running, next] });

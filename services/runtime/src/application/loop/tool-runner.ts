@@ -90,7 +90,9 @@ async function runTool(
   }
 }
 
+/** A tool that was told to stop and says that it failed did so because of that; one that returned in time is believed. */
 function bounded({ content, isError }: ToolResult, { cause }: ToolGuard): ToolResult {
-  const why = cause === undefined ? '' : `\n(${cause === 'cancelled' ? 'The run was cancelled.' : 'Stopped: this machine had lost the mesh for too long.'})`;
-  return { content: toStorableText(headAndTail(content, MAX_RESULT_CHARS)) + why, ...((isError || cause !== undefined) && { isError: true }) };
+  const why = cause === 'cancelled' ? 'The run was cancelled.' : 'Stopped: this machine had lost the mesh for too long.';
+  const text = toStorableText(headAndTail(content, MAX_RESULT_CHARS));
+  return { content: isError && cause !== undefined ? `${text}\n(${why})` : text, ...(isError && { isError }) };
 }
