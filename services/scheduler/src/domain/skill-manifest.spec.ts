@@ -80,7 +80,7 @@ describe('front matter', () => {
 });
 
 describe('a package', () => {
-  it('is described by its SKILL.md, and its inventory says what is really there', () => {
+  it('finding 11: is described by its SKILL.md, and its inventory says what is really there', () => {
     const files = [
       file('SKILL.md', skillMd(...GOOD, 'requires:', '  binaries: [awk, sort, awk]', '  env_vars: [LOG_TOKEN]', 'author: somebody')),
       file('scripts/digest.sh', '#!/bin/sh'),

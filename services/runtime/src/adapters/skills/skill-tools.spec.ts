@@ -67,7 +67,7 @@ describe('skills inside a VM', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('that lack a binary or a variable are not shown and are reported once with the exact names; a binary installed later lets one in without a new VM', async () => {
+  it('finding 10: C11: that lack a binary or a variable are not shown and are reported once with the exact names; a binary installed later lets one in without a new VM', async () => {
     const data = session(
       entry('digest'),
       entry('converter', { requires: { binaries: ['plexus-test-convert'], env_vars: [] } }),
