@@ -100,7 +100,8 @@ function linkContext(
         state.apply(entry);
         journal.append(entry);
       }
-      journal.flush();
+      if (config.syncCommands && frames.some(({ frame }) => frame)) journal.sync();
+      else journal.flush();
     },
     dispatch: (frame) => runtime.dispatch(frame),
     hear(frame) {

@@ -26,6 +26,10 @@ const Environment = z.object({
       return command?.data;
     })
     .describe('Program and arguments of the bridge for sessions of kind openclaw, as a JSON array. Absent: the bridge that drives OpenClaw.'),
+  PLEXUS_JOURNAL_SYNC: z
+    .enum(['off', 'commands'])
+    .default('off')
+    .describe('`commands`: a command is acked when the disk has it, not only the kernel. Costs a disk write for each.'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least important level that is logged.'),
 });
 
@@ -44,6 +48,8 @@ export interface RuntimeConfig {
   readonly epoch: number;
   readonly gatewayUrl: string;
   readonly workdir: string;
+  /** Commands are synced to the disk before they are acked. */
+  readonly syncCommands: boolean;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly model: { readonly baseUrl?: string; readonly model?: string; readonly apiKey?: string };
   readonly ticket: string;
@@ -83,6 +89,7 @@ export function readConfig(env: NodeJS.ProcessEnv, firstLine: string): RuntimeCo
       epoch: data.VM_EPOCH,
       gatewayUrl: data.CONTROL_PLANE_WS,
       workdir: data.PLEXUS_WORKDIR,
+      syncCommands: data.PLEXUS_JOURNAL_SYNC === 'commands',
       logLevel: data.LOG_LEVEL,
       model: Object.freeze({ baseUrl: data.PLEXUS_MODEL_BASE_URL, model: data.PLEXUS_MODEL, apiKey: modelApiKey || undefined }),
       ticket,

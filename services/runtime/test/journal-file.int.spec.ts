@@ -64,6 +64,23 @@ const view = ({ state, sender }: Pick<Opened, 'state' | 'sender'>): unknown =>
   JSON.parse(JSON.stringify([[...state.entries()], [...sender.pending()].map((frame) => frame.text), sender.sent]));
 
 describe('journal file', () => {
+  it('is read as far as it was synced when a power failure left zeros behind', () => {
+    const first = open();
+    first.write({ k: 'down', fseq: 1, frame: command(fakeSession('s')) });
+    first.write({ k: 'snapshot', sessionId: 's', version: 4, hash: 'h' });
+    first.journal.sync();
+    const before = view(first);
+    first.journal.close();
+    const file = path.join(folder.path, 'journal-1.jsonl');
+    writeFileSync(file, Buffer.concat([readFileSync(file), Buffer.alloc(4_096)]));
+    const again = open();
+    expect(view(again)).toEqual(before);
+    expect(again.state.snapshots.get('s')).toEqual({ version: 4, hash: 'h' });
+    expect(again.warnings).toEqual(['journal ends in an incomplete line']);
+    again.journal.close();
+    again.journal.sync();
+  });
+
   it('gives back what was written, also after it was opened many times', () => {
     const first = open();
     first.write({ k: 'init' });

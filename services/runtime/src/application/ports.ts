@@ -10,6 +10,8 @@ export type Log = (level: LogLevel, message: string, fields?: Record<string, unk
 export interface Journal {
   append(entry: JournalEntry): void;
   flush(): void;
+  /** Returns when the disk has everything appended: also a power failure leaves it there. */
+  sync?(): void;
 }
 
 /** Where a model is, as the mesh says it; sealed. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { CLOSE_CODES, decodeVmFrame, FrameReceiver, FrameSender, type VmFrame, type VmFrameOf } from '@plexus/vm-protocol';
+import { CLOSE_CODES, decodeVmFrame, FrameReceiver, FrameSender, sealApiKeys, type VmFrame, type VmFrameOf } from '@plexus/vm-protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
 
 export interface StoredEvent {
@@ -42,6 +42,8 @@ export class GatewayStandIn {
   /** What `resume` is told of a request; undefined = `not_found`. */
   resumeResult: (id: string) => Record<string, unknown> | undefined = () => undefined;
   answerResume = true;
+  /** Provider keys that `init` carries, sealed with the bootstrap secret `secret-1`. */
+  apiKeys: Record<string, string> = {};
   /** Answers a request; undefined = no answer. Looked at when the request arrives, before its frame is acked. */
   onRequest: ((request: VmFrameOf<'request'>) => Record<string, unknown> | undefined) | undefined;
   /** Sends this to a new connection instead of `init`. */
@@ -183,6 +185,8 @@ export class GatewayStandIn {
     this.live?.socket.close(CLOSE_CODES.replaced.code);
     this.live = { socket, incarnation };
     for (const frame of this.beforeInit) socket.send(JSON.stringify(frame));
+    const serverNonce = `server-${this.connections}`;
+    const address = { vmId: auth.vm_id ?? '', epoch: incarnation.epoch, clientNonce: auth.client_nonce ?? '', serverNonce };
     socket.send(
       JSON.stringify({
         type: 'init',
@@ -192,7 +196,13 @@ export class GatewayStandIn {
         heartbeat_ms: this.heartbeatMs,
         server_recv_seq: incarnation.durable,
         server_sent_seq: incarnation.outbox.sent,
-        data: { user_id: 'me', org_id: 'default', api_keys: {}, llm_config: { default_model: null, fallback_model: null, providers: {} } },
+        server_nonce: serverNonce,
+        data: {
+          user_id: 'me',
+          org_id: 'default',
+          api_keys: sealApiKeys('secret-1', address, this.apiKeys),
+          llm_config: { default_model: null, fallback_model: null, providers: {} },
+        },
       }),
     );
     incarnation.outbox.connected(auth.recv_seq ?? 0);

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { FatalError } from '@plexus/kernel';
 import type { OutgoingFrame } from '@plexus/vm-protocol';
@@ -17,8 +17,8 @@ interface Folded {
 
 /**
  * The append-only journal of one incarnation: commands before they are acked, uplink frames before they are sent. One file per epoch; a
- * new epoch takes over what the last one left unfinished and removes its file. Survives the death of the process at any moment, not a
- * power failure: after that the whole VM is a new incarnation and the mesh hands its runs over again.
+ * new epoch takes over what the last one left unfinished and removes its file. Survives the death of the process at any moment; a power failure
+ * only as far as `sync` was called: after one the whole VM is a new incarnation and the mesh hands its runs over again.
  */
 export class JournalFile implements Journal {
   private lines: string[] = [];
@@ -81,6 +81,16 @@ export class JournalFile implements Journal {
     } catch (error) {
       // Nothing may be acked or sent any more that is not written: the process has to end.
       throw new FatalError(`the journal cannot be written: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    }
+  }
+
+  sync(): void {
+    this.flush();
+    if (this.closed) return;
+    try {
+      fdatasyncSync(this.fd);
+    } catch (error) {
+      throw new FatalError(`the journal cannot be synced: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     }
   }
 
