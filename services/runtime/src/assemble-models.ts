@@ -3,6 +3,7 @@ import { EchoAgent, whyNoModel } from './adapters/agents/echo-agent.js';
 import { EndpointAgent, openEndpoint } from './adapters/agents/endpoint-agent.js';
 import { FailoverAgent } from './adapters/agents/failover-agent.js';
 import { ModelAgent } from './adapters/agents/model-agent.js';
+import { ToolAverseAgent } from './adapters/agents/tool-averse-agent.js';
 import type { Fence } from './application/fence.js';
 import { type KeyRing, MODEL_KEY } from './application/key-ring.js';
 import { candidateId, ModelFailover } from './application/model-failover.js';
@@ -30,7 +31,13 @@ export function assembleModel(parts: ModelParts): Agent {
     without: agentWithout(parts, beforeCall),
     at: (endpoint) => new ModelAgent({ ...endpoint, attempts: 1, log, beforeCall, clock }),
   });
-  return new FailoverAgent({ one, identify: (turn) => identityOf(turn, config, keys), failover: new ModelFailover({ clock }), clock, log });
+  return new FailoverAgent({
+    one: new ToolAverseAgent(one, log),
+    identify: (turn) => identityOf(turn, config, keys),
+    failover: new ModelFailover({ clock }),
+    clock,
+    log,
+  });
 }
 
 /** Who answers runs that come without an endpoint. The owner's own key counts more than the one of the start, and may come later. */

@@ -5,6 +5,8 @@ import type { Checkpoint } from './checkpoint.js';
 /** Characters of conversation that go along; what is larger takes another way than a frame. */
 const MAX_CHARS = 160_000;
 const MAX_TEXT = 20_000;
+const MAX_CALLS = 20;
+const MAX_CALL_TEXT = 2_000;
 
 /** What the mesh keeps of a checkpoint: its newest messages. */
 export function snapshotOf(checkpoint: Checkpoint, memory: unknown): SnapshotBody {
@@ -14,15 +16,28 @@ export function snapshotOf(checkpoint: Checkpoint, memory: unknown): SnapshotBod
     checkpoint: {
       ...checkpoint,
       conversation: kept,
-      run: { ...run, turns: run.turns.map((turn) => (turn.done ? { ...turn, shown: textsOf(turn.shown) } : turn)) },
+      run: { ...run, turns: run.turns.map((turn) => ({ ...turn, shown: turn.done ? textsOf(turn.shown) : newestCalls(turn.shown) })) },
     },
     short_term_memory: memory ?? {},
     conversation_state: { run_id: run.runId, messages: conversation.length, kept: kept.length, ...(context && { context }) },
   };
 }
 
-const textsOf = (shown: Checkpoint['run']['turns'][number]['shown']): Checkpoint['run']['turns'][number]['shown'] =>
-  shown.filter(({ type }) => type === 'text');
+type ShownList = Checkpoint['run']['turns'][number]['shown'];
+
+const textsOf = (shown: ShownList): ShownList => shown.filter(({ type }) => type === 'text');
+
+/** Of a turn that goes on: all its words, and its newest calls. */
+function newestCalls(shown: ShownList): ShownList {
+  const calls = shown.filter(({ type }) => type === 'tool').slice(-MAX_CALLS);
+  return shown.flatMap((one) => {
+    if (one.type === 'text') return [one];
+    if (!calls.includes(one)) return [];
+    const { result, input } = one;
+    const isLarge = JSON.stringify(input ?? null).length > MAX_CALL_TEXT;
+    return [{ ...one, input: isLarge ? {} : input, ...(result !== undefined && { result: headAndTail(result, MAX_CALL_TEXT) }) }];
+  });
+}
 
 function newestOf(conversation: Checkpoint['conversation']): Checkpoint['conversation'] {
   const kept: Checkpoint['conversation'][number][] = [];
