@@ -112,7 +112,7 @@ async function unacknowledged(tx: Tx, run: RunRow): Promise<RunRow> {
 }
 
 /** A larger one stays here: frames have a limit, and the workspace has a checkpoint of its own. */
-const SNAPSHOT_BYTES = 131_072;
+const SNAPSHOT_BYTES = 262_144;
 
 async function newestSnapshot(tx: Tx, run: RunRow): Promise<{ readonly version: number; readonly body?: unknown } | undefined> {
   const [row] = await tx.query<{ version: number; body: unknown }>(
