@@ -64,6 +64,31 @@ export const schedulerConfig = z.object({
   VM_PLACEMENT: z.enum(['spread', 'pack']).default('spread').describe('Among several hosts: the emptiest, or the fullest that fits.'),
   VM_HOST_CAPACITY: z.coerce.number().int().min(1).max(100_000).optional().describe('VMs that fit on a host. Absent: no limit.'),
   SKILLS_MAX_PER_TENANT: z.coerce.number().int().min(0).max(100_000).default(500).describe('Versions of skills that a tenant may keep.'),
+  MCP_ALLOW_PRIVATE_ADDRESSES: flag(
+    '1: remote MCP servers may have private and link-local addresses. Only where tenants are trusted with the network of the scheduler.',
+  ),
+  MCP_MAX_CONNECTIONS_PER_TENANT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(16)
+    .describe('Remote MCP servers that one tenant talks to at the same time, for each replica.'),
+  MCP_MAX_CALLS_PER_SERVER: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(8)
+    .describe('Calls to one remote MCP server at the same time, for each tenant and replica.'),
+  MCP_IDLE_MS: duration(1_000, 5 * 60_000, 'A connection to a remote MCP server that nobody uses is closed after so long.'),
+  MCP_MAX_RESULT_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1_024)
+    .max(768 * 1_024)
+    .default(512 * 1_024)
+    .describe('Longest answer of a remote MCP server.'),
   VM_TEMPLATES_FILE: z.string().optional().describe('JSON file with templates and warm pools.'),
   ALLOW_WEAK_FENCING: flag('1: accept lease and grace that let a successor start before its predecessor stops its tools. For tests.'),
   PLEXUS_MODEL_BASE_URL: z.string().optional().describe('OpenAI-compatible endpoint, passed on to runtimes.'),

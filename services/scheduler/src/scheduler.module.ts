@@ -8,6 +8,7 @@ import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/servic
 import { counter, gauge, histogram } from '@plexus/telemetry';
 import { configuredValues } from './adapters/configured-values.js';
 import { builtInFolder, readBuiltInSkills } from './adapters/built-in-skills.js';
+import { sdkConnector } from './adapters/mcp/sdk-client.js';
 import { JoseVmTokens } from './adapters/jose-vm-tokens.js';
 import { externalVms } from './adapters/external/external-vms.js';
 import { BusEvents } from './adapters/nats/bus-events.js';
@@ -15,6 +16,7 @@ import { BusHints } from './adapters/nats/bus-hints.js';
 import { BusSessionLog } from './adapters/nats/bus-session-log.js';
 import { ConnectionsController } from './adapters/nats/connections.controller.js';
 import { ErasureController } from './adapters/nats/erasure.controller.js';
+import { McpController } from './adapters/nats/mcp.controller.js';
 import { KvEpochCache } from './adapters/nats/kv-epoch-cache.js';
 import { KvSkillPackages } from './adapters/nats/kv-skill-packages.js';
 import { RunsController } from './adapters/nats/runs.controller.js';
@@ -55,6 +57,7 @@ import { ModelEndpoints } from './application/model-endpoints.js';
 import type { OwnerKey } from './application/ports.js';
 import type { ProviderRegistry } from './application/provider-port.js';
 import { Reconciler } from './application/reconciler.js';
+import { RemoteMcp } from './application/remote-mcp.js';
 import { RunCommands } from './application/run-commands.js';
 import { RunWatch } from './application/run-watch.js';
 import { ScanLoop } from './application/scan-loop.js';
@@ -64,9 +67,10 @@ import { ownSecretFiles, type schedulerConfig, secretVariables } from './config.
 import { fencingProblem, LOCAL_POLICY, type VmPolicy } from './domain/policy.js';
 import { loadMasterKeys, loadVmSecrets } from './secrets.js';
 import { loadTemplates } from './templates.js';
-import { HINTS, RUN_STORE, SANDBOXES, SECRETS } from './tokens.js';
+import { sessionAgents } from './adapters/postgres/session-agents.js';
+import { HINTS, RUN_STORE, SANDBOXES, SECRETS, SESSION_AGENTS } from './tokens.js';
 
-@Module({ controllers: [VmsController, SecretsController, SkillsController, ConnectionsController, RunsController, ErasureController] })
+@Module({ controllers: [VmsController, SecretsController, SkillsController, McpController, ConnectionsController, RunsController, ErasureController] })
 class SchedulerModule {}
 
 type Config = ServiceConfig<typeof schedulerConfig>;
@@ -167,6 +171,20 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
   const secretSources = secretSourcesOf(config, sealing);
   const bootstrapSecrets = (key: { readonly vmId: string; readonly epoch: number }): string[] =>
     [secrets.current, secrets.previous].filter((secret) => secret !== undefined).map((secret) => bootstrapSecretOf(secret, key));
+  const remoteMcp = new RemoteMcp({
+    configOf,
+    resolveValues: configuredValues(configOf, secretSources),
+    connect: sdkConnector({
+      allowPrivate: config.MCP_ALLOW_PRIVATE_ADDRESSES,
+      maxResultBytes: config.MCP_MAX_RESULT_BYTES,
+      maxSockets: config.MCP_MAX_CALLS_PER_SERVER,
+    }),
+    clock,
+    maxConnectionsPerTenant: config.MCP_MAX_CONNECTIONS_PER_TENANT,
+    maxCallsPerServer: config.MCP_MAX_CALLS_PER_SERVER,
+    idleMs: config.MCP_IDLE_MS,
+  });
+  context.onShutdown('consumers', 'remote MCP servers', () => remoteMcp.close());
   const connections = new Connections(new PostgresConnectionStore(database, events, replica, policy.leaseMs), new PostgresInboxStore(database, events), hints, {
     leaseMs: policy.leaseMs,
     model: { baseUrl: config.PLEXUS_MODEL_BASE_URL, model: config.PLEXUS_MODEL },
@@ -276,6 +294,8 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
       { provide: Connections, useValue: connections },
       { provide: RunCommands, useValue: new RunCommands(runs, hints, newVmId) },
       { provide: Skills, useValue: skills },
+      { provide: RemoteMcp, useValue: remoteMcp },
+      { provide: SESSION_AGENTS, useValue: sessionAgents(database) },
       { provide: RUN_STORE, useValue: runs },
       { provide: HINTS, useValue: hints },
       { provide: SECRETS, useValue: providerSecrets ?? null },

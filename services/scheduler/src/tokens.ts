@@ -10,3 +10,7 @@ export type Sandboxes = (
   tenant: string,
   wish: { readonly scope: string; readonly agentId?: string | undefined; readonly sessionId?: string | undefined },
 ) => { readonly scope: string; readonly idleMs?: number; readonly retentionMs?: number };
+
+export const SESSION_AGENTS = Symbol('scheduler.session-agents');
+/** Whose a session is and which agent answers in it; undefined for one that no VM has had. */
+export type SessionAgents = (tenant: string, sessionId: string) => Promise<{ readonly agentId: string; readonly owner: string } | undefined>;

@@ -102,6 +102,11 @@ export class SchedulerMesh {
     return this.bus.call(rpc, TENANT, data, { token: await this.sign({ tenant: TENANT, user, role: 'user', scopes, credentialId: 'test' }) });
   }
 
+  /** A call of whoever it is, as the gateway vouches for them. */
+  async as<C extends RpcContract>(principal: Principal, rpc: C, data: InputOf<C>): Promise<ResponseOf<C>> {
+    return this.bus.call(rpc, principal.tenant, data, { token: await this.sign(principal) });
+  }
+
   /** A call of somebody who administers the tenant, as the gateway makes it. */
   async asOperator<C extends RpcContract>(user: string, rpc: C, data: InputOf<C>): Promise<ResponseOf<C>> {
     return this.bus.call(rpc, TENANT, data, {
