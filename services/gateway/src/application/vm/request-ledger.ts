@@ -21,6 +21,12 @@ const MAX_KEPT = 1_000;
  */
 export class RequestLedger {
   private readonly entries = new Map<string, Asked & { settled: Answer | undefined; readonly at: number }>();
+  private open = 0;
+
+  /** Requests without an answer. */
+  get unanswered(): number {
+    return this.open;
+  }
 
   /** The request of this id; it is asked only when it was not before. */
   once(id: string, now: number, ask: () => Asked): Asked {
@@ -32,7 +38,9 @@ export class RequestLedger {
     if (before !== undefined) return before;
     const entry = { ...ask(), settled: undefined as Answer | undefined, at: now };
     this.entries.set(id, entry);
+    this.open += 1;
     void entry.answer.then((answer) => {
+      this.open -= 1;
       entry.settled = answer;
     });
     return entry;

@@ -3,6 +3,7 @@ import { PlexusError } from '@plexus/kernel';
 import type { VmFrame, VmFrameOf } from '@plexus/vm-protocol';
 import { isAnsweredMethod, isUnknownMethod, runsOnce } from '../../domain/vm-methods.js';
 import type { VmSessions } from '../../domain/vm-sessions.js';
+import { failure } from './kept-requests.js';
 import type { Answer, Asked, RequestLedger } from './request-ledger.js';
 import { REQUEST_METHODS } from './request-methods.js';
 import type { VmIdentity, VmServices, VmWire } from './vm-ports.js';
@@ -11,6 +12,8 @@ type Request = VmFrameOf<'request'>;
 
 /** A request that its service cannot answer for so long fails. */
 const REQUEST_LIMIT_MS = 60_000;
+/** Requests of one VM that may be without an answer at once. */
+const MAX_UNANSWERED = 1_000;
 
 /**
  * Answers the requests of one connection that belong to a service which the gateway may ask. Work outlives the connection: a VM that comes
@@ -73,6 +76,10 @@ export class VmRequests {
   }
 
   private begin(request: Request): Asked {
+    if (this.ledger.unanswered >= MAX_UNANSWERED) {
+      const refused = Promise.resolve(failure('QUEUE_FULL', `${MAX_UNANSWERED} requests of this VM have no answer yet`));
+      return { answer: refused, safe: refused };
+    }
     const { vmId, epoch } = this.identity;
     if (runsOnce(request.method)) return this.services.requests.once({ vmId, epoch, id: request.id }, () => this.ask(request));
     const answer = this.ask(request);
