@@ -1,6 +1,6 @@
 import { headAndTail } from '../../domain/bounded-text.js';
 import type { SnapshotBody } from '../ports.js';
-import type { Checkpoint } from './checkpoint.js';
+import type { Checkpoint, Shown } from './checkpoint.js';
 
 /** Characters of conversation that go along; what is larger takes another way than a frame. */
 const MAX_CHARS = 160_000;
@@ -23,14 +23,14 @@ export function snapshotOf(checkpoint: Checkpoint, memory: unknown): SnapshotBod
   };
 }
 
-type ShownList = Checkpoint['run']['turns'][number]['shown'];
+type ShownList = readonly Shown[];
 
 const textsOf = (shown: ShownList): ShownList => shown.filter(({ type }) => type === 'text');
 
 /** Of a turn that goes on: all its words, and its newest calls. */
 function newestCalls(shown: ShownList): ShownList {
   const calls = shown.filter(({ type }) => type === 'tool').slice(-MAX_CALLS);
-  return shown.flatMap((one) => {
+  return shown.flatMap((one): Shown[] => {
     if (one.type === 'text') return [one];
     if (!calls.includes(one)) return [];
     const { result, input } = one;
