@@ -40,6 +40,12 @@ export function historyText(message: HistoryMessage): string {
 export const AgentSettings = z.looseObject({
   system_prompt: z.string().max(200_000).nullish(),
   model: z.string().max(256).nullish(),
+  fallback_model: z
+    .string()
+    .max(256)
+    .nullish()
+    .describe('Asked at the same endpoint when `model` fails. A message that brings fallbacks of its own counts instead.'),
+  fallbacks: z.array(z.string().max(256)).max(32).nullish().describe('Likewise several, in this order, before `fallback_model`.'),
   temperature: z.number().min(0).max(2).nullish(),
   max_tokens: z.number().int().min(1).nullish(),
 });

@@ -11,21 +11,19 @@ describe('a setting that nothing acts on yet', () => {
     const document = {
       lanes: { main: 2 },
       agents: { defaults: { sandbox: { mode: 'all', scope: 'agent' } }, list: [{ id: 'a' }, { id: 'b', heartbeat: { everyMs: 60_000 } }] },
-      models: { providers: { acme: { baseUrl: 'http://acme', models: [{ id: 'm', contextWindow: 8_000 }] } }, fallbacks: ['acme/m'] },
+      models: { providers: { acme: { baseUrl: 'http://acme', models: [{ id: 'm', maxTokens: 8_000 }] } } },
     };
-    expect(idleIn(document)).toEqual([
-      'agents.defaults.sandbox.mode',
-      'agents.list.1.heartbeat',
-      'lanes',
-      'models.fallbacks',
-      'models.providers.acme.models.0.contextWindow',
-    ]);
+    expect(idleIn(document)).toEqual(['agents.defaults.sandbox.mode', 'agents.list.1.heartbeat', 'lanes', 'models.providers.acme.models.0.maxTokens']);
   });
 
   it('is none of those that are obeyed', () => {
     const document = {
       agents: { defaults: { model: 'acme/m', systemPrompt: 'Be brief.', sandbox: { prune: { idleMs: 1 } } }, list: [{ id: 'a', scope: 'agent' }] },
-      models: { providers: { acme: { baseUrl: 'http://acme', apiKey: { env: 'KEY' } } }, default: 'acme/m' },
+      models: {
+        providers: { acme: { baseUrl: 'http://acme', apiKey: { env: 'KEY' }, models: [{ id: 'm', contextWindow: 64_000 }] } },
+        default: 'acme/m',
+        fallbacks: ['acme/n'],
+      },
       bindings: [],
       session: { dmScope: 'per-peer' },
       tools: { sessions: { visibility: 'all' }, agentToAgent: { enabled: true } },

@@ -48,11 +48,16 @@ export function turnOf({
   const { agent_config: settings } = session;
   const { metadata, history } = message.data;
   const boxed = (offer: ModelEndpointOffer): SealedEndpoint => ({ offer, boxName: `${session.session_id}/${runId}/${offer.provider}` });
-  const fallbacks = (metadata.model_endpoints_fallback ?? []).map(({ model, provider, sealed, fault, context_window: tokens }) => ({
+  const fallbacks = metadata.model_endpoints_fallback?.map(({ model, provider, sealed, fault, context_window: tokens }) => ({
     model,
     ...(provider !== undefined && { endpoint: boxed({ provider, sealed, fault }) }),
     ...(tokens && { contextTokens: tokens }),
   }));
+  const model = metadata.model ?? settings.model ?? undefined;
+  // Names alone are those of models at the same endpoint.
+  const endpoint = metadata.model_endpoint ? { endpoint: boxed(metadata.model_endpoint) } : {};
+  const named = [...new Set([...(settings.fallbacks ?? []), ...(settings.fallback_model ? [settings.fallback_model] : [])])].filter((name) => name !== model);
+  const others = fallbacks ?? named.map((name) => ({ model: name, ...endpoint }));
   const systemPrompt = [metadata.system_prompt ?? settings.system_prompt, metadata.extra_system_prompt].filter((part) => part).join('\n\n');
   return {
     sessionId: session.session_id,
@@ -61,10 +66,10 @@ export function turnOf({
     message: message.data.message,
     history: history.map((one) => ({ role: one.role, text: historyText(one) })),
     ...(systemPrompt && { systemPrompt }),
-    model: metadata.model ?? settings.model ?? undefined,
-    ...(metadata.model_endpoint && { endpoint: boxed(metadata.model_endpoint) }),
+    model,
+    ...endpoint,
     ...(metadata.context_window && { contextTokens: metadata.context_window }),
-    ...(fallbacks.length > 0 && { fallbacks }),
+    ...(others.length > 0 && { fallbacks: others }),
     temperature: settings.temperature ?? undefined,
     maxTokens: settings.max_tokens ?? undefined,
   };
