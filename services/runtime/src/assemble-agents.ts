@@ -33,6 +33,11 @@ export function assembleAgents(parts: AgentParts): RuntimeAdapters {
     sources: toolSources(parts),
     conversation: (session) => conversationOf(session, model, parts),
     skillOf: (toolName, input) => (toolName === SKILL_TOOL ? skillIdOf(input) : undefined),
+    onDenied: (sessionId, tools) => {
+      calls.tell(sessionId, 'audit_log', { event: 'tools_denied', details: { tools } }).catch((error: unknown) => {
+        log('warn', 'tools that a session may not use could not be reported', { sessionId, error });
+      });
+    },
     fence,
     clock,
     log,

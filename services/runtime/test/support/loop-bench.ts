@@ -52,6 +52,8 @@ export interface Bench {
   readonly checkpoints: CheckpointsInMemory;
   /** What each model call was given. */
   readonly asked: Turn[];
+  /** Each time that the forbidden tools changed, which they were. */
+  readonly denied: (readonly string[])[];
 }
 
 export interface BenchOptions {
@@ -65,6 +67,7 @@ export function loopBench(script: readonly Said[], { tools = [], data = {}, chec
   const clock = new FakeClock();
   const fence = new Fence(clock);
   const asked: Turn[] = [];
+  const denied: (readonly string[])[] = [];
   const model: Agent = {
     async *run(turn, signal) {
       const said = script[Math.min(asked.length, script.length - 1)] as Said;
@@ -84,6 +87,7 @@ export function loopBench(script: readonly Said[], { tools = [], data = {}, chec
   const session = new LoopSession(settings, {
     model,
     sources: [{ tools: async () => tools }],
+    onDenied: (_, names) => void denied.push(names),
     open: async () => {
       const found = await checkpoints.newest();
       return { checkpoints, workspace: '/workspace', window: new PassThroughWindow(), ...(found && { found }) };
@@ -92,7 +96,7 @@ export function loopBench(script: readonly Said[], { tools = [], data = {}, chec
     clock,
     log: () => undefined,
   });
-  return { session, clock, fence, checkpoints, asked };
+  return { session, clock, fence, checkpoints, asked, denied };
 }
 
 export const turnOf = (extra: Partial<AgentTurn> = {}): AgentTurn => ({ sessionId: 's', runId: 'r', resume: false, message: 'hello', history: [], ...extra });

@@ -53,8 +53,10 @@ describe('the loop of an agent', () => {
     const read = tool('read');
     const exec = tool('exec');
     const data = { agent_config: { tools: { deny: ['bash'] } } };
-    const { session, asked } = loopBench([[call('a', 'exec')], [text('ok')]], { tools: [read, exec], data });
+    const { session, asked, denied } = loopBench([[call('a', 'exec')], [text('ok')]], { tools: [read, exec], data });
     await say(session);
+    await say(session, turnOf({ runId: 'r2' }));
+    expect(denied).toEqual([['exec']]);
     expect(asked[0]?.tools?.map(({ name }) => name)).toEqual(['read']);
     expect(exec.begun).toBe(0);
   });

@@ -41,6 +41,8 @@ export interface LoopDependencies {
   /** Called once a session, before its first run. */
   readonly open: (data: StartSessionData, now: CurrentTurn) => Promise<SessionResources>;
   readonly skillOf?: SkillOf;
+  /** Tools that a session would have and its rules forbid; called when they change. */
+  readonly onDenied?: (sessionId: string, tools: readonly string[]) => void;
   readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;
@@ -62,6 +64,7 @@ interface Opened {
 export class LoopSession implements AgentSession {
   private opened: Promise<Opened> | undefined;
   private changed = false;
+  private denied = '';
   private current: { readonly turn: AgentTurn; readonly state: LoopState } | undefined;
 
   constructor(
@@ -162,10 +165,22 @@ export class LoopSession implements AgentSession {
   private async tools(): Promise<ReadonlyMap<string, Tool>> {
     const isAllowed = toolPolicy(toolRulesOf(this.data.agent_config));
     const tools = new Map<string, Tool>();
+    const denied = new Set<string>();
     for (const source of this.dependencies.sources) {
-      for (const tool of await this.toolsFrom(source)) if (isAllowed(tool.name) && !tools.has(tool.name)) tools.set(tool.name, tool);
+      for (const tool of await this.toolsFrom(source)) {
+        if (!isAllowed(tool.name)) denied.add(tool.name);
+        else if (!tools.has(tool.name)) tools.set(tool.name, tool);
+      }
     }
+    this.report([...denied].sort());
     return tools;
+  }
+
+  private report(denied: readonly string[]): void {
+    const names = denied.join(' ');
+    if (names === this.denied) return;
+    this.denied = names;
+    this.dependencies.onDenied?.(this.data.session_id, denied);
   }
 
   private async toolsFrom(source: ToolSource): Promise<readonly Tool[]> {
