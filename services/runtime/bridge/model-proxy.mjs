@@ -12,6 +12,8 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024;
 export class ModelProxy {
   #server;
   #routes = new Map();
+  /** By route, why its last request failed. */
+  #problems = new Map();
   /** What OpenClaw has instead of a key; good for this proxy only, as long as it lives. */
   token = randomBytes(24).toString('base64url');
 
@@ -20,7 +22,7 @@ export class ModelProxy {
     proxy.#server = createServer((request, response) => {
       proxy.#answer(request, response).catch((error) => {
         if (response.headersSent) response.destroy();
-        else refuse(response, 502, `The model's endpoint cannot be reached: ${error?.cause?.code ?? error?.name ?? 'failed'}.`);
+        else refuse(response, 400, `The request cannot be read: ${error?.name}.`);
       });
     });
     proxy.#server.listen(0, '127.0.0.1');
@@ -36,6 +38,12 @@ export class ModelProxy {
   route(id, target) {
     if (target) this.#routes.set(id, target);
     else this.#routes.delete(id);
+    this.#problems.delete(id);
+  }
+
+  /** Why the endpoint of a route did not answer as wanted the last time; undefined when it did. */
+  problem(id) {
+    return this.#problems.get(id);
   }
 
   async stop() {
@@ -56,19 +64,35 @@ export class ModelProxy {
     const body = JSON.parse(Buffer.concat(chunks).toString());
     const target = this.#routes.get(body.model);
     if (!target) return refuse(response, 404, 'No session uses this model.');
-    const { base_url, api_key, model, temperature, max_tokens } = target;
+    await this.#pass(target, body, request.url.replace(/^\/v1/, ''), response);
+  }
+
+  async #pass({ base_url, api_key, model, temperature, max_tokens }, body, path, response) {
     const gone = new AbortController();
     response.on('close', () => gone.abort());
-    const answer = await fetch(`${base_url.replace(/\/+$/, '')}${request.url.replace(/^\/v1/, '')}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...(api_key && { authorization: `Bearer ${api_key}` }) },
-      body: JSON.stringify({ ...body, model, ...(temperature !== undefined && { temperature }), ...limit(body, max_tokens) }),
-      signal: gone.signal,
-    });
+    let answer;
+    try {
+      answer = await fetch(`${base_url.replace(/\/+$/, '')}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...(api_key && { authorization: `Bearer ${api_key}` }) },
+        body: JSON.stringify({ ...body, model, ...(temperature !== undefined && { temperature }), ...limit(body, max_tokens) }),
+        signal: gone.signal,
+      });
+    } catch (error) {
+      if (gone.signal.aborted) return;
+      this.#problems.set(body.model, `${new URL(base_url).host} cannot be reached: ${error?.cause?.code ?? error?.name}`);
+      refuse(response, 502, 'The endpoint of the model cannot be reached.');
+      return;
+    }
+    if (answer.ok) this.#problems.delete(body.model);
+    else this.#problems.set(body.model, `${new URL(base_url).host} answered with HTTP ${answer.status}`);
     const headers = {};
     for (const name of ['content-type', 'retry-after']) if (answer.headers.has(name)) headers[name] = answer.headers.get(name);
     response.writeHead(answer.status, headers);
-    if (!answer.body) return response.end();
+    if (!answer.body) {
+      response.end();
+      return;
+    }
     const stream = Readable.fromWeb(answer.body);
     stream.on('error', () => response.destroy());
     stream.pipe(response);

@@ -1,6 +1,6 @@
-import { once } from 'node:events';
-
 const REQUEST_TIMEOUT_MS = 60_000;
+/** A gateway that is just starting may take a connection and never say a word on it. */
+const CONNECT_TIMEOUT_MS = 15_000;
 const CLIENT = { id: 'gateway-client', version: '1', platform: process.platform, mode: 'backend' };
 
 /** A connection to an OpenClaw gateway on this machine (wire v4). */
@@ -19,28 +19,35 @@ export class OpenClawGateway {
     const gateway = new OpenClawGateway();
     const socket = new WebSocket(url);
     gateway.#socket = socket;
-    let challenged;
-    const challenge = new Promise((resolve) => {
-      challenged = resolve;
-    });
-    gateway.#onEvent = (name) => name === 'connect.challenge' && challenged();
     socket.addEventListener('message', ({ data }) => gateway.#message(String(data)));
     socket.addEventListener('close', () => gateway.#closed());
     // What failed shows as a close.
     socket.addEventListener('error', () => undefined);
-    const lost = once(socket, 'close').then(() => Promise.reject(new Error('the OpenClaw gateway closed the connection')));
+    let timer;
+    const lost = new Promise((_, reject) => {
+      socket.addEventListener('close', () => reject(new Error('the OpenClaw gateway closed the connection')));
+      timer = setTimeout(() => reject(new Error('the OpenClaw gateway did not answer')), CONNECT_TIMEOUT_MS);
+    });
     lost.catch(() => undefined);
     try {
-      await Promise.race([challenge, lost]);
-      const scopes = ['operator.admin'];
-      await gateway.request('connect', { minProtocol: 4, maxProtocol: 4, client: CLIENT, role: 'operator', scopes, caps: ['tool-events'], auth: { token } });
+      await Promise.race([gateway.#introduce(token), lost]);
     } catch (error) {
       socket.close();
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
     gateway.#onEvent = onEvent;
     gateway.#onClose = onClose;
     return gateway;
+  }
+
+  async #introduce(token) {
+    await new Promise((resolve) => {
+      this.#onEvent = (name) => name === 'connect.challenge' && resolve();
+    });
+    const scopes = ['operator.admin'];
+    await this.request('connect', { minProtocol: 4, maxProtocol: 4, client: CLIENT, role: 'operator', scopes, caps: ['tool-events'], auth: { token } });
   }
 
   /** Asks and resolves with the payload. `final`: with that of the second answer, which has no time limit. */

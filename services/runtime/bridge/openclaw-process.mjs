@@ -101,9 +101,10 @@ export class OpenClaw {
     });
     child.on('exit', (code, signal) => {
       failure ??= `it ended with ${signal ?? `code ${code}`}`;
+      note(`openclaw ended with ${signal ?? `code ${code}`}`);
       if (this.#child === child) this.#lost();
     });
-    for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', (line) => line.trim() && note(`openclaw: ${line}`));
+    for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', (line) => this.#overhear(line));
     return this.#connect(`ws://127.0.0.1:${port}/`, token, () => failure);
   }
 
@@ -125,6 +126,11 @@ export class OpenClaw {
     }
   }
 
+  /** Only what it says while it starts or stops: later on it prints answers, and a log is no place for those. */
+  #overhear(line) {
+    if (!this.#gateway && line.trim() !== '') this.#options.note(`openclaw: ${line}`);
+  }
+
   #lost() {
     this.#gateway = undefined;
     for (const listener of [...this.#runs.values()]) listener(undefined);
@@ -133,10 +139,11 @@ export class OpenClaw {
 
 /** What the session's own configuration says, except for what the bridge depends on. */
 function configuration(extra, { port, token, workspace, proxy }) {
-  const { agents, models, gateway, ...rest } = extra;
+  const { agents, models, gateway, logging, ...rest } = extra;
   const plexus = { baseUrl: proxy.baseUrl, apiKey: proxy.token, api: 'openai-completions', models: [{ id: 'none', name: 'none' }] };
   return {
     ...rest,
+    logging: { file: path.join(workspace, '..', 'openclaw.log'), ...logging },
     gateway: { ...gateway, mode: 'local', bind: 'loopback', port, auth: { mode: 'token', token } },
     agents: { ...agents, defaults: { skipBootstrap: true, model: { primary: 'plexus/none' }, ...agents?.defaults, workspace } },
     models: { mode: 'replace', ...models, providers: { ...models?.providers, plexus } },

@@ -33,17 +33,38 @@ export class Session {
 
   /** Answers one message; writes exactly one end. */
   async answer(runId, message) {
-    const run = { cancelled: false, begun: false };
+    const run = { cancelled: false, begun: false, beganAt: performance.now() };
     this.#runs.set(runId, run);
     const emit = (event) => this.#tools.write({ ...event, session_id: this.#id, run_id: runId });
+    let end;
     try {
-      emit(run.cancelled ? { type: 'execution_complete', cancelled: true } : await this.#ask(runId, message, run, emit));
+      end = await this.#ask(runId, message, run, emit);
     } catch (error) {
-      const code = error instanceof OpenClawProblem ? error.code : 'AGENT_FAILED';
-      emit(run.cancelled ? { type: 'execution_complete', cancelled: true } : { type: 'execution_error', code, error: error?.message ?? String(error) });
-    } finally {
-      this.#runs.delete(runId);
+      end = { type: 'execution_error', code: error instanceof OpenClawProblem ? error.code : 'AGENT_FAILED', error: error?.message ?? String(error) };
     }
+    this.#runs.delete(runId);
+    this.#report(end.usage, run);
+    if (run.cancelled) emit({ type: 'execution_complete', cancelled: true });
+    else emit(end.error === undefined ? end : { ...end, error: this.#explained(end.error) });
+  }
+
+  /** Tells the mesh what was used up. */
+  #report(usage, { beganAt }) {
+    if (!usage || !this.#model) return;
+    const params = {
+      model: this.#model.model,
+      tokens_in: usage.input_tokens,
+      tokens_out: usage.output_tokens,
+      latency_ms: Math.round(performance.now() - beganAt),
+    };
+    this.#tools.write({ type: 'cp_fire_and_forget', session_id: this.#id, method: 'usage_report', params });
+  }
+
+  /** OpenClaw knows the model by a name of ours, and not what its endpoint said. */
+  #explained(sentence) {
+    if (!this.#model) return sentence;
+    const said = this.#tools.proxy.problem(this.#name);
+    return `${sentence.replaceAll(`plexus/${this.#name}`, this.#model.model)}${said ? ` (${said})` : ''}`;
   }
 
   async cancel(runId) {
@@ -76,7 +97,7 @@ export class Session {
     const gateway = await openclaw.ready(own);
     if (this.#model) proxy.route(this.#name, { ...this.#model, temperature, max_tokens });
     const prompt = [system_prompt, await this.#earlier(gateway, history)].filter(Boolean).join('\n\n');
-    if (run.cancelled) return { type: 'execution_complete', cancelled: true };
+    if (run.cancelled) return { type: 'execution_complete' };
     return new Promise((resolve, reject) => {
       const told = new Told(emit);
       const stop = openclaw.listen(runId, (event) => {
@@ -94,7 +115,7 @@ export class Session {
       };
       gateway
         .request('agent', params, { final: true })
-        .then((answer) => resolve(told.end(answer, run.cancelled)), reject)
+        .then((answer) => resolve(told.end(answer)), reject)
         .finally(stop);
     });
   }
@@ -137,8 +158,7 @@ class Told {
   }
 
   /** The end of the run, from the gateway's last answer. */
-  end({ status, summary, result, error }, cancelled) {
-    if (cancelled) return { type: 'execution_complete', cancelled: true };
+  end({ status, summary, result, error }) {
     const reason = (typeof error === 'string' ? error : error?.message) ?? result?.meta?.error?.message;
     const payloads = result?.payloads ?? [];
     const failed = payloads.filter((one) => one.isError).map((one) => one.text);

@@ -19,7 +19,7 @@ const adapters: OpenClawAdapter[] = [];
 afterEach(() => Promise.all(adapters.splice(0).map((adapter) => adapter.close())));
 afterAll(() => folder.remove());
 
-function bench(options: Partial<OpenClawAdapterOptions> & { command?: string[]; env?: Record<string, string> } = {}) {
+function bench(options: Partial<OpenClawAdapterOptions> & { command?: readonly string[]; env?: Record<string, string> } = {}) {
   const logged: string[] = [];
   const told: unknown[] = [];
   const adapter = new OpenClawAdapter({
@@ -71,7 +71,7 @@ describe('a bridge process', () => {
     expect(await session.snapshot?.()).toMatchObject({ checkpoint: { answered: 5 } });
   });
 
-  it('may say anything at all on stdout: it is logged by size, and the run goes on', async () => {
+  it('finding 20: may say anything at all on stdout: it is logged by size, and the run goes on', async () => {
     const { asks, log } = bench();
     expect(await answer(asks('garbage'))).toEqual(['complete', 'still here']);
     await until('its last words on stderr', () => log().includes('what I know'));

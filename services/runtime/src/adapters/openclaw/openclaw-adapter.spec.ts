@@ -1,3 +1,4 @@
+import type { FenceStage } from '../../domain/fence.js';
 import { RunCancelled } from '../../application/execute-run.js';
 import { bench, dataOf, runOf, settle, turnOf } from '../../../test/support/bridge-bench.js';
 
@@ -141,7 +142,7 @@ describe('a session of kind openclaw', () => {
 });
 
 describe('snapshots and the end', () => {
-  it('asks the bridge for the state of a session, gives it once as long as it does not change, and never starts a bridge for it', async () => {
+  it('finding 17: asks the bridge for the state of a session, gives it once as long as it does not change, and never starts a bridge for it', async () => {
     const { adapter, child, children, clock } = bench();
     const session = adapter.start(dataOf('s1'));
     expect([await session.snapshot?.(), children.length]).toEqual([undefined, 0]);
@@ -200,5 +201,22 @@ describe('snapshots and the end', () => {
     const late = runOf(session, turnOf('r2'));
     await late.done;
     expect([run.end, late.end, clock.pending]).toEqual(['BRIDGE_EXITED', 'BRIDGE_UNAVAILABLE', 0]);
+  });
+});
+
+describe('while the mesh cannot be reached', () => {
+  it('the bridge is ended as tools are: TERM, then KILL, once each', async () => {
+    let stage: FenceStage = 'open';
+    const { adapter, child, clock } = bench({ fenceStage: () => stage });
+    const run = runOf(adapter.start(dataOf('s1')));
+    await settle();
+    for (const next of ['no-new-work', 'stop-tools', 'kill-tools'] as const) {
+      stage = next;
+      await clock.advance(3_000);
+    }
+    expect(child().signals).toEqual(['SIGTERM', 'SIGKILL']);
+    child().exit(null);
+    await run.done;
+    expect([run.end, clock.pending]).toEqual(['BRIDGE_EXITED', 0]);
   });
 });
