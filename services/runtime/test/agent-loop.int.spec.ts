@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { sessionFolder } from '../src/domain/session-folder.js';
 import { fakeMessage, fakeSession } from './support/commands.js';
 import { asks, begin, delta, FakeModel, refuses, says } from './support/fake-model.js';
 import { GatewayStandIn } from './support/gateway-stand-in.js';
@@ -39,10 +40,9 @@ function launch(model: FakeModel, epoch = 1): RuntimeProcess {
   return runtime;
 }
 
-const sessionRoot = (): string => path.join(folder.path, 'sessions', readdirSync(path.join(folder.path, 'sessions'))[0] as string);
-const inWorkspace = (file: string): string => path.join(sessionRoot(), 'workspace', file);
-const hasWritten = (file: string) => (): boolean =>
-  existsSync(path.join(folder.path, 'sessions')) && existsSync(inWorkspace(file)) && readFileSync(inWorkspace(file), 'utf8').endsWith('\n');
+const folders = () => sessionFolder(folder.path, 's1');
+const inWorkspace = (file: string): string => path.join(folders().workspace, file);
+const hasWritten = (file: string) => (): boolean => existsSync(inWorkspace(file)) && readFileSync(inWorkspace(file), 'utf8').endsWith('\n');
 const typesOf = (runId: string): string[] => gateway.eventsOf(runId).map(({ event }) => event.type);
 const eventsOf = (runId: string, type: string) => gateway.eventsOf(runId).flatMap(({ event }) => (event.type === type ? [event] : []));
 const ended = (runId: string): Promise<void> => until(`the end of ${runId}`, () => gateway.endOf(runId) !== undefined, PATIENCE_MS);
@@ -157,9 +157,9 @@ describe('an agent with tools', () => {
     expect(eventsOf('r1', 'tool_call_complete')[0]).toMatchObject({ tool_call_id: 'c1', result: 'Exit code 0.\nkept\n' });
     await until('the end of the group', () => !groupLives(group), PATIENCE_MS);
     expect(typesOf('r1').filter((type) => type.startsWith('execution_'))).toHaveLength(1);
-    expect(readFileSync(path.join(sessionRoot(), 'memory', 'conversation.md'), 'utf8')).toContain('kept');
-    const newest = readdirSync(path.join(sessionRoot(), 'checkpoints')).sort().at(-1) as string;
-    expect(readFileSync(path.join(sessionRoot(), 'checkpoints', newest), 'utf8')).toContain('Exit code 0.\\nkept');
+    expect(readFileSync(path.join(folders().memory, 'conversation.md'), 'utf8')).toContain('kept');
+    const newest = readdirSync(folders().checkpoints).sort().at(-1) as string;
+    expect(readFileSync(path.join(folders().checkpoints, newest), 'utf8')).toContain('Exit code 0.\\nkept');
   });
 });
 
