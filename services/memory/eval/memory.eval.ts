@@ -39,6 +39,7 @@ try {
   }
   const conditions = {
     seed,
+    seedName: dev ? 'dev' : 'held-out',
     model: memory.model,
     semantic: memory.semantic,
     dimensions: memory.dimensions,
