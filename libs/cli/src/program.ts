@@ -16,6 +16,7 @@ import { sessionCommand } from './commands/session.js';
 import { pairingCommand } from './commands/pairing.js';
 import { sendCommand } from './commands/send.js';
 import { userCommand } from './commands/user.js';
+import { skillCommand } from './commands/skill.js';
 import { statusCommand } from './commands/status.js';
 import { tokenCommand } from './commands/token.js';
 import { traceCommand } from './commands/trace.js';
@@ -65,6 +66,7 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
   userCommand(program, output, mesh);
   demoCommand(program, output, mesh);
   memoryCommand(program, output, mesh);
+  skillCommand(program, output, mesh);
   routeCommand(program, output, mesh);
   vectorsCommand(program, output);
   return { program, output };

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { GatewayClient } from '@plexus/client-protocol';
 import { startTestMesh, type TestMesh, waitFor } from '@plexus/testing';
@@ -50,6 +50,35 @@ describe('the walking mesh', () => {
     const elsewhere = await run('route', 'explain', 'telegram', '--tenant', 'nobody');
     expect([elsewhere.code, elsewhere.json<{ error: { code: string } }>().error.code]).toEqual([1, 'UNAUTHENTICATED']);
   });
+
+  it('adds, lists, shows and removes skills, as HTTP does', async () => {
+    const folder = path.join(mesh.stateDir, 'greet');
+    mkdirSync(path.join(folder, 'scripts'), { recursive: true });
+    writeFileSync(path.join(folder, 'SKILL.md'), '---\nname: greet\ndescription: Greets.\nversion: 1.0.0\nrequires:\n  binaries: [sh]\n---\nSay hello.\n');
+    writeFileSync(path.join(folder, 'scripts/hello.sh'), '#!/bin/sh\necho hello\n');
+    expect((await run('skill', 'add', folder)).json()).toMatchObject({ created: true, skill: { id: 'greet', files: 2 } });
+    expect((await plexus(['--state', mesh.stateDir, 'skill', 'add', folder])).out).toContain('greet 1.0.0 was there already');
+    const skills = (await run('skill', 'ls')).json<{ skills: { id: string; source: string }[] }>().skills;
+    expect(skills).toEqual(
+      expect.arrayContaining([expect.objectContaining({ id: 'greet', source: 'tenant' }), expect.objectContaining({ id: 'log-digest', source: 'builtin' })]),
+    );
+    const { out } = await plexus(['--state', mesh.stateDir, 'skill', 'show', 'greet@1.0.0']);
+    expect(out).toEqual(expect.stringMatching(/greet 1\.0\.0 \(tenant; all: 1\.0\.0\)\s+needs sh[\s\S]*scripts\/hello\.sh[\s\S]*Say hello\./));
+    const shown = await call('GET', '/v1/skills/greet/package?version=1.0.0');
+    expect([shown.status, await shown.json()]).toEqual([
+      200,
+      { package: expect.objectContaining({ skill_id: 'greet', file_inventory: expect.objectContaining({ script_files: ['scripts/hello.sh'] }) }) },
+    ]);
+    const other = await call(
+      'POST',
+      '/v1/skills',
+      JSON.stringify({ files: [{ path: 'SKILL.md', content: '---\nname: greet\ndescription: x\nversion: 1.0.0\n---\n' }] }),
+    );
+    expect([other.status, await other.json()]).toEqual([409, expect.objectContaining({ code: 'CONFLICT' })]);
+    expect((await run('skill', 'rm', 'greet')).json()).toEqual({ deleted: 1 });
+    expect([(await call('GET', '/v1/skills/greet')).status, (await run('skill', 'rm', 'greet')).code]).toEqual([404, 4]);
+    expect((await run('skill', 'add', path.join(folder, 'scripts'))).json()).toMatchObject({ error: { code: 'NO_SKILL' } });
+  }, 120_000);
 
   it('makes, shows, explains, pauses, resumes and ends a VM, and says what is wrong with a name', async () => {
     const made = await run('vm', 'ensure', '--scope', 'agent:cli', '--wait');

@@ -20,6 +20,7 @@ import { ProblemFilter, sendProblem } from './problem.filter.js';
 import { PublicHealthController } from './public-health.controller.js';
 import { SessionCareController } from './session-care.controller.js';
 import { SessionsController } from './sessions.controller.js';
+import { SkillsController } from './skills.controller.js';
 import { TracingInterceptor } from './tracing.interceptor.js';
 import { VmsController } from './vms.controller.js';
 
@@ -31,6 +32,7 @@ const API = [
   InboxController,
   MemoryArchiveController,
   MemoryController,
+  SkillsController,
   VmsController,
   EventsController,
   ConfigController,
