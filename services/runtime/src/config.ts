@@ -17,7 +17,7 @@ const Environment = z.object({
   PLEXUS_WORKDIR: z.string().min(1).describe('Folder of this VM. The journal is in its subfolder `runtime`.'),
   PLEXUS_MODEL_BASE_URL: z.string().optional().describe('OpenAI-compatible endpoint, up to and without /chat/completions.'),
   PLEXUS_MODEL: z.string().optional().describe('Model to ask where neither agent nor message names one.'),
-  PLEXUS_BRIDGE_COMMAND: z
+  OPENCLAW_BRIDGE_COMMAND: z
     .string()
     .optional()
     .transform((text, context) => {
@@ -97,7 +97,7 @@ export function readConfig(env: NodeJS.ProcessEnv, firstLine: string): RuntimeCo
       bootstrapSecret,
       orphanPolicy,
       toolEnvironment: Object.freeze(forTools(env)),
-      ...(data.PLEXUS_BRIDGE_COMMAND && { bridgeCommand: Object.freeze(data.PLEXUS_BRIDGE_COMMAND) }),
+      ...(data.OPENCLAW_BRIDGE_COMMAND && { bridgeCommand: Object.freeze(data.OPENCLAW_BRIDGE_COMMAND) }),
     });
   }
   const found = environment.success ? [] : violations(environment.error, '');
