@@ -242,7 +242,10 @@ export const ROLES: readonly RoleDefinition[] = [
     reads: [],
     bucketsRead: common,
     bucketsWritten: [BUCKETS.keys, BUCKETS.leases],
-    extraPublish: [{ subject: '$JS.API.STREAM.PURGE.PLEXUS_CMD_MEMORY', reason: 'removes the waiting writes of a purged user or scope' }],
+    extraPublish: [
+      { subject: '$JS.API.STREAM.MSG.GET.PLEXUS_CMD_MEMORY', reason: 'finds the waiting writes of a purged user or scope' },
+      { subject: '$JS.API.STREAM.MSG.DELETE.PLEXUS_CMD_MEMORY', reason: 'removes them' },
+    ],
   },
   {
     name: 'scheduler',

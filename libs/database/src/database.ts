@@ -33,6 +33,8 @@ export interface DatabaseSession extends Queryable {
   readonly lost: AbortSignal;
   /** Calls `handler` for every notification on `channel` from now on. */
   listen(channel: string, handler: (payload: string) => void): Promise<void>;
+  /** As {@link Queryable.script}; `timeoutMs` is how long to wait for the end instead of the usual limit: an index may take an hour. */
+  script(sql: string, options?: { readonly timeoutMs?: number }): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -42,8 +42,10 @@ class PostgresSession implements DatabaseSession {
     return this.#run(() => runStatement<R>(this.#client, name, text, params));
   }
 
-  async script(sql: string): Promise<void> {
-    await this.#run(() => this.#client.query(sql));
+  async script(sql: string, { timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    // The driver takes its time limit per query as well, which its types do not say.
+    const query: pg.QueryConfig & { readonly query_timeout?: number } = { text: sql, ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs }) };
+    await this.#run(() => this.#client.query(query));
   }
 
   async listen(channel: string, handler: (payload: string) => void): Promise<void> {

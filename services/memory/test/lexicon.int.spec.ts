@@ -95,7 +95,18 @@ describe.each(BACKENDS)('terms, spellings and near-duplicates on $name', (backen
     });
   });
 
-  describe('typing errors', () => {
+  (backend.trigrams ? describe.skip : describe)('typing errors without pg_trgm', () => {
+    it('are not forgiven, and the answer says why', async () => {
+      const me = newCaller();
+      await memory.write.execute(me, note('the postgres database lives in the cellar'));
+      await expect(memory.search.execute(me, query('databse cellar', { typos: true, mode: 'text' }))).resolves.toMatchObject({
+        degraded: 'trgm_extension_missing',
+        hits: [{ matched: ['cellar'] }],
+      });
+    });
+  });
+
+  (backend.trigrams ? describe : describe.skip)('typing errors', () => {
     it('are forgiven when it is asked for: nearly the word counts by its similarity, and less than the word', async () => {
       const me = newCaller();
       await memory.write.execute(me, note('the postgres database lives in the cellar'));

@@ -283,7 +283,7 @@ describe('a change of the model', () => {
       ]);
       await clock.advance(8 * DAY_MS);
       await passing(after.keep.execute(never));
-      await expect(database.query('test_states', `SELECT state FROM embedding_model`)).resolves.toEqual([{ state: 'active' }]);
+      await expect(database.query('test_states_left', `SELECT state FROM embedding_model`)).resolves.toEqual([{ state: 'active' }]);
     } finally {
       await wider.stop();
     }

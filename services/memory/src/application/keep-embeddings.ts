@@ -1,6 +1,6 @@
 import { AbortedError, type Clock } from '@plexus/kernel';
 import { EmbedderUnavailable } from '../domain/embedding/model.js';
-import type { EmbedMemories } from './embed-memories.js';
+import type { EmbedMemories, EmbedOutcome } from './embed-memories.js';
 import type { EmbeddingModels } from './embedding-models.js';
 import type { EmbeddingStore, MemoryRetention, ModelRecord } from './ports.js';
 
@@ -66,7 +66,10 @@ export class KeepEmbeddings {
         const jobs = await this.store.missing(tenant, record.table, record.model.id, before, { after, limit: BATCH });
         const last = jobs.at(-1);
         if (last === undefined) break;
-        const outcomes = await this.embed.execute(jobs, record, serving.embedding, signal);
+        const outcomes = await this.embed.execute(jobs, record, serving.embedding, signal).catch((error: unknown): EmbedOutcome[] => {
+          if (error instanceof AbortedError && signal.aborted) return []; // stopping is no failure; the next round goes on here
+          throw error;
+        });
         made += outcomes.filter(({ kind }) => kind === 'stored').length;
         after = last.memoryId;
         if (jobs.length < BATCH) break;

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { createPool, type Database, migrate } from '@plexus/database';
 import { openPglite } from '@plexus/database/pglite';
 import { FakeClock, ulid } from '@plexus/kernel';
-import { createTestDatabase } from '@plexus/testing';
+import { createTestDatabase, pgvectorBinaries, startTestPostgres } from '@plexus/testing';
 import type { KeyWrap } from '../../src/adapters/crypto/key-wrap.js';
 import { PostgresImportStage } from '../../src/adapters/postgres/import-stage.js';
 import { PostgresLexicon } from '../../src/adapters/postgres/postgres-lexicon.js';
@@ -36,16 +36,42 @@ import type { Caller } from '../../src/domain/access.js';
 export const migrationsFolder = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../prisma/migrations');
 
 export interface Backend {
-  readonly name: 'pglite' | 'postgres';
+  readonly name: 'pglite' | 'postgres' | 'postgres with pgvector';
   readonly vectorExtension: boolean;
+  /** Whether pg_trgm is there; the package with pgvector comes without. */
+  readonly trigrams: boolean;
   open(): Promise<{ readonly database: Database; close(): Promise<void> }>;
 }
 
-/** The suite runs on each: embedded, and a Postgres without pgvector. */
-export const BACKENDS: readonly Backend[] = [
+/** A real Postgres with pgvector, a server of its own each time; undefined where there is none. */
+export function pgvectorBackend(): Backend | undefined {
+  const binaries = pgvectorBinaries();
+  if (binaries === undefined) return undefined;
+  return {
+    name: 'postgres with pgvector',
+    vectorExtension: true,
+    trigrams: false,
+    open: async () => {
+      const server = await startTestPostgres({ binaries, fsync: false });
+      const database = createPool({ url: server.url(), schema: 'memory', applicationName: 'memory-test', max: 8 });
+      await migrate({ database, schema: 'memory', directory: migrationsFolder });
+      return {
+        database,
+        close: async () => {
+          await database.close();
+          await server.stop();
+        },
+      };
+    },
+  };
+}
+
+/** The suite runs on each: embedded, and a Postgres without pgvector. The long tier puts others in their place. */
+export const BACKENDS: Backend[] = [
   {
     name: 'pglite',
     vectorExtension: true,
+    trigrams: true,
     open: async () => {
       const database = await openPglite('memory://', { schema: 'memory' });
       await migrate({ database, schema: 'memory', directory: migrationsFolder });
@@ -55,6 +81,7 @@ export const BACKENDS: readonly Backend[] = [
   {
     name: 'postgres',
     vectorExtension: false,
+    trigrams: true,
     open: async () => {
       const test = await createTestDatabase(migrationsFolder, 'memory');
       const database = createPool({ url: test.url, schema: 'memory', applicationName: 'memory-test', max: 8 });

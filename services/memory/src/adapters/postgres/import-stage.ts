@@ -2,8 +2,8 @@ import type { Database } from '@plexus/database';
 import type { ImportCounts, ImportStage, StagedMemory } from '../../application/archive-ports.js';
 import { inTenant } from './tenant-transaction.js';
 
-/** One statement that makes a hundred thousand memories takes longer than ordinary ones may. */
-const COMMIT_TIMEOUT_MS = 110_000;
+/** One transaction, but no statement of it longer than statements may take. */
+const COMMIT_LINES = 2_000;
 
 const COLUMNS = `id, scope_kind, scope_id, owner, namespace, kind, content, content_mac, match_mac, lex, lex_version, importance, source, metadata,
   created_at, expires_at, valid_from, valid_to, evergreen, rev, root_id, superseded_by, superseded_at, seen_count`;
@@ -27,14 +27,11 @@ const CLEAR_TOMBSTONES = `
 const INSERT = `
   INSERT INTO memory (tenant_id, ${COLUMNS})
   SELECT tenant_id, ${COLUMNS} FROM memory_import
-   WHERE tenant_id = $1 AND import_id = $2 AND (expires_at IS NULL OR expires_at > $3)
+   WHERE tenant_id = $1 AND import_id = $2 AND (expires_at IS NULL OR expires_at > $3) AND position >= $4 AND position < $5
    ORDER BY position
-  ON CONFLICT DO NOTHING`;
-const COMMIT = `
-  WITH made AS (${INSERT} RETURNING 1)
-  SELECT (SELECT count(*)::int FROM made) AS created,
-         count(*) FILTER (WHERE expires_at <= $3)::int AS expired, count(*)::int AS staged
-    FROM memory_import WHERE tenant_id = $1 AND import_id = $2`;
+  ON CONFLICT DO NOTHING RETURNING 1 AS made`;
+const COUNT = `
+  SELECT count(*) FILTER (WHERE expires_at <= $3)::int AS expired, count(*)::int AS staged FROM memory_import WHERE tenant_id = $1 AND import_id = $2`;
 const KEEP_RESULT = `
   INSERT INTO memory_import_result (tenant_id, import_id, sha256, created, present, expired, finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
   ON CONFLICT (tenant_id, import_id) DO UPDATE
@@ -66,11 +63,14 @@ export class PostgresImportStage implements ImportStage {
 
   async commit(tenant: string, importId: string, sha256: string, now: Date): Promise<ImportCounts> {
     return inTenant(this.database, tenant, async (tx) => {
-      await tx.query('memory_import_patience', `SELECT set_config('statement_timeout', $1, true)`, [String(COMMIT_TIMEOUT_MS)]);
       await tx.query('memory_import_clear_deleted', CLEAR_DELETED, [tenant, importId]);
       await tx.query('memory_import_clear_tombstones', CLEAR_TOMBSTONES, [tenant, importId]);
-      const [row] = await tx.query<{ created: number; expired: number; staged: number }>('memory_import_commit', COMMIT, [tenant, importId, now]);
-      const { created = 0, expired = 0, staged = 0 } = row ?? {};
+      const [row] = await tx.query<{ expired: number; staged: number }>('memory_import_count', COUNT, [tenant, importId, now]);
+      const { expired = 0, staged = 0 } = row ?? {};
+      let created = 0;
+      for (let from = 0; from < staged; from += COMMIT_LINES) {
+        created += (await tx.query('memory_import_commit', INSERT, [tenant, importId, now, from, from + COMMIT_LINES])).length;
+      }
       const counts = { created, present: staged - created - expired, expired };
       await tx.query('memory_import_result', KEEP_RESULT, [tenant, importId, sha256, counts.created, counts.present, counts.expired, now]);
       await tx.query('memory_import_discard', DISCARD, [tenant, importId]);

@@ -79,6 +79,8 @@ export function candidatesStatement(vector: QueryVector | undefined, lexVersion?
   const distance = 'v.e <=> $17::halfvec';
   // A sum is no column: the planner then sorts distances instead of asking an index that filters afterwards.
   const order = vector.scan === 'exact' ? `(${distance}) + 0` : distance;
+  // Beside an index each vector is checked by itself, as they come out of it: a join with everything visible would sort all of them instead.
+  const isVisible = vector.scan === 'exact' ? 'SELECT FROM visible m WHERE m.id = v.memory_id' : `${visible(lexVersion)} AND m.id = v.memory_id OFFSET 0`;
   const text = `
   WITH ${probes}, visible AS (${visible(lexVersion)}), ${lexical},
     near AS (
@@ -86,7 +88,7 @@ export function candidatesStatement(vector: QueryVector | undefined, lexVersion?
         FROM (SELECT chunk.memory_id AS id, min(chunk.distance) AS distance
                 FROM (SELECT v.memory_id, ${distance} AS distance
                         FROM ${table} v
-                       WHERE v.tenant_id = $1 AND EXISTS (SELECT FROM visible m WHERE m.id = v.memory_id)
+                       WHERE v.tenant_id = $1 AND EXISTS (${isVisible})
                        ORDER BY ${order}
                        LIMIT ${CHUNK_POOL}) chunk
                GROUP BY chunk.memory_id

@@ -26,7 +26,13 @@ interface ModelRow {
   readonly retired_at: Date | null;
 }
 
-const MODELS = `SELECT m.*, to_regclass(m.table_name || '_hnsw') IS NOT NULL AS indexed FROM embedding_model m ORDER BY m.created_at, m.id`;
+/** An index whose building was cut off is there, invalid, and of no use. */
+const MODELS = `
+  SELECT m.*, EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = to_regclass(m.table_name || '_hnsw') AND i.indisvalid) AS indexed
+    FROM embedding_model m ORDER BY m.created_at, m.id`;
+const CUT_OFF = 'SELECT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = to_regclass($1) AND NOT i.indisvalid) AS found';
+/** A million vectors take an hour. */
+const INDEX_TIMEOUT_MS = 12 * 60 * 60_000;
 const REGISTER = `
   INSERT INTO embedding_model (id, table_name, provider, name, dimensions, kind, floor, state, created_at, activated_at)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $8 = 'active' THEN $9::timestamptz END)
@@ -98,8 +104,11 @@ export class VectorTables implements ModelRegistry, VectorSupport {
     const session = await this.database.openSession();
     try {
       await session.script('SET statement_timeout = 0');
+      const [cutOff] = await session.query<{ found: boolean }>('memory_index_cut_off', CUT_OFF, [`${tableOf(id)}_hnsw`]);
+      if (cutOff?.found) await session.script(`DROP INDEX CONCURRENTLY IF EXISTS ${name}_hnsw`, { timeoutMs: INDEX_TIMEOUT_MS });
       await session.script(
         `CREATE INDEX CONCURRENTLY IF NOT EXISTS ${name}_hnsw ON ${name} USING hnsw (e halfvec_cosine_ops) WITH (m = 16, ef_construction = 64)`,
+        { timeoutMs: INDEX_TIMEOUT_MS },
       );
     } finally {
       await session.close();
