@@ -48,6 +48,12 @@ export const AgentSettings = z.looseObject({
   fallbacks: z.array(z.string().max(256)).max(32).nullish().describe('Likewise several, in this order, before `fallback_model`.'),
   temperature: z.number().min(0).max(2).nullish(),
   max_tokens: z.number().int().min(1).nullish(),
+  context_tokens: z.number().int().min(1).nullish().describe('Most tokens of a conversation that go to the model; it can only lower the window.'),
+  context_pruning: z
+    .enum(['off', 'cache-ttl'])
+    .nullish()
+    .catch(undefined)
+    .describe('Whether old results of tools give way; off unless set. Counts when a session starts.'),
 });
 export type AgentSettings = z.infer<typeof AgentSettings>;
 

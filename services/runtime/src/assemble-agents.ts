@@ -5,6 +5,7 @@ import { McpTools } from './adapters/mcp/mcp-tools.js';
 import { SKILL_TOOL, SkillTools, skillIdOf } from './adapters/skills/skill-tools.js';
 import { vmSurroundings } from './adapters/skills/vm-surroundings.js';
 import { builtInTools } from './adapters/tools/built-in-tools.js';
+import { scratchpadTool } from './adapters/tools/scratchpad-tool.js';
 import {
   completeWith,
   ConversationWindow,
@@ -58,10 +59,11 @@ async function conversationOf({ data, memoryFolder, found, now }: ConversationOf
     log,
     summarise: summariseWith(model, now.turn, used),
     flushMemories: memoryFlushTurn({ complete: completeWith(model, now.turn, used), write }),
+    prune: { mode: data.agent_config.context_pruning ?? 'off' },
     ...(state && { state }),
   });
   const files = { save: (checkpoint: Checkpoint) => memory.save(checkpoint), read: async () => (await memory.snapshot()).short_term_memory };
-  return { window, memory: files, ...(start && { found: start }) };
+  return { window, memory: files, tools: [scratchpadTool(memory)], ...(start && { found: start }) };
 }
 
 /** Of two tools with one name that of the earlier source counts. */

@@ -16,7 +16,9 @@ export const PERFORMED = Object.freeze({
     how: 'applies',
     prefixes: [
       'agents.list',
-      ...['model', 'models', 'systemPrompt', 'tools', 'skills', 'runtime', 'temperature', 'maxTokens', 'maxTurns'].map((name) => `agents.defaults.${name}`),
+      ...['model', 'models', 'systemPrompt', 'tools', 'skills', 'runtime', 'temperature', 'maxTokens', 'maxTurns', 'contextTokens', 'contextPruning'].map(
+        (name) => `agents.defaults.${name}`,
+      ),
       'models',
       'tools',
       'mcp',

@@ -51,7 +51,7 @@ export const RELOAD_RULES: readonly ReloadRule[] = Object.freeze([
   hot('agents.defaults.sandbox', ['scheduler'], ['sandbox'], 'idle time and retention of VMs that are made from now on'),
   hot('agents.defaults.tools', ['scheduler'], ['vm-config'], 'running VMs hold their tool policy'),
   hot('agents.defaults.skills', ['scheduler'], ['vm-config'], 'running VMs hold their skills'),
-  ...['runtime', 'temperature', 'maxTokens', 'maxTurns'].map((name) =>
+  ...['runtime', 'temperature', 'maxTokens', 'maxTurns', 'contextTokens', 'contextPruning'].map((name) =>
     hot(`agents.defaults.${name}`, ['scheduler'], ['vm-config'], 'running VMs hold their settings'),
   ),
   hot('mcp', ['scheduler'], ['vm-config'], 'running VMs and the pool of remote servers hold them'),

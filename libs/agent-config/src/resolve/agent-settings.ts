@@ -8,6 +8,8 @@ export interface AgentRunSettings {
   readonly temperature?: number;
   readonly maxTokens?: number;
   readonly maxTurns?: number;
+  readonly contextTokens?: number;
+  readonly contextPruning?: 'off' | 'cache-ttl';
 }
 
 /** Each setting of the agent's own, else that of `agents.defaults`. */
@@ -17,11 +19,15 @@ export function resolveRunSettings(config: TenantConfig, agentId: string): Agent
   const temperature = agent?.temperature ?? defaults?.temperature;
   const maxTokens = agent?.maxTokens ?? defaults?.maxTokens;
   const maxTurns = agent?.maxTurns ?? defaults?.maxTurns;
+  const contextTokens = agent?.contextTokens ?? defaults?.contextTokens;
+  const contextPruning = agent?.contextPruning ?? defaults?.contextPruning;
   return {
     runtime: agent?.runtime ?? defaults?.runtime ?? 'semigraph',
     ...(temperature !== undefined && { temperature }),
     ...(maxTokens !== undefined && { maxTokens }),
     ...(maxTurns !== undefined && { maxTurns }),
+    ...(contextTokens !== undefined && { contextTokens }),
+    ...(contextPruning !== undefined && { contextPruning }),
   };
 }
 

@@ -15,6 +15,20 @@ const runSettings = {
   temperature: z.number().min(0).max(2).optional().describe('How freely the model chooses its words. Absent: the default of the model.'),
   maxTokens: z.number().int().min(1).max(100_000_000).optional().describe('Longest answer of one model call. Absent: the default of the model.'),
   maxTurns: z.number().int().min(1).max(10_000).optional().describe('Model calls for one message. Absent: the default of the runtime.'),
+  contextTokens: z
+    .number()
+    .int()
+    .min(16_000)
+    .max(100_000_000)
+    .optional()
+    .describe('Most tokens of a conversation that go to the model. It can only lower the window of the model.'),
+  contextPruning: z
+    .enum(['off', 'cache-ttl'])
+    .optional()
+    .meta({
+      description: 'Whether old results of tools give way once the cache of the model has gone cold (5 min). Counts when a session starts.',
+      default: 'off',
+    }),
 };
 
 export const IdentityConfig = z.strictObject({

@@ -1,3 +1,4 @@
+import { DEFAULT_WINDOW_TOKENS } from '@plexus/context-window';
 import { AbortedError, type Clock, PlexusError, timeout } from '@plexus/kernel';
 import { historyText, type ModelEndpointOffer, type StartSessionData, type Usage } from '@plexus/vm-protocol';
 import type { EarlierRun, UserMessage } from '../domain/journal-state.js';
@@ -57,6 +58,9 @@ export function turnOf({
   // Names alone are those of models at the same endpoint.
   const endpoint = metadata.model_endpoint ? { endpoint: boxed(metadata.model_endpoint) } : {};
   const named = [...new Set([...(settings.fallbacks ?? []), ...(settings.fallback_model ? [settings.fallback_model] : [])])].filter((name) => name !== model);
+  // What an agent is allowed can only lower what its model can read.
+  const { context_tokens: allowed } = settings;
+  const contextTokens = allowed ? Math.min(allowed, metadata.context_window ?? DEFAULT_WINDOW_TOKENS) : (metadata.context_window ?? undefined);
   const others = fallbacks ?? named.map((name) => ({ model: name, ...endpoint }));
   const systemPrompt = [metadata.system_prompt ?? settings.system_prompt, metadata.extra_system_prompt].filter((part) => part).join('\n\n');
   return {
@@ -68,7 +72,7 @@ export function turnOf({
     ...(systemPrompt && { systemPrompt }),
     model,
     ...endpoint,
-    ...(metadata.context_window && { contextTokens: metadata.context_window }),
+    ...(contextTokens !== undefined && { contextTokens }),
     ...(others.length > 0 && { fallbacks: others }),
     temperature: settings.temperature ?? undefined,
     maxTokens: settings.max_tokens ?? undefined,

@@ -37,6 +37,14 @@ describe('the fallbacks of a turn', () => {
     expect(turn({ model: 'm', fallback_model: 'a' }, {}).fallbacks).toEqual([{ model: 'a' }]);
   });
 
+  it('have their own windows; that of the model itself is only lowered by what the agent is allowed', () => {
+    const tokens = (settings: object, metadata: object) => turn(settings, metadata).contextTokens;
+    expect(tokens({}, {})).toBeUndefined();
+    expect(tokens({ context_tokens: 50_000 }, {})).toBe(50_000);
+    expect(tokens({ context_tokens: 50_000 }, { context_window: 32_000 })).toBe(32_000);
+    expect(tokens({ context_tokens: 1_000_000 }, {})).toBe(200_000);
+  });
+
   it('are none where the message says so', () => {
     expect(turn({ model: 'm', fallback_model: 'a' }, { model_endpoints_fallback: [] })).not.toHaveProperty('fallbacks');
     expect(turn({ model: 'm' }, {})).not.toHaveProperty('fallbacks');

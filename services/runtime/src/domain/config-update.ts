@@ -1,7 +1,7 @@
 import type { MeshFrameOf, VmFrameOf } from '@plexus/vm-protocol';
 
 /** Settings of a session that this runtime can change while it runs. */
-const HOT: readonly string[] = ['system_prompt', 'model', 'temperature', 'max_tokens', 'tools'];
+const HOT: readonly string[] = ['system_prompt', 'model', 'temperature', 'max_tokens', 'context_tokens', 'fallbacks', 'fallback_model', 'tools'];
 const HOT_LISTS: readonly string[] = ['skill_index', 'mcp_servers'];
 
 /** What of a session matters here. */

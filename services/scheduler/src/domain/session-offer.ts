@@ -6,18 +6,26 @@ import type { SkillSummary } from './skill-manifest.js';
 export interface AgentOffer {
   readonly temperature?: number;
   readonly max_tokens?: number;
+  readonly context_tokens?: number;
+  readonly context_pruning?: 'off' | 'cache-ttl';
   readonly tools?: readonly { readonly allow: readonly string[]; readonly deny: readonly string[] }[];
 }
 
 /** Skills that one session is told of. More would be longer than what a model reads before it begins. */
 const MAX_SKILLS = 200;
 
-/** Temperature, longest answer and tool rules. */
+/** Temperature, longest answer, limits of the context, and tool rules. */
 export function agentOffer(config: TenantConfig, agentId: string): AgentOffer {
-  const { temperature, maxTokens } = resolveRunSettings(config, agentId);
+  const { temperature, maxTokens, contextTokens, contextPruning } = resolveRunSettings(config, agentId);
   const { provider } = resolveModel(config, agentId);
   const tools = toolRules(config, agentId, { sandboxed: false, ...(provider !== undefined && { provider }) });
-  return { ...(temperature !== undefined && { temperature }), ...(maxTokens !== undefined && { max_tokens: maxTokens }), ...(tools.length > 0 && { tools }) };
+  return {
+    ...(temperature !== undefined && { temperature }),
+    ...(maxTokens !== undefined && { max_tokens: maxTokens }),
+    ...(contextTokens !== undefined && { context_tokens: contextTokens }),
+    ...(contextPruning !== undefined && { context_pruning: contextPruning }),
+    ...(tools.length > 0 && { tools }),
+  };
 }
 
 /** The skills that an agent may use, as `skill_index` of the VM protocol. */
