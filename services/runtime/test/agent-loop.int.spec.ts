@@ -91,8 +91,8 @@ describe('an agent with tools', () => {
     ]);
     const [first, second] = model.requests;
     const offered = first?.body.tools?.map((one) => one.function) ?? [];
-    expect(offered.map(({ name }) => name)).toEqual(['exec', 'read', 'write', 'edit', 'list', 'memory_search', 'memory_write']);
-    expect(offered[0]?.parameters).toMatchObject({ type: 'object', required: ['command'], properties: { command: { type: 'string' } } });
+    expect(offered.map(({ name }) => name)).toEqual(['scratchpad', 'exec', 'read', 'write', 'edit', 'list', 'memory_search', 'memory_write']);
+    expect(offered[1]?.parameters).toMatchObject({ type: 'object', required: ['command'], properties: { command: { type: 'string' } } });
     expect(second?.body.messages.slice(-3)).toMatchObject([
       { role: 'assistant', content: 'Let me see.', tool_calls: [{ id: 'call-a' }, { id: 'call-b' }] },
       { role: 'tool', tool_call_id: 'call-a', content: 'Exit code 0.\na\n' },

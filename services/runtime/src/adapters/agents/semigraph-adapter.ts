@@ -6,7 +6,7 @@ import type { AgentSession, RuntimeAdapter } from '../../application/ports.js';
 import { sessionFolder } from '../../domain/session-folder.js';
 import { CheckpointFiles } from '../file/checkpoint-files.js';
 
-export type Conversation = Pick<SessionResources, 'window' | 'memory' | 'found'>;
+export type Conversation = Pick<SessionResources, 'window' | 'memory' | 'tools' | 'found'>;
 
 /** A session whose conversation is to be taken up. */
 export interface ConversationOf {

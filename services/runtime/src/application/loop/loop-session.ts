@@ -31,6 +31,8 @@ export interface SessionResources {
   /** Folder of the tools; exists. */
   readonly workspace: string;
   readonly window: ContextPort;
+  /** Tools that belong to this session alone; they come before those of the sources. */
+  readonly tools?: readonly Tool[];
   /** Files about the conversation, for people and for other programs. */
   readonly memory?: { save(checkpoint: Checkpoint): Promise<void>; read(): Promise<unknown> };
 }
@@ -85,7 +87,7 @@ export class LoopSession implements AgentSession {
     yield* replayOf(state.turn.shown, skillOf);
     if (state.turn.usage) yield { type: 'usage', usage: state.turn.usage };
     if (state.turn.done) return;
-    const tools = await this.tools();
+    const tools = await this.tools(resources.tools);
     const maxTurns = this.data.session_config.max_turns ?? DEFAULT_MAX_TURNS;
     const save = (): Promise<void> => this.save(resources, state);
     yield* new LoopTurn({
@@ -162,16 +164,16 @@ export class LoopSession implements AgentSession {
   }
 
   /** The tools of the session by name. Of two with one name the first source's counts. */
-  private async tools(): Promise<ReadonlyMap<string, Tool>> {
+  private async tools(own: readonly Tool[] = []): Promise<ReadonlyMap<string, Tool>> {
     const isAllowed = toolPolicy(toolRulesOf(this.data.agent_config));
     const tools = new Map<string, Tool>();
     const denied = new Set<string>();
-    for (const source of this.dependencies.sources) {
-      for (const tool of await this.toolsFrom(source)) {
-        if (!isAllowed(tool.name)) denied.add(tool.name);
-        else if (!tools.has(tool.name)) tools.set(tool.name, tool);
-      }
-    }
+    const add = (tool: Tool): void => {
+      if (!isAllowed(tool.name)) denied.add(tool.name);
+      else if (!tools.has(tool.name)) tools.set(tool.name, tool);
+    };
+    own.forEach(add);
+    for (const source of this.dependencies.sources) (await this.toolsFrom(source)).forEach(add);
     this.report([...denied].sort());
     return tools;
   }
