@@ -80,6 +80,47 @@ describe('the walking mesh', () => {
     expect((await run('skill', 'add', path.join(folder, 'scripts'))).json()).toMatchObject({ error: { code: 'NO_SKILL' } });
   }, 120_000);
 
+  it('exports, purges and imports memories by command and over HTTP; half a file is refused', async () => {
+    const as = ['--user', 'archivist'];
+    for (const text of ['the first memory', '第二个记忆', 'the third memory']) expect((await run('memory', 'add', text, ...as)).code).toBe(0);
+    const file = path.join(mesh.stateDir, 'archivist.ndjson');
+    const exported = await run('memory', 'export', file, ...as);
+    expect([exported.code, exported.json()]).toEqual([0, expect.objectContaining({ file, memories: 3, format: 'plexus-memory' })]);
+    const text = readFileSync(file, 'utf8');
+    const streamed = await call('GET', '/v1/memory/export?user=archivist');
+    expect([streamed.status, streamed.headers.get('content-type')]).toEqual([200, 'application/x-ndjson']);
+    expect((await streamed.text()).split('\n').slice(0, 3)).toEqual(text.split('\n').slice(0, 3));
+
+    expect((await run('memory', 'purge', ...as)).code).toBe(2);
+    const receipt = (await run('memory', 'purge', '--yes', ...as)).json<{ counts: Record<string, number> }>();
+    expect(receipt.counts).toMatchObject({ memories: 3 });
+    const check = await call('POST', '/v1/memory/receipts/check', JSON.stringify({ receipt, user: 'archivist' }));
+    expect(await check.json()).toEqual({ genuine: true, matches: true });
+
+    const half = `${file}.half`;
+    writeFileSync(half, text.split('\n').slice(0, 2).join('\n'));
+    expect((await run('memory', 'import', half, ...as)).json()).toMatchObject({ error: { code: 'NOT_WHOLE' } });
+    writeFileSync(half, text.replace('third', 'fourth'));
+    expect((await run('memory', 'import', half, ...as)).json()).toMatchObject({ error: { code: 'NOT_WHOLE' } });
+    const post = (body: string) =>
+      fetch(`${mesh.gateway.http}/v1/memory/import`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${mesh.token}`, 'content-type': 'application/x-ndjson' },
+        body,
+      });
+    for (const spoilt of [text.split('\n').slice(0, 2).join('\n'), text.replace('third', 'fourth')]) {
+      const refused = await post(spoilt);
+      expect([refused.status, await refused.json()]).toEqual([400, expect.objectContaining({ code: 'INVALID_REQUEST' })]);
+    }
+    expect((await run('memory', 'ls', ...as)).json<{ memories: unknown[] }>().memories).toEqual([]);
+    const taken = await post(text);
+    expect([taken.status, await taken.json()]).toEqual([200, expect.objectContaining({ done: true, created: 3, present: 0 })]);
+    expect((await run('memory', 'import', file, ...as)).json()).toMatchObject({ created: 0, present: 3 });
+    expect((await run('memory', 'search', '记忆', ...as)).json<{ hits: { content: string }[] }>().hits.map(({ content }) => content)).toEqual(['第二个记忆']);
+    const purged = await call('POST', '/v1/memory/purge', JSON.stringify({ user: 'archivist', confirm: true }));
+    expect([purged.status, await purged.json()]).toEqual([200, { receipt: expect.objectContaining({ counts: expect.objectContaining({ memories: 3 }) }) }]);
+  }, 120_000);
+
   it('makes, shows, explains, pauses, resumes and ends a VM, and says what is wrong with a name', async () => {
     const made = await run('vm', 'ensure', '--scope', 'agent:cli', '--wait');
     const { vmId } = made.json<{ vmId: string }>();
