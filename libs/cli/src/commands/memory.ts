@@ -11,6 +11,14 @@ interface As {
   readonly user: string;
 }
 
+interface Searching extends As {
+  readonly limit: number;
+  readonly mode: 'auto' | 'text' | 'vector';
+  readonly history?: boolean;
+  readonly typos?: boolean;
+  readonly collapse?: boolean;
+}
+
 type Kind = 'fact' | 'preference' | 'episode' | 'summary' | 'note';
 
 const KINDS: readonly Kind[] = ['fact', 'preference', 'episode', 'summary', 'note'];
@@ -28,16 +36,24 @@ export function memoryCommand(program: Command, output: () => Output, mesh: () =
   const command = program.command('memory').description('memories: add, search, explain a score, list, update, remove, count, export, import, purge');
   type Rpc = Parameters<typeof callAsOperator>[1];
   const call = <C extends Rpc>(rpc: C, who: As, data: Parameters<typeof callAsOperator<C>>[3]) => callAsOperator(mesh(), rpc, who, data);
-  const ask = (
-    query: string,
-    { limit, mode, history, ...who }: As & { limit: number; mode: 'auto' | 'text' | 'vector'; history?: boolean },
-    explain: boolean,
-  ) => call(memory.searchMemory, who, { query, k: limit, mode, includeHistory: history ?? false, explain, ...(explain ? { minScore: 0 } : {}) });
+  const ask = (query: string, { limit, mode, history, typos, collapse, ...who }: Searching, explain: boolean) =>
+    call(memory.searchMemory, who, {
+      query,
+      k: limit,
+      mode,
+      includeHistory: history ?? false,
+      typos: typos ?? false,
+      collapse: collapse ?? false,
+      explain,
+      ...(explain ? { minScore: 0 } : {}),
+    });
   const searching = (one: Command): Command =>
     as(one)
       .option('--limit <n>', 'at most so many, up to 50', Number, 10)
       .addOption(new Option('--mode <mode>', 'which signals may count').choices(['auto', 'text', 'vector']).default('auto'))
-      .option('--history', 'also what was replaced by an update');
+      .option('--history', 'also what was replaced by an update')
+      .option('--typos', 'also Latin words that are spelt nearly like those of the query')
+      .option('--collapse', 'of near-duplicates only the best');
 
   as(command.command('add <text>').description('remember something; it is found by its words at once'))
     .addOption(new Option('--kind <kind>', 'what it is').choices(KINDS).default('note'))
@@ -50,7 +66,7 @@ export function memoryCommand(program: Command, output: () => Output, mesh: () =
     });
 
   searching(command.command('search <query>').description('best first, each with a score that means the same whatever else is stored')).action(
-    async (query: string, options: As & { limit: number; mode: 'auto' | 'text' | 'vector'; history?: boolean }) => {
+    async (query: string, options: Searching) => {
       const answer = await ask(query, options, false);
       const how = `mode ${answer.mode}${answer.semantic ? '' : ', spelling only'}${answer.degraded === undefined ? '' : `, degraded: ${answer.degraded}`}`;
       const rows = answer.hits.map(({ score, id, kind, content }) => [score.toFixed(2), id, kind, inOneLine(content)]);
@@ -59,27 +75,25 @@ export function memoryCommand(program: Command, output: () => Output, mesh: () =
     },
   );
 
-  searching(command.command('explain <query>').description('where each score comes from')).action(
-    async (query: string, options: As & { limit: number; mode: 'auto' | 'text' | 'vector'; history?: boolean }) => {
-      const answer = await ask(query, options, true);
-      const rows = answer.hits.map(({ score, explain, matched, missing, content }) => [
-        score.toFixed(3),
-        three(explain?.lex ?? null),
-        three(explain?.sem ?? null),
-        three(explain?.cos ?? null),
-        three(explain?.floor ?? null),
-        matched.join(' '),
-        missing.join(' '),
-        inOneLine(content),
-      ]);
-      output().result(answer, [
-        'score = 1 − (1 − 0.9·sem)·(1 − 0.8·lex), sem = (cos − floor)/(1 − floor); equal texts score 1',
-        `mode ${answer.mode}${answer.model === undefined ? '' : `, model ${answer.model}, scan ${answer.vectorScan}`}${answer.degraded === undefined ? '' : `, degraded: ${answer.degraded}`}`,
-        '',
-        ...table([['SCORE', 'LEX', 'SEM', 'COS', 'FLOOR', 'MATCHED', 'MISSING', 'CONTENT'], ...rows]),
-      ]);
-    },
-  );
+  searching(command.command('explain <query>').description('where each score comes from')).action(async (query: string, options: Searching) => {
+    const answer = await ask(query, options, true);
+    const rows = answer.hits.map(({ score, explain, matched, missing, content }) => [
+      score.toFixed(3),
+      three(explain?.lex ?? null),
+      three(explain?.sem ?? null),
+      three(explain?.cos ?? null),
+      three(explain?.floor ?? null),
+      matched.join(' '),
+      missing.join(' '),
+      inOneLine(content),
+    ]);
+    output().result(answer, [
+      'score = 1 − (1 − 0.9·sem)·(1 − 0.8·lex), sem = (cos − floor)/(1 − floor); equal texts score 1',
+      `mode ${answer.mode}${answer.model === undefined ? '' : `, model ${answer.model}, scan ${answer.vectorScan}`}${answer.degraded === undefined ? '' : `, degraded: ${answer.degraded}`}`,
+      '',
+      ...table([['SCORE', 'LEX', 'SEM', 'COS', 'FLOOR', 'MATCHED', 'MISSING', 'CONTENT'], ...rows]),
+    ]);
+  });
 
   as(command.command('ls').description('newest first'))
     .option('--limit <n>', 'at most so many', Number, 50)
@@ -100,7 +114,8 @@ export function memoryCommand(program: Command, output: () => Output, mesh: () =
     const found = await call(memory.getMemory, options, { id });
     const { content, ...facts } = found.memory;
     const lines = Object.entries(facts).map(([name, value]) => `${name.padEnd(13)} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
-    output().result(found, [...lines, '', content]);
+    const alike = (found.nearDuplicates ?? []).map((other) => `says nearly   ${other.id} (${other.similarity.toFixed(2)} by ${other.by})`);
+    output().result(found, [...lines, ...alike, '', content]);
   });
 
   as(command.command('update <id> <text>').description('replace it by a new revision; the old one stays in its history')).action(
@@ -128,6 +143,7 @@ export function memoryCommand(program: Command, output: () => Output, mesh: () =
     output().result(stats, [
       `${stats.memories} memories on ${stats.backend}, pgvector ${stats.vectorExtension ? 'there' : 'missing: search goes by words'}`,
       `${stats.pendingEmbeddings} wait for a vector${stats.oldestPendingSeconds === undefined ? '' : `, the oldest for ${Math.round(stats.oldestPendingSeconds)} s`}; ${stats.failedEmbeddings ?? 0} refused by the model`,
+      ...((stats.terms?.pending ?? 0) > 0 ? [`${stats.terms?.pending} still have terms of earlier rules; searches read both`] : []),
       ...(models.length === 0 ? ['No model makes vectors.'] : ['', ...table([['MODEL', 'KIND', 'STATE', 'HAS', 'FLOOR'], ...models])]),
     ]);
   });

@@ -23,6 +23,8 @@ const SearchQuery = z.object({
   decay: flag.optional(),
   importance: flag.optional(),
   mmr: flag.optional(),
+  collapse: flag.optional(),
+  typos: flag.optional(),
   explain: flag.optional(),
   orderBy: z.enum(['score', 'rrf']).optional(),
   cursor: z.string().max(2_048).optional(),
