@@ -95,6 +95,14 @@ describe('a bridge process', () => {
     expect(await answer(asks('say back'))).toEqual(['complete', 'back']);
   });
 
+  it('that leaves something behind which holds its output open has ended all the same', async () => {
+    const { asks } = bench();
+    const run = asks('daemon');
+    const [end, pid] = await answer(run);
+    process.kill(Number(pid), 'SIGKILL');
+    expect(end).toBe('BRIDGE_EXITED');
+  });
+
   it('that cannot be started ends the run with BRIDGE_EXITED, not the runtime', async () => {
     const { asks, log } = bench({ command: [path.join(folder.path, 'no-such-program')] });
     expect(await answer(asks('say x'))).toEqual(['BRIDGE_EXITED', '']);

@@ -38,6 +38,13 @@ const scripts = {
     say({ type: 'text_chunk', content: JSON.stringify([process.pid, beside.pid]) });
     return new Promise(() => undefined);
   },
+  /** Leaves something behind that is not in its group and holds its output open. */
+  daemon(say) {
+    const left = spawn('sleep', ['600'], { stdio: 'inherit', detached: true });
+    say({ type: 'text_chunk', content: String(left.pid) });
+    process.stdout.write('', () => process.exit(3));
+    return new Promise(() => undefined);
+  },
   flood(say, rest) {
     for (let count = 0; count < Number(rest); count++) say({ type: 'text_chunk', content: `${count},` });
   },

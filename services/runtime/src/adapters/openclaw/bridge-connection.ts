@@ -55,7 +55,7 @@ export class BridgeConnection {
     this.calls = new BridgeCalls({
       calls: options.calls,
       log: options.log,
-      answer: (response) => this.send(response),
+      answer: (response) => void this.send(response),
       onPressure: (full) => this.press(this.calls, full),
     });
     this.child = options.start({ line: (line) => this.line(line), stderr: (line) => this.stderr(line), exit: (exit) => this.exited(exit) });
@@ -74,8 +74,7 @@ export class BridgeConnection {
     const run = new BridgeRun(turn.sessionId, turn.runId, (one, full) => this.press(one, full));
     this.runs.set(turn.runId, run);
     run.settled.addEventListener('abort', () => this.forget(run), { once: true });
-    this.introduce(start, turn);
-    this.send({ type: 'user_message', session_id: turn.sessionId, run_id: turn.runId, data: messageOf(turn) });
+    if (this.introduce(start, turn)) this.send({ type: 'user_message', session_id: turn.sessionId, run_id: turn.runId, data: messageOf(turn) });
     return run;
   }
 
@@ -86,7 +85,7 @@ export class BridgeConnection {
     if (patient) run.cancel();
     else run.abandon();
     if (run.settled.aborted || this.isOver) return;
-    const ask = (force: boolean): void => this.send({ type: 'cancel', session_id: run.sessionId, run_id: run.runId, data: { reason, force } });
+    const ask = (force: boolean): boolean => this.send({ type: 'cancel', session_id: run.sessionId, run_id: run.runId, data: { reason, force } });
     ask(false);
     try {
       await clock.sleep(CANCEL_STEPS.forceMs, run.settled);
@@ -147,22 +146,26 @@ export class BridgeConnection {
     this.child.kill(signal);
   }
 
-  private introduce({ data, workspace, model }: SessionStart, { sessionId, runId }: AgentTurn): void {
+  private introduce({ data, workspace, model }: SessionStart, { sessionId, runId }: AgentTurn): boolean {
     this.options.redactor.learn(model?.api_key);
     const known = this.started.get(sessionId);
     const wanted = stableStringify({ data, model });
-    this.started.set(sessionId, wanted);
+    if (known === wanted) return true;
     const rest = { session_id: sessionId, data, ...(model && { model }) };
-    if (known === undefined) this.send({ type: 'start', run_id: runId, workspace, ...rest });
-    else if (known !== wanted) this.send({ type: 'config_update', ...rest });
+    const isTold = this.send(known === undefined ? { type: 'start', run_id: runId, workspace, ...rest } : { type: 'config_update', ...rest });
+    if (isTold) this.started.set(sessionId, wanted);
+    return isTold;
   }
 
-  private send(command: BridgeCommand): void {
-    if (this.isOver || this.child.write(encodeCommand(command))) return;
-    if (command.session_id === undefined) return;
+  /** False when the bridge did not take it; the runs of its session have failed then. */
+  private send(command: BridgeCommand): boolean {
+    if (this.isOver) return false;
+    if (this.child.write(encodeCommand(command))) return true;
+    if (command.session_id === undefined) return false;
     this.options.log('warn', 'bridge does not read what it is told', { sessionId: command.session_id, type: command.type });
     for (const run of this.runs.values())
       if (run.sessionId === command.session_id) run.fail('BRIDGE_OVERLOADED', 'The agent’s bridge does not read what it is told; too much waits for it.');
+    return false;
   }
 
   private line(line: Line): void {

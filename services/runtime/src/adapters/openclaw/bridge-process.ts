@@ -4,6 +4,8 @@ import { type Line, LineSplitter } from './line-splitter.js';
 /** What waits for a bridge that does not read; one message of the mesh has at most 10 MB. */
 const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
 const MAX_STDERR_LINE = 8 * 1024;
+/** After the exit its output is read for so long, in case something that left its group still holds it open. */
+const LAST_WORDS_MS = 2_000;
 
 /**
  * Runs the bridge in the shell's place and process group. Beside it waits a reader of descriptor 3, the other end of which is the runtime: when
@@ -73,7 +75,10 @@ class BridgeProcess implements BridgeChild {
       this.failure = error.message;
     });
     // What it had started lives in its group, the guard too.
-    child.on('exit', () => this.kill('SIGKILL'));
+    child.on('exit', () => {
+      this.kill('SIGKILL');
+      this.letGo();
+    });
     child.on('close', (code, signal) => {
       child.stdio[3]?.destroy();
       this.lines.end().forEach(handlers.line);
@@ -99,6 +104,15 @@ class BridgeProcess implements BridgeChild {
 
   resume(): void {
     this.child.stdout?.resume();
+  }
+
+  private letGo(): void {
+    setTimeout(() => {
+      const { stdout, stderr } = this.child;
+      // What was said and not taken yet is still taken.
+      if (stdout?.isPaused()) this.letGo();
+      else for (const stream of [stdout, stderr]) stream?.destroy();
+    }, LAST_WORDS_MS).unref();
   }
 
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
