@@ -9,6 +9,8 @@ const BURY = `
   INSERT INTO tombstone (tenant_id, memory_id, content_mac, deleted_at) SELECT tenant_id, id, content_mac, $3 FROM memory WHERE ${THEIRS}
   ON CONFLICT DO NOTHING`;
 const FORGET = `DELETE FROM memory WHERE ${THEIRS} RETURNING 1 AS gone`;
+/** Lines of an import that is under way. */
+const FORGET_STAGED = `DELETE FROM memory_import WHERE ${THEIRS}`;
 /** The cache does not say whose texts it knows; it is only a saving, so all of the tenant's goes. */
 const FORGET_CACHE = 'DELETE FROM embed_cache WHERE tenant_id = $1 RETURNING 1 AS gone';
 
@@ -47,6 +49,7 @@ export class PersonEraser {
       await tx.query('memory_erase_bury', BURY, [tenant, user, at]);
       const keys = await tx.query('memory_erase_keys', FORGET_KEYS, [tenant, user]);
       const memories = await tx.query('memory_erase', FORGET, [tenant, user]);
+      await tx.query('memory_erase_staged', FORGET_STAGED, [tenant, user]);
       const cached = await tx.query('memory_erase_cache', FORGET_CACHE, [tenant]);
       const erased = {
         memories: memories.length,
