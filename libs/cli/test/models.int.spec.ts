@@ -68,6 +68,25 @@ describe('models from the configuration', () => {
     expect(acme.requests).toHaveLength(1);
   }, 150_000);
 
+  it('report what they used up, and the mesh keeps a snapshot of the session', async () => {
+    const database = createPool({ url: mesh.databaseUrl, schema: 'scheduler', applicationName: 'spec', max: 1 });
+    try {
+      const models = async () =>
+        (await database.query<{ model: string }>('used', 'SELECT DISTINCT model FROM usage ORDER BY model', [])).map(({ model }) => model);
+      await waitFor(async () => (await models()).length === 2, { timeoutMs: 60_000, what: 'usage of both models' });
+      expect(await models()).toEqual(['large', 'small']);
+      const snapshots = () =>
+        database.query<{ kind: string; body: { checkpoint?: unknown } }>('kept', 'SELECT kind, body FROM session_snapshots ORDER BY version DESC LIMIT 1', []);
+      const [newest] = await waitFor(async () => ((rows) => (rows.length > 0 ? rows : undefined))(await snapshots()), {
+        timeoutMs: 60_000,
+        what: 'a snapshot',
+      });
+      expect(newest).toMatchObject({ kind: 'full', body: { checkpoint: expect.anything() } });
+    } finally {
+      await database.close();
+    }
+  }, 150_000);
+
   it('leave no trace of a key: not in databases, streams, logs, journals, nor in argv or environment of a VM', () => {
     const files = filesBelow(mesh.stateDir);
     expect(files.some((file) => file.includes('runtime'))).toBe(true);
