@@ -162,3 +162,13 @@ export function limitNamedBy(error: unknown): number | undefined {
   const { text } = saidBy(error);
   return saysTooLong(text) ? limitNamedIn(text) : undefined;
 }
+
+/** The same error, known to come from a fallback: it says nothing about the model that is asked first. */
+export function asOfFallback(error: unknown): unknown {
+  const whole = error !== null && typeof error === 'object' ? error : { message: String(error) };
+  return Object.create(whole, { isOfFallback: { value: true } });
+}
+
+export function isOfFallback(error: unknown): boolean {
+  return error !== null && typeof error === 'object' && 'isOfFallback' in error && error.isOfFallback === true;
+}

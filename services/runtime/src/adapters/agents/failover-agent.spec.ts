@@ -1,4 +1,5 @@
 import { FakeClock } from '@plexus/kernel';
+import { classifyModelError, isOfFallback } from '../../domain/model-error.js';
 import { ModelFailover } from '../../application/model-failover.js';
 import { AgentFailure, type ModelPiece, type Turn } from '../../application/ports.js';
 import { FailoverAgent } from './failover-agent.js';
@@ -64,6 +65,14 @@ describe('a turn with fallbacks', () => {
     const { run, asked } = bench({ first: () => [refused(400, 'maximum context length is 8192 tokens')] });
     await expect(run()).rejects.toMatchObject({ code: 'MODEL_UNAVAILABLE', cause: { statusCode: 400 } });
     expect(asked).toHaveLength(1);
+    const later = bench({ first: () => [refused(401)], second: () => [refused(400, 'maximum context length is 8192 tokens')] });
+    const failure = await later.run().catch((error: AgentFailure) => error.cause);
+    expect({ isFallback: isOfFallback(failure), ...classifyModelError(failure, 0) }).toEqual({
+      isFallback: true,
+      reason: 'context_overflow',
+      status: 400,
+      limitTokens: 8_192,
+    });
   });
 
   it('passes over what cannot even be asked, and nothing else that is not about a model', async () => {

@@ -1,5 +1,6 @@
 import type { Clock } from '@plexus/kernel';
 import type { FailoverStep, ModelCandidate, ModelFailover } from '../../application/model-failover.js';
+import { asOfFallback } from '../../domain/model-error.js';
 import { type Agent, AgentFailure, type Log, type ModelPiece, type Turn } from '../../application/ports.js';
 
 export interface FailoverAgentOptions {
@@ -25,7 +26,8 @@ export class FailoverAgent implements Agent {
 
   async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<ModelPiece> {
     const { failover, one, clock, log } = this.options;
-    const run = failover.begin(this.candidates(turn));
+    const candidates = this.candidates(turn);
+    const run = failover.begin(candidates);
     for (;;) {
       let said = false;
       const { current } = run;
@@ -40,7 +42,8 @@ export class FailoverAgent implements Agent {
       } catch (error) {
         if (signal.aborted || !(error instanceof AgentFailure) || !OF_A_MODEL.test(error.code)) throw error;
         const step = run.failed(error.cause ?? error, error.message);
-        const waitMs = this.waitBefore(step, error);
+        const isFallback = current !== candidates[0];
+        const waitMs = this.waitBefore(step, error, isFallback);
         log('warn', 'a model call failed', { model: current.name, next: step.kind, reason: 'reason' in step ? step.reason : 'context_overflow', waitMs });
         if (said) yield { type: 'reset' };
         if (waitMs > 0) await clock.sleep(waitMs, signal);
@@ -49,11 +52,11 @@ export class FailoverAgent implements Agent {
   }
 
   /** Milliseconds until the next call; throws when there is none. */
-  private waitBefore(step: FailoverStep<Candidate>, failure: AgentFailure): number {
+  private waitBefore(step: FailoverStep<Candidate>, failure: AgentFailure, isFallback: boolean): number {
     if (step.kind === 'retry') return step.waitMs;
     if (step.kind === 'next') return 0;
-    // Its cause tells the context window how long is too long.
-    if (step.kind === 'shorten') throw failure;
+    // Its cause tells the context window how long is too long, and for whom.
+    if (step.kind === 'shorten') throw isFallback ? new AgentFailure(failure.code, failure.message, { cause: asOfFallback(failure.cause) }) : failure;
     throw new AgentFailure(failure.code, step.sentence, { cause: failure.cause });
   }
 

@@ -27,9 +27,8 @@ export function readContextState(value: unknown): ContextState | undefined {
 
 /**
  * The limit after an endpoint refused the length: what it names, else what was sent, which is then too much. The latter is a guess and never
- * makes a window too small to work with.
+ * makes a window too small to work with. Never above the limit that was known before.
  */
-export function withLearnedLimit(state: ContextState, named: number | undefined, sentTokens: number): ContextState {
-  const limit = named ?? Math.max(REFUSE_BELOW_TOKENS, sentTokens);
-  return { ...state, learnedTokens: Math.min(state.learnedTokens ?? Number.POSITIVE_INFINITY, limit) };
+export function learnedLimit(before: number | undefined, named: number | undefined, sentTokens: number): number {
+  return Math.min(before ?? Number.POSITIVE_INFINITY, named ?? Math.max(REFUSE_BELOW_TOKENS, sentTokens));
 }

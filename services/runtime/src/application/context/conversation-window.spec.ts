@@ -1,5 +1,6 @@
 import { estimateMessageTokens } from '@plexus/context-window';
 import { FakeClock } from '@plexus/kernel';
+import { asOfFallback } from '../../domain/model-error.js';
 import { ConversationWindow } from './conversation-window.js';
 import type { ContextState, ConversationMessage, ConversationWindowOptions, Prepared } from './types.js';
 
@@ -266,6 +267,16 @@ describe('the reported faults are closed', () => {
 });
 
 describe('an endpoint that refuses the length', () => {
+  it('and is a fallback lowers the window for this turn alone', async () => {
+    const it = make();
+    const { conversation } = await it.prepare(conversationOf(60_000), message(10));
+    const refusal = asOfFallback(tooLong('maximum context length is 32768 tokens'));
+    expect(kinds(await it.window.onOverflow(conversation, refusal, { signal }))).toEqual(['limit_learned', 'flushed', 'compacted']);
+    expect(it.window.window.tokens).toBe(32_768);
+    await it.prepare(conversation, message(10));
+    expect(it.window.window.tokens).toBe(200_000);
+  });
+
   it('gets less each time, and is not asked for ever', async () => {
     const it = make();
     let current: Prepared | undefined = await it.prepare(conversationOf(60_000), message(3_000));

@@ -14,10 +14,10 @@ import {
   windowFor,
 } from '@plexus/context-window';
 import type { Usage } from '@plexus/vm-protocol';
-import { limitNamedBy } from '../../domain/model-error.js';
+import { isOfFallback, limitNamedBy } from '../../domain/model-error.js';
 import { AgentFailure } from '../ports.js';
 import { Compactor } from './compactor.js';
-import { newContextState, withLearnedLimit } from './context-state.js';
+import { learnedLimit, newContextState } from './context-state.js';
 import { type FittedRequest, fitRequest } from './fit-request.js';
 import { factorFrom, isCredible, storedTokens, tokensOf, transcriptBytes } from './token-count.js';
 import type { ContextNote, ContextPort, ContextState, ConversationMessage, ConversationWindowOptions, Prepared, PrepareOptions } from './types.js';
@@ -42,6 +42,8 @@ export class ConversationWindow implements ContextPort {
   #limits: WindowSources;
   #turn = new TurnCompactions();
   #overflows = 0;
+  /** Limit of a fallback that refused in this turn. */
+  #turnTokens: number | undefined;
   #flushedSinceAnswer = false;
   #insideStep = false;
   #warned = false;
@@ -58,7 +60,7 @@ export class ConversationWindow implements ContextPort {
 
   get window(): Window {
     const { learnedTokens } = this.#state;
-    const known = [this.#limits.reportedTokens, learnedTokens].filter((tokens) => tokens !== undefined);
+    const known = [this.#limits.reportedTokens, learnedTokens, this.#turnTokens].filter((tokens) => tokens !== undefined);
     return windowFor({ ...this.#limits, ...(known.length > 0 && { reportedTokens: Math.min(...known) }) });
   }
 
@@ -125,6 +127,7 @@ export class ConversationWindow implements ContextPort {
   #beginTurn(): void {
     this.#turn = new TurnCompactions();
     this.#overflows = 0;
+    this.#turnTokens = undefined;
     this.#flushedSinceAnswer = false;
   }
 
@@ -280,7 +283,10 @@ export class ConversationWindow implements ContextPort {
 
   #learn(error: unknown, { estimate }: LastRequest, notes: ContextNote[]): void {
     const before = this.window.tokens;
-    this.#state = withLearnedLimit(this.#state, limitNamedBy(error), Math.ceil(estimate * this.#state.tokenFactor));
+    const [named, sent] = [limitNamedBy(error), Math.ceil(estimate * this.#state.tokenFactor)];
+    // A fallback's limit holds while the turn may go on with it, and is none of the model that is asked first.
+    if (isOfFallback(error)) this.#turnTokens = learnedLimit(this.#turnTokens, named, sent);
+    else this.#state = { ...this.#state, learnedTokens: learnedLimit(this.#state.learnedTokens, named, sent) };
     const { tokens } = this.window;
     if (tokens < before) notes.push({ kind: 'limit_learned', tokens });
     this.options.log('warn', 'the endpoint refused the length of a request', { estimate, windowBefore: before, window: tokens });
