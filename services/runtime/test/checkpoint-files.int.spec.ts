@@ -61,6 +61,7 @@ describe('checkpoints on disk', () => {
         expect(await store(place).newest()).toEqual(checkpoint(isBeside ? 2 : 1));
         await store(place).save(checkpoint(3));
         expect(await store(place).newest()).toEqual(checkpoint(3));
+        expect(filesIn(place).filter((name) => !name.endsWith('.json'))).toEqual([]);
       }),
       { numRuns: 40 },
     );

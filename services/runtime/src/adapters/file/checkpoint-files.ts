@@ -5,6 +5,7 @@ import { type Checkpoint, type CheckpointStore, readCheckpoint } from '../../app
 import type { Log } from '../../application/ports.js';
 
 const NAME = /^(\d{10})\.json$/;
+const BESIDE = /^\d{10}\.json\.tmp$/;
 
 /**
  * The checkpoints of one session as numbered files. Each is written beside its place, synced and renamed: a crash at any point leaves the
@@ -51,8 +52,7 @@ export class CheckpointFiles implements CheckpointStore {
   }
 
   private async write(text: string): Promise<void> {
-    await mkdir(this.folder, { recursive: true, mode: 0o700 });
-    this.last ??= Number(NAME.exec((await this.names()).at(-1) ?? '')?.[1] ?? 0);
+    this.last ??= await this.prepare();
     const name = `${String(++this.last).padStart(10, '0')}.json`;
     const beside = path.join(this.folder, `${name}.tmp`);
     const file = await open(beside, 'w', 0o600);
@@ -65,6 +65,13 @@ export class CheckpointFiles implements CheckpointStore {
     await rename(beside, path.join(this.folder, name));
     await this.syncFolder();
     await this.prune();
+  }
+
+  /** The highest number so far. What an earlier process had begun to write is removed. */
+  private async prepare(): Promise<number> {
+    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(this.folder)) if (BESIDE.test(name)) await rm(path.join(this.folder, name), { force: true });
+    return Number(NAME.exec((await this.names()).at(-1) ?? '')?.[1] ?? 0);
   }
 
   /** Without it a power failure may forget the rename. */

@@ -212,6 +212,36 @@ describe('a cancel in the middle of a tool', () => {
   });
 });
 
+describe('a run that is ended while a tool of it still stops', () => {
+  it('holds the next run back until then; what the tool returns late stays with its own call', async () => {
+    let stopped: () => void = () => undefined;
+    const slow = tool('slow', () => new Promise((resolve) => (stopped = () => resolve({ content: 'late' }))));
+    const { session, asked } = loopBench([[call('b', 'quick'), call('a', 'slow')], [text('second')]], { tools: [slow, tool('quick')] });
+    const stop = new AbortController();
+    const pieces = session.run(turnOf(), stop.signal)[Symbol.asyncIterator]();
+    await pieces.next();
+    await pieces.next();
+    const waiting = pieces.next();
+    await settled();
+    // As a run does that was silent for too long: it aborts, leaves and does not look back.
+    stop.abort(new Error('the run is over'));
+    const left = pieces.return?.(undefined);
+    const second = say(session, turnOf({ runId: 'r2', message: 'next', history: [] }));
+    await settled();
+    expect(asked).toHaveLength(1);
+    stopped();
+    await Promise.all([waiting, left]);
+    expect(shown(await second)).toBe('second');
+    expect(asked[1]?.conversation?.map(({ role, text: words }) => [role, words])).toEqual([
+      ['user', 'hello'],
+      ['assistant', ''],
+      ['tool', 'quick done'],
+      ['tool', 'late'],
+      ['user', 'next'],
+    ]);
+  });
+});
+
 describe('a mesh that is out of reach', () => {
   it('stops running tools: TERM at 45 s, KILL at 50 s; no other call begins before it answers again', async () => {
     const child = processOf('SIGKILL');

@@ -66,6 +66,7 @@ interface Opened {
 export class LoopSession implements AgentSession {
   private opened: Promise<Opened> | undefined;
   private changed = false;
+  private running: Promise<void> = Promise.resolve();
   private denied = '';
   private current: { readonly turn: AgentTurn; readonly state: LoopState } | undefined;
 
@@ -78,7 +79,33 @@ export class LoopSession implements AgentSession {
     this.data = data;
   }
 
+  /** Runs of a session go one after the other, also when the one before was ended while a tool of it still stops. */
   async *run(turn: AgentTurn, signal: AbortSignal): AsyncGenerator<AgentPiece> {
+    const before = this.running;
+    let over: () => void = () => undefined;
+    this.running = new Promise((resolve) => {
+      over = resolve;
+    });
+    try {
+      await before;
+      yield* this.answer(turn, signal);
+    } finally {
+      over();
+    }
+  }
+
+  async snapshot(): Promise<SnapshotBody | undefined> {
+    if (!this.changed || !this.opened) return undefined;
+    this.changed = false;
+    const { resources, state } = await this.opened;
+    return snapshotOf(state.checkpoint(resources.window.state()), await resources.memory?.read());
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.dependencies.sources.map((source) => source.endSession?.(this.data.session_id)));
+  }
+
+  private async *answer(turn: AgentTurn, signal: AbortSignal): AsyncGenerator<AgentPiece> {
     const { resources, state } = await this.open();
     const { clock, fence, log, model, skillOf } = this.dependencies;
     const isNew = state.begin(turn);
@@ -104,17 +131,6 @@ export class LoopSession implements AgentSession {
       fence,
       log,
     }).run(isNew, signal);
-  }
-
-  async snapshot(): Promise<SnapshotBody | undefined> {
-    if (!this.changed || !this.opened) return undefined;
-    this.changed = false;
-    const { resources, state } = await this.opened;
-    return snapshotOf(state.checkpoint(resources.window.state()), await resources.memory?.read());
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.dependencies.sources.map((source) => source.endSession?.(this.data.session_id)));
   }
 
   private open(): Promise<Opened> {

@@ -49,6 +49,7 @@ export class LoopState {
 
   /** Takes up a turn: one that an earlier process began, or a new one. True for a new one: its message is not in the conversation yet. */
   begin(turn: AgentTurn): boolean {
+    const lost = this.settle();
     if (this.runId !== turn.runId) {
       if (!this.isContinuedBy(turn.history)) this.conversation = seededFrom(turn.history);
       this.runId = turn.runId;
@@ -57,7 +58,7 @@ export class LoopState {
     }
     const known = this.turns[this.next++];
     if (known?.message === turn.message) {
-      this.loseOpenCalls();
+      for (const id of lost) this.show(id, LOST_CALL);
       const last = this.conversation.at(-1);
       return known.steps === 0 && !known.done && !(last?.role === 'user' && last.text === turn.message);
     }
@@ -130,11 +131,13 @@ export class LoopState {
     if (call?.type === 'tool') shown[at] = { ...call, result: String(shownValue(content)), ...(isError && { isError: true }) };
   }
 
-  private loseOpenCalls(): void {
-    for (const call of openCalls(this.conversation)) {
-      this.conversation = [...this.conversation, resultMessage({ callId: call.id, toolName: call.name }, LOST_CALL)];
-      this.show(call.id, LOST_CALL);
-    }
+  /** Gives every call of a step that was left its result, or says that it is lost: an endpoint refuses a call without one. */
+  private settle(): string[] {
+    this.stepOver();
+    const lost = openCalls(this.conversation);
+    const results = lost.map(({ id, name }) => resultMessage({ callId: id, toolName: name }, LOST_CALL));
+    this.conversation = [...this.conversation, ...results];
+    return lost.map(({ id }) => id);
   }
 
   /** The mesh's history is the truth about what was said; ours has the tools as well, as long as both end alike. */

@@ -97,8 +97,13 @@ export class LoopTurn {
     });
     // One that fails is thrown where it is awaited; the others must not be unhandled until then.
     for (const result of results) result.catch(() => undefined);
-    for (const [index, call] of calls.entries()) yield this.end(call, await (results[index] as Promise<ToolResult>));
-    state.stepOver();
+    try {
+      for (const [index, call] of calls.entries()) yield this.end(call, await (results[index] as Promise<ToolResult>));
+    } finally {
+      // Also when nobody listens any more: the next run must not meet tools of this one.
+      await Promise.allSettled(results);
+      state.stepOver();
+    }
   }
 
   private beginning({ callId, toolName, input }: ToolCall): AgentPiece {
