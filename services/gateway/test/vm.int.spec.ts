@@ -240,6 +240,14 @@ describe('the sockets of VMs', () => {
       expect(record.submitted.map(({ fseq }) => fseq)).toEqual(Array.from({ length: 20 }, (_, index) => 2 * index + 2));
     });
 
+    it('with a snapshot are confirmed by its version once the scheduler has them', async () => {
+      const session = sessionOf();
+      const { vm, client, record } = await connected({ sessions: [session] });
+      vm.offer({ type: 'fire_and_forget', session_id: session.sessionId, method: 'snapshot_sync', params: { version: 3, kind: 'full', checkpoint: 1 } });
+      expect(await client.frame('snapshot_ack')).toMatchObject({ session_id: session.sessionId, version: 3 });
+      expect(record.submitted).toHaveLength(1);
+    });
+
     it('are repeated until the scheduler is back', async () => {
       const { vm, record } = await connected();
       scheduler.failing.add('frame');

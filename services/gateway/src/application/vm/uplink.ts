@@ -158,11 +158,20 @@ export class Uplink {
         this.warn('frame'),
       );
       this.marked = Math.max(this.marked, recvSeq);
+      this.confirm(frame);
     } catch (error) {
       if (this.signal.aborted || hasCode(error, 'VM_FENCED')) throw error;
       this.services.counters.refused += 1;
       this.services.log.warn({ error, vmId, epoch, fseq, type: frame.type }, 'the scheduler refused an uplink frame; it is consumed');
     }
+  }
+
+  /** Tells the VM that the scheduler has taken a snapshot that it numbered. */
+  private confirm(frame: UplinkFrame): void {
+    if (frame.type !== 'fire_and_forget' || frame.method !== 'snapshot_sync') return;
+    const { version } = frame.params;
+    if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 0) return;
+    this.wire.send(JSON.stringify({ type: 'snapshot_ack', session_id: frame.session_id, version }));
   }
 
   private complete(fseq: number): void {
