@@ -11,6 +11,9 @@ import type { Tool, ToolContext, ToolResult } from '../src/application/ports.js'
 const PROGRAM = path.join(path.dirname(fileURLToPath(import.meta.url)), 'fixtures/mcp-server.mjs');
 const INCARNATION = { vmId: 'vm-1', epoch: 3, bootstrapSecret: 'bootstrap-secret-of-this-test' };
 
+/** A shell starts the program, and says where it is. */
+const OF_THE_SHELL = ['PWD', 'OLDPWD', 'SHLVL', '_'];
+
 const sealedEnv = (value: object, session = 's1') => [
   sealBox(INCARNATION.bootstrapSecret, { vmId: 'vm-1', epoch: 3, purpose: MCP_ENVIRONMENT_PURPOSE, name: `${session}/local` }, JSON.stringify(value)),
 ];
@@ -74,7 +77,7 @@ describe('MCP servers of a session', () => {
     expect(await call(tools, 'local__echo', 'rubbish')).toMatchObject({ isError: true });
     const env = JSON.parse((await call(tools, 'local__env')).content) as Record<string, string>;
     expect(env).toMatchObject({ PLAIN: 'one', API_KEY: 'two', HOME: folder });
-    expect(Object.keys(env).filter((name) => !['PATH', 'HOME', 'PLAIN', 'API_KEY'].includes(name))).toEqual([]);
+    expect(Object.keys(env).filter((name) => !['PATH', 'HOME', 'PLAIN', 'API_KEY', ...OF_THE_SHELL].includes(name))).toEqual([]);
     expect(JSON.parse((await call(tools, 'local__where')).content)).toMatchObject({ cwd: folder });
     expect(JSON.stringify(logged)).not.toContain('two');
   });
@@ -109,7 +112,7 @@ describe('MCP servers of a session', () => {
     const why = Object.fromEntries(logged.flatMap(({ fields }) => (fields?.why === undefined ? [] : [[fields.server, fields.why]])));
     expect(why).toEqual({
       local: expect.stringContaining('exit code 3'),
-      absent: expect.stringContaining('ENOENT'),
+      absent: 'there is no such program (exit code 127)',
       faulty: 'the variable TOKEN is not set',
       foreign: 'its variables cannot be opened by this machine',
     });

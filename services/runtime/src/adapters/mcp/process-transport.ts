@@ -1,8 +1,14 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { ReadBuffer, serializeMessage } from '@modelcontextprotocol/sdk/shared/stdio.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
+
+/**
+ * A watcher in the group waits on a pipe that only this runtime holds: when the runtime dies, however it dies, the group goes with it. It
+ * ignores the signals that are sent first.
+ */
+const WRAPPER = `( trap '' INT TERM HUP; read -r _ <&3; kill -KILL 0 ) >/dev/null 2>&1 & exec 3<&-; exec "$@"`;
 
 export interface ProcessOptions {
   readonly command: string;
@@ -33,18 +39,21 @@ export class ProcessTransport implements Transport {
 
   async start(): Promise<void> {
     const { command, args, env, cwd } = this.options;
-    const child = spawn(command, args, { env: { ...env }, cwd, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn('/bin/sh', ['-c', WRAPPER, 'sh', command, ...args], { env: { ...env }, cwd, detached: true, stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
+    if (!hasPipes(child)) throw new TypeError('a process without pipes');
     this.child = child;
     // Resolves also when there never was a process.
     this.exited = new Promise((resolve) => child.once('close', resolve));
+    // What it has started goes with it, the watcher as well.
+    child.once('exit', () => this.kill('SIGKILL'));
     child.once('close', (code, signal) => {
-      this.ending ??= signal === null ? `exit code ${code}` : signal;
+      this.ending ??= signal ?? describeExit(code);
       this.onclose?.();
     });
     child.stdout.on('data', (chunk: Buffer) => this.read(chunk));
     // What a program writes there may hold anything, so it is nowhere kept; but it must be read, or the program would block.
     child.stderr.resume();
-    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on('error', (error) => this.onerror?.(error));
+    for (const stream of child.stdio) stream?.on('error', (error) => this.onerror?.(error));
     child.on('error', (error) => this.onerror?.(error));
     await once(child, 'spawn');
   }
@@ -65,8 +74,6 @@ export class ProcessTransport implements Transport {
       if (!(await this.gone())) this.kill('SIGKILL');
     }
     await this.exited;
-    // The program is gone; what it has started may be not.
-    this.kill('SIGKILL');
     this.buffer.clear();
   }
 
@@ -111,4 +118,14 @@ export class ProcessTransport implements Transport {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') this.onerror?.(error as Error);
     }
   }
+}
+
+function hasPipes(child: ChildProcess): child is ChildProcessWithoutNullStreams {
+  return child.stdin !== null && child.stdout !== null && child.stderr !== null;
+}
+
+/** The shell's own words for a program that it cannot run are two numbers. */
+function describeExit(code: number | null): string {
+  if (code === 127) return 'there is no such program (exit code 127)';
+  return code === 126 ? 'it is no program (exit code 126)' : `exit code ${code}`;
 }

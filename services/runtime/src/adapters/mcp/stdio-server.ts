@@ -108,10 +108,10 @@ export class StdioServer {
     try {
       await client.connect(transport, { timeout: startTimeoutMs });
     } catch (error) {
+      // Before it is closed, which is an ending too.
+      const why = transport.ending ?? (error as Error).message;
       await transport.close();
-      throw new Error(transport.ending === undefined || (error as NodeJS.ErrnoException).code === 'ENOENT' ? (error as Error).message : transport.ending, {
-        cause: error,
-      });
+      throw new Error(why, { cause: error });
     }
     const running: Running = { client, transport, since: clock.now() };
     client.onclose = () => this.ended(`ended: ${transport.ending ?? 'closed'}`, running);
