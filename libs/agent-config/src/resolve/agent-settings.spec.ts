@@ -36,7 +36,7 @@ describe('settings of an agent', () => {
 
   it('give its tool rules with their groups expanded, one set after the other', () => {
     expect(toolRules(config, 'ops', { sandboxed: false })).toEqual([
-      { allow: ['read', 'write', 'edit', 'apply_patch', 'files__*'], deny: [] },
+      { allow: ['read', 'write', 'edit', 'list', 'apply_patch', 'files__*'], deny: [] },
       { allow: [], deny: ['exec'] },
     ]);
     expect(toolRules(TenantConfig.parse({}), 'main', { sandboxed: false })).toEqual([]);

@@ -7,10 +7,10 @@ const SESSION_TOOLS = ['sessions_list', 'sessions_history', 'sessions_send', 'se
 
 /** Names that stand for several tools. `group:plugins` stands for the tools that plugins register. */
 export const TOOL_GROUPS: ReadonlyMap<string, readonly string[]> = new Map([
-  ['group:fs', ['read', 'write', 'edit', 'apply_patch']],
+  ['group:fs', ['read', 'write', 'edit', 'list', 'apply_patch']],
   ['group:runtime', ['exec', 'process']],
   ['group:sessions', SESSION_TOOLS],
-  ['group:memory', ['memory_search', 'memory_get']],
+  ['group:memory', ['memory_search', 'memory_get', 'memory_write']],
   ['group:web', ['web_search', 'web_fetch']],
   ['group:ui', ['browser', 'canvas']],
   ['group:automation', ['cron', 'gateway', 'dispatch_research', 'dispatch_and_notify']],
@@ -22,7 +22,7 @@ export const PLUGIN_GROUP = 'group:plugins';
 /** What each profile allows; `full` has no limits. */
 export const TOOL_PROFILES: Readonly<Record<'minimal' | 'coding' | 'messaging' | 'full', readonly string[]>> = Object.freeze({
   minimal: ['session_status'],
-  coding: ['group:fs', 'group:runtime', 'group:sessions', 'group:memory', 'image'],
+  coding: ['group:fs', 'group:runtime', 'group:sessions', 'group:memory', 'image', 'skill', 'scratchpad'],
   messaging: ['group:messaging', 'sessions_list', 'sessions_history', 'sessions_send', 'session_status'],
   full: [],
 });
