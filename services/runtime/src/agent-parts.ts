@@ -2,6 +2,7 @@ import type { Clock } from '@plexus/kernel';
 import type { Fence } from './application/fence.js';
 import type { KeyRing } from './application/key-ring.js';
 import type { MeshCalls } from './application/mesh-calls.js';
+import type { ModelDefaults } from './application/model-defaults.js';
 import type { Log } from './application/ports.js';
 import type { RuntimeConfig } from './config.js';
 
@@ -11,6 +12,8 @@ export interface AgentParts {
   readonly calls: MeshCalls;
   /** Provider keys of the owner; they may change with each connection. */
   readonly keys: Pick<KeyRing, 'get'>;
+  /** Likewise what the mesh says of models. */
+  readonly models: Pick<ModelDefaults, 'fallbacks'>;
   readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;

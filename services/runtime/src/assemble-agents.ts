@@ -26,8 +26,8 @@ import { sessionFolder } from './domain/session-folder.js';
 
 /** Every kind of agent that this runtime has, by `runtime_type`. */
 export function assembleAgents(parts: AgentParts): RuntimeAdapters {
-  const { config, calls, keys, fence, clock, log } = parts;
-  const model = new MeteredAgent({ agent: assembleModel({ config, keys, fence, clock, log }), calls, clock, log });
+  const { config, calls, fence, clock, log } = parts;
+  const model = new MeteredAgent({ agent: assembleModel(parts), calls, clock, log });
   const semigraph = new SemigraphAdapter({
     workdir: config.workdir,
     model,

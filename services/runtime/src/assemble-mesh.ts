@@ -8,6 +8,7 @@ import type { LinkContext } from './adapters/ws/link-context.js';
 import { openSocket } from './adapters/ws/open-socket.js';
 import { Fence } from './application/fence.js';
 import { KeyRing } from './application/key-ring.js';
+import { ModelDefaults } from './application/model-defaults.js';
 import { UplinkCalls } from './application/mesh-calls.js';
 import type { Log } from './application/ports.js';
 import type { Runtime } from './application/runtime.js';
@@ -25,6 +26,7 @@ export interface MeshParts {
   readonly calls: UplinkCalls;
   readonly snapshots: Snapshots;
   readonly keys: KeyRing;
+  readonly models: ModelDefaults;
   readonly counters: LinkContext['counters'];
   /** Frames of this incarnation that an earlier process left unacked. */
   readonly spooled: number;
@@ -50,7 +52,8 @@ export function assembleMesh(config: RuntimeConfig, log: Log, clock: Clock): Mes
   const { vmId, epoch, bootstrapSecret } = config;
   const clientNonce = randomBytes(16).toString('hex');
   const keys = new KeyRing({ vmId, epoch, clientNonce, bootstrapSecret, log });
-  const parts = { state, journal, fence, uplink, calls, snapshots, keys, counters, spooled: spool.length };
+  const models = new ModelDefaults();
+  const parts = { state, journal, fence, uplink, calls, snapshots, keys, models, counters, spooled: spool.length };
   const link = { config, log, clock, sender, clientNonce };
   return { ...parts, linkTo: (runtime) => new GatewayLink(linkContext(parts, link, runtime)) };
 }
@@ -64,7 +67,7 @@ interface LinkParts {
 }
 
 function linkContext(
-  { state, journal, fence, uplink, calls, snapshots, keys, counters }: Omit<MeshParts, 'linkTo'>,
+  { state, journal, fence, uplink, calls, snapshots, keys, models, counters }: Omit<MeshParts, 'linkTo'>,
   { config, log, clock, sender, clientNonce }: LinkParts,
   runtime: Runtime,
 ): LinkContext {
@@ -105,7 +108,10 @@ function linkContext(
     },
     dispatch: (frame) => runtime.dispatch(frame),
     hear(frame) {
-      if (frame.type === 'init') keys.accept(frame);
+      if (frame.type === 'init') {
+        keys.accept(frame);
+        models.accept(frame);
+      }
       if (frame.type === 'snapshot_ack') snapshots.acked(frame);
       if (frame.type !== 'drain') return;
       log('info', 'the mesh drains this VM', { graceMs: frame.data.grace_ms, snapshot: frame.data.snapshot === true });

@@ -6,6 +6,7 @@ import { ModelAgent } from './adapters/agents/model-agent.js';
 import { ToolAverseAgent } from './adapters/agents/tool-averse-agent.js';
 import type { Fence } from './application/fence.js';
 import { type KeyRing, MODEL_KEY } from './application/key-ring.js';
+import type { ModelDefaults } from './application/model-defaults.js';
 import { candidateId, ModelFailover } from './application/model-failover.js';
 import { type Agent, AgentFailure, type Log, type Turn } from './application/ports.js';
 import type { RuntimeConfig } from './config.js';
@@ -13,6 +14,7 @@ import type { RuntimeConfig } from './config.js';
 export interface ModelParts {
   readonly config: RuntimeConfig;
   readonly keys: Pick<KeyRing, 'get'>;
+  readonly models: Pick<ModelDefaults, 'fallbacks'>;
   readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;
@@ -20,7 +22,7 @@ export interface ModelParts {
 
 /** Who answers model calls: the endpoint that comes with a run, its fallbacks in turn, else what this runtime was started with. */
 export function assembleModel(parts: ModelParts): Agent {
-  const { config, keys, fence, clock, log } = parts;
+  const { config, keys, models, fence, clock, log } = parts;
   const { vmId, epoch, bootstrapSecret } = config;
   const beforeCall = (signal: AbortSignal): Promise<void> => fence.open(signal);
   // One attempt each: whether there is another, and of whom, is decided in one place.
@@ -35,6 +37,7 @@ export function assembleModel(parts: ModelParts): Agent {
     one: new ToolAverseAgent(one, log),
     identify: (turn) => identityOf(turn, config, keys),
     failover: new ModelFailover({ clock }),
+    defaults: () => models.fallbacks,
     clock,
     log,
   });

@@ -14,8 +14,8 @@ export interface Assembled {
 /** Puts the parts together. */
 export function assemble(config: RuntimeConfig, log: Log, clock: Clock = systemClock): Assembled {
   const mesh = assembleMesh(config, log, clock);
-  const { state, journal, fence, uplink, calls, snapshots, keys, counters } = mesh;
-  const adapters = assembleAgents({ config, calls, keys, fence, clock, log });
+  const { state, journal, fence, uplink, calls, snapshots, keys, models, counters } = mesh;
+  const adapters = assembleAgents({ config, calls, keys, models, fence, clock, log });
   const runtime = new Runtime(state, {
     adapters,
     uplink,

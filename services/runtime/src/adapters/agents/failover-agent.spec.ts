@@ -9,7 +9,7 @@ const text = (words: string): ModelPiece => ({ type: 'text', text: words });
 const refused = (statusCode: number, message = 'no') =>
   new AgentFailure('MODEL_UNAVAILABLE', `It failed (${statusCode}).`, { cause: { statusCode, responseBody: JSON.stringify({ error: { message } }) } });
 
-function bench(models: Record<string, Behaviour>) {
+function bench(models: Record<string, Behaviour>, defaults: readonly string[] = []) {
   const clock = new FakeClock();
   const asked: Turn[] = [];
   const agent = new FailoverAgent({
@@ -25,6 +25,7 @@ function bench(models: Record<string, Behaviour>) {
     },
     identify: ({ model }) => model as string,
     failover: new ModelFailover({ clock, random: () => 0 }),
+    defaults: () => defaults,
     clock,
     log: () => undefined,
   });
@@ -50,6 +51,13 @@ describe('a turn with fallbacks', () => {
       { type: 'usage', usage: { input_tokens: 1, output_tokens: 1 }, model: 'second' },
     ]);
     expect(asked[1]).toEqual({ message: 'hi', history: [], model: 'second' });
+  });
+
+  it('has the fallbacks of the connection where it names none itself, at its own endpoint', async () => {
+    const { run, asked } = bench({ first: () => [refused(401)], third: () => [text('ok')] }, ['first', 'third']);
+    const endpoint = { offer: { provider: 'acme' }, boxName: 'b' };
+    expect(await run({ fallbacks: undefined, endpoint })).toEqual([text('ok')]);
+    expect(asked[1]).toEqual({ message: 'hi', history: [], model: 'third', endpoint });
   });
 
   it('waits on the clock before it asks the same model again', async () => {

@@ -9,6 +9,8 @@ export interface FailoverAgentOptions {
   /** Names endpoint, key and model of a turn, so that what is known of them is known to all sessions. */
   readonly identify: (turn: Turn) => string;
   readonly failover: ModelFailover;
+  /** Asked at the endpoint of the turn's own model, where the turn names no fallbacks. */
+  readonly defaults?: () => readonly string[];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -61,8 +63,10 @@ export class FailoverAgent implements Agent {
   }
 
   private candidates(turn: Turn): [Candidate, ...Candidate[]] {
-    const { fallbacks = [], endpoint: _, contextTokens: __, ...rest } = turn;
-    const { fallbacks: ___, ...first } = turn;
+    const { fallbacks: _, ...first } = turn;
+    const { endpoint, contextTokens: __, ...rest } = first;
+    const named = (this.options.defaults?.() ?? []).filter((model) => model !== turn.model);
+    const fallbacks = turn.fallbacks ?? named.map((model) => ({ model, ...(endpoint && { endpoint }) }));
     return [this.candidate(first), ...fallbacks.map((fallback) => this.candidate({ ...rest, ...fallback }))];
   }
 
