@@ -162,6 +162,28 @@ describe('meaning', () => {
   });
 });
 
+describe('near-duplicates by meaning', () => {
+  it('are linked across languages when numbers and negations agree, once the vectors are there', async () => {
+    const memory = await semantic();
+    const me = newCaller();
+    const ids: string[] = [];
+    for (const text of ['the database backup', '数据库备份', '数据库没有备份', 'database backup 2', 'coffee and holiday']) {
+      ids.push((await memory.write.execute(me, note(text))).id);
+    }
+    // Without vectors they are compared by their terms; with them once more.
+    await expect(memory.link.execute(never)).resolves.toBe(5);
+    await expect(memory.read.nearDuplicates(me, ids[0] as string)).resolves.toEqual([]);
+    await drain(memory);
+    await expect(memory.link.execute(never)).resolves.toBe(5);
+    await expect(memory.link.execute(never)).resolves.toBe(0);
+    await expect(memory.read.nearDuplicates(me, ids[0] as string)).resolves.toEqual([{ id: ids[1], similarity: expect.any(Number), by: 'vectors' }]);
+    for (const id of ids.slice(2)) await expect(memory.read.nearDuplicates(me, id)).resolves.toEqual([]);
+    const { hits } = await ask(memory, me, 'snapshot of the storage', { collapse: true, mode: 'vector' });
+    const shown = hits.find(({ id }) => id === ids[0] || id === ids[1]);
+    expect(shown?.nearDuplicates).toEqual([shown?.id === ids[0] ? ids[1] : ids[0]]);
+  });
+});
+
 describe('an endpoint that fails', () => {
   it('costs no write: all are found by their words, and get their vectors once when it is back (4)', async () => {
     const memory = await semantic();
