@@ -95,6 +95,23 @@ describe('a bridge process', () => {
     expect(await answer(asks('say back'))).toEqual(['complete', 'back']);
   });
 
+  it('that closes its input and lives on is ended with the next thing it is told', async () => {
+    const { adapter, asks, log } = bench({ command: ['/bin/sh', '-c', 'trap "" TERM; exec 0<&-; echo deaf >&2; while :; do sleep 1; done'] });
+    const first = asks('x');
+    await until('it to be deaf', () => log().includes('deaf'), 30_000);
+    const other = adapter.start(dataOf('s2'));
+    let told = 0;
+    await until(
+      'its end',
+      () => {
+        if (first.end === undefined) runOf(other, turnOf(`other-${told++}`, 's2'));
+        return first.end !== undefined;
+      },
+      30_000,
+    );
+    expect(first.end).toBe('BRIDGE_EXITED');
+  });
+
   it('that leaves something behind which holds its output open has ended all the same', async () => {
     const { asks } = bench();
     const run = asks('daemon');

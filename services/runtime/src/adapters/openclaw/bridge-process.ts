@@ -4,7 +4,7 @@ import { type Line, LineSplitter } from './line-splitter.js';
 /** What waits for a bridge that does not read; one message of the mesh has at most 10 MB. */
 const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
 const MAX_STDERR_LINE = 8 * 1024;
-/** After the exit its output is read for so long, in case something that left its group still holds it open. */
+/** From TERM to KILL; and so long its output is read after its exit, in case something that left its group still holds it open. */
 const LAST_WORDS_MS = 2_000;
 
 /**
@@ -29,7 +29,7 @@ export interface BridgeHandlers {
 
 /** A running bridge. */
 export interface BridgeChild {
-  /** Queues a line. False when so much waits that this one was not taken, or the bridge has closed its input. */
+  /** Queues a line. False when so much waits that this one was not taken. */
   write(line: string): boolean;
   /** Nothing more comes to its input. */
   endInput(): void;
@@ -60,6 +60,7 @@ class BridgeProcess implements BridgeChild {
   private readonly lines = new LineSplitter();
   private readonly errors = new LineSplitter(MAX_STDERR_LINE);
   private failure: string | undefined;
+  private hasExited = false;
 
   constructor(
     private readonly child: ChildProcess,
@@ -68,8 +69,8 @@ class BridgeProcess implements BridgeChild {
     const { stdin, stdout, stderr } = child;
     stdout?.on('data', (chunk: Buffer) => this.lines.push(chunk).forEach(handlers.line));
     stderr?.on('data', (chunk: Buffer) => this.errors.push(chunk).forEach(handlers.stderr));
-    // Writing to a bridge that is gone: its exit says so.
-    stdin?.on('error', () => undefined);
+    // It is gone, and its exit says so, or it has closed its input: then nobody can ask it anything any more.
+    stdin?.on('error', () => this.end());
     child.stdio[3]?.on('error', () => undefined);
     child.on('error', (error) => {
       this.failure = error.message;
@@ -77,6 +78,7 @@ class BridgeProcess implements BridgeChild {
     // What it had started lives in its group, the guard too.
     child.on('exit', () => {
       this.kill('SIGKILL');
+      this.hasExited = true;
       this.letGo();
     });
     child.on('close', (code, signal) => {
@@ -89,7 +91,9 @@ class BridgeProcess implements BridgeChild {
 
   write(line: string): boolean {
     const { stdin } = this.child;
-    if (!stdin?.writable || stdin.writableLength + Buffer.byteLength(line) > MAX_BACKLOG_BYTES) return false;
+    // Not a bridge that does not read: its exit follows.
+    if (!stdin?.writable) return true;
+    if (stdin.writableLength + Buffer.byteLength(line) > MAX_BACKLOG_BYTES) return false;
     stdin.write(line);
     return true;
   }
@@ -106,6 +110,11 @@ class BridgeProcess implements BridgeChild {
     this.child.stdout?.resume();
   }
 
+  private end(): void {
+    this.kill('SIGTERM');
+    setTimeout(() => this.kill('SIGKILL'), LAST_WORDS_MS).unref();
+  }
+
   private letGo(): void {
     setTimeout(() => {
       const { stdout, stderr } = this.child;
@@ -117,7 +126,8 @@ class BridgeProcess implements BridgeChild {
 
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
     const { pid } = this.child;
-    if (pid === undefined) return;
+    // The number of a group that is gone may be somebody else's by now.
+    if (pid === undefined || this.hasExited) return;
     try {
       process.kill(-pid, signal);
     } catch (error) {
