@@ -143,7 +143,7 @@ describe('a bridge process', () => {
     const pids = JSON.parse(textOf(stuck.pieces)) as number[];
     stuck.stop.abort(new RunCancelled('user'));
     await clock.advance(14_999);
-    expect([stuck.end, pids.map(isAlive)]).toEqual([undefined, [true, true]]);
+    expect([stuck.end, isAlive(pids[0] as number)]).toEqual([undefined, true]);
     await clock.advance(1);
     await stuck.done;
     await until('its processes to be gone', () => !pids.some(isAlive), 30_000);
