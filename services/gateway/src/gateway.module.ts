@@ -190,7 +190,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     module: GatewayModule,
     start: async () => {
       context.onShutdown('bus', 'watches', async () => {
-        await Promise.all([revocations.stop(), epochs.stop(), reader.stop(), peers.stop()]);
+        await Promise.all([revocations.stop(), epochs.stop(), reader.stop()]);
         inboxes.stop();
       });
       const [revocationBucket, epochBucket] = await Promise.all([bus.kv(BUCKETS.revocations), bus.kv(BUCKETS.vmEpoch)]);
@@ -225,6 +225,8 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
         streams.endWhere(() => true);
         await Promise.all([clients.drain(signal), vms.drain(signal)]);
         await app.close();
+        // Not later: the bus is leaving then, and the lease would be waited for until it runs out.
+        await peers.stop();
       });
       const { port } = server.address() as AddressInfo;
       const host = config.GATEWAY_HOST.includes(':') ? `[${config.GATEWAY_HOST}]` : config.GATEWAY_HOST;

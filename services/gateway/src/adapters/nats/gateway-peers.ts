@@ -1,6 +1,6 @@
 import type { Bucket, Bus } from '@plexus/bus';
 import { gatewayContracts as gateway } from '@plexus/contracts';
-import { type Clock, type Timer, ulid } from '@plexus/kernel';
+import { type Clock, type Timer, timeout, ulid } from '@plexus/kernel';
 import type { Log } from '../../application/ports.js';
 import type { Leaving, Peers } from '../../application/watch/watched-runs.js';
 import type { WatchPlace } from '../../application/watch/watchers.js';
@@ -18,6 +18,8 @@ const LEASE_MS = 4_000;
 const ASK_AGAIN_MS = 1_000;
 /** A gateway that neither answers nor dies for so long leaves the question open. */
 const ASK_LIMIT_MS = 60_000;
+/** A restart does not wait for a bus that is away. */
+const GIVE_BACK_MS = 1_000;
 
 /**
  * The other gateways of the mesh. Each has a lease in PLEXUS_NODES; a question is answered "nobody" only when every gateway with a lease
@@ -69,7 +71,7 @@ export class GatewayPeers implements Peers {
     for (const listening of this.listenings.splice(0)) listening.stop();
     for (const { wake } of this.questions.values()) wake();
     try {
-      await this.nodes?.delete(this.gatewayId);
+      if (this.nodes !== undefined) await timeout(this.nodes.delete(this.gatewayId), GIVE_BACK_MS, { what: 'the end of a lease' });
     } catch (error) {
       this.log.debug({ error }, 'the lease of this gateway could not be given back; it runs out');
     }
