@@ -35,6 +35,8 @@ const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 60_000;
 /** After so long without an end a program counts as sound again. */
 const SOUND_AFTER_MS = 60_000;
+/** Of the protocol's library. */
+const REQUEST_TIMEOUT = -32_001;
 const MAX_PAGES = 20;
 const MAX_TOOLS = 500;
 
@@ -108,10 +110,10 @@ export class StdioServer {
     try {
       await client.connect(transport, { timeout: startTimeoutMs });
     } catch (error) {
-      // Before it is closed, which is an ending too.
-      const why = transport.ending ?? (error as Error).message;
       await transport.close();
-      throw new Error(why, { cause: error });
+      // A program that ended by itself may be noticed by a broken pipe first; one that was too slow has ended because it was closed.
+      const isSlow = (error as { code?: unknown }).code === REQUEST_TIMEOUT;
+      throw new Error(isSlow ? 'it did not answer in time' : (transport.ending ?? (error as Error).message), { cause: error });
     }
     const running: Running = { client, transport, since: clock.now() };
     client.onclose = () => this.ended(`ended: ${transport.ending ?? 'closed'}`, running);
