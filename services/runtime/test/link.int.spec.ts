@@ -230,7 +230,7 @@ describe('frames', () => {
     await until('all commands acked', () => gateway.unackedCommands() === 0);
   });
 
-  it('carries out once, after acceptance, what a faulty gateway sends before init or the answer to resume', async () => {
+  it('finding 7: C4: carries out once, after acceptance, what a faulty gateway sends before init or the answer to resume', async () => {
     launch();
     await until('a heartbeat', () => gateway.heartbeats.length > 0);
     gateway.answerResume = false;
@@ -268,7 +268,7 @@ describe('heartbeats', () => {
     await until('an idle heartbeat', () => gateway.heartbeats.slice(before + 1).some((beat) => beat.active_sessions.length === 0));
   });
 
-  it('that go unanswered drop the socket, and the loop goes on with the next one', async () => {
+  it('finding 15: that go unanswered drop the socket, and the loop goes on with the next one', async () => {
     gateway.heartbeatMs = 100;
     gateway.answerHeartbeats = false;
     const runtime = launch();
