@@ -116,7 +116,7 @@ describe('runs on VMs', () => {
         agent_id: 'main',
         agent_config: {},
         session_config: { timeout_seconds: 600 },
-        skill_index: [],
+        skill_index: ['csv-profile', 'git-changelog', 'log-digest'].map((id) => expect.objectContaining({ id, source: 'builtin' })),
         mcp_servers: [],
         sub_agents: [],
       },
