@@ -281,8 +281,8 @@ describe('runs on VMs', () => {
     const { run: lively, connection } = await running('ida');
     const silent = runOf('ida');
     await start(silent, { timeoutMs: 1_500 });
-    await mesh.rows(`UPDATE vm_runs SET check_at = now() WHERE run_id = $1`, [lively.runId]);
     await emit(lively, connection, 1, { type: 'thinking', content: '…' });
+    await mesh.rows(`UPDATE vm_runs SET check_at = now() WHERE run_id = $1`, [lively.runId]);
     expect((await endOf(silent)).event).toMatchObject({ type: 'execution_error', code: 'RUN_TIMEOUT' });
     expect(await stateOf(lively)).toBe('open');
     // Whoever still works on it is told to stop.
