@@ -207,10 +207,10 @@ describe('the sockets of VMs', () => {
       await mesh.nats.kill();
       for (let runSeq = 51; runSeq <= 100; runSeq += 1) vm.event(session.sessionId, 'run-k', runSeq, { type: 'text_chunk', content: `${runSeq} ` });
       await mesh.nats.restart();
-      await waitFor(() => vm.sender.acked === 100, { what: 'every ack', timeoutMs: 30_000 });
+      await waitFor(() => vm.sender.acked === 100, { what: 'every ack', timeoutMs: 60_000 });
       expect(client.closed).toBeUndefined();
       expect((await stored(session.sessionId)).map(({ runSeq }) => runSeq)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
-    }, 60_000);
+    }, 180_000);
 
     it('arrive once, in order and without a gap however often the socket is cut, also on another gateway', async () => {
       const second = await mesh.gateway();
@@ -247,7 +247,7 @@ describe('the sockets of VMs', () => {
         expect(events.filter(({ event }) => event.type === 'execution_complete')).toHaveLength(1);
       }
       await second.stop();
-    }, 90_000);
+    }, 180_000);
   });
 
   describe('other frames', () => {
@@ -395,7 +395,7 @@ describe('the sockets of VMs', () => {
     scheduler.tokenRefreshMs = 100;
     try {
       const { client, vm, record } = await connected();
-      await waitFor(() => client.frames.filter(({ type }) => type === 'token_refresh').length >= 2, { timeoutMs: 30_000, what: 'two new tokens' });
+      await waitFor(() => client.frames.filter(({ type }) => type === 'token_refresh').length >= 2, { timeoutMs: 60_000, what: 'two new tokens' });
       expect(client.frames.find(({ type }) => type === 'token_refresh')).toEqual({ type: 'token_refresh', token: `${vm.vmId}/1/1` });
       record.epoch = 2;
       expect(await client.end()).toMatchObject({ code: 4409 });
@@ -461,10 +461,10 @@ describe('the sockets of VMs', () => {
       for (let runSeq = 1; runSeq <= EVENTS; runSeq += 1) vm.event(session.sessionId, 'run-f', runSeq, { type: 'text_chunk', content: 'x' });
       const again = await vm.connect(gateway.ws);
       clients.push(again);
-      await waitFor(() => vm.sender.acked === EVENTS, { what: 'every ack', timeoutMs: 30_000 });
+      await waitFor(() => vm.sender.acked === EVENTS, { what: 'every ack', timeoutMs: 60_000 });
       expect([client.closed?.code, again.closed]).toEqual([1006, undefined]);
       expect((await stored(session.sessionId)).map(({ runSeq }) => runSeq)).toEqual(Array.from({ length: EVENTS }, (_, index) => index + 1));
-    }, 60_000);
+    }, 180_000);
 
     it('closes with the documented code what is not', async () => {
       const binary = (await connected()).client;
