@@ -81,13 +81,14 @@ describe('the walking mesh', () => {
     const text = await plexus(['--state', mesh.stateDir, 'memory', 'explain', 'harbour crane']);
     expect(text.out).toContain('score = 1 − (1 − 0.9·sem)·(1 − 0.8·lex)');
     const next = (await run('memory', 'update', id, 'The harbour crane works again')).json<{ id: string }>().id;
-    // Whole hits, so that a failure says what else was found and why.
-    const after = (await run('memory', 'explain', 'harbour crane')).json<{ hits: { id: string; score: number }[] }>();
-    expect(after.hits.filter(({ score }) => score >= 0.15)).toEqual([expect.objectContaining({ id: next, content: 'The harbour crane works again' })]);
+    // The demo's memory has a random word that may look like this one: it may be found, too, but behind.
+    const after = (await run('memory', 'search', 'harbour crane')).json<{ hits: { id: string }[] }>().hits.map((hit) => hit.id);
+    expect(after[0]).toBe(next);
+    expect(after).not.toContain(id);
     await waitFor(async () => (await run('memory', 'stats')).json<{ pendingEmbeddings: number }>().pendingEmbeddings === 0, { timeoutMs: 60_000 });
     expect((await run('memory', 'search', 'harbour crane')).json<{ mode: string }>().mode).toBe('hybrid-lexical');
     expect((await run('memory', 'rm', next)).code).toBe(0);
-    expect((await run('memory', 'search', 'crane', '--mode', 'text')).code).toBe(4);
+    expect((await run('memory', 'search', 'crane', '--mode', 'text')).code).toBe(4); // nothing is found
   }, 180_000);
 
   it('is ready, and each service answers /metrics', async () => {
