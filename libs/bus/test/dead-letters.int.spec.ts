@@ -192,6 +192,6 @@ it('a message that cannot be parked stays where it is until it can', async () =>
   await new Promise((resolve) => setTimeout(resolve, 200));
   expect(consumption.stats.parked).toBe(0);
   await fixture.apply({ streams: [named('PLEXUS_DLQ')] });
-  await waitFor(() => consumption.stats.parked === 1, { timeoutMs: 20_000 });
+  await waitFor(() => consumption.stats.parked === 1, { timeoutMs: 60_000 });
   expect(await listParked(bus)).toHaveLength(1);
 });

@@ -241,7 +241,7 @@ describe('a watch', () => {
     const changes: string[] = [];
     const watch = leases.watch(`t${counter}.>`, (change) => void changes.push(`${change.key} ${change.kind}`));
     await watch.ready;
-    await waitFor(() => changes.length === 2, { timeoutMs: 8_000 });
+    await waitFor(() => changes.length === 2, { timeoutMs: 60_000 });
     expect(changes).toEqual([`t${counter}.node put`, `t${counter}.node delete`]);
   });
 });

@@ -126,7 +126,7 @@ it('goes on when its consumer disappears at the server', async () => {
   };
   for (const name of consumers) await bus.jetstream.deleteConsumer(EVENTS.name, name);
   await send(1);
-  await waitFor(() => seen.length === 2, { timeoutMs: 20_000 });
+  await waitFor(() => seen.length === 2, { timeoutMs: 60_000 });
   expect(seen).toEqual([0, 1]);
 });
 

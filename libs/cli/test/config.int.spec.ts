@@ -17,10 +17,10 @@ describe('the configuration of a running mesh', () => {
   let mesh: TestMesh;
   beforeAll(async () => {
     mesh = await startTestMesh();
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await mesh?.stop();
-  }, 60_000);
+  }, 180_000);
 
   const run = (...args: string[]) => plexus(['--state', mesh.stateDir, '--json', ...args]);
   const text = (...args: string[]) => plexus(['--state', mesh.stateDir, ...args]);
@@ -48,7 +48,7 @@ describe('the configuration of a running mesh', () => {
       headers: { authorization: `Bearer ${mesh.token}`, 'if-none-match': agents.headers.get('etag') ?? '' },
     });
     expect(again.status).toBe(304);
-  }, 90_000);
+  }, 180_000);
 
   it('is changed setting by setting, compared, listed and rolled back', async () => {
     const before = (await run('config', 'get')).json<{ revision: number; text: string }>();
@@ -66,7 +66,7 @@ describe('the configuration of a running mesh', () => {
     expect((await run('config', 'get')).json<{ text: string }>().text).toBe(before.text);
     expect((await run('config', 'rollback', '999999')).json<{ error: { code: string } }>().error.code).toBe('NOT_FOUND');
     expect((await run('config', 'apply', patch, '--base', String(before.revision))).json<{ error: { code: string } }>().error.code).toBe('CONFLICT');
-  }, 60_000);
+  }, 180_000);
 
   it('refuses what is invalid with every issue, over the command and over HTTP', async () => {
     const broken = file('broken.json5', "{agents: {list: [{id: 'Main'}]}, surprise: 1}");
@@ -90,7 +90,7 @@ describe('the configuration of a running mesh', () => {
     const reader = (await run('token', 'mint', '--user', 'reader', '--scopes', 'operator.read')).json<{ token: string }>().token;
     const denied = await call('PUT', '', '{}', { 'if-match': '*', authorization: `Bearer ${reader}` });
     expect([denied.status, ((await denied.json()) as { code: string }).code]).toEqual([403, 'MISSING_SCOPE']);
-  }, 60_000);
+  }, 180_000);
 
   it('has agents, bindings and models that people add and remove by name', async () => {
     expect((await run('agents', 'add', 'sales', '--name', 'Sales')).code).toBe(0);
@@ -112,7 +112,7 @@ describe('the configuration of a running mesh', () => {
     expect((await run('model', 'ls')).out).not.toContain('sk-');
     expect((await run('config', 'get', 'models.default')).json()).toBe('acme/small');
     expect((await run('config', 'unset', 'models')).code).toBe(0);
-  }, 60_000);
+  }, 180_000);
 
   it('has lists of any length that are compared entry by entry, and may be larger than a message', async () => {
     const before = (await run('config', 'get')).json<{ text: string }>().text;
@@ -130,7 +130,7 @@ describe('the configuration of a running mesh', () => {
       ['agents.list', `  - {"id":"a7","systemPrompt":"${long}old"}`, `  + {"id":"a7","systemPrompt":"${long}new"}`],
     ]);
     expect((await run('config', 'apply', file('before.json5', before), '--force')).code).toBe(0);
-  }, 90_000);
+  }, 180_000);
 
   it('is followed from the file in the state folder, and written back to it', async () => {
     const followed = file('plexus.json5', "{agents: {list: [{id: 'main', default: true}, {id: 'filed'}]}} // a file\n");
@@ -150,7 +150,7 @@ describe('the configuration of a running mesh', () => {
     expect(counts.rejected).toBeGreaterThan(5);
     await converged();
     expect(mesh.pids()).toEqual(before);
-  }, 120_000);
+  }, 180_000);
 
   it('reaches running VMs: their sessions are told of a changed prompt and have acknowledged it', async () => {
     await run('config', 'apply', file('agents.json5', "{agents: {list: [{id: 'main', default: true}]}}"), '--force');

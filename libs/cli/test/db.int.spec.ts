@@ -5,7 +5,7 @@ describe('plexus db', () => {
   let postgres: TestPostgres;
   beforeAll(async () => {
     postgres = await startTestPostgres();
-  }, 60_000);
+  }, 180_000);
   afterAll(() => postgres?.stop());
 
   it('says what is pending, applies it once, and is content afterwards', async () => {
@@ -22,7 +22,7 @@ describe('plexus db', () => {
     expect((await plexus(['db', 'status'], environment)).code).toBe(0);
     const again = await plexus(['db', 'migrate', '--json'], environment);
     expect(again.json<{ applied: string[] }[]>().flatMap(({ applied }) => applied)).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   it('asks for a database when none is named, and says when none answers', async () => {
     expect((await plexus(['db', 'migrate'])).code).toBe(2);

@@ -14,10 +14,10 @@ describe('the walking mesh', () => {
 
   beforeAll(async () => {
     mesh = await startTestMesh();
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await mesh?.stop();
-  }, 60_000);
+  }, 180_000);
 
   const run = (...args: string[]) => plexus(['--state', mesh.stateDir, '--json', ...args]);
   const call = (method: string, url: string, body?: string, token = mesh.token): Promise<Response> =>
@@ -41,7 +41,7 @@ describe('the walking mesh', () => {
     const demo = await run('demo');
     expect(demo.json<{ steps: { ok: boolean; error?: string }[] }>().steps.map((step) => step.error ?? 'ok')).toEqual(['ok', 'ok', 'ok']);
     expect(demo.code).toBe(0);
-  }, 120_000);
+  }, 180_000);
 
   it('explains from the running configuration where a message goes', async () => {
     const { code, out } = await plexus(['--state', mesh.stateDir, 'route', 'explain', 'telegram', '--peer', 'group:-1001']);
@@ -151,12 +151,15 @@ describe('the walking mesh', () => {
     const text = await plexus(['--state', mesh.stateDir, 'memory', 'explain', 'harbour crane']);
     expect(text.out).toContain('score = 1 − (1 − 0.9·sem)·(1 − 0.8·lex)');
     const next = (await run('memory', 'update', id, 'The harbour crane works again')).json<{ id: string }>().id;
-    expect((await run('memory', 'search', 'harbour crane')).json<{ hits: { id: string }[] }>().hits.map((hit) => hit.id)).toEqual([next]);
+    // The demo's memory has a random word that may look like this one: it may be found, too, but behind.
+    const after = (await run('memory', 'search', 'harbour crane')).json<{ hits: { id: string }[] }>().hits.map((hit) => hit.id);
+    expect(after[0]).toBe(next);
+    expect(after).not.toContain(id);
     await waitFor(async () => (await run('memory', 'stats')).json<{ pendingEmbeddings: number }>().pendingEmbeddings === 0, { timeoutMs: 60_000 });
     expect((await run('memory', 'search', 'harbour crane')).json<{ mode: string }>().mode).toBe('hybrid-lexical');
     expect((await run('memory', 'rm', next)).code).toBe(0);
-    expect((await run('memory', 'search', 'crane', '--mode', 'text')).code).toBe(4);
-  }, 120_000);
+    expect((await run('memory', 'search', 'crane', '--mode', 'text')).code).toBe(4); // nothing is found
+  }, 180_000);
 
   it('is ready, and each service answers /metrics', async () => {
     const status = await run('status');
@@ -177,11 +180,11 @@ describe('the walking mesh', () => {
           .json<{ traceId: string; services: string[] }[]>()
           .find(({ services }) => ['gateway', 'routing', 'scheduler'].every((name) => services.includes(name)));
       },
-      { timeoutMs: 30_000, what: 'a trace that crosses gateway, routing and scheduler' },
+      { timeoutMs: 60_000, what: 'a trace that crosses gateway, routing and scheduler' },
     );
     const spans = (await run('trace', 'show', trace.traceId)).json<Span[]>();
     expect(new Set(spans.map(({ service }) => service)).size).toBeGreaterThanOrEqual(3);
-  }, 60_000);
+  }, 180_000);
 
   it('keeps what was said over a restart of everything', async () => {
     const sessionKey = 'agent:main:restart';
@@ -213,7 +216,7 @@ describe('the walking mesh', () => {
     await call('POST', '/v1/memory', JSON.stringify({ content: 'annsword is the word' }), ann);
     const found = (await (await call('GET', '/v1/memory/search?q=annsword', undefined, bob)).json()) as { hits: unknown[] };
     expect(found.hits).toEqual([]);
-  }, 120_000);
+  }, 180_000);
 
   it.each([
     ['illegal JSON', 'POST', '/v1/memory', '{', 400, 'INVALID_JSON'],
@@ -258,7 +261,7 @@ describe('the walking mesh', () => {
     );
     expect((await run('dlq', 'drop', String(again.seq))).code).toBe(0);
     expect((await run('dlq', 'show', String(again.seq))).code).toBe(1);
-  }, 60_000);
+  }, 180_000);
 
   it('has the streams that the contracts declare, and an event published by the command is stored once', async () => {
     expect((await run('nats', 'plan')).code).toBe(0);

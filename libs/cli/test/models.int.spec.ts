@@ -20,11 +20,11 @@ describe('models from the configuration', () => {
       startFakeOpenAi([{ kind: 'text', pieces: ['zeta ', 'speaks'] }]),
     ]);
     mesh = await startTestMesh({ env: { ACME_API_KEY: KEY } });
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await mesh?.stop();
     await Promise.all([acme?.stop(), zeta?.stop()]);
-  }, 60_000);
+  }, 180_000);
 
   const run = async (...args: string[]): Promise<void> => {
     const { code, out } = await plexus(['--state', mesh.stateDir, '--json', ...args]);
@@ -110,12 +110,12 @@ describe('models from the configuration', () => {
     const database = createPool({ url: mesh.databaseUrl, schema: 'routing', applicationName: 'spec', max: 1 });
     try {
       const ended = async () => (await database.query<{ error_code: string }>('ended', 'SELECT error_code FROM runs WHERE error_code IS NOT NULL', []))[0];
-      expect(await waitFor(ended, { timeoutMs: 30_000, what: 'the end of the run' })).toEqual({ error_code: 'MODEL_KEY_UNAVAILABLE' });
+      expect(await waitFor(ended, { timeoutMs: 60_000, what: 'the end of the run' })).toEqual({ error_code: 'MODEL_KEY_UNAVAILABLE' });
     } finally {
       await database.close();
     }
     expect(zeta.requests).toHaveLength(1);
-  }, 60_000);
+  }, 180_000);
 });
 
 function commandLine(pid: number): string {

@@ -9,10 +9,10 @@ describe('sessions, strangers, sends and people', () => {
 
   beforeAll(async () => {
     mesh = await startTestMesh();
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await mesh?.stop();
-  }, 60_000);
+  }, 180_000);
 
   const run = (...args: string[]) => plexus(['--state', mesh.stateDir, ...args]);
   const json = (...args: string[]) => run('--json', ...args);
@@ -24,7 +24,7 @@ describe('sessions, strangers, sends and people', () => {
 
   it('lists, shows, shares, exports, resets and deletes a session', async () => {
     await say('ship on Friday');
-    await waitFor(async () => (await json('session', 'ls')).out.includes('agent:main:plan'), { timeoutMs: 30_000, what: 'the session' });
+    await waitFor(async () => (await json('session', 'ls')).out.includes('agent:main:plan'), { timeoutMs: 60_000, what: 'the session' });
     expect((await run('session', 'show', 'plan')).out).toContain('user: ship on Friday');
     expect((await json('session', 'share', 'plan', 'bob')).json()).toMatchObject({ grant: { grantee: 'bob', access: 'read' } });
     expect((await run('session', 'ls', '--shared', '--user', 'bob')).out).toContain('agent:main:plan');
@@ -38,7 +38,7 @@ describe('sessions, strangers, sends and people', () => {
     expect((await json('session', 'migrate')).json()).toMatchObject({ changed: [], collisions: [] });
     expect((await run('session', 'delete', 'plan')).out).toContain('is deleted');
     expect((await run('session', 'show', 'plan')).code).toBe(4);
-  }, 120_000);
+  }, 180_000);
 
   it('says in one sentence what is wrong', async () => {
     expect(await run('pairing', 'ls')).toMatchObject({ code: 0, out: 'Nobody waits.\n' });
@@ -48,12 +48,12 @@ describe('sessions, strangers, sends and people', () => {
       { error: { code: 'CHANNEL_NOT_CONFIGURED' } },
     ]);
     expect((await run('user', 'erase', 'ada')).code).toBe(2);
-  }, 60_000);
+  }, 180_000);
 
   it('erases a person, with a receipt of every service that keeps something of people', async () => {
     const erased = await json('user', 'erase', 'nobody', '--yes', '--wait-ms', '30000');
     const report = erased.json<{ receipts: { service: string }[]; missing: string[] }>();
     expect([report.missing, report.receipts.map(({ service }) => service).sort()]).toEqual([[], ['memory', 'push', 'routing', 'scheduler']]);
     expect(erased.code).toBe(0);
-  }, 60_000);
+  }, 180_000);
 });

@@ -108,7 +108,7 @@ test('whatever fails, before or after the message was stored: every message arri
         const messages = subjects.map((subject, index) => message(`r${round}s${subject}`, String(index)));
         await append(...messages);
         const running = relay(stream.publish, { batch });
-        await waitFor(async () => (await pending()) === 0, { timeoutMs: 20_000, what: 'the outbox to be empty' });
+        await waitFor(async () => (await pending()) === 0, { timeoutMs: 60_000, what: 'the outbox to be empty' });
         await running.stop();
         for (const subject of new Set(messages.map((each) => each.subject))) {
           expect(stream.of(subject)).toEqual(messages.filter((each) => each.subject === subject).map((each) => each.body.toString()));
@@ -166,7 +166,7 @@ test('a kick on a replica that does not lead wakes the one that does', async () 
   const waiting = relay(stream.publish, { idleMs: 60_000 });
   await append(message('a', '1'));
   waiting.kick();
-  await waitFor(() => stream.stored.length === 1, { timeoutMs: 5_000 });
+  await waitFor(() => stream.stored.length === 1, { timeoutMs: 60_000 });
 });
 
 test('published rows are pruned after their retention', async () => {

@@ -61,7 +61,7 @@ describe('a configuration file that is followed', () => {
     await followed.start();
   };
   /** Something more happens to the file, and that has been noticed: nothing before it can still be on its way. */
-  const until = (condition: () => boolean, what: string) => waitFor(condition, { timeoutMs: 30_000, what });
+  const until = (condition: () => boolean, what: string) => waitFor(condition, { timeoutMs: 60_000, what });
 
   beforeEach(() => {
     file = path.join(scratchFolder(), 'plexus.json5');

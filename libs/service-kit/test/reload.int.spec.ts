@@ -64,7 +64,7 @@ describe('a service whose configuration changes', () => {
     service.process.kill('SIGTERM');
     expect((await service.exited).code).toBe(0);
     expect(await status.get(`probe.${own.instanceId}`)).toBeUndefined();
-  }, 120_000);
+  }, 180_000);
 
   it('runs on with a part that cannot take its configuration, ready and visibly degraded; a part that is left out is not asked', async () => {
     await bucket.put('acme', { hooks: { enabled: true } });
@@ -79,7 +79,7 @@ describe('a service whose configuration changes', () => {
       degraded: [{ module: 'hooks', reason: expect.stringContaining('PLEXUS_SKIP_MODULES') }],
     });
     expect(without.messageOf('hooks applied')).toBeUndefined();
-  }, 120_000);
+  }, 180_000);
 
   it('restarts one replica after another, never both at once, each with exit code 75', async () => {
     const events: string[] = [];
@@ -125,7 +125,7 @@ describe('a service whose configuration changes', () => {
     expect(progress).toMatchObject({ appliedRevision: valid, rejected: { revision: invalid } });
     await waitFor(() => service.messageOf('hooks applied'), { ...PATIENCE, what: 'the hooks' });
     expect(service.lines.filter(({ message }) => message === 'hooks applied')).toMatchObject([{ revision: valid }]);
-  }, 120_000);
+  }, 180_000);
 
   it('waits with a restart until nothing is interrupted', async () => {
     const service = spawn({ PROBE_NAME: 'gateway' });
@@ -139,5 +139,5 @@ describe('a service whose configuration changes', () => {
     service.process.send({ release: true });
     await expect(answer).resolves.toEqual({ done: true });
     expect((await service.exited).code).toBe(75);
-  }, 120_000);
+  }, 180_000);
 });

@@ -69,7 +69,7 @@ describe('a service run by runService', () => {
       expect((await json(`${url}/readyz`)).body.checks).toContainEqual({ name: 'nats', ok: false, reason: 'not connected to NATS' });
       expect((await json(`${url}/livez`)).status).toBe(200);
       await other.nats.restart();
-      await waitFor(async () => (await json(`${url}/readyz`)).status === 200, { timeoutMs: 20_000 });
+      await waitFor(async () => (await json(`${url}/readyz`)).status === 200, { timeoutMs: 60_000 });
     } finally {
       await other.stop();
     }
@@ -142,7 +142,7 @@ describe('a service run by runService', () => {
   it('gives up a start that is under way when told to end', async () => {
     const service = SpawnedService.spawn({ NATS_URL: 'nats://127.0.0.1:9', LOG_LEVEL: 'debug' });
     services.push(service);
-    await waitFor(() => service.messageOf('connecting'), { timeoutMs: 20_000 });
+    await waitFor(() => service.messageOf('connecting'), { timeoutMs: 60_000 });
     service.process.kill('SIGTERM');
     expect(await service.exited).toEqual({ code: 0, signal: null });
   });
@@ -224,8 +224,8 @@ describe('a service run by runService', () => {
     await keys.delete(name as string);
     await mesh.nats.kill();
     await mesh.nats.restart();
-    await waitFor(() => mesh.admin.isConnected(), { timeoutMs: 20_000 });
-    await waitFor(async () => (await (await mesh.admin.kv(BUCKETS.keys)).keys('gateway.>')).length > 0, { timeoutMs: 20_000 });
+    await waitFor(() => mesh.admin.isConnected(), { timeoutMs: 60_000 });
+    await waitFor(async () => (await (await mesh.admin.kv(BUCKETS.keys)).keys('gateway.>')).length > 0, { timeoutMs: 60_000 });
   });
 });
 

@@ -161,8 +161,11 @@ describe('node --import @plexus/telemetry/register', () => {
     const { stderr } = await run(
       `import { withSpan, metricsText, shutdownTelemetry } from '@plexus/telemetry';
        await withSpan('work', {}, () => {});
-       await new Promise((resolve) => setTimeout(resolve, 700));
-       if (!(await metricsText()).includes('plexus_spans_dropped_total{reason="write-failed"} 1')) process.exit(4);
+       const counted = async () => (await metricsText()).includes('plexus_spans_dropped_total{reason="write-failed"} 1');
+       for (let looks = 0; !(await counted()); looks += 1) {
+         if (looks > 600) process.exit(4);
+         await new Promise((resolve) => setTimeout(resolve, 50));
+       }
        await shutdownTelemetry();
        console.log('{}');`,
       { PLEXUS_TRACE_DIR: blocked },

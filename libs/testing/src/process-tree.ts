@@ -26,7 +26,7 @@ export function marked(clusterId: string): ProcessIdentity[] {
 }
 
 /** Waits until none of these processes runs any more; else fails and names the survivors with their command lines. */
-export async function expectGone(processes: readonly ProcessIdentity[], timeoutMs = 5_000): Promise<void> {
+export async function expectGone(processes: readonly ProcessIdentity[], timeoutMs = 30_000): Promise<void> {
   try {
     await waitFor(() => !processes.some(isRunning), { timeoutMs, what: 'the processes to end' });
   } catch (cause) {

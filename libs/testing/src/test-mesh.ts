@@ -77,7 +77,7 @@ export async function startTestMesh(options: TestMeshOptions = {}): Promise<Test
       if (!SUPERVISED.includes(name)) throw new Error(`nothing in a mesh is called ${name}`);
       await mesh.kill(name as MeshProcess, signal);
     },
-    whole: (timeoutMs = 15_000) => mesh.whole(timeoutMs),
+    whole: (timeoutMs = 60_000) => mesh.whole(timeoutMs),
     restartAll: async () => {
       await mesh.stop();
       mesh = await start(Number(new URL(mesh.gateway.http).port));

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface WaitOptions {
-  /** Default 30 s. */
+  /** Default 60 s. */
   readonly timeoutMs?: number;
   /** Pause between two looks; default 20 ms. */
   readonly intervalMs?: number;
@@ -14,7 +14,7 @@ export interface WaitOptions {
  * the cause of the error that is thrown when the time is over.
  */
 export async function waitFor<T>(condition: () => T | Promise<T>, options: WaitOptions = {}): Promise<NonNullable<T>> {
-  const { timeoutMs = 30_000, intervalMs = 20, what = condition.toString().slice(0, 120) } = options;
+  const { timeoutMs = 60_000, intervalMs = 20, what = condition.toString().slice(0, 120) } = options;
   const deadline = performance.now() + timeoutMs;
   let lastError: unknown;
   let lastValue: unknown;

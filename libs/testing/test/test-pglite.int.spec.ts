@@ -20,5 +20,5 @@ describe('openTestPglite', () => {
       await one.close();
       await two.close();
     }
-  }, 60_000);
+  }, 180_000);
 });

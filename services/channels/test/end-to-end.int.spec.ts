@@ -16,12 +16,12 @@ describe('a telegram bot of a whole mesh', () => {
   beforeAll(async () => {
     [telegram, other] = await Promise.all([TelegramStandIn.start(), TelegramStandIn.start()]);
     mesh = await startTestMesh({ env: { ROUTING_BREAKER_RESET_MS: '1000' } });
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await mesh?.stop();
     await telegram?.stop();
     await other?.stop();
-  }, 60_000);
+  }, 180_000);
 
   const request = (method: string, where: string, body?: unknown, headers: Record<string, string> = {}) =>
     fetch(`${mesh.gateway.http}${where}`, {
@@ -47,7 +47,7 @@ describe('a telegram bot of a whole mesh', () => {
     await configure({ telegram: { accounts: { work: account() } } });
     await waitFor(() => channelPids().includes('channel-telegram'), { timeoutMs: 60_000, what: 'the process of the adapter' });
     await waitFor(() => telegram.callsOf('getUpdates').length > 0, { what: 'the bot to ask for updates' });
-  }, 120_000);
+  }, 180_000);
 
   it('answers a message in its chat and topic, and keeps both in the session of that topic', async () => {
     telegram.write({ chat: FORUM, text: 'is the build green?', is_topic_message: true, message_thread_id: 7 });
@@ -67,7 +67,7 @@ describe('a telegram bot of a whole mesh', () => {
     expect(history.map(({ role }) => role)).toEqual(['user', 'assistant']);
     expect(history[0]?.text).toBe('is the build green?');
     expect(answer?.body.text).toBe(history[1]?.text);
-  }, 120_000);
+  }, 180_000);
 
   it('loses no message when its adapter is killed, and tries a send again that Telegram refused for a moment', async () => {
     await mesh.kill('channel-telegram');
@@ -78,7 +78,7 @@ describe('a telegram bot of a whole mesh', () => {
       what: 'the second try',
     });
     expect(answer?.body).toMatchObject({ chat_id: 99 });
-  }, 120_000);
+  }, 180_000);
 
   it('hands over to the second account when the first one fails five times, and comes back when it has recovered', async () => {
     await configure({ telegram: { defaultAccount: 'work', accounts: { work: account(), spare: account(other) } } });
@@ -116,5 +116,5 @@ describe('a telegram bot of a whole mesh', () => {
     await configure({ telegram: { accounts: { work: { ...account(), enabled: false } } } });
     await waitFor(() => channelPids().length === 0, { timeoutMs: 60_000, what: 'the end of the process' });
     await mesh.whole();
-  }, 120_000);
+  }, 180_000);
 });

@@ -157,7 +157,7 @@ test('a socket sees no more of a session once the grant of its user is taken bac
     await publish('ada', 'not for you any more');
     await publish('zoe', 'the last one');
     const seen = () => client.events('session.message').map(({ payload }) => JSON.stringify(payload));
-    await waitFor(() => seen().some((payload) => payload.includes('the last one')), { timeoutMs: 30_000, what: 'the last message' });
+    await waitFor(() => seen().some((payload) => payload.includes('the last one')), { timeoutMs: 60_000, what: 'the last message' });
     expect(seen()).toHaveLength(2);
     expect(seen()[0]).toContain('still for you');
   });

@@ -241,7 +241,7 @@ describe('the HTTP API', () => {
         { numRuns: 60 },
       );
       expect((await call('GET', '/healthz')).status).toBe(200);
-    }, 60_000);
+    }, 180_000);
   });
 
   describe('POST /v1/events', () => {

@@ -177,5 +177,5 @@ describe('the inbox on the sockets', () => {
       ),
       { numRuns: 15 },
     );
-  }, 120_000);
+  }, 180_000);
 });

@@ -325,6 +325,6 @@ describe('requests of clients', () => {
         { numRuns: 60 },
       );
       expect((await bystander.request('health')).ok).toBe(true);
-    }, 120_000);
+    }, 180_000);
   });
 });

@@ -195,9 +195,9 @@ describe('session events on the sockets', () => {
     await mesh.nats.kill();
     await mesh.nats.restart();
     await waitFor(() => mesh.operator.isConnected(), { what: 'the reconnect' });
-    await waitFor(() => routing.answer(to, 'run-n', ['after'], { from: 2 }).then(() => true), { what: 'a publish', timeoutMs: 20_000 });
+    await waitFor(() => routing.answer(to, 'run-n', ['after'], { from: 2 }).then(() => true), { what: 'a publish', timeoutMs: 60_000 });
     const final = await client.event('chat', ({ runId, state }) => runId === 'run-n' && state === 'final');
     expect(states(client, 'run-n').map(({ payload: { deltaText } }) => deltaText)).toEqual(['before ', 'after', undefined]);
     expect(final.payload.message.content[0].text).toBe('before after');
-  }, 60_000);
+  }, 180_000);
 });

@@ -185,10 +185,10 @@ describe('the sockets of VMs', () => {
       await mesh.nats.kill();
       for (let runSeq = 51; runSeq <= 100; runSeq += 1) vm.event(session.sessionId, 'run-k', runSeq, { type: 'text_chunk', content: `${runSeq} ` });
       await mesh.nats.restart();
-      await waitFor(() => vm.sender.acked === 100, { what: 'every ack', timeoutMs: 30_000 });
+      await waitFor(() => vm.sender.acked === 100, { what: 'every ack', timeoutMs: 60_000 });
       expect(client.closed).toBeUndefined();
       expect((await stored(session.sessionId)).map(({ runSeq }) => runSeq)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
-    }, 60_000);
+    }, 180_000);
 
     it('arrive once, in order and without a gap however often the socket is cut, also on another gateway', async () => {
       const second = await mesh.gateway();
@@ -225,7 +225,7 @@ describe('the sockets of VMs', () => {
         expect(events.filter(({ event }) => event.type === 'execution_complete')).toHaveLength(1);
       }
       await second.stop();
-    }, 90_000);
+    }, 180_000);
   });
 
   describe('other frames', () => {
@@ -315,7 +315,7 @@ describe('the sockets of VMs', () => {
     scheduler.tokenRefreshMs = 100;
     try {
       const { client, vm, record } = await connected();
-      await waitFor(() => client.frames.filter(({ type }) => type === 'token_refresh').length >= 2, { timeoutMs: 30_000, what: 'two new tokens' });
+      await waitFor(() => client.frames.filter(({ type }) => type === 'token_refresh').length >= 2, { timeoutMs: 60_000, what: 'two new tokens' });
       expect(client.frames.find(({ type }) => type === 'token_refresh')).toEqual({ type: 'token_refresh', token: `${vm.vmId}/1/1` });
       record.epoch = 2;
       expect(await client.end()).toMatchObject({ code: 4409 });

@@ -25,7 +25,7 @@ describe('memory survives', () => {
 
   const command = (user: string, n: number) => {
     const event = { tenant: 'acme', key: [user], id: `${user}-${n}`, data: { user, content: `memory ${n}` } };
-    return waitFor(() => mesh.gateway.publish(writeMemoryCommand, event), { what: `the receipt of command ${n}`, timeoutMs: 30_000 });
+    return waitFor(() => mesh.gateway.publish(writeMemoryCommand, event), { what: `the receipt of command ${n}`, timeoutMs: 60_000 });
   };
   const contents = async (user: string) => {
     const found: string[] = [];

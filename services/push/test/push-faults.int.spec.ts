@@ -45,7 +45,7 @@ describe('push survives', () => {
   const publishAll = async (caseId: string, from: number, to: number) => {
     for (let n = from; n <= to; n += 1) {
       const event = { tenant: 'acme', key: [`k${n}`], id: `${caseId}-${n}`, source: '/demo', data: { caseId } };
-      await waitFor(() => mesh.gateway.publish(happened, event), { what: `the receipt of event ${n}`, timeoutMs: 30_000 });
+      await waitFor(() => mesh.gateway.publish(happened, event), { what: `the receipt of event ${n}`, timeoutMs: 60_000 });
     }
   };
   const allItems = async (user: string) => {
@@ -82,7 +82,7 @@ describe('push survives', () => {
     await follow('killed');
     const publishing = publishAll('killed', 1, 240);
     for (let kills = 0; kills < 3; kills += 1) {
-      await waitFor(async () => (await allItems('killed')).length > kills * 50, { what: 'some items before the next kill', timeoutMs: 30_000 });
+      await waitFor(async () => (await allItems('killed')).length > kills * 50, { what: 'some items before the next kill', timeoutMs: 60_000 });
       await running.end('SIGKILL');
       running = await start();
     }

@@ -15,7 +15,7 @@ describe('documents in parts', () => {
   beforeAll(async () => {
     mesh = await startConfigMesh();
     parts = await mesh.bus.kv(BUCKETS.configParts);
-  }, 60_000);
+  }, 180_000);
   afterAll(() => mesh.stop());
   const storeOn = (bus: Bus, keptBytes?: number): KvConfigStore => new KvConfigStore(bus, mesh.bucket, parts, systemClock, keptBytes);
 
@@ -51,7 +51,7 @@ describe('documents in parts', () => {
     await dropParts(parts, (await mesh.call(rpc.getConfig, {})).stored as rpc.StoredText);
     expect(await mesh.apply(large('lost'))).toMatchObject({ changed: true, hash: again.hash });
     expect((await mesh.call(rpc.getConfig, {})).stored).toBeDefined();
-  }, 60_000);
+  }, 180_000);
 
   it('of old revisions go when a tenant has more of them than its share; the newest always stays', async () => {
     await mesh.apply('{}');
@@ -71,5 +71,5 @@ describe('documents in parts', () => {
     await storeOn(mesh.bus, 0).sweep('acme');
     expect((await store.current('acme'))?.revision).toBe(revisions.at(-1));
     expect((await parts.keys('acme.>')).length).toBe(1);
-  }, 60_000);
+  }, 180_000);
 });

@@ -25,7 +25,7 @@ beforeAll(async () => {
   for (const [index, text] of fill.entries()) await database.query(`spec_fill_${index}`, text, []);
   for (const table of ['sends', 'sessions', 'session_grants', 'inbound_messages', 'runs'])
     await database.query(`spec_analyze_${table}`, `ANALYZE ${table}`, []);
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await database?.close();
   await target?.drop();

@@ -58,7 +58,7 @@ async function expectEveryMessageAnsweredOnce(sessions: number, perSession: numb
         const found = await history();
         return found.totalMessages >= perSession * 2 ? found : undefined;
       },
-      { timeoutMs: 30_000, what: `session ${session} to be answered` },
+      { timeoutMs: 60_000, what: `session ${session} to be answered` },
     );
     expect(messages.map(({ seq }) => seq)).toEqual(Array.from({ length: perSession * 2 }, (_, index) => index + 1));
     const texts = (role: string) => messages.filter((message) => message.role === role).map(({ text }) => text);

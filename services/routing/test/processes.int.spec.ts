@@ -17,7 +17,7 @@ beforeAll(async () => {
   const environment = { ...mesh.environment, ROUTING_SEND_TIMEOUT_MS: '4000', ROUTING_BREAKER_RESET_MS: '600000' };
   processes = await Promise.all(Array.from({ length: 3 }, () => new RoutingProcess(environment).ready()));
   telegram = new StandInAdapter(mesh.bus).start();
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   await Promise.all(processes.map((one) => one.kill()));
   await telegram?.stop();
@@ -101,4 +101,4 @@ test('processes are killed in the middle of deliveries: every message is sent, i
     await waitFor(async () => (await history()).totalMessages >= perChat, { ...PATIENT, what: `mirrors of ${to}` });
     expect((await history()).messages.map(({ text }) => text).sort()).toEqual([...wanted].sort());
   }
-}, 120_000);
+}, 180_000);

@@ -241,7 +241,7 @@ describe('silent runs', () => {
     const age = `UPDATE runs SET due_at = now() - interval '1 hour' WHERE run_id = 'lively' RETURNING id`;
     await mesh.database.query('spec_age', age, []);
     const looked = `SELECT 1 AS one FROM runs WHERE run_id = 'lively' AND due_at > now() + interval '2 minutes'`;
-    await waitFor(async () => (await mesh.database.query('spec_looked', looked, [])).length === 1, { timeoutMs: 30_000, what: 'the run to be looked at' });
+    await waitFor(async () => (await mesh.database.query('spec_looked', looked, [])).length === 1, { timeoutMs: 60_000, what: 'the run to be looked at' });
     expect((await runOf(run))?.status).toBe('started');
     await mesh.event(run, { type: 'execution_complete' }, { runSeq: 9, epoch: 1 });
     await ended(run, 'ok');

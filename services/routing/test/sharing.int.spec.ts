@@ -34,7 +34,7 @@ test('a grant lets another user do what it says, no more, and only until it is t
   await expect(seen()).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
   expect(await mesh.call(rpc.sessionAccess, { sessionKey: 'plan', owner: 'ada' }, bob)).toMatchObject({ access: 'none' });
   const told = async () => (await mesh.events('changed', sessionId)).filter(({ data }) => data.revokedFrom !== undefined);
-  await waitFor(async () => (await told()).length > 0, { timeoutMs: 30_000, what: 'the word to those who watch' });
+  await waitFor(async () => (await told()).length > 0, { timeoutMs: 60_000, what: 'the word to those who watch' });
   expect((await told()).map(({ data }) => [data.change, data.revokedFrom])).toEqual([['updated', 'bob']]);
 });
 

@@ -26,7 +26,7 @@ describe('what the scheduler promises over a longer time', () => {
     await mesh.only({ ...SHORT, VM_IDLE_MS: '600000' });
     const { vmId, runtime, connection } = await readyVm('ned');
     const run = await startRun('ned');
-    await waitFor(async () => JSON.stringify(await connection.frames()).includes(run.runId), { timeoutMs: 30_000 });
+    await waitFor(async () => JSON.stringify(await connection.frames()).includes(run.runId), { timeoutMs: 60_000 });
     const { hosts } = await mesh.asGateway(listHosts, {}, TENANT);
     const host = hosts.find(({ provider }) => provider === 'local') as { hostId: string };
     await expect(mesh.asUser('ned', drainHost, { hostId: host.hostId }, ADMIN)).rejects.toMatchObject({ code: 'FORBIDDEN' });
@@ -41,7 +41,7 @@ describe('what the scheduler promises over a longer time', () => {
     await endRun(run);
     await becomes('ned', vmId, 'paused');
     await mesh.asUser('ned', ensureVm, {});
-    await waitFor(async () => (await mesh.asUser('ned', getVm, { vmId })).vm.reason?.code === 'HOST_DRAINING', { timeoutMs: 30_000 });
+    await waitFor(async () => (await mesh.asUser('ned', getVm, { vmId })).vm.reason?.code === 'HOST_DRAINING', { timeoutMs: 60_000 });
 
     await mesh.asGateway(drainHost, { hostId: host.hostId, cancel: true }, TENANT);
     await connect(mesh, 'ned', await bootstrapped(mesh, vmId, runtime.epoch + 1));
@@ -85,7 +85,7 @@ describe('what the scheduler promises over a longer time', () => {
     const { vmId, runtime, connection } = await readyVm('jan');
     const workspace = path.join(mesh.state.path, 'vms', vmId, 'workspace');
     const run = await startRun('jan');
-    await waitFor(async () => JSON.stringify(await connection.frames()).includes(run.runId), { timeoutMs: 30_000 });
+    await waitFor(async () => JSON.stringify(await connection.frames()).includes(run.runId), { timeoutMs: 60_000 });
     await endRun(run);
     const snapshot = {
       type: 'fire_and_forget',
@@ -115,7 +115,7 @@ describe('what the scheduler promises over a longer time', () => {
     }
     for (let round = 1; round <= 5; round += 1) expect(readFileSync(path.join(workspace, `${round}.txt`), 'utf8')).toBe(`${round}`);
     await mesh.bus.publish(runContracts.startRun, { tenant: TENANT, key: [run.sessionId], data: { ...run, runId: ulid(), message: 'on', history: [] } });
-    const started = await waitFor(async () => (await open.frames()).find(({ frame }) => frame.type === 'start_session'), { timeoutMs: 30_000 });
+    const started = await waitFor(async () => (await open.frames()).find(({ frame }) => frame.type === 'start_session'), { timeoutMs: 60_000 });
     expect(started).toMatchObject({ frame: { data: { session_id: run.sessionId, snapshot: { version: 8, body: { checkpoint: { step: 7 } } } } } });
     expect((await mesh.asUser('jan', vmLogs, { vmId })).text).toContain('fake runtime');
     const { token } = await mesh.asGateway(refreshVmToken, { vmId, epoch, connGen: open.attached.connGen });
@@ -136,7 +136,7 @@ describe('what the scheduler promises over a longer time', () => {
     try {
       await mesh.scheduler({ ...SHORT, PLEXUS_STATE_DIR: elsewhere.path });
       await mesh.asUser('uli', ensureVm, {});
-      await waitFor(async () => (await mesh.asUser('uli', getVm, { vmId })).vm.reason?.code === 'WORKSPACE_HOST_DOWN', { timeoutMs: 30_000 });
+      await waitFor(async () => (await mesh.asUser('uli', getVm, { vmId })).vm.reason?.code === 'WORKSPACE_HOST_DOWN', { timeoutMs: 60_000 });
       expect(await mesh.rows('SELECT host_id AS home FROM vms WHERE id = $1', [vmId])).toEqual([{ home }]);
       await mesh.asUser('uli', ensureVm, { allowEmptyWorkspace: true });
       const moved = await waitFor(
@@ -175,7 +175,7 @@ describe('what the scheduler promises over a longer time', () => {
         ({ vmId }) => mesh.asUser('pia', terminateVm, { vmId }).then(() => undefined), // the configuration has not arrived yet
         (error: { code: string }) => error,
       );
-    expect(await waitFor(refused, { timeoutMs: 30_000 })).toMatchObject({ code: 'INVALID_REQUEST' });
+    expect(await waitFor(refused, { timeoutMs: 60_000 })).toMatchObject({ code: 'INVALID_REQUEST' });
     const [one, two] = (await Promise.all(['s-1', 's-2'].map((sessionId) => mesh.asUser('pia', ensureVm, { agentId: 'main', sessionId })))) as unknown as [
       { vmId: string },
       { vmId: string },
@@ -190,7 +190,7 @@ describe('what the scheduler promises over a longer time', () => {
     expect(existsSync(folder)).toBe(true);
     expect(await mesh.asUser('pia', endVmSession, { sessionId: 's-1' })).toEqual({ terminated: one.vmId });
     await becomes('pia', one.vmId, 'terminated');
-    await waitFor(() => !existsSync(folder), { timeoutMs: 30_000, what: 'its workspace to be removed' });
+    await waitFor(() => !existsSync(folder), { timeoutMs: 60_000, what: 'its workspace to be removed' });
     expect(await stateOf('pia', two.vmId)).not.toBe('terminated');
 
     const shared = await Promise.all(['pia', 'quin'].map((user) => mesh.asUser(user, ensureVm, { agentId: 'team' })));

@@ -34,7 +34,7 @@ describe('what the scheduler promises', () => {
 
     const [gone] = made as [string];
     await mesh.asUser('op', terminateVm, { vmId: gone }, ADMIN);
-    await waitFor(async () => (await mesh.asUser('op', getVm, { vmId: gone }, ADMIN)).vm.state === 'terminated', { timeoutMs: 30_000 });
+    await waitFor(async () => (await mesh.asUser('op', getVm, { vmId: gone }, ADMIN)).vm.state === 'terminated', { timeoutMs: 60_000 });
     const again = await Promise.allSettled(['late-1', 'late-2', 'late-3'].map((user) => mesh.asUser(user, ensureVm, {})));
     expect(again.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     expect(await (await fetch(`${await scheduler.ready()}/metrics`)).text()).toContain('plexus_vm_quota_denied_total');
@@ -42,7 +42,7 @@ describe('what the scheduler promises', () => {
     await configure('_', { tenants: { [TENANT]: {}, other: {} } });
     const { vms } = await mesh.asUser('op', listVms, {}, ADMIN);
     for (const { vmId } of vms) await mesh.asUser('op', terminateVm, { vmId }, ADMIN);
-    await waitFor(async () => (await mesh.asUser('op', listVms, {}, ADMIN)).vms.length === 0, { timeoutMs: 30_000 });
+    await waitFor(async () => (await mesh.asUser('op', listVms, {}, ADMIN)).vms.length === 0, { timeoutMs: 60_000 });
   });
 
   it('A15: a warm pool of two serves two of three users at once, each with a VM of their own, and is filled again', async () => {
@@ -58,7 +58,7 @@ describe('what the scheduler promises', () => {
       }
       return vms.filter(({ state }) => state === 'warm').length === 2;
     };
-    await waitFor(fill, { timeoutMs: 30_000, what: 'the pool to be full' });
+    await waitFor(fill, { timeoutMs: 60_000, what: 'the pool to be full' });
     const users = ['kim', 'lea', 'max'];
     const answers = await Promise.all(users.map((user) => mesh.asUser(user, ensureVm, { template: 'pooled' })));
     expect(new Set(answers.map(({ vmId }) => vmId)).size).toBe(3);
@@ -78,7 +78,7 @@ describe('what the scheduler promises', () => {
         await expect(mesh.asGateway(verifyVmToken, { token: bind.frame.data.token, userId: other })).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
       expect(await mesh.rows(`SELECT id FROM vm_outbox WHERE body::text LIKE $1`, [`%${bind.frame.data.token}%`])).toEqual([]);
     }
-    await waitFor(fill, { timeoutMs: 30_000, what: 'the pool to be full again' });
+    await waitFor(fill, { timeoutMs: 60_000, what: 'the pool to be full again' });
     // Members were started with the key of the platform: who has an own one gets a VM that is started with it.
     await mesh.asUser('nia', putVmSecret, { name: 'model', value: 'sk-nia-0123456789' });
     const own = await mesh.asUser('nia', ensureVm, { template: 'pooled', wait: 'none' });

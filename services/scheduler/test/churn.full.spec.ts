@@ -42,7 +42,7 @@ describe('real schedulers and real processes under churn', () => {
       key: [sessionId],
       data: { sessionId, sessionKey: 'agent:main:main', owner: 'ada', agentId: 'main', runId: ulid(), message: 'hi', history: [] },
     });
-    await waitFor(async () => (await connection.frames()).length > 0, { timeoutMs: 30_000 });
+    await waitFor(async () => (await connection.frames()).length > 0, { timeoutMs: 60_000 });
     process.kill(old.pid, 'SIGSTOP');
     connection.close();
     const next = await bootstrapped(mesh, vmId, old.epoch + 1);
@@ -56,7 +56,7 @@ describe('real schedulers and real processes under churn', () => {
       expect.arrayContaining(['ready>suspect', 'suspect>stopping', 'stopping>requested']),
     );
     await mesh.asUser('ada', terminateVm, { vmId });
-    await waitFor(async () => (await mesh.asUser('ada', getVm, { vmId })).vm.state === 'terminated', { timeoutMs: 30_000 });
+    await waitFor(async () => (await mesh.asUser('ada', getVm, { vmId })).vm.state === 'terminated', { timeoutMs: 60_000 });
   });
 
   it('A19, A4: keeps every invariant while three schedulers are killed at random for a minute, and converges', async () => {

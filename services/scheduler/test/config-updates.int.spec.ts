@@ -35,7 +35,7 @@ describe('changed settings on their way to running VMs', () => {
   beforeAll(async () => {
     database = await createTestDatabase(path.join(prismaFolder, 'migrations'), 'scheduler');
     pool = createPool({ url: database.url, schema: 'scheduler', applicationName: 'spec', max: 4 });
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await pool.close();
     await database.drop();

@@ -42,7 +42,7 @@ describe('starts that fail, and a scheduler that dies in the middle of one', () 
       mesh.rows<{ attempt: number; longest: number; shortest: number }>('SELECT attempt, longest, shortest FROM waits WHERE vm_id = $1 ORDER BY id', [vmId]);
 
     const { vmId } = await mesh.asUser('eve', ensureVm, {});
-    await waitFor(async () => (await waitsOf(vmId)).length === 5, { timeoutMs: 30_000, what: 'the fifth wait' });
+    await waitFor(async () => (await waitsOf(vmId)).length === 5, { timeoutMs: 60_000, what: 'the fifth wait' });
     await expect(mesh.asUser('eva', ensureVm, {})).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' });
     await mesh.rows(`UPDATE vms SET next_action_at = clock_timestamp(), deadline_at = clock_timestamp() WHERE id = $1 AND state = 'backoff'`, [vmId]);
     await becomes('eve', vmId, 'failed');
@@ -68,7 +68,7 @@ describe('starts that fail, and a scheduler that dies in the middle of one', () 
     const anew = await mesh.asUser('eve', ensureVm, {});
     expect(anew.created).toBe(true);
     expect(anew.vmId).not.toBe(vmId);
-    const [first] = await waitFor(async () => ((rows) => (rows.length > 0 ? rows : undefined))(await waitsOf(anew.vmId)), { timeoutMs: 30_000 });
+    const [first] = await waitFor(async () => ((rows) => (rows.length > 0 ? rows : undefined))(await waitsOf(anew.vmId)), { timeoutMs: 60_000 });
     expect(first).toMatchObject({ attempt: 1 });
     expect(first?.shortest).toBeLessThanOrEqual(1_000 * (1 + JITTER) + 1);
     await mesh.asUser('eve', terminateVm, { vmId: anew.vmId }).catch(() => undefined); // it may have failed for good by now
@@ -90,7 +90,7 @@ describe('starts that fail, and a scheduler that dies in the middle of one', () 
         const rows = await mesh.rows<{ pid: number }>(`SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`);
         return rows.length > 0 ? rows : undefined;
       },
-      { timeoutMs: 30_000, what: 'the commit of the outcome' },
+      { timeoutMs: 60_000, what: 'the commit of the outcome' },
     );
     await first.kill('SIGKILL');
     for (const { pid } of inCommit) await mesh.rows('SELECT pg_terminate_backend($1)', [pid]);

@@ -7,7 +7,7 @@ import { type Bootstrapped, FakeConnection } from './support/fake-gateway.js';
 import { fixture, SchedulerMesh } from './support/mesh.js';
 
 const { ensureVm, getVm, terminateVm } = vmContracts;
-const PATIENCE = { timeoutMs: 30_000 };
+const PATIENCE = { timeoutMs: 60_000 };
 
 describe('the life of a VM in a container', () => {
   let mesh: SchedulerMesh;

@@ -18,7 +18,7 @@ describe('forgetting a person', () => {
   beforeAll(async () => {
     database = await createTestDatabase(path.join(prismaFolder, 'migrations'), 'scheduler');
     pool = createPool({ url: database.url, schema: 'scheduler', applicationName: 'spec', max: 4 });
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await pool.close();
     await database.drop();

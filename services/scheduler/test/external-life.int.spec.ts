@@ -7,7 +7,7 @@ const { attachExternalVm, ensureVm, getVm, redeemTicket, terminateVm, verifyVmTo
 const WS = 'wss://mesh.example/ws/vm';
 /** The local one is the default: who attaches asks for the other. */
 const SETTINGS = { PROVIDER: 'local,external', EXTERNAL_CONTROL_PLANE_WS: WS };
-const PATIENCE = { timeoutMs: 30_000 };
+const PATIENCE = { timeoutMs: 60_000 };
 
 describe('the life of a VM whose runtime somebody else starts', () => {
   let mesh: SchedulerMesh;

@@ -7,7 +7,7 @@ import { bootstrapped, FakeConnection } from './support/fake-gateway.js';
 import { SchedulerMesh } from './support/mesh.js';
 
 const { ensureVm, getVm, listHosts, drainHost } = vmContracts;
-const PATIENCE = { timeoutMs: 30_000 };
+const PATIENCE = { timeoutMs: 60_000 };
 
 describe('a mesh of two hosts', () => {
   let mesh: SchedulerMesh;

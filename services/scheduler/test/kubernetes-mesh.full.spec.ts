@@ -5,7 +5,7 @@ import { KubernetesWorld, Refusal, settingsFor } from './support/kubernetes/worl
 
 const GATEWAY = 'gateway.plexus.svc';
 const runtime = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../runtime/dist/src/main.js');
-const PATIENCE = { timeoutMs: 30_000 };
+const PATIENCE = { timeoutMs: 60_000 };
 
 describe('a mesh whose VMs are Pods of the stand-in', () => {
   let world: KubernetesWorld;

@@ -5,7 +5,7 @@ import type { ApiRequest } from './support/kubernetes/api-server.js';
 import { KubernetesWorld, Refusal } from './support/kubernetes/world.js';
 
 const NAMESPACE = 'plexus-vms';
-const PATIENCE = { timeoutMs: 30_000 };
+const PATIENCE = { timeoutMs: 60_000 };
 const SECRETS = { ticket: 'ticket-9c1f', token: 'token-77ab', bootstrapSecret: 'bootstrap-30dd', modelApiKey: 'key-51ee' };
 
 describe('the Kubernetes provider against a stand-in of the API server', () => {

@@ -8,7 +8,7 @@ import { withFolderLock } from '../src/adapters/local/folder-lock.js';
 import type { IncarnationKey } from '../src/application/provider-port.js';
 import { fixture } from './support/mesh.js';
 
-const PATIENCE = { timeoutMs: 30_000 };
+const PATIENCE = { timeoutMs: 60_000 };
 
 interface Received {
   readonly pid: number;

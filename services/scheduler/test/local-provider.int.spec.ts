@@ -164,7 +164,7 @@ describe('the local provider', () => {
     const gone: IncarnationKey[] = [];
     other.watch([key], (incarnation) => gone.push(incarnation));
     process.kill(pid, 'SIGKILL');
-    await waitFor(() => gone.length >= 2, { timeoutMs: 30_000 });
+    await waitFor(() => gone.length >= 2, { timeoutMs: 60_000 });
     expect(gone[0]).toEqual(key);
     await other.destroy(key, { force: false });
     other.watch([], () => undefined);

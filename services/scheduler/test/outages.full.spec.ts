@@ -38,7 +38,7 @@ describe('a scheduler whose database or mesh goes away', () => {
   const startsARun = async (): Promise<void> => {
     const run = { sessionId: ulid(), sessionKey: 'agent:main:main', owner: 'ada', agentId: 'main', runId: ulid() };
     await mesh.bus.publish(runContracts.startRun, { tenant: TENANT, key: [run.sessionId], data: { ...run, message: 'hi', history: [] } });
-    await waitFor(async () => JSON.stringify(await connection.frames()).includes(run.runId), { timeoutMs: 30_000 });
+    await waitFor(async () => JSON.stringify(await connection.frames()).includes(run.runId), { timeoutMs: 60_000 });
   };
 
   it.each(['SIGKILL', 'SIGINT'] as const)(
@@ -47,7 +47,7 @@ describe('a scheduler whose database or mesh goes away', () => {
       await postgres.kill(signal);
       await new Promise((resolve) => setTimeout(resolve, 35_000)); // the outage itself is what is tested
       await postgres.restart();
-      await waitFor(isSame, { timeoutMs: 30_000 });
+      await waitFor(isSame, { timeoutMs: 60_000 });
       await startsARun();
       // Not only right after: the grace is over, and beats have arrived.
       await mesh.rows(`SELECT pg_sleep(5)`);
@@ -60,7 +60,7 @@ describe('a scheduler whose database or mesh goes away', () => {
     await mesh.nats.kill();
     await new Promise((resolve) => setTimeout(resolve, 65_000));
     await mesh.nats.restart();
-    await waitFor(isSame, { timeoutMs: 30_000 });
+    await waitFor(isSame, { timeoutMs: 60_000 });
     await startsARun();
     expect(await isSame()).toBe(true);
   }, 120_000);
@@ -69,7 +69,7 @@ describe('a scheduler whose database or mesh goes away', () => {
     await mesh.endSchedulers();
     await new Promise((resolve) => setTimeout(resolve, 35_000));
     await mesh.scheduler();
-    await waitFor(isSame, { timeoutMs: 30_000 });
+    await waitFor(isSame, { timeoutMs: 60_000 });
     const [row] = await mesh.rows<{ left: number }>(
       `SELECT extract(epoch FROM lease_until - now())::float8 AS left FROM vm_instances WHERE vm_id = $1 AND phase = 'running'`,
       [vmId],

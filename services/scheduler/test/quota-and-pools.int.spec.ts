@@ -6,7 +6,7 @@ import { bootstrapped, FakeConnection } from './support/fake-gateway.js';
 import { SchedulerMesh, TENANT } from './support/mesh.js';
 
 const { ensureVm, getVm, listVms, pauseVm, resumeVm } = vmContracts;
-const PATIENCE = { timeoutMs: 30_000 };
+const PATIENCE = { timeoutMs: 60_000 };
 
 describe('limits and pools', () => {
   let mesh: SchedulerMesh;

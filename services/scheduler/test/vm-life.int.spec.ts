@@ -68,7 +68,7 @@ describe('the life of VMs on real processes', () => {
     // It is watched again: its end is noticed, by a scheduler that is not its parent.
     process.kill(runtime.pid, 'SIGKILL');
     // The dead scheduler may still have had a claim on it, for 10 s.
-    await waitFor(async () => (await vmOf('bob', vmId)).state === 'paused', { timeoutMs: 30_000 });
+    await waitFor(async () => (await vmOf('bob', vmId)).state === 'paused', { timeoutMs: 60_000 });
     expect(await vmOf('bob', vmId)).toMatchObject({ desiredState: 'running', reason: { code: 'EXITED' } });
   });
 
@@ -110,7 +110,7 @@ describe('the life of VMs on real processes', () => {
     await waitFor(async () => (await vmOf('cora', vmId)).state === 'ready');
     expect((await vmOf('cora', vmId)).pid).toBe(runtime.pid);
     process.kill(runtime.pid, 'SIGKILL');
-    const gone = await waitFor(async () => ((vm) => (vm.state === 'ready' ? undefined : vm))(await vmOf('cora', vmId)), { timeoutMs: 30_000 });
+    const gone = await waitFor(async () => ((vm) => (vm.state === 'ready' ? undefined : vm))(await vmOf('cora', vmId)), { timeoutMs: 60_000 });
     expect(gone.reason).toEqual({ code: 'EXITED', text: `The runtime was ended by SIGKILL: fake runtime ${runtime.pid} is up` });
 
     const waiting = mesh.asUser('cora', ensureVm, { wait: 'ready' });
@@ -152,7 +152,7 @@ describe('the life of VMs on real processes', () => {
     expect(second - first).toBeGreaterThanOrEqual(800);
     expect(third - second).toBeGreaterThanOrEqual(1_600);
     await mesh.rows(`UPDATE vms SET attempt = 6 WHERE id = $1`, [vmId]);
-    const failed = await waitFor(async () => ((vm) => (vm.state === 'failed' ? vm : undefined))(await vmOf('eve', vmId)), { timeoutMs: 30_000 });
+    const failed = await waitFor(async () => ((vm) => (vm.state === 'failed' ? vm : undefined))(await vmOf('eve', vmId)), { timeoutMs: 60_000 });
     expect(failed.reason).toMatchObject({
       code: expect.stringMatching(/^(START|BOOT)_FAILED$/),
       text: 'The runtime exited with code 3: no such model: gibberish',

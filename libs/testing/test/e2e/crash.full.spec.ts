@@ -62,7 +62,7 @@ describe('kill -9 in the middle of traffic', () => {
           const items = await user.inbox();
           return events.every((id) => items.some((item) => item.events.some((event) => event.id === id))) ? items : undefined;
         },
-        { timeoutMs: 30_000, what: 'every acknowledged event in the inbox' },
+        { timeoutMs: 60_000, what: 'every acknowledged event in the inbox' },
       );
       const delivered = inbox.flatMap((item) => item.events.map((event) => event.id));
       for (const id of events) expect(delivered.filter((other) => other === id)).toEqual([id]);

@@ -33,11 +33,11 @@ export class VmSocketClient {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(typeof frame === 'string' || Buffer.isBuffer(frame) ? frame : JSON.stringify(frame));
   }
 
-  frame(type: string, match: (frame: AnyFrame) => boolean = () => true, timeoutMs = 10_000): Promise<AnyFrame> {
+  frame(type: string, match: (frame: AnyFrame) => boolean = () => true, timeoutMs = 60_000): Promise<AnyFrame> {
     return waitFor(() => this.frames.find((frame) => frame.type === type && match(frame)), { what: `frame ${type}`, timeoutMs });
   }
 
-  end(timeoutMs = 10_000): Promise<{ code: number; reason: string }> {
+  end(timeoutMs = 60_000): Promise<{ code: number; reason: string }> {
     return waitFor(() => this.closed, { what: 'the close', timeoutMs });
   }
 

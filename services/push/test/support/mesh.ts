@@ -81,7 +81,7 @@ export class PushProcess {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     const started = new PushProcess(child);
-    await waitFor(() => started.ready || child.exitCode !== null, { what: 'push to be ready', timeoutMs: 30_000 });
+    await waitFor(() => started.ready || child.exitCode !== null, { what: 'push to be ready', timeoutMs: 60_000 });
     if (child.exitCode !== null) throw new Error(`push ended with ${child.exitCode}: ${started.output}`);
     return started;
   }

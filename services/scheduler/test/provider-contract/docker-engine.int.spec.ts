@@ -72,7 +72,7 @@ async function openRealWorld(): Promise<ContractWorld> {
       const body = { Cmd: ['node', '-e', 'require("fs").writeFileSync(process.argv[1], process.argv[2])', `/workspace/${name}`, text] };
       const { Id } = (await engine.call(`/containers/${running?.Id}/exec`, { method: 'POST', body })).json<{ Id: string }>();
       await engine.call(`/exec/${Id}/start`, { method: 'POST', body: { Detach: true } });
-      await waitFor(async () => (await read(vmId, name)) === text, { timeoutMs: 30_000 });
+      await waitFor(async () => (await read(vmId, name)) === text, { timeoutMs: 60_000 });
     },
     read,
     async stop() {

@@ -115,20 +115,20 @@ describe('the Docker provider', () => {
     await provider.create(spec(key.vmId));
     const seen: IncarnationKey[] = [];
     provider.watch([key], (incarnation) => seen.push(incarnation));
-    await waitFor(() => standIn.eventStreams === 1, { timeoutMs: 30_000 });
+    await waitFor(() => standIn.eventStreams === 1, { timeoutMs: 60_000 });
     standIn.dropEvents();
-    await waitFor(() => standIn.eventStreams === 0 || warnings.length > 0, { timeoutMs: 30_000 });
-    await waitFor(() => standIn.eventStreams === 1, { timeoutMs: 30_000 });
+    await waitFor(() => standIn.eventStreams === 0 || warnings.length > 0, { timeoutMs: 60_000 });
+    await waitFor(() => standIn.eventStreams === 1, { timeoutMs: 60_000 });
     await provider.destroy(key, { force: true });
-    await waitFor(() => seen.length > 0, { timeoutMs: 30_000 });
+    await waitFor(() => seen.length > 0, { timeoutMs: 60_000 });
     provider.watch([], () => undefined);
-    await waitFor(() => standIn.eventStreams === 0, { timeoutMs: 30_000 });
+    await waitFor(() => standIn.eventStreams === 0, { timeoutMs: 60_000 });
   });
 
   it('removes a container that was created and never started only when its creator had its time', async () => {
     const failing = { ...spec('vm-half'), bootstrap: () => new Promise<never>(() => undefined) };
     void provider.create(failing);
-    const half = await waitFor(() => [...standIn.containers.values()].find(({ body }) => body.Labels['plexus.vm'] === 'vm-half'), { timeoutMs: 30_000 });
+    const half = await waitFor(() => [...standIn.containers.values()].find(({ body }) => body.Labels['plexus.vm'] === 'vm-half'), { timeoutMs: 60_000 });
     const other = openProvider(`unix://${standIn.socket}`);
     expect(await other.create(spec('vm-half'))).toMatchObject({ phase: 'unknown' });
     expect((await other.list()).map(({ vmId }) => vmId)).toContain('vm-half');
@@ -148,7 +148,7 @@ describe('the Docker provider', () => {
     await expect(new DockerEngine(address).call('/info')).rejects.toMatchObject({ message: expect.stringContaining('too old') as string });
     const remote = openProvider(engine);
     expect(await remote.create(spec('vm-tcp'))).toMatchObject({ phase: 'running' });
-    await waitFor(async () => (await remote.logs('vm-tcp', { tailBytes: 100 })) || undefined, { timeoutMs: 30_000 });
+    await waitFor(async () => (await remote.logs('vm-tcp', { tailBytes: 100 })) || undefined, { timeoutMs: 60_000 });
     expect(await remote.destroy({ vmId: 'vm-tcp', epoch: 1 }, { force: false })).toMatchObject({ phase: 'exited', exitCode: 0 });
     await remote.close();
     standIn.oldestVersion = '1.24';
@@ -161,7 +161,7 @@ describe('the Docker provider', () => {
     const key = { vmId: 'vm-cli', epoch: 5 };
     const { ref } = await provider.create(spec(key.vmId, key.epoch));
     const id = String(ref?.id);
-    await waitFor(async () => (await provider.logs(key.vmId, { tailBytes: 100 })) || undefined, { timeoutMs: 30_000 });
+    await waitFor(async () => (await provider.logs(key.vmId, { tailBytes: 100 })) || undefined, { timeoutMs: 60_000 });
     const mine = ['--filter', 'label=plexus.cluster=test', '--filter', 'label=plexus.vm=vm-cli'];
     expect(await docker('ps', '--no-trunc', ...mine, '--format', '{{.ID}} {{.Label "plexus.epoch"}}')).toBe(`${id} 5`);
     expect(await docker('logs', id)).toBe('runtime of me, epoch 5, is up');

@@ -3,7 +3,7 @@ import { waitFor } from '@plexus/testing';
 import type { Bootstrap, IncarnationKey, InstanceSpec, VmProvider } from '../../src/application/provider-port.js';
 import type { ContractTraits, ContractWorld } from './contract-world.js';
 
-const PATIENCE = { timeoutMs: 30_000 };
+const PATIENCE = { timeoutMs: 60_000 };
 
 /** Secrets that can be found again wherever they may not be. */
 function freshSecrets(): Bootstrap {

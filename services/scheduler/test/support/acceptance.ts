@@ -25,7 +25,7 @@ export class Acceptance {
   readonly stateOf = async (user: string, vmId: string): Promise<string> => (await this.mesh().asUser(user, getVm, { vmId })).vm.state;
 
   readonly becomes = (user: string, vmId: string, state: string): Promise<unknown> =>
-    waitFor(async () => (await this.stateOf(user, vmId)) === state, { timeoutMs: 30_000, what: `${vmId} to be ${state}` });
+    waitFor(async () => (await this.stateOf(user, vmId)) === state, { timeoutMs: 60_000, what: `${vmId} to be ${state}` });
 
   /** Ensures a VM and plays its runtime's part until it is ready. */
   readonly readyVm = async (user: string, input: InputOf<typeof ensureVm> = {}, fromEpoch = 1) => {

@@ -26,7 +26,7 @@ export async function bootstrapped(mesh: SchedulerMesh, vmId: string, fromEpoch 
       if (row === undefined || row.current_epoch < fromEpoch) return undefined;
       return JSON.parse(readFileSync(path.join(mesh.state.path, 'vms', vmId, 'workspace', `bootstrap-${row.current_epoch}.json`), 'utf8')) as Bootstrapped;
     },
-    { what: `a runtime of ${vmId} from epoch ${fromEpoch}`, timeoutMs: 30_000 },
+    { what: `a runtime of ${vmId} from epoch ${fromEpoch}`, timeoutMs: 60_000 },
   );
 }
 

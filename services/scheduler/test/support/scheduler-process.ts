@@ -45,7 +45,7 @@ export class SchedulerProcess {
 
   /** Base URL of the internal listener. */
   async ready(): Promise<string> {
-    await waitFor(() => this.readyAt !== undefined || !this.isAlive, { what: 'the scheduler to be ready', timeoutMs: 30_000 });
+    await waitFor(() => this.readyAt !== undefined || !this.isAlive, { what: 'the scheduler to be ready', timeoutMs: 60_000 });
     if (this.readyAt === undefined) throw new Error(`the scheduler ended instead:\n${this.output}`);
     return this.readyAt;
   }
