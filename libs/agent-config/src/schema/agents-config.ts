@@ -22,13 +22,10 @@ const runSettings = {
     .max(100_000_000)
     .optional()
     .describe('Most tokens of a conversation that go to the model. It can only lower the window of the model.'),
-  contextPruning: z
-    .enum(['off', 'cache-ttl'])
-    .optional()
-    .meta({
-      description: 'Whether old results of tools give way once the cache of the model has gone cold (5 min). Counts when a session starts.',
-      default: 'off',
-    }),
+  contextPruning: z.enum(['off', 'cache-ttl']).optional().meta({
+    description: 'Whether old results of tools give way once the cache of the model has gone cold (5 min). Counts when a session starts.',
+    default: 'off',
+  }),
 };
 
 export const IdentityConfig = z.strictObject({
