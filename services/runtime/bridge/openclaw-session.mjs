@@ -26,6 +26,11 @@ export class Session {
     return `agent:main:${this.#name}`;
   }
 
+  /** A run as OpenClaw knows it: those of two sessions may have one name here, but not there. */
+  #keyOf(runId) {
+    return `${this.#name}:${runId}`;
+  }
+
   configure(data, model) {
     this.#data = data;
     this.#model = model;
@@ -71,7 +76,7 @@ export class Session {
     const run = this.#runs.get(runId);
     if (!run) return;
     run.cancelled = true;
-    if (run.begun) await this.#tools.openclaw.running?.request('chat.abort', { sessionKey: this.#key, runId });
+    if (run.begun) await this.#tools.openclaw.running?.request('chat.abort', { sessionKey: this.#key, runId: this.#keyOf(runId) });
   }
 
   /** What OpenClaw remembers of this session; undefined while it does not run. */
@@ -100,7 +105,7 @@ export class Session {
     if (run.cancelled) return { type: 'execution_complete' };
     return new Promise((resolve, reject) => {
       const told = new Told(emit);
-      const stop = openclaw.listen(runId, (event) => {
+      const stop = openclaw.listen(this.#keyOf(runId), (event) => {
         if (event) told.hear(event);
         else reject(new OpenClawProblem('OPENCLAW_EXITED', 'OpenClaw ended while it answered; the next message starts it again.'));
       });
@@ -108,7 +113,7 @@ export class Session {
       const params = {
         message,
         sessionKey: this.#key,
-        idempotencyKey: runId,
+        idempotencyKey: this.#keyOf(runId),
         deliver: false,
         ...(prompt && { extraSystemPrompt: prompt }),
         ...(this.#model && { model: `plexus/${this.#name}` }),

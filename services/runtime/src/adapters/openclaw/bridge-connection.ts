@@ -2,6 +2,7 @@ import { type Clock, stableStringify, timeout, ulid } from '@plexus/kernel';
 import type { StartSessionData } from '@plexus/vm-protocol';
 import type { MeshCalls } from '../../application/mesh-calls.js';
 import type { AgentTurn, Log, SnapshotBody } from '../../application/ports.js';
+import { runKey } from '../../domain/journal-state.js';
 import { BridgeCalls } from './bridge-calls.js';
 import type { BridgeChild, BridgeExit, StartBridge } from './bridge-process.js';
 import { BridgeRun } from './bridge-run.js';
@@ -40,6 +41,7 @@ export class BridgeConnection {
   private readonly calls: BridgeCalls;
   /** What each session was told last, to see when it has to be told anew. */
   private readonly started = new Map<string, string>();
+  /** By `runKey`. */
   private readonly runs = new Map<string, BridgeRun>();
   private readonly snapshots = new Map<string, (body: SnapshotBody) => void>();
   private readonly unasked = new Map<string, SnapshotBody>();
@@ -72,7 +74,7 @@ export class BridgeConnection {
   /** Asks the bridge. The session is made known to it first, or told what changed. */
   begin(start: SessionStart, turn: AgentTurn): BridgeRun {
     const run = new BridgeRun(turn.sessionId, turn.runId, (one, full) => this.press(one, full));
-    this.runs.set(turn.runId, run);
+    this.runs.set(runKey(turn.sessionId, turn.runId), run);
     run.settled.addEventListener('abort', () => this.forget(run), { once: true });
     if (this.introduce(start, turn)) this.send({ type: 'user_message', session_id: turn.sessionId, run_id: turn.runId, data: messageOf(turn) });
     return run;
@@ -180,8 +182,8 @@ export class BridgeConnection {
   }
 
   private event(event: BridgeEvent, bytes: number): void {
-    const run = this.runs.get(event.run_id);
-    if (!run || run.sessionId !== event.session_id) {
+    const run = this.runs.get(runKey(event.session_id, event.run_id));
+    if (!run) {
       this.counters.strayEvents++;
       this.options.log('debug', 'bridge spoke of a run that is not going on', { type: event.type, sessionId: event.session_id });
       return;
@@ -229,8 +231,9 @@ export class BridgeConnection {
   }
 
   private forget(run: BridgeRun): void {
-    if (this.runs.get(run.runId) !== run) return;
-    this.runs.delete(run.runId);
+    const key = runKey(run.sessionId, run.runId);
+    if (this.runs.get(key) !== run) return;
+    this.runs.delete(key);
     this.pressing.delete(run);
     if (this.pressing.size === 0) this.child.resume();
     if (!this.isBusy && !this.isOver) this.options.onIdle();

@@ -65,6 +65,22 @@ describe('a session of kind openclaw', () => {
     expect(second.pieces).toEqual([{ type: 'text', text: 'right' }]);
   });
 
+  it('is one of its session: two sessions may name their runs alike', async () => {
+    const { adapter, child } = bench();
+    const first = runOf(adapter.start(dataOf('s1')));
+    const second = runOf(adapter.start(dataOf('s2')), turnOf('r1', 's2'));
+    await settle();
+    child().event('text_chunk', { content: 'one' }, 'r1', 's1');
+    child().event('text_chunk', { content: 'two' }, 'r1', 's2');
+    child().event('execution_complete', {}, 'r1', 's1');
+    await settle();
+    expect([first.end, first.pieces, second.end]).toEqual(['complete', [{ type: 'text', text: 'one' }], undefined]);
+    child().event('execution_complete', {}, 'r1', 's2');
+    await settle();
+    expect([second.end, second.pieces]).toEqual(['complete', [{ type: 'text', text: 'two' }]]);
+    child().exit();
+  });
+
   it('ends with BRIDGE_EXITED when the bridge dies; the next message waits for the back-off and works', async () => {
     const { adapter, child, children, clock } = bench();
     const session = adapter.start(dataOf('s1'));
