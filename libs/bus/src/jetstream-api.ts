@@ -76,8 +76,12 @@ export class JetStreamApi {
     return (await this.find(`CONSUMER.DELETE.${stream}.${consumer}`, undefined, options)) !== undefined;
   }
 
-  /** One stored message by sequence, or the last one on a subject. */
-  async message(stream: string, by: { readonly seq: number } | { readonly last_by_subj: string }, options?: ApiOptions): Promise<StoredMessage | undefined> {
+  /** One stored message by sequence, the first one from there on under a subject, or the last one on a subject. */
+  async message(
+    stream: string,
+    by: { readonly seq: number; readonly next_by_subj?: string } | { readonly last_by_subj: string },
+    options?: ApiOptions,
+  ): Promise<StoredMessage | undefined> {
     const answer = await this.find<{ readonly message: StoredMessage }>(`STREAM.MSG.GET.${stream}`, by, options);
     return answer?.message;
   }
@@ -85,6 +89,21 @@ export class JetStreamApi {
   /** Removes one message for good; false when it was not there. */
   async deleteMessage(stream: string, seq: number, options?: ApiOptions): Promise<boolean> {
     return (await this.find(`STREAM.MSG.DELETE.${stream}`, { seq, no_erase: true }, options)) !== undefined;
+  }
+
+  /**
+   * Removes the messages of one subject for good and overwrites them on the disk; `isMeant` may spare some. Returns how many went. Message by
+   * message: a server of the 2.9 series that purges a subject moves the stream's consumers past what waits for them under other subjects.
+   */
+  async eraseSubject(stream: string, subject: string, isMeant: (message: StoredMessage) => boolean = () => true, options?: ApiOptions): Promise<number> {
+    let erased = 0;
+    for (let seq = 1; ; seq += 1) {
+      const message = await this.message(stream, { seq, next_by_subj: subject }, options);
+      if (message === undefined) return erased;
+      ({ seq } = message);
+      // Gone meanwhile: somebody has worked on it.
+      if (isMeant(message) && (await this.find(`STREAM.MSG.DELETE.${stream}`, { seq }, options)) !== undefined) erased += 1;
+    }
   }
 
   private async find<T extends object>(operation: string, body: object | undefined, options?: ApiOptions): Promise<T | undefined> {

@@ -91,6 +91,15 @@ describe('roles and permissions', () => {
     expect(may('$KV.PLEXUS_CONFIG._')).toBe(false);
   });
 
+  it('let nobody purge a stream: that moves consumers past what waits for them', () => {
+    for (const role of ROLES) {
+      const { allow } = permissionsFor(role).publish;
+      expect([role.name, allow.filter((pattern) => covers(pattern, '$JS.API.STREAM.PURGE.PLEXUS_EVT_SESSION'))]).toEqual([role.name, []]);
+    }
+    const routing = permissionsFor(ROLES.find(({ name }) => name === 'routing') as (typeof ROLES)[number]).publish.allow;
+    for (const operation of ['GET', 'DELETE']) expect(routing).toContain(`$JS.API.STREAM.MSG.${operation}.PLEXUS_EVT_SESSION`);
+  });
+
   it('confine an integrator to its tenant and source', () => {
     const crm = integratorPermissions('acme', 'crm', ['session']);
     const may = (subject: string): boolean => crm.publish.allow.some((pattern) => covers(pattern, subject));

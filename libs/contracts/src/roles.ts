@@ -216,7 +216,6 @@ export const ROLES: readonly RoleDefinition[] = [
       ]),
       { subject: 'plexus.dlq.>', reason: 'parks on behalf of the consumer that failed' },
       { subject: 'plexus.cmd.*.channel.>', reason: 'adapters that are not part of Plexus work on commands of their own name' },
-      { subject: '$JS.API.STREAM.PURGE.PLEXUS_EVT_SESSION', reason: "erases the events of a person's sessions, subject by subject" },
     ],
   },
   {

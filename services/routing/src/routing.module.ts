@@ -14,7 +14,7 @@ import { RoutingSettings } from './adapters/nats/routing-settings.js';
 import { serveResolve } from './adapters/nats/serve-resolve.js';
 import { SessionCareController } from './adapters/nats/session-care.controller.js';
 import { SessionEndsController } from './adapters/nats/session-ends.controller.js';
-import { PurgeSessionStream } from './adapters/nats/session-stream-eraser.js';
+import { EraseSessionStream } from './adapters/nats/session-stream-eraser.js';
 import { StreamSessionEvents } from './adapters/nats/stream-session-events.js';
 import { migrationsCheck } from './adapters/postgres/migrations.js';
 import { PostgresMaintenance } from './adapters/postgres/postgres-maintenance.js';
@@ -86,7 +86,7 @@ export async function createRouting(context: RoutingContext): Promise<ServicePar
   const pruner = new PruneTables(maintenance, () => Object.keys(tenants.platform().tenants), configOf);
   const pruning = new WorkLoop(() => pruner.round().then(() => false), clock, report('old rows could not be removed'));
 
-  const erasing = new ErasePerson(store, maintenance, new PurgeSessionStream(bus), ids);
+  const erasing = new ErasePerson(store, maintenance, new EraseSessionStream(bus), ids);
   const leftovers = new WorkLoop(() => erasing.purgeLeftovers(), clock, report('events of people who were erased could not be purged'));
 
   const accept = new AcceptMessage(store, release, newId, config.ROUTING_QUEUE_LIMIT);

@@ -1,25 +1,20 @@
 import type { Bus } from '@plexus/bus';
-import { plexusError } from '@plexus/contracts';
-import { timeout } from '@plexus/kernel';
+import { sessionContracts } from '@plexus/contracts';
 import type { SessionStreamEraser } from '../../application/erase-person.js';
 
+const { sessionEvent, sessionMessage, sessionChanged } = sessionContracts;
 const STREAM = 'PLEXUS_EVT_SESSION';
 const TIMEOUT_MS = 10_000;
 
-/** Purges the subjects of a session from the stream of live events. */
-export class PurgeSessionStream implements SessionStreamEraser {
-  constructor(private readonly bus: Pick<Bus, 'connection'>) {}
+/** Removes the messages of a session from the stream of live events, and no others: the consumers of that stream have not seen all of them yet. */
+export class EraseSessionStream implements SessionStreamEraser {
+  constructor(private readonly bus: Pick<Bus, 'jetstream'>) {}
 
   async purge(tenant: string, sessionId: string): Promise<number> {
-    let purged = 0;
-    for (const name of ['event', 'message', 'changed']) purged += await this.#purge(`plexus.evt.${tenant}.session.${name}.v1.${sessionId}`);
-    return purged;
-  }
-
-  async #purge(filter: string): Promise<number> {
-    const asked = this.bus.connection.request(`$JS.API.STREAM.PURGE.${STREAM}`, JSON.stringify({ filter }), { timeout: TIMEOUT_MS });
-    const answer = (await timeout(asked, TIMEOUT_MS + 1_000, { code: 'UNAVAILABLE' })).json() as { purged?: number; error?: { description?: string } };
-    if (answer.error) throw plexusError('UNAVAILABLE', { message: `The session stream cannot be purged: ${answer.error.description ?? 'no reason given'}.` });
-    return answer.purged ?? 0;
+    let erased = 0;
+    for (const contract of [sessionEvent, sessionMessage, sessionChanged]) {
+      erased += await this.bus.jetstream.eraseSubject(STREAM, contract.subject(tenant, sessionId), undefined, { timeoutMs: TIMEOUT_MS });
+    }
+    return erased;
   }
 }
