@@ -129,6 +129,56 @@ describe('sessions of one runtime', () => {
     ]);
   });
 
+  it('end a message that is cancelled while it waits at once, whatever the run before it does', async () => {
+    let release = (): void => undefined;
+    const { take, said, runtime } = runtimeOf({
+      async *run({ message: text }) {
+        if (text === 'long') await new Promise<void>((resolve) => (release = resolve));
+        yield { type: 'text', text };
+      },
+    });
+    take(session('a'), message('a', 'r1', 'long'), message('a', 'r2', 'second'), message('a', 'r3', 'third'));
+    take({ type: 'cancel', session_id: 'a', data: { reason: 'x', run_id: 'r2' } });
+    expect(await ended(1, said)).toEqual([['a', 'r2', '']]);
+    expect(said()).toMatchObject([{ run: 'r2', type: 'execution_complete', cancelled: true }]);
+    expect(runtime.activeSessions()).toEqual(['a']);
+    release();
+    expect(await ended(3, said)).toEqual([
+      ['a', 'r2', ''],
+      ['a', 'r1', 'long'],
+      ['a', 'r3', 'third'],
+    ]);
+  });
+
+  it('that are stopped and started again begin only when the ones before have let everything go', async () => {
+    const order: string[] = [];
+    let release = (): void => undefined;
+    const { take, said } = runtimeOf({
+      async *run({ message: text }, signal) {
+        order.push(`${text} begins`);
+        if (text === 'first' && !signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        yield { type: 'text', text };
+        order.push(`${text} ends`);
+      },
+      async close() {
+        order.push('closing');
+        await new Promise<void>((resolve) => (release = resolve));
+        order.push('closed');
+      },
+    });
+    take(session('a'), message('a', 'r1', 'first'), { type: 'stop_session', data: { session_id: 'a', reason: 'user_closed' } });
+    take(session('a'), message('a', 'r2', 'second'));
+    await ended(1, said);
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(order).toEqual(['first begins', 'first ends', 'closing']);
+    release();
+    expect(await ended(2, said)).toEqual([
+      ['a', 'r1', 'first'],
+      ['a', 'r2', 'second'],
+    ]);
+    expect(order).toEqual(['first begins', 'first ends', 'closing', 'closed', 'second begins', 'second ends']);
+  });
+
   it('that have something to do are never let go: one too many is told so instead of waiting for ever', async () => {
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => {

@@ -31,6 +31,8 @@ export class Runtime {
   private readonly sessions = new Map<string, Session>();
   /** Messages that came before their session. */
   private readonly early = new Map<string, QueuedRun[]>();
+  /** Sessions that were stopped and still have something to let go, by id. */
+  private readonly closing = new Map<string, Promise<void>>();
 
   constructor(
     private readonly state: JournalState,
@@ -116,7 +118,8 @@ export class Runtime {
       return;
     }
     const agent = this.dependencies.adapters[data.runtime_type]?.start(data) ?? unsupported;
-    const session: Session = new Session(data, agent, this.dependencies, () => void this.dependencies.snapshots?.take(session));
+    const onRunEnd = (): void => void this.dependencies.snapshots?.take(session);
+    const session: Session = new Session(data, agent, this.dependencies, onRunEnd, this.closing.get(data.session_id));
     this.sessions.set(data.session_id, session);
     for (const run of this.takeEarly(data.session_id)) this.enqueue(session, run);
   }
@@ -126,8 +129,15 @@ export class Runtime {
     const idle = [...this.sessions.values()].find((session) => !session.isBusy);
     if (!idle) return false;
     this.sessions.delete(idle.id);
-    void idle.close('idle');
+    this.close(idle, 'idle');
     return true;
+  }
+
+  private close(session: Session, reason: string): void {
+    const closing = session.close(reason).finally(() => {
+      if (this.closing.get(session.id) === closing) this.closing.delete(session.id);
+    });
+    this.closing.set(session.id, closing);
   }
 
   private takeEarly(sessionId: string): QueuedRun[] {
@@ -139,7 +149,7 @@ export class Runtime {
   private stopSession(sessionId: string, reason: string): void {
     const session = this.sessions.get(sessionId);
     this.sessions.delete(sessionId);
-    if (session) void session.close(reason);
+    if (session) this.close(session, reason);
     for (const run of this.takeEarly(sessionId)) void this.emitter(sessionId, run).complete({ cancelled: true });
   }
 

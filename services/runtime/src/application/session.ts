@@ -1,4 +1,3 @@
-import { BoundedQueue } from '@plexus/kernel';
 import { LIMITS, type StartSessionData } from '@plexus/vm-protocol';
 import type { EarlierRun, UserMessage } from '../domain/journal-state.js';
 import { executeRun, firstRunSeq, RunCancelled, type RunDependencies } from './execute-run.js';
@@ -23,9 +22,10 @@ interface CurrentRun {
 
 /** One conversation: its runs go one after the other, each message gets exactly one end. */
 export class Session {
-  private readonly queue = new BoundedQueue<QueuedRun>(LIMITS.queuedMessagesPerSession);
+  /** By run id, the oldest first. */
   private readonly waiting = new Map<string, QueuedRun>();
   private current: CurrentRun | undefined;
+  private isHeld: boolean;
   private readonly shutdown = new AbortController();
 
   constructor(
@@ -34,7 +34,15 @@ export class Session {
     private readonly dependencies: Omit<RunDependencies, 'agent'>,
     /** Called after each run. */
     private readonly onRunEnd: () => void = () => undefined,
-  ) {}
+    /** What the session of the same id before this one still uses: nothing begins until that is let go. Never rejects. */
+    private readonly before?: Promise<void>,
+  ) {
+    this.isHeld = before !== undefined;
+    void before?.then(() => {
+      this.isHeld = false;
+      this.startNext();
+    });
+  }
 
   get id(): string {
     return this.data.session_id;
@@ -61,7 +69,7 @@ export class Session {
 
   /** Takes a message. False for one too many, which ends at once with QUEUE_FULL. */
   enqueue(run: QueuedRun): boolean {
-    if (!this.queue.push(run)) {
+    if (this.waiting.size >= LIMITS.queuedMessagesPerSession) {
       void this.refuse(run);
       return false;
     }
@@ -78,15 +86,16 @@ export class Session {
   /** Cancels a run that is going on or waits; one that is over or unknown is left alone. */
   cancel(runId: string, reason: string): void {
     const queued = this.waiting.get(runId);
-    if (queued) queued.cancelled = true;
+    if (queued) this.endWaiting(queued, reason);
     else if (this.current?.runId === runId) this.current.stop.abort(new RunCancelled(reason));
   }
 
   /** Cancels everything that runs or waits; resolves when each has its end. */
   async close(reason: string): Promise<void> {
-    for (const run of this.waiting.values()) run.cancelled = true;
+    for (const run of [...this.waiting.values()]) this.endWaiting(run, reason);
     this.current?.stop.abort(new RunCancelled(reason));
     while (this.current) await this.current.done;
+    await this.before;
     await this.closeAgent(reason);
   }
 
@@ -98,6 +107,16 @@ export class Session {
     await this.closeAgent('the runtime stops');
   }
 
+  /** A run that has not begun has its end at once: the one before it may take its time. */
+  private endWaiting(run: QueuedRun, reason: string): void {
+    this.waiting.delete(run.runId);
+    void this.execute(run, AbortSignal.abort(new RunCancelled(reason)));
+  }
+
+  private execute(run: QueuedRun, signal: AbortSignal): Promise<void> {
+    return executeRun({ ...run, session: this.data, shutdown: this.shutdown.signal }, { ...this.dependencies, agent: this.agent }, signal);
+  }
+
   private async closeAgent(reason: string): Promise<void> {
     try {
       await this.agent.close?.(reason);
@@ -107,19 +126,17 @@ export class Session {
   }
 
   private startNext(): void {
-    if (this.current || this.shutdown.signal.aborted) return;
-    const run = this.queue.shift();
+    if (this.current || this.isHeld || this.shutdown.signal.aborted) return;
+    const [run] = this.waiting.values();
     if (!run) return;
     this.waiting.delete(run.runId);
     const stop = new AbortController();
     if (run.cancelled) stop.abort(new RunCancelled('cancelled before it began'));
-    const done = executeRun({ ...run, session: this.data, shutdown: this.shutdown.signal }, { ...this.dependencies, agent: this.agent }, stop.signal).finally(
-      () => {
-        this.current = undefined;
-        if (!this.shutdown.signal.aborted) this.onRunEnd();
-        this.startNext();
-      },
-    );
+    const done = this.execute(run, stop.signal).finally(() => {
+      this.current = undefined;
+      if (!this.shutdown.signal.aborted) this.onRunEnd();
+      this.startNext();
+    });
     this.current = { runId: run.runId, stop, done };
   }
 }
