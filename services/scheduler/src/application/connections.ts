@@ -25,6 +25,9 @@ export interface AttachAnswer {
 /** A third of the lease: two beats may be lost. */
 const BEATS_PER_LEASE = 3;
 
+/** What the frames of one answer may weigh, filled; of the 1 MiB of a message. */
+const PAGE_BYTES = 524_288;
+
 /** The sockets of VMs, as the gateways that hold them report and use them. */
 export class Connections {
   constructor(
@@ -107,7 +110,7 @@ export class Connections {
         return { fseq, frame: isOurs ? this.options.endpoints.attach(key, tenant, filled) : filled };
       }),
     );
-    return { frames, head };
+    return { frames: pageOf(frames), head };
   }
 
   private async bind(key: WireKey, frame: FrameBatch['frames'][number]['frame']): Promise<FrameBatch['frames'][number]['frame']> {
@@ -135,6 +138,16 @@ export class Connections {
     if (recvSeq === undefined) throw fenced(undefined);
     return recvSeq;
   }
+}
+
+/** The first frames that fit one message together, at least one: they have grown since the store counted them. The others are asked for next. */
+function pageOf(frames: FrameBatch['frames']): FrameBatch['frames'] {
+  let bytes = 0;
+  const behind = frames.findIndex(({ frame }, index) => {
+    bytes += Buffer.byteLength(JSON.stringify(frame));
+    return index > 0 && bytes > PAGE_BYTES;
+  });
+  return behind < 0 ? frames : frames.slice(0, behind);
 }
 
 function fenced(currentEpoch: number | undefined): Error {

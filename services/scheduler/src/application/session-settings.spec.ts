@@ -1,6 +1,7 @@
 import { TenantConfig, type TenantConfigInput } from '@plexus/agent-config';
 import { MCP_ENVIRONMENT_PURPOSE, type McpServerEntry, openBox, StartSessionData } from '@plexus/vm-protocol';
 import { configuredValues } from '../adapters/configured-values.js';
+import { skillIndex } from '../domain/session-offer.js';
 import type { SkillSummary } from '../domain/skill-manifest.js';
 import { SessionSettings } from './session-settings.js';
 
@@ -146,5 +147,19 @@ describe('a change for a running session', () => {
     expect(await settings().attach(KEY, 'acme', plain, true)).toBe(plain);
     const other = { type: 'cancel', data: {} };
     expect(await settings().attach(KEY, 'acme', other, true)).toBe(other);
+  });
+});
+
+describe('the skills that a session is told of', () => {
+  it('fit their frame, however many files they name', () => {
+    const scripts = Array.from({ length: 200 }, (_, index) => `scripts/${'long-'.repeat(10)}${index}.sh`);
+    const large = Array.from({ length: 60 }, (_, index) => ({
+      ...skill(`skill-${index}`),
+      inventory: { has_skill_md: true, has_scripts: true, has_references: false, script_files: scripts, reference_files: [] },
+    }));
+    const index = skillIndex(large, TenantConfig.parse({}), 'main');
+    expect(index.length).toBeGreaterThan(0);
+    expect(JSON.stringify(index).length).toBeLessThanOrEqual(131_072 + index.length + 2);
+    expect(index[0]?.file_inventory.script_files).toEqual(scripts);
   });
 });

@@ -13,6 +13,8 @@ export interface AgentOffer {
 
 /** Skills that one session is told of. More would be longer than what a model reads before it begins. */
 const MAX_SKILLS = 200;
+/** Their entries together: a frame has its prompt and its snapshot to carry too, and has to fit one message. */
+const MAX_INDEX_BYTES = 131_072;
 
 /** Temperature, longest answer, limits of the context, and tool rules. */
 export function agentOffer(config: TenantConfig, agentId: string): AgentOffer {
@@ -28,10 +30,10 @@ export function agentOffer(config: TenantConfig, agentId: string): AgentOffer {
   };
 }
 
-/** The skills that an agent may use, as `skill_index` of the VM protocol. */
+/** The skills that an agent may use, as `skill_index` of the VM protocol; the first by name, when there are more than a frame takes. */
 export function skillIndex(skills: readonly SkillSummary[], config: TenantConfig, agentId: string): SkillIndexEntry[] {
   const isAllowed = resolveSkills(config, agentId);
-  return skills
+  const entries = skills
     .filter(({ id }) => isAllowed(id))
     .slice(0, MAX_SKILLS)
     .map(({ id, name, description, version, source, hash, inventory, requires }) => ({
@@ -44,4 +46,10 @@ export function skillIndex(skills: readonly SkillSummary[], config: TenantConfig
       file_inventory: inventory,
       requires,
     }));
+  let bytes = 0;
+  const behind = entries.findIndex((entry) => {
+    bytes += Buffer.byteLength(JSON.stringify(entry));
+    return bytes > MAX_INDEX_BYTES;
+  });
+  return behind < 0 ? entries : entries.slice(0, behind);
 }
