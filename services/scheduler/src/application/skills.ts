@@ -44,12 +44,12 @@ export class Skills {
     const manifest = readSkill(files);
     const before = await this.find(tenant, manifest);
     if (before !== undefined) return { skill: sameOr(before, manifest), created: false };
+    // Asked before anything is stored: files of a version that has no row would stay for ever.
+    if ((await this.options.store.list(tenant)).length >= this.options.maxVersionsPerTenant) throw this.full();
     // Files first: a row without its files would be a skill that no VM can load.
     await this.options.packages.put(tenant, manifest.hash, files);
     const result = await this.options.store.insert(tenant, manifest, this.options.maxVersionsPerTenant);
-    if (result === 'full') {
-      throw plexusError('QUOTA_EXCEEDED', { message: `The tenant has ${this.options.maxVersionsPerTenant} versions of skills already; delete some.` });
-    }
+    if (result === 'full') throw this.full();
     const skill = await this.find(tenant, manifest);
     if (skill === undefined) throw plexusError('CONFLICT', { message: 'The version was deleted while it was stored.' });
     if (result === 'inserted') this.options.onChange(tenant);
@@ -107,6 +107,10 @@ export class Skills {
       });
     }
     return { skill, versions: all.map((one) => one.version).sort((a, b) => compareVersions(b, a)) };
+  }
+
+  private full(): Error {
+    return plexusError('QUOTA_EXCEEDED', { message: `The tenant has ${this.options.maxVersionsPerTenant} versions of skills already; delete some.` });
   }
 
   private async find(tenant: string, { id, version }: SkillManifest): Promise<SkillSummary | undefined> {
