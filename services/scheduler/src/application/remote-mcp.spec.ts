@@ -128,6 +128,16 @@ describe('the pool of remote MCP servers', () => {
     expect(opened).toHaveLength(1);
   });
 
+  it('connects anew behind an answer that was too large: its connection was cut for it', async () => {
+    answer = async () => {
+      throw plexusError('PAYLOAD_TOO_LARGE', { message: 'too large' });
+    };
+    for (let attempt = 0; attempt < 6; attempt++) await expect(call()).rejects.toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
+    answer = async () => ({ small: true });
+    await expect(call()).resolves.toEqual({ small: true });
+    expect([opened.length, closed.length, pool.size]).toEqual([7, 6, 1]);
+  });
+
   it('connects anew with a changed credential, and lets calls through the old one end', async () => {
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => {

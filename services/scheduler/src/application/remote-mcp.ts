@@ -48,6 +48,8 @@ const FAILURES = 5;
 const PAUSE_MS = 30_000;
 /** What says that the server itself is in trouble. */
 const TROUBLE = new Set(['UNAVAILABLE', 'TIMEOUT']);
+/** The connection was cut to stop reading. */
+const CUT = 'PAYLOAD_TOO_LARGE';
 
 /** Connections to the remote MCP servers of all tenants: made when they are needed, shared, bounded, and closed when nobody calls. */
 export class RemoteMcp {
@@ -104,8 +106,8 @@ export class RemoteMcp {
     try {
       return await act(await connection.client, limits);
     } catch (error) {
-      // A connection in trouble is not used again: the next call makes a new one.
-      if (isTrouble(error)) this.drop(tenant, name, connection);
+      // A connection in trouble, or one that was cut, is not used again: the next call makes a new one.
+      if (isTrouble(error) || (PlexusError.isPlexusError(error) && error.code === CUT)) this.drop(tenant, name, connection);
       throw error;
     } finally {
       connection.calls -= 1;

@@ -11,12 +11,15 @@ export interface McpHttpServer {
   readonly seen: http.IncomingHttpHeaders[];
   /** When set, answers in place of the server. */
   instead: ((request: http.IncomingMessage, response: http.ServerResponse) => void) | undefined;
+  /** Connections that are open. */
+  sockets(): Promise<number>;
   stop(): Promise<void>;
 }
 
 export async function startMcpHttpServer(): Promise<McpHttpServer> {
   const seen: http.IncomingHttpHeaders[] = [];
-  const listener = http.createServer((request, response) => {
+  // Idle connections end with their client alone.
+  const listener = http.createServer({ keepAliveTimeout: 0 }, (request, response) => {
     seen.push(request.headers);
     if (started.instead !== undefined) return started.instead(request, response);
     void answer(request, response);
@@ -26,6 +29,7 @@ export async function startMcpHttpServer(): Promise<McpHttpServer> {
     url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`,
     seen,
     instead: undefined,
+    sockets: () => new Promise((resolve, reject) => listener.getConnections((error, count) => (error ? reject(error) : resolve(count)))),
     stop: () =>
       new Promise((resolve) => {
         listener.close(() => resolve());

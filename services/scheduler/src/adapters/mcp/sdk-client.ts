@@ -32,7 +32,7 @@ export function sdkConnector(options: SdkClientOptions): (address: RemoteMcpAddr
     };
     const guarded = guardedFetch({ allowPrivate: options.allowPrivate, maxAnswerBytes: options.maxResultBytes, maxSockets: options.maxSockets, onTooLarge });
     const connection = new SdkClient(client, guarded, secretsIn(address.headers), state);
-    await connection.guard(limits, async () => {
+    const opened = connection.guard(limits, async () => {
       const transport = new StreamableHTTPClientTransport(addressOf(address.url), {
         fetch: guarded.fetch,
         requestInit: { headers: { ...address.headers } },
@@ -40,6 +40,13 @@ export function sdkConnector(options: SdkClientOptions): (address: RemoteMcpAddr
       });
       await client.connect(transport as Parameters<Client['connect']>[0], { timeout: limits.timeoutMs, signal: limits.signal });
     });
+    try {
+      await opened;
+    } catch (error) {
+      // Its sockets would stay as long as the server likes.
+      await connection.close();
+      throw error;
+    }
     return connection;
   };
 }
