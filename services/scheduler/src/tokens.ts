@@ -12,5 +12,8 @@ export type Sandboxes = (
 ) => { readonly scope: string; readonly idleMs?: number; readonly retentionMs?: number };
 
 export const SESSION_AGENTS = Symbol('scheduler.session-agents');
-/** Whose a session is and which agent answers in it; undefined for one that no VM has had. */
-export type SessionAgents = (tenant: string, sessionId: string) => Promise<{ readonly agentId: string; readonly owner: string } | undefined>;
+/** Whose a session is, which agent answers in it, and on which VM; undefined for one that no VM has had. */
+export type SessionAgents = (
+  tenant: string,
+  sessionId: string,
+) => Promise<{ readonly agentId: string; readonly owner: string; readonly vmId: string } | undefined>;

@@ -1,4 +1,5 @@
 import { BUCKETS, mcpContracts, type Principal, SCOPES } from '@plexus/contracts';
+import { waitFor } from '@plexus/testing';
 import { sdkConnector } from '../src/adapters/mcp/sdk-client.js';
 import type { RemoteMcpClient } from '../src/application/remote-mcp.js';
 import { type McpHttpServer, startMcpHttpServer } from './support/mcp-http-server.js';
@@ -79,6 +80,12 @@ describe('a remote MCP server', () => {
     expect(JSON.stringify(failure) + String((failure as Error).stack) + String((failure as Error).cause)).not.toContain(TOKEN);
   });
 
+  it('that refuses to begin leaves no socket behind', async () => {
+    server.instead = (_request, response) => response.writeHead(401).end('no');
+    await expect(connect()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await waitFor(async () => (await server.sockets()) === 0, { what: 'the end of the socket', timeoutMs: 30_000 });
+  });
+
   it('that is not there is unavailable', async () => {
     await server.stop();
     await expect(connect()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
@@ -130,10 +137,11 @@ describe('remote MCP servers of a tenant', () => {
     expect(server.seen.at(-1)?.authorization).toBe(`Bearer ${TOKEN}`);
   });
 
-  it('are refused to other agents, other users and VMs that name no session', async () => {
+  it('are refused to other agents, other users, other VMs, and VMs that name no session', async () => {
     const call = { server: 'tickets', tool: 'add', arguments: { a: 1, b: 1 } };
     await expect(asVm({}, { ...call, sessionId: 's-main' })).rejects.toMatchObject({ code: 'FORBIDDEN' });
     await expect(asVm({ user: 'bob' }, { ...call, sessionId: 's-ops' })).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
+    await expect(asVm({ credentialId: 'vm-2:1' }, { ...call, sessionId: 's-ops' })).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
     await expect(asVm({}, call)).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
     await expect(mesh.asUser('ada', callMcpTool, call, [SCOPES.read])).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
     await expect(mesh.asUser('ada', listMcpTools, { server: 'none' }, [SCOPES.read])).rejects.toMatchObject({ code: 'NOT_FOUND' });

@@ -33,9 +33,9 @@ export class McpController {
   /** A VM acts for the agent of one of its sessions; people and services may ask every server of the tenant. */
   private async caller(context: RpcContext, scope: string, sessionId: string | undefined): Promise<McpCaller> {
     const tenant = tenantOf(context, scope);
-    const { role, user } = context.principal;
+    const { role, user, credentialId } = context.principal;
     const session = sessionId === undefined ? undefined : await this.agents(tenant, sessionId);
-    const isTheirs = session !== undefined && (role !== 'vm' || session.owner === user);
+    const isTheirs = session !== undefined && (role !== 'vm' || (session.owner === user && credentialId.startsWith(`${session.vmId}:`)));
     if (sessionId !== undefined && !isTheirs) throw plexusError('SESSION_NOT_FOUND');
     if (role === 'vm' && session === undefined) throw plexusError('INVALID_REQUEST', { message: 'A VM has to name the session that it asks for.' });
     return { tenant, agentId: session?.agentId, signal: context.signal };
