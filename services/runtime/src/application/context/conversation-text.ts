@@ -6,7 +6,8 @@ import type { ConversationMessage } from './types.js';
 
 /** A message begins with this line: what a reader of the text does not need to see, as JSON. */
 const MARK = '<!-- plexus:message ';
-const MARKED = /^<!-- plexus:message (\{.*\}) -->$/;
+/** `s`: what else Unicode calls the end of a line may stand in the JSON as it is. */
+const MARKED = /^<!-- plexus:message (\{.*\}) -->$/s;
 /** A line of a text that looks like one gets one more backslash. */
 const LIKE_MARK = /^\\*<!-- plexus:message /;
 const TITLE = '# Conversation\n';

@@ -66,6 +66,14 @@ it('any conversation is read again word for word, whatever it holds', () => {
   );
 });
 
+it('the line separators that Unicode has end no line of ours', () => {
+  const messages: ConversationMessage[] = ['\u2028', '\u2029', '\u0085', '\r', '\v'].flatMap((sign): ConversationMessage[] => [
+    { role: 'assistant', text: `a${sign}b`, toolCalls: [{ id: `c${sign}`, name: 'write', arguments: `{"content":"a${sign}b"}` }] },
+    { role: 'tool', text: `a${sign}b`, toolCallId: `c${sign}`, toolName: `write${sign}` },
+  ]);
+  expect(readConversation(writeConversation(messages, 10_000).text)).toEqual(messages);
+});
+
 it('a conversation that is too long loses its oldest messages, never its summary, and no call without its result', () => {
   const turns = (count: number): ConversationMessage[] =>
     Array.from({ length: count }, (_, i): ConversationMessage[] => [
