@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PlexusError } from '@plexus/kernel';
@@ -146,6 +146,20 @@ describe('skills inside a VM', () => {
     expect(result).toMatchObject({ isError: true, content: expect.stringMatching(says) });
     expect(existsSync(path.join(folder, 'workspace/skills'))).toBe(false);
     expect(existsSync(path.join(folder, 'evil'))).toBe(false);
+  });
+
+  it.each(['..', '../../outside', 'a/../..', '/tmp/x', ''])('whose name is %j lead nowhere out of their folder', async (id) => {
+    answer = () => ({ package: { skill_id: id, version: '1.0.0', hash: HASH, files: FILES } });
+    const result = await (await toolFor(entry(id))).run({ skill: id }, context());
+    expect(result).toMatchObject({ isError: true, content: expect.stringContaining('is no name of a folder') });
+    expect([requests, readdirSync(folder).sort(), readdirSync(path.join(folder, 'workspace'))]).toEqual([[], ['bin', 'workspace'], []]);
+  });
+
+  it('are not written through a link that leads out of the workspace', async () => {
+    symlinkSync(path.join(folder, 'bin'), path.join(folder, 'workspace/skills'));
+    const result = await (await toolFor(entry('digest'))).run({ skill: 'digest' }, context());
+    expect(result).toMatchObject({ isError: true, content: expect.stringContaining('outside of the workspace') });
+    expect(readdirSync(path.join(folder, 'bin'))).toEqual([]);
   });
 
   it('say what the mesh said when it has no package, and name the others for a wrong name', async () => {

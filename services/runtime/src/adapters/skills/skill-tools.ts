@@ -1,12 +1,13 @@
 import path from 'node:path';
 import { readFile } from 'node:fs/promises';
 import { PlexusError } from '@plexus/kernel';
-import type { SkillIndexEntry, StartSessionData } from '@plexus/vm-protocol';
+import { type SkillIndexEntry, skillPathProblem, type StartSessionData } from '@plexus/vm-protocol';
 import type { MeshCalls } from '../../application/mesh-calls.js';
 import type { Log, Tool, ToolContext, ToolResult, ToolSource } from '../../application/ports.js';
 import { describeMissing, gateSkills, type MissingParts, type Surroundings } from '../../domain/skill-gate.js';
 import { findInstalled, type InstalledSkill, install, readPackage } from './install-skill.js';
-import { SkillError } from './skill-error.js';
+import { plainError, SkillError } from './skill-error.js';
+import { resolveInside } from '../tools/workspace-path.js';
 
 export interface SkillToolsOptions {
   readonly mesh: MeshCalls;
@@ -61,7 +62,7 @@ export class SkillTools implements ToolSource {
     const skill = skills.find((one) => one.id === id);
     if (skill === undefined) return refusal(`There is no skill ${JSON.stringify(id ?? null)} here. There are: ${skills.map((one) => one.id).join(', ')}.`);
     try {
-      const installed = await this.installed(skill, context);
+      const installed = await this.installed(await folderOf(skill.id, context.workspace), skill, context);
       return { content: await describeSkill(skill, installed) };
     } catch (error) {
       if (context.signal.aborted) throw error;
@@ -73,8 +74,7 @@ export class SkillTools implements ToolSource {
   }
 
   /** One at a time for each folder: two calls of the same step must not replace each other's files. */
-  private installed(skill: SkillIndexEntry, context: ToolContext): Promise<InstalledSkill> {
-    const folder = path.join(context.workspace, 'skills', skill.id);
+  private installed(folder: string, skill: SkillIndexEntry, context: ToolContext): Promise<InstalledSkill> {
     const before = this.fetching.get(folder);
     if (before !== undefined) return before;
     const fetching = this.fetch(folder, skill, context).finally(() => this.fetching.delete(folder));
@@ -104,6 +104,14 @@ export class SkillTools implements ToolSource {
       this.options.log('warn', 'the mesh could not be told which skills are left out', { sessionId, error });
     });
   }
+}
+
+/** Its folder in the workspace. The name of a skill comes from elsewhere, and the agent may have put a link in its way. */
+async function folderOf(id: string, workspace: string): Promise<string> {
+  if (skillPathProblem(id) !== undefined) throw plainError('its name is no name of a folder');
+  const place = await resolveInside(workspace, path.join('skills', id));
+  if (!place.ok) throw plainError(place.reason.replace(/\.$/, ''));
+  return place.path;
 }
 
 async function describeSkill(skill: SkillIndexEntry, { folder, version, paths }: InstalledSkill): Promise<string> {
