@@ -67,12 +67,12 @@ async function conversationOf({ data, memoryFolder, found, now }: ConversationOf
 }
 
 /** Of two tools with one name that of the earlier source counts. */
-function toolSources({ config, calls, clock, log }: AgentParts): ToolSource[] {
+function toolSources({ config, calls, fence, clock, log }: AgentParts): ToolSource[] {
   const { vmId, epoch, bootstrapSecret, toolEnvironment: variables } = config;
   const workspaceOf = (sessionId: string): string => sessionFolder(config.workdir, sessionId).workspace;
   return [
     builtInTools({ environment: variables, calls, clock }),
     new SkillTools({ mesh: calls, surroundings: () => vmSurroundings(variables), log }),
-    new McpTools({ mesh: calls, incarnation: { vmId, epoch, bootstrapSecret }, workspaceOf, variables, clock, log }),
+    new McpTools({ mesh: calls, incarnation: { vmId, epoch, bootstrapSecret }, workspaceOf, variables, fenceStage: () => fence.stage, clock, log }),
   ];
 }

@@ -7,6 +7,7 @@ import { waitFor } from '@plexus/testing';
 import { MCP_ENVIRONMENT_PURPOSE, sealBox, StartSessionData } from '@plexus/vm-protocol';
 import { McpTools } from '../src/adapters/mcp/mcp-tools.js';
 import type { Tool, ToolContext, ToolResult } from '../src/application/ports.js';
+import type { FenceStage } from '../src/domain/fence.js';
 
 const PROGRAM = path.join(path.dirname(fileURLToPath(import.meta.url)), 'fixtures/mcp-server.mjs');
 const INCARNATION = { vmId: 'vm-1', epoch: 3, bootstrapSecret: 'bootstrap-secret-of-this-test' };
@@ -34,10 +35,12 @@ describe('MCP servers of a session', () => {
   let requests: unknown[];
   let answer: (tool: string) => unknown;
   let mcp: McpTools;
+  let stage: FenceStage;
 
   beforeEach(() => {
     requests = [];
     logged.length = 0;
+    stage = 'open';
     answer = () => ({ result: { tools: [] } });
     mcp = new McpTools({
       mesh: {
@@ -50,6 +53,7 @@ describe('MCP servers of a session', () => {
       incarnation: INCARNATION,
       workspaceOf: () => folder,
       variables: { PATH: process.env.PATH, HOME: folder, NOT_FOR_SERVERS: 'secret-of-the-vm' },
+      fenceStage: () => stage,
       clock: systemClock,
       log: (_level, message, fields) => void logged.push({ message, fields }),
     });
@@ -135,6 +139,27 @@ describe('MCP servers of a session', () => {
     stop.abort();
     await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
     expect(await call(tools, 'local__echo', { text: 'still here' })).toEqual({ content: 'still here' });
+  });
+
+  it('are ended while the mesh is out of reach for too long, whatever they do, and started again afterwards', async () => {
+    const file = path.join(folder, 'fenced.pid');
+    const tools = await mcp.tools(session([local({ env: { MCP_TEST_CHILD: file } })]));
+    const { pid } = JSON.parse((await call(tools, 'local__where')).content) as { pid: number };
+    const child = Number(readFileSync(file, 'utf8'));
+    const waiting = call(tools, 'local__wait');
+    stage = 'no-new-work';
+    expect(await call(tools, 'local__echo', { text: 'still' })).toEqual({ content: 'still' });
+    stage = 'stop-tools';
+    await waitFor(() => !isAlive(pid) && !isAlive(child), { timeoutMs: 60_000, what: 'the server and its child are gone' });
+    expect(await waiting).toMatchObject({ isError: true });
+    stage = 'open';
+    expect(await call(tools, 'local__echo', { text: 'again' })).toEqual({ content: 'again' });
+  });
+
+  it('say nothing in the log: what they refuse with may hold a key', async () => {
+    expect(await mcp.tools(session([local({ env: { MCP_TEST_REFUSE: 'the key sk-live-12345678 is wrong' } })]))).toEqual([]);
+    expect(logged.map(({ message }) => message)).toContain('the tools of an MCP server cannot be had');
+    expect(JSON.stringify(logged)).not.toContain('sk-live');
   });
 
   it('that are remote are asked through the mesh', async () => {

@@ -4,8 +4,11 @@ import { MCP_ENVIRONMENT_PURPOSE, MCP_LIST_TOOLS, McpServerEntry, openBox, type 
 import { z } from 'zod';
 import type { MeshCalls } from '../../application/mesh-calls.js';
 import type { Log, Tool, ToolResult, ToolSource } from '../../application/ports.js';
+import type { FenceStage } from '../../domain/fence.js';
 import { mcpToolNames } from '../../domain/mcp-names.js';
 import { mcpResultText } from '../../domain/mcp-result.js';
+import { loggableReason } from './loggable-reason.js';
+import { ProgramFence } from './program-fence.js';
 import { type McpToolDescription, StdioServer } from './stdio-server.js';
 
 export interface McpToolsOptions {
@@ -16,6 +19,8 @@ export interface McpToolsOptions {
   readonly workspaceOf: (sessionId: string) => string;
   /** What every program needs to run at all: PATH and HOME. The rest is configured. */
   readonly variables: Readonly<Record<string, string | undefined>>;
+  /** How far this machine has to hold back while the mesh cannot be reached. */
+  readonly fenceStage: () => FenceStage;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -33,6 +38,8 @@ interface Server {
   tools(): Promise<readonly McpToolDescription[]>;
   call(tool: string, input: Record<string, unknown>, signal: AbortSignal): Promise<unknown>;
   close(): Promise<void>;
+  /** Ends the program, if it is one and runs; the next call starts it again. */
+  pause(): void;
   /** Last list, and until when it holds. */
   known?: { readonly tools: readonly McpToolDescription[]; readonly until: number };
 }
@@ -55,7 +62,11 @@ const RemoteTools = z.looseObject({
 export class McpTools implements ToolSource {
   private readonly sessions = new Map<string, Map<string, Server>>();
 
-  constructor(private readonly options: McpToolsOptions) {}
+  private readonly fence: ProgramFence;
+
+  constructor(private readonly options: McpToolsOptions) {
+    this.fence = new ProgramFence(options.clock, options.fenceStage, () => this.pause());
+  }
 
   async tools(data: StartSessionData): Promise<readonly Tool[]> {
     const servers = await this.serversOf(data);
@@ -71,7 +82,12 @@ export class McpTools implements ToolSource {
   }
 
   async close(): Promise<void> {
+    this.fence.stop();
     await Promise.all([...this.sessions.keys()].map((sessionId) => this.endSession(sessionId)));
+  }
+
+  private pause(): void {
+    for (const servers of this.sessions.values()) for (const server of servers.values()) server.pause();
   }
 
   /** Those that the session's settings name now. One whose settings changed is ended and made anew. */
@@ -102,7 +118,9 @@ export class McpTools implements ToolSource {
     if (command === undefined) return unusable(name, wanted, 'it has no command');
     if (wanted.secrets === undefined) return unusable(name, wanted, 'its variables cannot be opened by this machine');
     const program = this.program(sessionId, name, command, wanted.secrets, wanted.entry);
-    return { name, wanted, tools: () => program.tools(), call: (...call) => program.call(...call), close: () => program.close() };
+    this.fence.watch();
+    const { tools, call, close, pause } = program;
+    return { name, wanted, tools: tools.bind(program), call: call.bind(program), close: close.bind(program), pause: pause.bind(program) };
   }
 
   private program(sessionId: string, name: string, command: string, secrets: Readonly<Record<string, string>>, entry: Wanted['entry']): StdioServer {
@@ -133,7 +151,14 @@ export class McpTools implements ToolSource {
       const answer = await mesh.request(sessionId, 'mcp_call', { server: name, tool, arguments: input }, { ...(signal && { signal }) });
       return (answer as { result?: unknown } | null)?.result;
     };
-    return { name, wanted, tools: async () => RemoteTools.parse(await ask(MCP_LIST_TOOLS, {})).tools, call: ask, close: async () => undefined };
+    return {
+      name,
+      wanted,
+      tools: async () => RemoteTools.parse(await ask(MCP_LIST_TOOLS, {})).tools,
+      call: ask,
+      close: async () => undefined,
+      pause: () => undefined,
+    };
   }
 
   /** The mesh seals anew each time: only what the boxes hold tells whether a server's settings changed. */
@@ -155,7 +180,7 @@ export class McpTools implements ToolSource {
     try {
       server.known = { tools: await server.tools(), until: clock.now() + LIST_HOLDS_MS };
     } catch (error) {
-      log('warn', 'the tools of an MCP server cannot be had', { sessionId, server: server.name, why: reasonOf(error) });
+      log('warn', 'the tools of an MCP server cannot be had', { sessionId, server: server.name, why: loggableReason(error) });
       server.known = { tools: server.known?.tools ?? [], until: clock.now() + FAILURE_HOLDS_MS };
     }
     return server.known.tools;
@@ -184,7 +209,7 @@ function unusable(name: string, wanted: Wanted, why: string): Server {
   const refuse = async (): Promise<never> => {
     throw new Error(why);
   };
-  return { name, wanted, tools: refuse, call: refuse, close: async () => undefined };
+  return { name, wanted, tools: refuse, call: refuse, close: async () => undefined, pause: () => undefined };
 }
 
 function reasonOf(error: unknown): string {

@@ -2,6 +2,7 @@ import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import type { JsonSchemaValidatorResult, jsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/types.js';
 import type { Clock } from '@plexus/kernel';
 import type { Log } from '../../application/ports.js';
+import { loggableReason } from './loggable-reason.js';
 import type { ProcessTransport } from './process-transport.js';
 
 /** A tool as its server describes it. */
@@ -82,6 +83,13 @@ export class StdioServer {
     await running?.client.close();
   }
 
+  /** Ends the program if it runs; the next call starts it again. */
+  pause(): void {
+    const ended = this.running?.then(({ client }) => client.close());
+    // One that does not start has nothing to end.
+    ended?.catch(() => undefined);
+  }
+
   private async ready(signal?: AbortSignal): Promise<Running> {
     if (this.closed) throw new Error('the session is over');
     if (this.running !== undefined) return this.running;
@@ -113,7 +121,7 @@ export class StdioServer {
       await transport.close();
       // A program that ended by itself may be noticed by a broken pipe first; one that was too slow has ended because it was closed.
       const isSlow = (error as { code?: unknown }).code === REQUEST_TIMEOUT;
-      throw new Error(isSlow ? 'it did not answer in time' : (transport.ending ?? (error as Error).message), { cause: error });
+      throw new Error(isSlow ? 'it did not answer in time' : (transport.ending ?? loggableReason(error)), { cause: error });
     }
     const running: Running = { client, transport, since: clock.now() };
     client.onclose = () => this.ended(`ended: ${transport.ending ?? 'closed'}`, running);
