@@ -74,6 +74,12 @@ describe('requests that must not run twice', () => {
     expect(await new KeptRequests(store, () => 1_000, log, 1).once(KEY, async () => ANSWER).answer).toEqual(ANSWER);
   });
 
+  it('are answered in time, however long it takes to keep the answer', async () => {
+    const store = new MemoryStore();
+    store.settle = () => new Promise(() => undefined);
+    expect(await new KeptRequests(store, () => 1_000, log, 1, 1).once(KEY, async () => ANSWER).answer).toEqual(ANSWER);
+  });
+
   it('are answered also when the answer cannot be kept', async () => {
     const store = new MemoryStore();
     store.settle = async () => Promise.reject(errors.create('PAYLOAD_TOO_LARGE'));
@@ -95,5 +101,16 @@ describe('the answers of one process', () => {
     expect([asked, ledger.find('q')?.settled]).toEqual([1, ANSWER]);
     await ledger.once('other', 300_000, ask).answer;
     expect([asked, ledger.find('q')]).toEqual([2, undefined]);
+  });
+
+  it('are a thousand and no more, whatever is in work meanwhile', async () => {
+    const ledger = new RequestLedger();
+    const never = new Promise<Answer>(() => undefined);
+    ledger.once('slow', 0, () => ({ answer: never, safe: never }));
+    const answer = Promise.resolve(ANSWER);
+    for (let index = 0; index < 3_000; index += 1) await ledger.once(`q${index}`, 0, () => ({ answer, safe: answer })).answer;
+    const kept = Array.from({ length: 3_000 }, (_, index) => ledger.find(`q${index}`)).filter((entry) => entry !== undefined);
+    expect(kept.length).toBeLessThanOrEqual(1_001);
+    expect([ledger.find('slow'), ledger.find('q2999')?.settled]).toEqual([expect.anything(), ANSWER]);
   });
 });

@@ -25,6 +25,7 @@ export interface RequestStore {
 const CLAIM_MS = 90_000;
 const POLL_MS = 500;
 const STORE_LIMIT_MS = 60_000;
+const KEEP_WAIT_MS = 2_000;
 
 /**
  * Requests whose repetition would do something twice (a call of somebody's tool). The first gateway that is asked claims the id before it
@@ -37,6 +38,7 @@ export class KeptRequests {
     private readonly now: () => number,
     private readonly log: Pick<Log, 'warn'>,
     private readonly pollMs = POLL_MS,
+    private readonly keepWaitMs = KEEP_WAIT_MS,
   ) {}
 
   /** Asks once, whoever is asked how often; `ask` must not reject. */
@@ -82,13 +84,21 @@ export class KeptRequests {
 
   private async askAndKeep(key: RequestKey, ask: () => Promise<Answer>): Promise<Answer> {
     const answer = await ask();
+    // Kept before the VM hears of it, as a rule; but a store that is away does not cost it the answer.
+    const enough = new AbortController();
+    await Promise.race([this.keep(key, answer), pause(this.keepWaitMs, enough.signal).catch(() => undefined)]);
+    enough.abort();
+    return answer;
+  }
+
+  /** Never rejects. */
+  private async keep(key: RequestKey, answer: Answer): Promise<void> {
     try {
       await persist(() => this.store.settle(key, { state: 'done', answer }), AbortSignal.timeout(STORE_LIMIT_MS));
     } catch (error) {
       // Too large for the store, or that is away: the VM gets it from here; on another gateway it would hear that the answer is lost.
       this.log.warn({ error, vmId: key.vmId }, 'the answer to a request of a VM could not be kept for a resend elsewhere');
     }
-    return answer;
   }
 }
 

@@ -31,7 +31,9 @@ export class RequestLedger {
   /** The request of this id; it is asked only when it was not before. */
   once(id: string, now: number, ask: () => Asked): Asked {
     for (const [known, { at, settled }] of this.entries) {
-      if (settled === undefined || (now - at < KEPT_MS && this.entries.size <= MAX_KEPT)) break;
+      // One that is in work holds up nobody behind it: answers may be large, and slow requests many.
+      if (settled === undefined) continue;
+      if (now - at < KEPT_MS && this.entries.size <= MAX_KEPT) break;
       this.entries.delete(known);
     }
     const before = this.entries.get(id);
