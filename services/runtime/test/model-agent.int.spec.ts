@@ -52,6 +52,16 @@ describe('model agent', () => {
     expect(pieces.at(-1)).toEqual({ type: 'usage', usage: { input_tokens: 11, output_tokens: 7 }, model: 'm' });
   });
 
+  it('repeats no key, whatever an endpoint says that refuses it', async () => {
+    const apiKey = 'sk-live-0123456789abcdef';
+    for (const message of [`Incorrect API key provided: ${apiKey}.`, `${'x'.repeat(290)} ${apiKey}`]) {
+      const failure = await failureOf(await agentFor([refuses(401, { error: { message } })], { apiKey }));
+      expect(failure.message).toContain('refuses the key (401)');
+      expect(failure.message).not.toContain('sk-live');
+      await model?.stop();
+    }
+  });
+
   it('passes on what the model thinks, apart from the answer', async () => {
     const thinking: Answer = (response) => {
       begin(response);

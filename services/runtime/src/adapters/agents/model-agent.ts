@@ -38,7 +38,7 @@ export class ModelAgent implements Agent {
   }
 
   async *run(turn: Turn, signal: AbortSignal): AsyncGenerator<ModelPiece> {
-    const { attempts, backoff, clock, log, baseUrl, provider } = this.options;
+    const { attempts, backoff, clock, log, baseUrl, provider, apiKey } = this.options;
     const model = turn.model ?? this.options.model;
     for (let attempt = 0; ; attempt++) {
       let said = false;
@@ -51,7 +51,7 @@ export class ModelAgent implements Agent {
         return;
       } catch (error) {
         if (signal.aborted || error instanceof AgentFailure) throw error;
-        const failure = readModelFailure(error, { baseUrl, model, provider });
+        const failure = readModelFailure(error, { baseUrl, model, provider, apiKey });
         if (!failure.retryable || attempt + 1 >= attempts) throw new AgentFailure('MODEL_UNAVAILABLE', failure.sentence, { cause: error });
         const waitMs = Math.max(fullJitter(attempt, backoff), failure.retryAfterMs ?? 0);
         log('warn', 'model call failed, trying again', { attempt: attempt + 1, of: attempts, waitMs, reason: failure.sentence });

@@ -14,6 +14,8 @@ interface Target {
   readonly model: string;
   /** Its name in the configuration; absent: the environment says where it is. */
   readonly provider?: string | undefined;
+  /** What it was asked with; endpoints repeat it when they refuse it. */
+  readonly apiKey?: string | undefined;
 }
 
 /** Where somebody can put it right. */
@@ -23,6 +25,8 @@ const settingsOf = ({ provider }: Target) =>
     : { key: `models.providers.${provider}.apiKey`, model: 'the name of the model', baseUrl: `models.providers.${provider}.baseUrl` };
 
 const MAX_QUOTE = 300;
+/** A shorter one is a word like `none`, and no secret. */
+const MIN_KEY = 8;
 const MAX_RETRY_AFTER_MS = 30_000;
 const RETRYABLE = new Set([408, 409, 425, 429]);
 
@@ -36,11 +40,17 @@ type Fields = {
   data?: unknown;
 };
 
-function quote(error: Fields): string {
+/** Bounded words of an endpoint. They go to a person, to a log and to the disk, so the key is taken out first: a cut would leave a part of it. */
+function wordsOf(said: string, { apiKey }: Target): string {
+  const text = toStorableText(apiKey !== undefined && apiKey.length >= MIN_KEY ? said.replaceAll(apiKey, '[key]') : said);
+  return text.length > MAX_QUOTE ? `${text.slice(0, MAX_QUOTE)}…` : text;
+}
+
+function quote(error: Fields, target: Target): string {
   const body = typeof error.responseBody === 'string' ? recogniseErrorPayload(error.responseBody) : readErrorPayload(error.data);
   const words = body?.message ?? body?.code ?? '';
-  const text = toStorableText(words).replace(/\s+/g, ' ').trim();
-  return text === '' ? '' : ` It says: “${text.length > MAX_QUOTE ? `${text.slice(0, MAX_QUOTE)}…` : text}”`;
+  const text = wordsOf(words.replace(/\s+/g, ' ').trim(), target);
+  return text === '' ? '' : ` It says: “${text}”`;
 }
 
 function retryAfterMs(error: Fields): number | undefined {
@@ -91,7 +101,7 @@ export function readModelFailure(error: unknown, target: Target): ModelFailure {
   const payload = (error instanceof Error ? undefined : readErrorPayload(error)) ?? (typeof error === 'string' ? recogniseErrorPayload(error) : undefined);
   const status = typeof fields.statusCode === 'number' ? fields.statusCode : payload?.status;
   if (status !== undefined && status >= 400) {
-    const said = quote(fields) || (payload?.message ? ` It says: “${toStorableText(payload.message).slice(0, MAX_QUOTE)}”` : '');
+    const said = quote(fields, target) || (payload?.message ? ` It says: “${wordsOf(payload.message, target)}”` : '');
     return { sentence: forStatus(status, where, target, said), retryable: RETRYABLE.has(status) || status >= 500, retryAfterMs: retryAfterMs(fields) };
   }
   const code = networkCode(error);
@@ -102,7 +112,7 @@ export function readModelFailure(error: unknown, target: Target): ModelFailure {
     return { sentence: `The connection to the model endpoint ${where} broke${code ? ` (${code})` : ''}.`, retryable: true };
   if (payload?.message)
     return {
-      sentence: `The model endpoint ${where} ended its answer with an error. It says: “${toStorableText(payload.message).slice(0, MAX_QUOTE)}”`,
+      sentence: `The model endpoint ${where} ended its answer with an error. It says: “${wordsOf(payload.message, target)}”`,
       retryable: true,
     };
   return { sentence: `The model endpoint ${where} gave an answer that cannot be understood. Is it an OpenAI-compatible endpoint?`, retryable: false };
