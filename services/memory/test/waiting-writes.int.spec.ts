@@ -21,8 +21,8 @@ describe('whole users in the mesh', () => {
     await mesh?.stop();
   });
 
-  const later = (bus: Bus, scope: string, id: string) =>
-    bus.publish(writeMemoryCommand, { tenant: 'acme', key: [scope], id, data: { user: scope.slice(scope.indexOf(':') + 1), content: `from ${scope}` } });
+  const later = (bus: Bus, scope: string, id: string, user = scope.slice(scope.indexOf(':') + 1)) =>
+    bus.publish(writeMemoryCommand, { tenant: 'acme', key: [scope], id, data: { user, content: `from ${scope}` } });
 
   it('waiting writes of a scope are removed before anybody works on them, and no others', async () => {
     for (const [scope, id] of [
@@ -38,6 +38,22 @@ describe('whole users in the mesh', () => {
     memory = await startMemory(mesh, 'pglite:memory://');
     const bob = mesh.user('bob');
     await waitFor(async () => (await mesh.gateway.call(memoryStats, 'acme', {}, bob)).memories === 1, { what: 'bob’s write', timeoutMs: 60_000 });
+  });
+
+  it('waiting writes of another user’s session of the same name, and of others for all, stay', async () => {
+    for (const scope of ['session:agent:main:main', 'shared:all'])
+      for (const user of ['ada', 'bob']) await later(mesh.gateway, scope, `${scope}-${user}`, user);
+    await mesh.gateway.publishRaw(writeMemoryCommand.subject('acme', 'shared:all'), Buffer.from('no command'), { msgId: 'x' });
+    const waiting = new PurgeWaitingWrites(mesh.gateway);
+    for (const [kind, id] of [
+      ['session', 'agent:main:main'],
+      ['shared', 'all'],
+    ] as const) {
+      await expect(waiting.purge('acme', { kind, id }, 'ada')).resolves.toBe(1);
+      await expect(waiting.purge('acme', { kind, id }, 'ada')).resolves.toBe(0);
+    }
+    await expect(waiting.purge('acme', { kind: 'session', id: 'agent:main:main' })).resolves.toBe(1);
+    await expect(waiting.purge('acme', { kind: 'shared', id: 'all' })).resolves.toBe(2);
   });
 
   it('are exported, purged with a receipt and imported again by calls; others are refused', async () => {

@@ -1,5 +1,5 @@
 import type { memoryArchiveContracts } from '@plexus/contracts';
-import type { Place, Visible } from '../domain/access.js';
+import type { Place, Scope, Visible } from '../domain/access.js';
 import type { MemoryKind, MemorySource } from './ports.js';
 
 /** What export, import and purge need from the world; `src/adapters` provides it. */
@@ -71,18 +71,20 @@ export interface PurgedBatch {
   readonly counts: PurgeCounts;
   readonly removed: number;
   /** Scopes that the memories were of. */
-  readonly scopes: readonly Visible[];
+  readonly scopes: readonly Scope[];
 }
 
 export interface MemoryPurger {
   /** Removes up to `limit` memories of the extent and leaves their tombstones. */
   memories(tenant: string, extent: Extent, at: Date, limit: number): Promise<PurgedBatch>;
-  /** Everything beside memories: caches, staged imports, what sessions kept. */
-  rest(tenant: string, extent: Extent): Promise<PurgeCounts>;
+  /** What memories would be made of again: messages of sessions and staged imports; and state of runs. */
+  sources(tenant: string, extent: Extent): Promise<PurgeCounts>;
+  /** What was derived from memories and does not go with them. */
+  caches(tenant: string): Promise<PurgeCounts>;
 }
 
 /** Writes that were acknowledged to their publisher and not carried out yet. */
 export interface WaitingWrites {
-  /** Removes those of a scope; returns how many there were. */
-  purge(tenant: string, scope: Visible): Promise<number>;
+  /** Removes those of a scope, with `user` only that user's: others write there, too. Returns how many there were. */
+  purge(tenant: string, scope: Scope, user?: string): Promise<number>;
 }

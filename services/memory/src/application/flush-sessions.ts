@@ -4,7 +4,7 @@ import type { MessageRange } from '../domain/session-ranges.js';
 import { cutText } from '../domain/memory-text.js';
 import type { MemoryWriter } from './ports.js';
 import type { KeptMessage, SessionRecord, SessionStore, SessionSummariser } from './session-ports.js';
-import { MAX_CONTENT_BYTES, type WriteMemory, type WriteRequest } from './write-memory.js';
+import { MAX_CONTENT_BYTES, type WriteAnswer, type WriteMemory, type WriteRequest } from './write-memory.js';
 
 const PAGE = 500;
 /** Other texts for the same messages need another version, or a flush that a crash interrupted would meet its own keys with another body. */
@@ -57,19 +57,19 @@ export class FlushSessions {
     const record = await this.store.read(tenant, sessionId);
     if (record === undefined) return undefined;
     const messages = await this.#messages(tenant, sessionId, range);
-    const ids: string[] = [];
-    for (const [index, episode] of episodesOf(messages).entries()) ids.push(await this.#keep(tenant, record, range, episode, index));
+    const kept: WriteAnswer[] = [];
+    for (const [index, episode] of episodesOf(messages).entries()) kept.push(await this.#keep(tenant, record, range, episode, index));
     const end = await this.store.endFlush(tenant, sessionId, range, this.#now());
     if (end === undefined) {
-      // Erased while it was flushed: what was written after that goes, too.
-      for (const id of ids) await this.writer.forget(tenant, id, new Date(this.clock.now()));
+      // Erased while it was flushed: what was written after that goes, too, but not what somebody else had said in the same words.
+      for (const { id, result } of kept) if (result !== 'duplicate') await this.writer.forget(tenant, id, this.#now());
       return undefined;
     }
     if (end.ended) await this.#summarise(tenant, record, range, messages);
-    return ids.length;
+    return kept.length;
   }
 
-  #keep(tenant: string, record: SessionRecord, range: MessageRange, episode: Episode, index: number): Promise<string> {
+  #keep(tenant: string, record: SessionRecord, range: MessageRange, episode: Episode, index: number): Promise<WriteAnswer> {
     const { content, from, to, untrusted } = episode;
     const request = { content, kind: 'episode' as const, ...(untrusted ? { origin: 'untrusted' as const } : {}) };
     return this.#write(tenant, record, range, request, `episode:${index}`, { from, to });
@@ -96,14 +96,13 @@ export class FlushSessions {
     request: Pick<WriteRequest, 'content' | 'kind' | 'origin'>,
     what: string,
     at = range,
-  ): Promise<string> {
+  ): Promise<WriteAnswer> {
     const from = { session: sessionId, from: at.from, to: at.to };
-    const { id } = await this.writing.execute(
+    return this.writing.execute(
       { tenant, user: owner, privileged: true, credential: 'session-flush' },
       { ...request, namespace: '', scope: { kind: 'session', id: sessionKey }, metadata: from, from },
       JSON.stringify(['session-flush', FORM, sessionId, range.from, range.to, what]),
     );
-    return id;
   }
 
   async #messages(tenant: string, sessionId: string, { from, to }: MessageRange): Promise<KeptMessage[]> {

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { memoryArchiveContracts } from '@plexus/contracts';
 import { type Clock, stableStringify } from '@plexus/kernel';
-import type { Caller, Visible } from '../domain/access.js';
+import type { Caller, Scope } from '../domain/access.js';
 import type { Extent, MemoryPurger, PurgeCounts, WaitingWrites } from './archive-ports.js';
 import { requireRemovable, type Whose } from './extent.js';
 import { macOf } from './macs.js';
@@ -29,18 +29,20 @@ export class PurgeMemories {
     const key = await this.keys.macKey(tenant);
     const at = new Date(this.clock.now());
     let counts: PurgeCounts = { memories: 0, waitingWrites: 0 };
-    const scopes = new Map<string, Visible>();
-    // What waits goes first, or it would be written right behind the purge; and again afterwards, with the sessions that were found.
-    for (const scope of ownScopes(extent)) scopes.set(nameOf(scope), scope);
+    const scopes = new Map<string, Waiting>();
+    for (const one of ownScopes(extent)) scopes.set(nameOf(one.scope), one);
+    // What memories are made of goes first, or they would be made anew right behind the purge.
     counts = added(counts, { waitingWrites: await this.#purgeWaiting(tenant, scopes) });
+    counts = added(counts, await this.purger.sources(tenant, extent));
     for (let removed = BATCH; removed >= BATCH; ) {
       const batch = await this.purger.memories(tenant, extent, at, BATCH);
       removed = batch.removed;
       counts = added(counts, batch.counts);
-      for (const scope of batch.scopes) if (isTheirs(extent, scope)) scopes.set(nameOf(scope), scope);
+      for (const scope of batch.scopes) if (!scopes.has(nameOf(scope))) scopes.set(nameOf(scope), { scope, ...authorOf(extent) });
     }
+    // And again, with the scopes that were found: a write that was carried out but not confirmed would be carried out once more.
     counts = added(counts, { waitingWrites: await this.#purgeWaiting(tenant, scopes) });
-    counts = added(counts, await this.purger.rest(tenant, extent));
+    counts = added(counts, await this.purger.caches(tenant));
     const receipt = { id: this.newId(), tenant, subject: subjectOf(key, extent), at: at.toISOString(), counts: { ...counts } };
     return { ...receipt, signature: signatureOf(key, receipt) };
   }
@@ -56,23 +58,30 @@ export class PurgeMemories {
     return { genuine, matches: genuine && subjectOf(key, named) === rest.subject };
   }
 
-  async #purgeWaiting(tenant: string, scopes: ReadonlyMap<string, Visible>): Promise<number> {
+  async #purgeWaiting(tenant: string, scopes: ReadonlyMap<string, Waiting>): Promise<number> {
     let purged = 0;
-    for (const scope of scopes.values()) purged += await this.waiting.purge(tenant, scope);
+    for (const { scope, user } of scopes.values()) purged += await this.waiting.purge(tenant, scope, user);
     return purged;
   }
 }
 
-function ownScopes(extent: Extent): Visible[] {
-  return 'user' in extent ? [{ kind: 'user', id: extent.user }] : [extent.scope];
+/** Where writes wait; with `user` only those of that user. */
+interface Waiting {
+  readonly scope: Scope;
+  readonly user?: string;
 }
 
-/** A person's purge also takes what they wrote for others, but not what others have under way for the same scope. */
-function isTheirs(extent: Extent, scope: Visible): boolean {
-  return !('user' in extent) || scope.kind === 'session' || (scope.kind === 'user' && scope.id === extent.user);
+function ownScopes(extent: Extent): Waiting[] {
+  return 'user' in extent ? [{ scope: { kind: 'user', id: extent.user } }] : [{ scope: extent.scope, ...authorOf(extent) }];
 }
 
-function nameOf({ kind, id }: Visible): string {
+/** Two users may have sessions of the same name, and many write for all: what others have under way there is theirs. */
+function authorOf(extent: Extent): { readonly user?: string } {
+  const user = 'user' in extent ? extent.user : extent.scope.owner;
+  return user === undefined ? {} : { user };
+}
+
+function nameOf({ kind, id }: Scope): string {
   return `${kind}:${id}`;
 }
 

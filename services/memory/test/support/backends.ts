@@ -116,7 +116,7 @@ export interface Memory {
   readonly exporting: ExportMemories;
   readonly importing: ImportMemories;
   readonly purge: PurgeMemories;
-  /** Scopes whose waiting writes were purged, as `<tenant> <kind>:<id>`. */
+  /** Scopes whose waiting writes were purged, as `<tenant> <kind>:<id>`, with ` by <user>` where others' were spared. */
   readonly purgedScopes: string[];
   /** Jobs that were put into the outbox, with their model. */
   readonly jobs: (EmbeddingJob & { readonly modelId: string })[];
@@ -153,8 +153,8 @@ export function memoryOn(
   };
   const purgedScopes: string[] = [];
   const waiting = {
-    purge: async (tenant: string, { kind, id }: { kind: string; id: string }) => {
-      purgedScopes.push(`${tenant} ${kind}:${id}`);
+    purge: async (tenant: string, { kind, id }: { kind: string; id: string }, user?: string) => {
+      purgedScopes.push(`${tenant} ${kind}:${id}${user === undefined ? '' : ` by ${user}`}`);
       return 0;
     },
   };

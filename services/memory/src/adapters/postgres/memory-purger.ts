@@ -1,6 +1,6 @@
 import { type Database, sqlIdentifier, type Tx } from '@plexus/database';
 import type { Extent, MemoryPurger, PurgeCounts, PurgedBatch } from '../../application/archive-ports.js';
-import type { Scope, Visible } from '../../domain/access.js';
+import type { Scope } from '../../domain/access.js';
 import { extentClause } from './extent-clause.js';
 import { inTenant } from './tenant-transaction.js';
 
@@ -19,26 +19,15 @@ const BURY = `
 const FORGET_KEYS = 'DELETE FROM memory_idem WHERE tenant_id = $1 AND memory_id = ANY ($2::text[]) RETURNING 1 AS gone';
 const FORGET = 'DELETE FROM memory WHERE tenant_id = $1 AND id = ANY ($2::text[]) RETURNING 1 AS gone';
 const FORGET_CACHE = 'DELETE FROM embed_cache WHERE tenant_id = $1 RETURNING 1 AS gone';
-/** What sessions kept: of a person by its owner, of a session's scope by the key of the session. State of runs belongs to persons. */
-const SESSIONS: Readonly<Record<'user' | 'scope', readonly (readonly [count: string, statement: string])[]>> = {
-  user: [
-    ['sessionMessages', 'DELETE FROM session_msg WHERE tenant_id = $1 AND owner = $2 RETURNING 1 AS gone'],
-    ['sessions', 'DELETE FROM session_mark WHERE tenant_id = $1 AND owner = $2 RETURNING 1 AS gone'],
-    ['stateValues', 'DELETE FROM state_kv WHERE tenant_id = $1 AND owner = $2 RETURNING 1 AS gone'],
-  ],
-  scope: [
-    [
-      'sessionMessages',
-      `DELETE FROM session_msg m USING session_mark s
-        WHERE s.tenant_id = $1 AND $2::text = 'session' AND s.session_key = $3 AND ($4::text IS NULL OR s.owner = $4)
-          AND m.tenant_id = $1 AND m.session_id = s.session_id RETURNING 1 AS gone`,
-    ],
-    [
-      'sessions',
-      `DELETE FROM session_mark WHERE tenant_id = $1 AND $2::text = 'session' AND session_key = $3 AND ($4::text IS NULL OR owner = $4) RETURNING 1 AS gone`,
-    ],
-  ],
+/** Whoever appends to a session or flushes it holds its mark: taken away first, so that nobody leaves messages behind. Flushes go with it. */
+const FORGET_MARKS: Readonly<Record<'user' | 'scope', string>> = {
+  user: 'DELETE FROM session_mark WHERE tenant_id = $1 AND owner = $2 RETURNING session_id',
+  scope: `DELETE FROM session_mark WHERE tenant_id = $1 AND $2::text = 'session' AND session_key = $3 AND ($4::text IS NULL OR owner = $4) RETURNING session_id`,
 };
+const FORGET_MESSAGES =
+  'DELETE FROM session_msg WHERE tenant_id = $1 AND (session_id = ANY ($2::text[]) OR ($3::text IS NOT NULL AND owner = $3)) RETURNING 1 AS gone';
+/** State of runs belongs to persons. */
+const FORGET_STATE = 'DELETE FROM state_kv WHERE tenant_id = $1 AND owner = $2 RETURNING 1 AS gone';
 const VECTOR_TABLES = 'SELECT table_name FROM embedding_model WHERE to_regclass(table_name) IS NOT NULL ORDER BY table_name';
 
 /** Removes rows for good, in transactions of a few hundred. */
@@ -60,19 +49,24 @@ export class PostgresMemoryPurger implements MemoryPurger {
     });
   }
 
-  async rest(tenant: string, extent: Extent): Promise<PurgeCounts> {
-    const clause = extentClause(extent);
+  async sources(tenant: string, extent: Extent): Promise<PurgeCounts> {
+    const { name, text, parameters } = extentClause(extent);
     return inTenant(this.database, tenant, async (tx) => {
-      const staged = `DELETE FROM memory_import m WHERE ${clause.text} RETURNING 1 AS gone`;
-      const stagedLines = await tx.query(`memory_purge_staged_${clause.name}`, staged, [tenant, ...clause.parameters]);
-      // The cache does not say whose texts it knows; it is only a saving, so all of the tenant's goes.
-      const cached = await tx.query('memory_purge_cache', FORGET_CACHE, [tenant]);
-      const counts: Record<string, number> = { cachedVectors: cached.length, stagedLines: stagedLines.length };
-      for (const [name, statement] of SESSIONS[clause.name]) {
-        counts[name] = (await tx.query(`memory_purge_${clause.name}_${name}`, statement, [tenant, ...clause.parameters])).length;
-      }
-      return counts;
+      const sessions = await tx.query<{ session_id: string }>(`memory_purge_${name}_sessions`, FORGET_MARKS[name], [tenant, ...parameters]);
+      const owner = 'user' in extent ? extent.user : null;
+      const messages = await tx.query('memory_purge_messages', FORGET_MESSAGES, [tenant, sessions.map(({ session_id }) => session_id), owner]);
+      const counts = { sessions: sessions.length, sessionMessages: messages.length };
+      const staged = await tx.query(`memory_purge_staged_${name}`, `DELETE FROM memory_import m WHERE ${text} RETURNING 1 AS gone`, [tenant, ...parameters]);
+      if (name === 'scope') return { ...counts, stagedLines: staged.length };
+      const state = await tx.query('memory_purge_state', FORGET_STATE, [tenant, ...parameters]);
+      return { ...counts, stagedLines: staged.length, stateValues: state.length };
     });
+  }
+
+  async caches(tenant: string): Promise<PurgeCounts> {
+    // The cache does not say whose texts it knows; it is only a saving, so all of the tenant's goes.
+    const cached = await inTenant(this.database, tenant, (tx) => tx.query('memory_purge_cache', FORGET_CACHE, [tenant]));
+    return { cachedVectors: cached.length };
   }
 }
 
@@ -86,8 +80,8 @@ async function forgetVectors(tx: Tx, tenant: string, ids: readonly string[]): Pr
   return vectors;
 }
 
-function scopesOf(gone: readonly Gone[]): Visible[] {
-  const scopes = new Map<string, Visible>();
+function scopesOf(gone: readonly Gone[]): Scope[] {
+  const scopes = new Map<string, Scope>();
   for (const { scope_kind: kind, scope_id: id } of gone) scopes.set(`${kind}:${id}`, { kind, id });
   return [...scopes.values()];
 }

@@ -14,12 +14,11 @@ const FORGET_STAGED = `DELETE FROM memory_import WHERE ${THEIRS}`;
 /** The cache does not say whose texts it knows; it is only a saving, so all of the tenant's goes. */
 const FORGET_CACHE = 'DELETE FROM embed_cache WHERE tenant_id = $1 RETURNING 1 AS gone';
 
-/** Marks stay empty for a while, so that a late redelivery of their messages brings nothing back. */
-const FORGET_FLUSHES = `
-  DELETE FROM session_flush f USING session_mark k
-   WHERE k.tenant_id = $1 AND k.owner = $2 AND f.tenant_id = $1 AND f.session_id = k.session_id`;
+/** Marks stay empty for a while, so that a late redelivery of their messages brings nothing back. They are taken first, as by whoever flushes. */
 const FORGET_MARKS = `
-  UPDATE session_mark SET owner = '', session_key = '', agent_id = NULL, summary = NULL, erased_at = $3, updated_at = $3 WHERE tenant_id = $1 AND owner = $2`;
+  UPDATE session_mark SET owner = '', session_key = '', agent_id = NULL, summary = NULL, erased_at = $3, updated_at = $3
+   WHERE tenant_id = $1 AND owner = $2 RETURNING session_id`;
+const FORGET_FLUSHES = 'DELETE FROM session_flush WHERE tenant_id = $1 AND session_id = ANY ($2::text[])';
 const FORGET_MESSAGES = 'DELETE FROM session_msg WHERE tenant_id = $1 AND owner = $2 RETURNING 1 AS gone';
 const FORGET_STATE = 'DELETE FROM state_kv WHERE tenant_id = $1 AND owner = $2 RETURNING 1 AS gone';
 
@@ -42,8 +41,8 @@ export class PersonEraser {
   async erase(tenant: string, user: string, erasureId: string, at: Date): Promise<ErasedCounts> {
     const counts = await inTenant(this.database, tenant, async (tx) => {
       // Sessions first: a flush that is under way finds its session gone, and takes back what it wrote.
-      await tx.query('memory_erase_flushes', FORGET_FLUSHES, [tenant, user]);
-      await tx.query('memory_erase_marks', FORGET_MARKS, [tenant, user, at]);
+      const sessions = await tx.query<{ session_id: string }>('memory_erase_marks', FORGET_MARKS, [tenant, user, at]);
+      await tx.query('memory_erase_flushes', FORGET_FLUSHES, [tenant, sessions.map(({ session_id }) => session_id)]);
       const messages = await tx.query('memory_erase_messages', FORGET_MESSAGES, [tenant, user]);
       const state = await tx.query('memory_erase_state', FORGET_STATE, [tenant, user]);
       await tx.query('memory_erase_bury', BURY, [tenant, user, at]);

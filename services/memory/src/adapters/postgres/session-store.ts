@@ -34,6 +34,7 @@ const LOAD = `
 const OPEN_FLUSH = 'SELECT from_seq, to_seq FROM session_flush WHERE tenant_id = $1 AND session_id = $2 AND done_at IS NULL ORDER BY from_seq LIMIT 1';
 const BEGIN_FLUSH = 'INSERT INTO session_flush (tenant_id, session_id, from_seq, to_seq, begun_at) VALUES ($1, $2, $3, $4, $5)';
 const END_FLUSH = 'UPDATE session_flush SET done_at = $4 WHERE tenant_id = $1 AND session_id = $2 AND from_seq = $3 AND done_at IS NULL RETURNING from_seq';
+const IS_ENDED = 'SELECT from_seq FROM session_flush WHERE tenant_id = $1 AND session_id = $2 AND from_seq = $3';
 const MARK_FLUSHED = `
   UPDATE session_mark SET flushed_upto = greatest(flushed_upto, $3), flushed_cycle = compactions, updated_at = $4
    WHERE tenant_id = $1 AND session_id = $2 RETURNING ${MARK_COLUMNS}`;
@@ -115,7 +116,11 @@ export class PostgresSessionStore implements SessionStore, SessionRetention {
       const mark = await lock(tx, tenant, sessionId);
       if (mark === undefined || mark.erased_at !== null) return undefined;
       const ended = await tx.query('session_end_flush', END_FLUSH, [tenant, sessionId, range.from, at]);
-      if (ended.length === 0) return { ended: false, record: toSessionRecord(mark) };
+      if (ended.length === 0) {
+        // Without a trace the session was purged, and is one of the same id that began anew.
+        const [other] = await tx.query('session_is_ended', IS_ENDED, [tenant, sessionId, range.from]);
+        return other === undefined ? undefined : { ended: false, record: toSessionRecord(mark) };
+      }
       const [row] = await tx.query<MarkRow>('session_mark_flushed', MARK_FLUSHED, [tenant, sessionId, range.to, at]);
       return { ended: true, record: toSessionRecord(row as MarkRow) };
     });
