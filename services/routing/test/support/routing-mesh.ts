@@ -100,14 +100,17 @@ export async function startRoutingMesh(replicas = 1, settings: Partial<z.input<t
 
   const readAll = async (stream: string, filter: string) => {
     const found: { subject: string; seq: number; data: Record<string, unknown> }[] = [];
-    const info = await bus.connection.request(`$JS.API.STREAM.INFO.${stream}`, JSON.stringify({ subjects_filter: filter }));
-    const subjects = (info.json() as { state: { subjects?: Record<string, number> } }).state.subjects ?? {};
-    const expected = Object.values(subjects).reduce((sum, count) => sum + count, 0);
-    if (expected === 0) return found;
+    const stored = async () => {
+      const info = await bus.connection.request(`$JS.API.STREAM.INFO.${stream}`, JSON.stringify({ subjects_filter: filter }));
+      const subjects = (info.json() as { state: { subjects?: Record<string, number> } }).state.subjects ?? {};
+      return Object.values(subjects).reduce((sum, count) => sum + count, 0);
+    };
+    if ((await stored()) === 0) return found;
     const reading = bus.readOrdered(stream, { filter, from: 'all' }, (message) => {
       found.push({ subject: message.subject, seq: message.seq, data: message.json<{ data: Record<string, unknown> }>().data });
     });
-    await waitFor(() => found.length >= expected, { what: `${expected} messages of ${filter}` });
+    // Counted anew each time: what is erased meanwhile never arrives.
+    await waitFor(async () => found.length >= (await stored()), { what: `all messages of ${filter}` });
     await reading.stop();
     return found;
   };
