@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { Body, Controller, Get, HttpCode, Inject, Post, Query, Res } from '@nestjs/common';
 import {
@@ -17,9 +16,13 @@ import { z } from 'zod';
 import { Caller, requireScope } from './caller.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, readInput } from './read-input.js';
+import { textLines } from './text-lines.js';
 
 /** Lines of JSON, one memory each: what an export is and an import takes. */
 export const NDJSON = 'application/x-ndjson';
+
+/** More than any memory takes; what is too long for an import is refused by its owner, by name. */
+const MAX_LINE = 1_048_576;
 
 const Scope = z
   .string()
@@ -58,7 +61,7 @@ export class MemoryArchiveController {
     const send = (data: object) => this.services.mesh.call(archive.importMemories, principal.tenant, { importId, from: 0, lines: [], ...data }, { principal });
     let manifest: archive.ArchiveManifest | undefined;
     const memories = async function* (): AsyncGenerator<string> {
-      for await (const line of createInterface({ input: body, crlfDelay: Number.POSITIVE_INFINITY })) {
+      for await (const line of textLines(body, MAX_LINE)) {
         if (manifest !== undefined && line !== '')
           throw plexusError('INVALID_REQUEST', { message: 'The file goes on behind its manifest. Nothing was imported.' });
         manifest ??= readManifestLine(line);
