@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream, renameSync, rmSync } from 'node:fs';
+import { createWriteStream, renameSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { ArchiveDigest, manifestLine, memoryArchiveContracts as archive, pagesOfLines, readManifestLine } from '@plexus/contracts';
 import type { Command } from 'commander';
 import { CommandFailure, EXIT } from '../exit-code.js';
+import { fileLines } from '../file-lines.js';
 import type { MeshOptions } from '../mesh.js';
 import { callAsOperator } from '../operator-call.js';
 import type { Output } from '../output.js';
@@ -94,7 +94,7 @@ async function exportTo(file: string, options: Whose, mesh: MeshOptions, progres
 async function checkFile(file: string): Promise<Manifest> {
   const digest = new ArchiveDigest();
   let manifest: Manifest | undefined;
-  for await (const line of linesOf(file)) {
+  for await (const line of fileLines(file)) {
     if (manifest !== undefined) throw new CommandFailure(`${file} goes on behind its manifest: two exports in one file?`, EXIT.failed, undefined, 'NOT_WHOLE');
     manifest = readManifestLine(line);
     if (manifest === undefined) digest.add(line);
@@ -124,17 +124,7 @@ async function importFrom(file: string, manifest: Manifest, options: Whose, mesh
 }
 
 async function* withoutManifest(file: string): AsyncGenerator<string> {
-  for await (const line of linesOf(file)) if (readManifestLine(line) === undefined) yield line;
-}
-
-async function* linesOf(file: string): AsyncGenerator<string> {
-  const source = createReadStream(file, 'utf8');
-  try {
-    await once(source, 'open');
-  } catch (cause) {
-    throw new CommandFailure(`${file} cannot be read: ${(cause as Error).message}`, EXIT.usage, undefined, 'UNREADABLE');
-  }
-  for await (const line of createInterface({ input: source, crlfDelay: Number.POSITIVE_INFINITY })) if (line !== '') yield line;
+  for await (const line of fileLines(file)) if (readManifestLine(line) === undefined) yield line;
 }
 
 function subjectOf({ user, scope }: Whose): { user: string } | { scope: Scope } {
