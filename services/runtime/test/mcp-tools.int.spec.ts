@@ -97,6 +97,17 @@ describe('MCP servers of a session', () => {
     expect(await call(tools, 'local__echo', { text: 'x' })).toMatchObject({ isError: true });
   });
 
+  it('end with their session also while they start, however long that may take', async () => {
+    const file = path.join(folder, 'slow.pid');
+    const slow = { name: 'slow', transport: 'stdio', command: '/bin/sh', args: ['-c', `echo $$ > ${file}; exec sleep 1000`], start_timeout_ms: 120_000 };
+    const listing = mcp.tools(session([slow]));
+    await waitFor(() => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'), { timeoutMs: 30_000, what: 'the program' });
+    const ended = mcp.endSession('s1').then(() => 'ended');
+    expect([await ended, await listing]).toEqual(['ended', []]);
+    expect(isAlive(Number(readFileSync(file, 'utf8')))).toBe(false);
+    expect(logged.flatMap(({ fields }) => (fields?.why === undefined ? [] : [fields.why]))).not.toContain('it did not answer in time');
+  });
+
   it('are started again after they ended; a call waits for that, and the model is told of the one that failed', async () => {
     const tools = await mcp.tools(session([local()]));
     expect(await call(tools, 'local__die')).toMatchObject({ isError: true, content: expect.stringContaining('local') });

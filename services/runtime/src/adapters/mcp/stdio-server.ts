@@ -31,7 +31,8 @@ interface Running {
   readonly since: number;
 }
 
-const GRACE_MS = 2_000;
+/** From the end of its input to TERM, and from TERM to KILL. When the runtime itself ends both have to fit into its own four seconds. */
+const GRACE_MS = 1_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 60_000;
 /** After so long without an end a program counts as sound again. */
@@ -48,6 +49,8 @@ function acceptAll<T>(input: unknown): JsonSchemaValidatorResult<T> {
 /** One MCP server as a program of one session: started when it is needed, again after a pause that grows when it ends, ended with its session. */
 export class StdioServer {
   private running: Promise<Running> | undefined;
+  /** Of the program that was started last, also while it does not answer yet. */
+  private transport: ProcessTransport | undefined;
   private failures = 0;
   private notBefore = 0;
   private closed = false;
@@ -78,16 +81,14 @@ export class StdioServer {
   /** Ends the program and whatever it started. */
   async close(): Promise<void> {
     this.closed = true;
-    // One that did not start has nothing to end: its failure was told to whoever asked for it.
-    const running = await this.running?.catch(() => undefined);
-    await running?.client.close();
+    await this.transport?.close();
+    // One that was being started has failed by that, and whoever asked for it was told.
+    await this.running?.catch(() => undefined);
   }
 
   /** Ends the program if it runs; the next call starts it again. */
   pause(): void {
-    const ended = this.running?.then(({ client }) => client.close());
-    // One that does not start has nothing to end.
-    ended?.catch(() => undefined);
+    void this.transport?.close();
   }
 
   private async ready(signal?: AbortSignal): Promise<Running> {
@@ -113,7 +114,9 @@ export class StdioServer {
     // The schema of a server's results is its own business: none of its patterns is compiled here.
     const jsonSchemaValidator: jsonSchemaValidator = { getValidator: () => acceptAll };
     const client = new Client({ name: 'plexus-runtime', version: '1' }, { jsonSchemaValidator });
+    if (this.closed) throw new Error('the session is over');
     const transport = new ProcessTransport({ command, args, env, cwd, graceMs: GRACE_MS });
+    this.transport = transport;
     client.onerror = () => undefined;
     try {
       await client.connect(transport, { timeout: startTimeoutMs });
