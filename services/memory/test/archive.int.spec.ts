@@ -158,6 +158,36 @@ describe.each(BACKENDS)('whole users and scopes, on $name', (backend) => {
       expect(stored.origin).toBeUndefined();
     });
 
+    it('brings back what was deleted where it was, and touches nothing that was deleted of others', async () => {
+      const me = newCaller();
+      const you: Caller = { ...me, user: 'you' };
+      const [mine] = await writeSome(me, 1);
+      const { id: yours } = await memory.write.execute(you, note('yours'), 'your-key');
+      const { lines } = await exported(me);
+      await memory.read.delete(me, mine as string);
+      await memory.read.delete(you, yours);
+      const digest = new ArchiveDigest();
+      const both = [...lines, (lines[0] as string).replaceAll(mine as string, yours).replace('memory 0', 'forged')];
+      for (const line of both) digest.add(line);
+      await expect(imported(me, both, digest.manifest('2026-11-21T10:00:00.000Z'))).resolves.toMatchObject({ created: 1, present: 1 });
+      const traces = (await rows(me.tenant, 'tombstone')) as { memory_id: string }[];
+      expect(traces.map(({ memory_id }) => memory_id)).toEqual([yours]);
+      const kept = (await rows(me.tenant, 'memory')) as { id: string; scope_id: string; deleted_at: Date | null }[];
+      expect(kept.find(({ id }) => id === yours)).toMatchObject({ scope_id: 'you', deleted_at: expect.any(Date) });
+      expect(kept.find(({ id }) => id === mine)).toMatchObject({ scope_id: 'me', deleted_at: null });
+    });
+
+    it('whose last page is repeated while the first one is still at work is answered like the first', async () => {
+      const me = newCaller();
+      await writeSome(me, 3);
+      const { lines, manifest } = await exported(me);
+      await memory.purge.execute(me, {});
+      await memory.importing.execute(me, { importId: 'i', from: 0, lines });
+      const last = () => memory.importing.execute(me, { importId: 'i', from: lines.length, lines: [], manifest });
+      for (const answer of await Promise.all([last(), last(), last()])) expect(answer).toMatchObject({ done: true, created: 3, present: 0 });
+      await expect(last()).resolves.toMatchObject({ done: true, created: 3 });
+    });
+
     it('is for oneself and one’s scopes; an administrator may export others', async () => {
       const me = newCaller();
       await writeSome(me, 2);

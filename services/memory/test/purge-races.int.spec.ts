@@ -32,7 +32,7 @@ describe('a purge while others go on', () => {
   };
   /** Holds the session as an append does, until it is let go. */
   function appending(tenant: string) {
-    let letGo = () => undefined as void;
+    let letGo: () => void = () => undefined;
     const held = new Promise<void>((resolve) => {
       letGo = resolve;
     });
@@ -46,7 +46,7 @@ describe('a purge while others go on', () => {
       await tx.query('test_append', insert, [tenant]);
       await tx.query('test_advance', `UPDATE session_mark SET last_seq = 2 WHERE tenant_id = $1 AND session_id = 's1'`, [tenant]);
     });
-    return { begun: () => waitFor(() => begun, LIMIT), letGo, done };
+    return { begun: () => waitFor(() => begun, LIMIT), letGo: () => letGo(), done };
   }
 
   it.each([

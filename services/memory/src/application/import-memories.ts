@@ -43,18 +43,22 @@ export class ImportMemories {
   async execute(caller: Caller, { importId, from, lines, manifest }: ImportRequest): Promise<ImportAnswer> {
     // Nobody else's import can be added to, whatever it is called.
     const key = hashOf([caller.user ?? caller.credential, importId]);
-    const finished = manifest && (await this.stage.result(caller.tenant, key));
-    if (finished !== undefined && finished.sha256 === manifest?.sha256) {
-      const { sha256: _sha256, ...counts } = finished;
-      return { importId, staged: manifest.memories, done: true, ...counts };
-    }
+    const finished = manifest && (await this.#finished(caller.tenant, key, manifest));
+    if (finished !== undefined) return { importId, ...finished };
     if (from + lines.length > MAX_LINES) throw errors.create('PAYLOAD_TOO_LARGE', { details: { field: 'lines', maxLines: MAX_LINES } });
     const macKey = await this.keys.macKey(caller.tenant);
     const now = new Date(this.clock.now());
     const memories = lines.map((line, index) => this.#prepare(caller, macKey, line, from + index));
     const staged = await this.stage.stage(caller.tenant, key, memories, now);
     if (manifest === undefined) return { importId, staged, done: false };
-    await this.#verify(caller.tenant, key, manifest);
+    const problem = await this.#verify(caller.tenant, key, manifest);
+    if (problem !== undefined) {
+      // The same page may have come twice, and the first one have ended in between.
+      const meanwhile = await this.#finished(caller.tenant, key, manifest);
+      if (meanwhile !== undefined) return { importId, ...meanwhile };
+      await this.stage.discard(caller.tenant, key);
+      throw problem;
+    }
     return { importId, staged, done: true, ...(await this.stage.commit(caller.tenant, key, manifest.sha256, now)) };
   }
 
@@ -68,8 +72,15 @@ export class ImportMemories {
     return gone;
   }
 
-  /** The lines that are there must be those of the manifest, all of them, in order. Otherwise they are forgotten at once. */
-  async #verify(tenant: string, key: string, manifest: memoryArchiveContracts.ArchiveManifest): Promise<void> {
+  async #finished(tenant: string, key: string, { sha256, memories }: memoryArchiveContracts.ArchiveManifest) {
+    const result = await this.stage.result(tenant, key);
+    if (result?.sha256 !== sha256) return undefined;
+    const { created, present, expired } = result;
+    return { staged: memories, done: true, created, present, expired };
+  }
+
+  /** What is wrong, unless the lines that are there are those of the manifest, all of them, in order. */
+  async #verify(tenant: string, key: string, manifest: memoryArchiveContracts.ArchiveManifest): Promise<Error | undefined> {
     const digest = new ArchiveDigest();
     let isWhole = true;
     for (let after = -1; ; ) {
@@ -82,9 +93,8 @@ export class ImportMemories {
       if (lines.length < READ) break;
     }
     const found = digest.manifest(manifest.asOf);
-    if (isWhole && found.memories === manifest.memories && found.sha256 === manifest.sha256) return;
-    await this.stage.discard(tenant, key);
-    throw errors.create('INVALID_REQUEST', {
+    if (isWhole && found.memories === manifest.memories && found.sha256 === manifest.sha256) return undefined;
+    return errors.create('INVALID_REQUEST', {
       message: `The file is not whole or was changed: it has ${digest.lines} lines, its manifest speaks of ${manifest.memories}, or their SHA-256 differs. Nothing was imported.`,
       details: { lines: digest.lines, expected: manifest.memories },
     });

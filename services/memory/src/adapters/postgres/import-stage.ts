@@ -1,4 +1,4 @@
-import type { Database } from '@plexus/database';
+import type { Database, Tx } from '@plexus/database';
 import type { ImportCounts, ImportStage, StagedMemory } from '../../application/archive-ports.js';
 import { inTenant } from './tenant-transaction.js';
 
@@ -18,12 +18,19 @@ const STAGED = 'SELECT count(*)::int AS lines FROM memory_import WHERE tenant_id
 const LINES = `
   SELECT position, line FROM memory_import WHERE tenant_id = $1 AND import_id = $2 AND position > $3 ORDER BY position LIMIT $4`;
 
-/** A memory that was deleted here and stands in the file comes back under its id: an import is asked for by somebody who means it. */
+/** Whoever works on an import holds it: a last page that is repeated waits for the first one, and finds its outcome. */
+const HOLD = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) IS NULL AS held';
+
+/** A memory that was deleted here and stands in the file comes back under its id, where it was: an import is asked for by somebody who means it. */
 const CLEAR_DELETED = `
   DELETE FROM memory m USING memory_import i
-   WHERE i.tenant_id = $1 AND i.import_id = $2 AND m.tenant_id = $1 AND m.id = i.id AND m.deleted_at IS NOT NULL`;
+   WHERE i.tenant_id = $1 AND i.import_id = $2 AND m.tenant_id = $1 AND m.id = i.id AND m.deleted_at IS NOT NULL
+     AND m.scope_kind = i.scope_kind AND m.scope_id = i.scope_id AND m.owner = i.owner`;
+/** What is still there was deleted by somebody else. */
 const CLEAR_TOMBSTONES = `
-  DELETE FROM tombstone t USING memory_import i WHERE i.tenant_id = $1 AND i.import_id = $2 AND t.tenant_id = $1 AND t.memory_id = i.id`;
+  DELETE FROM tombstone t USING memory_import i
+   WHERE i.tenant_id = $1 AND i.import_id = $2 AND t.tenant_id = $1 AND t.memory_id = i.id AND t.content_mac = i.content_mac
+     AND NOT EXISTS (SELECT FROM memory m WHERE m.tenant_id = $1 AND m.id = i.id)`;
 const INSERT = `
   INSERT INTO memory (tenant_id, ${COLUMNS})
   SELECT tenant_id, ${COLUMNS} FROM memory_import
@@ -48,6 +55,7 @@ export class PostgresImportStage implements ImportStage {
 
   async stage(tenant: string, importId: string, memories: readonly StagedMemory[], at: Date): Promise<number> {
     return inTenant(this.database, tenant, async (tx) => {
+      await hold(tx, tenant, importId);
       // What a page says anew replaces what it said before: the check at the end looks at all of it.
       if (memories.length > 0) await tx.query('memory_import_clear', CLEAR, [tenant, importId, memories.map(({ position }) => position)]);
       for (const memory of memories) await tx.query('memory_import_stage', STAGE, [tenant, importId, ...stageParameters(memory, at)]);
@@ -63,6 +71,9 @@ export class PostgresImportStage implements ImportStage {
 
   async commit(tenant: string, importId: string, sha256: string, now: Date): Promise<ImportCounts> {
     return inTenant(this.database, tenant, async (tx) => {
+      await hold(tx, tenant, importId);
+      const [finished] = await tx.query<ImportCounts & { sha256: string }>('memory_import_outcome', RESULT, [tenant, importId]);
+      if (finished?.sha256 === sha256) return countsOf(finished);
       await tx.query('memory_import_clear_deleted', CLEAR_DELETED, [tenant, importId]);
       await tx.query('memory_import_clear_tombstones', CLEAR_TOMBSTONES, [tenant, importId]);
       const [row] = await tx.query<{ expired: number; staged: number }>('memory_import_count', COUNT, [tenant, importId, now]);
@@ -89,7 +100,10 @@ export class PostgresImportStage implements ImportStage {
   }
 
   async discard(tenant: string, importId: string): Promise<void> {
-    await inTenant(this.database, tenant, (tx) => tx.query('memory_import_discard', DISCARD, [tenant, importId]));
+    await inTenant(this.database, tenant, async (tx) => {
+      await hold(tx, tenant, importId);
+      await tx.query('memory_import_discard', DISCARD, [tenant, importId]);
+    });
   }
 
   async sweep(tenant: string, before: { readonly staged: Date; readonly results: Date }): Promise<number> {
@@ -97,6 +111,14 @@ export class PostgresImportStage implements ImportStage {
     const [row] = await inTenant(this.database, tenant, (tx) => tx.query<{ gone: number }>('memory_import_sweep', SWEEP, parameters));
     return row?.gone ?? 0;
   }
+}
+
+async function hold(tx: Tx, tenant: string, importId: string): Promise<void> {
+  await tx.query('memory_import_hold', HOLD, [`memory import ${tenant} ${importId}`]);
+}
+
+function countsOf({ created, present, expired }: ImportCounts): ImportCounts {
+  return { created, present, expired };
 }
 
 function stageParameters(memory: StagedMemory, at: Date): unknown[] {
