@@ -144,6 +144,12 @@ describe('remote MCP servers of a tenant', () => {
     await expect(asVm({ credentialId: 'vm-2:1' }, { ...call, sessionId: 's-ops' })).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
     await expect(asVm({}, call)).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
     await expect(mesh.asUser('ada', callMcpTool, call, [SCOPES.read])).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
+    await expect(mesh.asUser('ada', callMcpTool, call, [SCOPES.write])).rejects.toMatchObject({ code: 'MISSING_SCOPE', details: { scope: SCOPES.admin } });
+    await expect(mesh.asUser('bob', callMcpTool, { ...call, sessionId: 's-ops' }, [SCOPES.write])).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
+    await expect(mesh.asUser('ada', callMcpTool, { ...call, sessionId: 's-main' }, [SCOPES.write])).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    const two = { result: { content: [{ type: 'text', text: '2' }] } };
+    expect(await mesh.asUser('ada', callMcpTool, { ...call, sessionId: 's-ops' }, [SCOPES.write])).toEqual(two);
+    expect(await mesh.asOperator('op', callMcpTool, call)).toEqual(two);
     await expect(mesh.asUser('ada', listMcpTools, { server: 'none' }, [SCOPES.read])).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect((await mesh.asUser('ada', listMcpTools, { server: 'tickets' }, [SCOPES.read])).tools).toHaveLength(5);
   });

@@ -2,7 +2,7 @@ import { Controller, Inject } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import type { RpcContext } from '@plexus/bus';
 import { Rpc } from '@plexus/bus/nest';
-import { type DataOf, mcpContracts, plexusError, type ReplyOf, SCOPES } from '@plexus/contracts';
+import { type DataOf, hasScope, mcpContracts, plexusError, type ReplyOf, SCOPES } from '@plexus/contracts';
 import { MCP_LIST_TOOLS } from '@plexus/vm-protocol';
 import { type McpCaller, RemoteMcp } from '../../application/remote-mcp.js';
 import { SESSION_AGENTS, type SessionAgents } from '../../tokens.js';
@@ -30,14 +30,19 @@ export class McpController {
     return { result: await this.remote.call(caller, data.server, data.tool, data.arguments, data.timeoutMs) };
   }
 
-  /** A VM acts for the agent of one of its sessions; people and services may ask every server of the tenant. */
+  /**
+   * A VM acts for the agent of one of its sessions, people for that of one of theirs: what it may use, they may. Without a session every server
+   * of the tenant may be looked at, and called by operators and services alone: it is called with the tenant's credentials.
+   */
   private async caller(context: RpcContext, scope: string, sessionId: string | undefined): Promise<McpCaller> {
     const tenant = tenantOf(context, scope);
-    const { role, user, credentialId } = context.principal;
+    const { role, user, credentialId, scopes } = context.principal;
+    const isTrusted = role === 'service' || (role !== 'vm' && hasScope(scopes, SCOPES.admin));
     const session = sessionId === undefined ? undefined : await this.agents(tenant, sessionId);
-    const isTheirs = session !== undefined && (role !== 'vm' || (session.owner === user && credentialId.startsWith(`${session.vmId}:`)));
+    const isTheirs = session !== undefined && (isTrusted || (session.owner === user && (role !== 'vm' || credentialId.startsWith(`${session.vmId}:`))));
     if (sessionId !== undefined && !isTheirs) throw plexusError('SESSION_NOT_FOUND');
     if (role === 'vm' && session === undefined) throw plexusError('INVALID_REQUEST', { message: 'A VM has to name the session that it asks for.' });
+    if (scope !== SCOPES.read && session === undefined && !isTrusted) throw plexusError('MISSING_SCOPE', { details: { scope: SCOPES.admin } });
     return { tenant, agentId: session?.agentId, signal: context.signal };
   }
 }
