@@ -137,6 +137,7 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
     },
     () => relay.kick(),
   );
+  const waiting = new PurgeWaitingWrites(bus);
   const stopping = new AbortController();
   context.onShutdown('listeners', 'sweepers', () => stopping.abort());
 
@@ -147,13 +148,14 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
       ...sessions.providers,
       { provide: SearchMemories, useValue: new SearchMemories(reader, keys, models, clock, { lexicon, links, spelling }) },
       { provide: PersonEraser, useValue: eraser },
+      { provide: PurgeWaitingWrites, useValue: waiting },
       { provide: ReadMemories, useValue: new ReadMemories(reader, writer, vectors, models, embeddings, clock, { lexicon, links }) },
       { provide: EmbeddingQueue, useValue: queue },
       { provide: ExportMemories, useValue: new ExportMemories(new PostgresMemoryArchive(database), clock) },
       { provide: ImportMemories, useValue: importing },
       {
         provide: PurgeMemories,
-        useValue: new PurgeMemories(new PostgresMemoryPurger(database), new PurgeWaitingWrites(bus), keys, clock, () => ulid()),
+        useValue: new PurgeMemories(new PostgresMemoryPurger(database), waiting, keys, clock, () => ulid()),
       },
     ],
   };

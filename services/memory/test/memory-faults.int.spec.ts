@@ -45,7 +45,7 @@ describe('memory survives', () => {
         const list = await contents(user);
         return list.length >= count ? list : undefined;
       },
-      { what: `${count} memories`, timeoutMs: 40_000, intervalMs: 250 },
+      { what: `${count} memories`, timeoutMs: 120_000, intervalMs: 250 },
     );
     expect(found.sort()).toEqual(Array.from({ length: count }, (_, index) => `memory ${index + 1}`).sort());
   };
@@ -71,7 +71,7 @@ describe('memory survives', () => {
         }
       })();
       for (let n = 1; n <= 30; n += 1) await command('pglite', n);
-      await waitFor(() => acknowledged.length >= 10, { what: 'some writes' });
+      await waitFor(() => acknowledged.length >= 10, { what: 'some writes', timeoutMs: 120_000 });
       await memory.end('SIGKILL');
       await writing;
       memory = await start(url);
