@@ -63,7 +63,7 @@ export function bench(options: Partial<OpenClawAdapterOptions> = {}) {
     },
     calls: { request: async (_, method, params) => ({ method, params }), tell: async () => undefined },
     log: (level, message, fields) => void logged.push(JSON.stringify({ level, message, ...fields })),
-    workspaceOf: (id) => `/work/${id}`,
+    workspaceOf: (id) => `/vm/${id}`,
     modelOf: () => ({ provider: 'p', model: 'm', base_url: 'http://model/v1', api_key: 'the-model-key' }),
     clock,
     random: () => 0.5,

@@ -13,7 +13,7 @@ describe('a session of kind openclaw', () => {
         type: 'start',
         session_id: 's1',
         run_id: 'r1',
-        workspace: '/work/s1',
+        workspace: '/vm/s1',
         data: { agent_id: 'main' },
         model: { base_url: 'http://model/v1', api_key: 'the-model-key' },
       },
