@@ -1,7 +1,7 @@
-import type { CommandContract, EventContract, InboundContract, InputOf } from '@plexus/contracts';
+import type { CommandContract, EventContract, InboundContract, LogContract, InputOf } from '@plexus/contracts';
 
 /** Contracts whose messages are stored in a stream. */
-export type StoredContract = EventContract | CommandContract | InboundContract;
+export type StoredContract = EventContract | CommandContract | InboundContract | LogContract;
 
 /** One event as its publisher states it. */
 export interface EventInput<C extends StoredContract> {

@@ -26,6 +26,8 @@ export interface Contract<K extends SubjectKind = SubjectKind, D extends z.ZodTy
 export type EventContract<D extends z.ZodType = z.ZodType> = Contract<'evt', D>;
 export type CommandContract<D extends z.ZodType = z.ZodType> = Contract<'cmd', D>;
 export type LiveContract<D extends z.ZodType = z.ZodType> = Contract<'rt', D>;
+/** An entry of a service's own ordered log. */
+export type LogContract<D extends z.ZodType = z.ZodType> = Contract<'log', D>;
 /** A foreign event that Plexus understands; the domain token is the publisher's source, so patterns leave it open. */
 export type InboundContract<D extends z.ZodType = z.ZodType> = Contract<'in', D>;
 export interface RpcContract<D extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodType> extends Contract<'rpc', D> {
@@ -88,6 +90,11 @@ export function defineEvent<D extends z.ZodType>(definition: Definition<D> & { r
 /** Declares work for exactly one worker (imperative). Work queue, at least once, one reader. */
 export function defineCommand<D extends z.ZodType>(definition: Definition<D> & { readonly key: readonly [string, ...string[]] }): CommandContract<D> {
   return contract('cmd', definition);
+}
+
+/** Declares an entry of a service's own ordered log: stored, read in order by its owner only. */
+export function defineLog<D extends z.ZodType>(definition: Definition<D> & { readonly key: readonly [string, ...string[]] }): LogContract<D> {
+  return contract('log', definition);
 }
 
 /** Declares an ephemeral frame. Core NATS, at most once, never needed for correctness. */

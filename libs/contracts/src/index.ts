@@ -18,6 +18,7 @@ export {
   type LiveContract,
   type ReplyOf,
   type ResponseOf,
+  type LogContract,
   type RpcContract,
 } from './define.js';
 export { ERROR_CODES, type ErrorCode, type ErrorCodeDefinition } from './error-codes.js';
@@ -31,7 +32,14 @@ export * as memoryContracts from './memory.contracts.js';
 export * as memorySessionContracts from './memory-session.contracts.js';
 export { integratorPermissions, type Permissions, permissionsFor } from './permissions.js';
 export { hasScope, Principal, PrincipalRole, SCOPES, TenantId } from './principal.js';
+export * as memorySimilarityContracts from './memory-similarity.contracts.js';
 export * as pushContracts from './push.contracts.js';
+export * as pushDeliveryContracts from './push-delivery.contracts.js';
+export * as pushLogContracts from './push-log.contracts.js';
+export * as pushManageContracts from './push-manage.contracts.js';
+export { ChannelStep, PolicyMatch, Priority, PushPolicy, type PushPolicyText } from './push-policy.js';
+export * as pushPolicyContracts from './push-policy.contracts.js';
+export * as pushTriggersContracts from './push-triggers.contracts.js';
 export { CONTRACTS, contractName, findContract } from './registry.js';
 export { channelRole, ROLES, type RoleDefinition } from './roles.js';
 export * as routingContracts from './routing.contracts.js';

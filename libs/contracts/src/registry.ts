@@ -6,7 +6,13 @@ import * as mcp from './mcp.contracts.js';
 import * as memory from './memory.contracts.js';
 import * as memoryArchive from './memory-archive.contracts.js';
 import * as memorySession from './memory-session.contracts.js';
+import * as memorySimilarity from './memory-similarity.contracts.js';
 import * as push from './push.contracts.js';
+import * as pushDelivery from './push-delivery.contracts.js';
+import * as pushLog from './push-log.contracts.js';
+import * as pushManage from './push-manage.contracts.js';
+import * as pushPolicy from './push-policy.contracts.js';
+import * as pushTriggers from './push-triggers.contracts.js';
 import * as routing from './routing.contracts.js';
 import * as run from './run.contracts.js';
 import * as session from './session.contracts.js';
@@ -18,7 +24,27 @@ function isContract(value: unknown): value is Contract {
 }
 
 /** Every declared contract, in a stable order: domain, kind, name, version. */
-export const CONTRACTS: readonly Contract[] = [routing, session, run, vm, push, memory, memoryArchive, memorySession, config, channel, skill, mcp, gateway]
+export const CONTRACTS: readonly Contract[] = [
+  routing,
+  session,
+  run,
+  vm,
+  push,
+  pushDelivery,
+  pushLog,
+  pushManage,
+  pushPolicy,
+  pushTriggers,
+  memorySimilarity,
+  memory,
+  memoryArchive,
+  memorySession,
+  config,
+  channel,
+  skill,
+  mcp,
+  gateway,
+]
   .flatMap((module) => Object.values(module))
   .filter(isContract)
   .sort((a, b) => contractName(a).localeCompare(contractName(b), 'en'));

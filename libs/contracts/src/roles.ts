@@ -6,7 +6,13 @@ import * as mcp from './mcp.contracts.js';
 import * as memory from './memory.contracts.js';
 import * as memoryArchive from './memory-archive.contracts.js';
 import * as memorySession from './memory-session.contracts.js';
+import * as memorySimilarity from './memory-similarity.contracts.js';
 import * as push from './push.contracts.js';
+import * as pushDelivery from './push-delivery.contracts.js';
+import * as pushLog from './push-log.contracts.js';
+import * as pushManage from './push-manage.contracts.js';
+import * as pushPolicy from './push-policy.contracts.js';
+import * as pushTriggers from './push-triggers.contracts.js';
 import * as routing from './routing.contracts.js';
 import * as run from './run.contracts.js';
 import * as session from './session.contracts.js';
@@ -33,6 +39,11 @@ export interface RoleDefinition {
   readonly bucketsWritten: readonly BucketDefinition[];
   /** Publish subjects beyond what follows from the contracts, each with its reason. */
   readonly extraPublish?: readonly { readonly subject: string; readonly reason: string }[];
+}
+
+/** Every RPC that a module of contracts declares. */
+function rpcsOf(module: object): Contract[] {
+  return Object.values(module).filter((one): one is Contract => typeof one === 'object' && one !== null && 'kind' in one && one.kind === 'rpc');
 }
 
 const routingRpcs = [
@@ -102,7 +113,7 @@ const vmGatewayRpcs = [
 ];
 const skillRpcs = [skill.uploadSkill, skill.listSkills, skill.getSkill, skill.deleteSkill, skill.skillPackage];
 const mcpRpcs = [mcp.listMcpTools, mcp.callMcpTool];
-const pushRpcs = [push.subscribe, push.unsubscribe, push.listSubscriptions, push.fetchInbox, push.markInbox, push.inboxHeads];
+const pushRpcs = [push, pushDelivery, pushManage, pushPolicy, pushTriggers].flatMap((module) => rpcsOf(module));
 const configRpcs = [
   config.getConfig,
   config.applyConfig,
@@ -134,6 +145,7 @@ const memoryRpcs = [
   memoryArchive.importMemories,
   memoryArchive.purgeMemories,
   memoryArchive.checkPurgeReceipt,
+  memorySimilarity.similarity,
 ];
 
 /** Streams that durable consumers work through: nothing else can be left undelivered. */
@@ -222,11 +234,19 @@ export const ROLES: readonly RoleDefinition[] = [
     name: 'push',
     summary: 'Subscriptions, decisions, inbox.',
     serves: pushRpcs,
-    calls: [routing.acceptMessage, routing.injectMessage],
-    publishes: [push.delivered, push.inboxItemHint, routing.userErased],
+    calls: [routing.acceptMessage, routing.injectMessage, routing.sessionForUser, routing.getRun, routing.describeSession, memorySimilarity.similarity],
+    publishes: [push.delivered, push.inboxItemHint, pushDelivery.deliverCommand, ...Object.values(pushLog.PUSH_LOG), routing.userErased],
     listens: [],
-    consumes: [CONSUMERS.pushIn, CONSUMERS.pushErase],
-    reads: [],
+    consumes: [
+      CONSUMERS.pushIn,
+      CONSUMERS.pushVmEvents,
+      CONSUMERS.pushRoutingEvents,
+      CONSUMERS.pushMemoryEvents,
+      CONSUMERS.pushConfigEvents,
+      CONSUMERS.pushDeliver,
+      CONSUMERS.pushErase,
+    ],
+    reads: ['PLEXUS_PUSH_LOG', 'PLEXUS_EVT_SESSION'],
     bucketsRead: common,
     bucketsWritten: [BUCKETS.keys, BUCKETS.leases],
   },
