@@ -19,7 +19,14 @@ import { DecideEvent } from './application/decide-event.js';
 import { ManageSubscriptions } from './application/manage-subscriptions.js';
 import { PruneSeenEvents } from './application/prune-seen-events.js';
 import { ReadInbox } from './application/read-inbox.js';
+import { LogEntries } from './adapters/nats/log-entries.js';
 import type { pushConfig } from './config.js';
+import { wireDeciding } from './wiring/deciding.wiring.js';
+import { wireDelivering } from './wiring/delivering.wiring.js';
+import { wireManaging } from './wiring/managing.wiring.js';
+import type { PushBasis } from './wiring/part.js';
+import { wirePolicies } from './wiring/policies.wiring.js';
+import { wireTriggers } from './wiring/triggers.wiring.js';
 
 @Module({ controllers: [EventsController, InboxController, SubscriptionsController, ErasureController] })
 class PushModule {}
@@ -71,9 +78,19 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
   const stopping = new AbortController();
   context.onShutdown('listeners', 'waiting messages', () => stopping.abort());
 
+  const basis: PushBasis = {
+    context,
+    database,
+    relay,
+    log: new LogEntries((contract, event) => bus.encodeEvent(contract, event)),
+    stopping: stopping.signal,
+  };
+  const parts = [wireDeciding(basis), wireManaging(basis), wirePolicies(basis), wireDelivering(basis), wireTriggers(basis)];
   const module: DynamicModule = {
     module: PushModule,
+    controllers: parts.flatMap(({ controllers }) => controllers),
     providers: [
+      ...parts.flatMap(({ providers }) => providers),
       { provide: DecideEvent, useValue: new DecideEvent(new PostgresSubscriptionIndex(database), ledger, hints) },
       { provide: ManageSubscriptions, useValue: new ManageSubscriptions(subscriptionStore, () => ulid()) },
       { provide: PersonEraser, useValue: eraser },
@@ -85,6 +102,7 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
     module,
     start: async () => {
       relay.start();
+      for (const part of parts) await part.start?.();
       const pruned = pruning.run(stopping.signal);
       context.onShutdown('consumers', 'outbox relay', () => relay.stop());
       context.onShutdown('consumers', 'pruning', () => pruned);

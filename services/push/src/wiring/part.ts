@@ -1,0 +1,22 @@
+import type { Provider, Type } from '@nestjs/common';
+import type { Database, OutboxRelay } from '@plexus/database';
+import type { ServiceConfig, ServiceContext } from '@plexus/service-kit';
+import type { LogEntries } from '../adapters/nats/log-entries.js';
+import type { pushConfig } from '../config.js';
+
+/** What every part of push is built from. */
+export interface PushBasis {
+  readonly context: ServiceContext<ServiceConfig<typeof pushConfig>>;
+  readonly database: Database;
+  readonly relay: OutboxRelay;
+  readonly log: LogEntries;
+  /** Aborts when the service begins to stop. */
+  readonly stopping: AbortSignal;
+}
+
+/** One part of push: its handlers and loops. `start` runs once every handler listens and registers what must be stopped. */
+export interface PushPart {
+  readonly controllers: readonly Type[];
+  readonly providers: readonly Provider[];
+  readonly start?: () => void | Promise<void>;
+}
