@@ -11,6 +11,7 @@ import { eventsCommand } from './commands/events.js';
 import { memoryCommand } from './commands/memory.js';
 import { modelCommand } from './commands/model.js';
 import { natsCommand } from './commands/nats.js';
+import { pushCommand } from './commands/push.js';
 import { routeCommand } from './commands/route.js';
 import { sessionCommand } from './commands/session.js';
 import { pairingCommand } from './commands/pairing.js';
@@ -66,6 +67,7 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
   userCommand(program, output, mesh);
   demoCommand(program, output, mesh);
   memoryCommand(program, output, mesh);
+  pushCommand(program, output, mesh);
   skillCommand(program, output, mesh);
   routeCommand(program, output, mesh);
   vectorsCommand(program, output);
