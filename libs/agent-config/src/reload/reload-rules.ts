@@ -80,6 +80,7 @@ export const RELOAD_RULES: readonly ReloadRule[] = Object.freeze([
   none('session'),
   none('messages'),
   none('defaultOwner'),
+  none('push', 'read with every delivery'),
   none('meta', 'notes of tools'),
   none('identity'),
   none('wizard', 'notes of tools'),

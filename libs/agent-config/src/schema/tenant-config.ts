@@ -7,6 +7,7 @@ import { crossChecks } from './cross-checks.js';
 import { McpConfig } from './mcp-config.js';
 import { ModelsConfig } from './models-config.js';
 import { TenantLimits } from './platform-config.js';
+import { PushConfig } from './push-config.js';
 import { QueueConfig } from './queue-config.js';
 import { CronJobConfig, HeartbeatConfig } from './schedules-config.js';
 import { GatewayConfig, HooksConfig, LanesConfig, MetaConfig, PluginsConfig, RetentionConfig } from './service-config.js';
@@ -39,6 +40,7 @@ export const TenantConfig = z
       })
       .optional()
       .describe('Work at fixed times.'),
+    push: PushConfig.optional().describe('How people are reached.'),
     hooks: HooksConfig.optional().describe('Requests from outside that wake an agent.'),
     plugins: PluginsConfig.optional().describe('Extensions.'),
     gateway: GatewayConfig.optional().describe('How changes reach the services.'),
