@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { PostgresBinaries } from '@plexus/local-stack';
+import { repositoryRoot } from './repository-root.js';
 
 /**
  * The Postgres with pgvector that `tools/setup-pgvector.mjs` fetched before `npm run test:full`; undefined where it could not. Suites that
@@ -13,11 +13,4 @@ export function pgvectorBinaries(): PostgresBinaries | undefined {
   const { name, bin } = JSON.parse(readFileSync(record, 'utf8')) as { name: string; bin: string };
   const postgres = path.join(bin, 'postgres');
   return existsSync(postgres) ? { postgres, initdb: path.join(bin, 'initdb'), origin: name } : undefined;
-}
-
-/** From sources as from what was built of them. */
-function repositoryRoot(): string {
-  let folder = path.dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(path.join(folder, 'nx.json')) && folder !== path.dirname(folder)) folder = path.dirname(folder);
-  return folder;
 }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { openclawProgram } from '@plexus/testing';
 import { startBridgeProcess } from '../src/adapters/openclaw/bridge-process.js';
 import { defaultBridgeCommand } from '../src/adapters/openclaw/default-bridge.js';
 import { OpenClawAdapter } from '../src/adapters/openclaw/openclaw-adapter.js';
@@ -9,8 +10,7 @@ import { type Answer, begin, FakeModel, says } from './support/fake-model.js';
 import { scratchFolder, until } from './support/runtime-process.js';
 
 const KEY = 'the-model-key-55512';
-/** Program of an installed `openclaw` package. */
-const program = process.env.OPENCLAW_BIN;
+const program = openclawProgram();
 /** A gateway of OpenClaw takes most of a minute to start on a busy machine. */
 const PATIENCE_MS = 300_000;
 
@@ -34,7 +34,7 @@ function filesIn(folder: string): string[] {
 }
 
 if (program === undefined) {
-  describe.skip('the bridge drives the openclaw package: OPENCLAW_BIN is not set', () => {
+  describe.skip('the bridge drives the openclaw package: it is not installed', () => {
     it('is tested where the package is installed', () => undefined);
   });
 } else {
