@@ -1,5 +1,5 @@
 import type { IncomingEvent } from './incoming-event.js';
-import { type FollowedScope, SPECIFICITY } from './subscription.js';
+import { type FollowedScope, isInForce, meetsPredicate, SPECIFICITY } from './subscription.js';
 import { matchesTypePattern } from './type-pattern.js';
 
 /** One user whom an event may concern, with every subscription that says so: most specific first, then by id. */
@@ -8,9 +8,11 @@ export interface Candidate {
   readonly hits: readonly FollowedScope[];
 }
 
-/** True when the subscription's scope and type patterns cover the event. Severity and level are preferences and judged later. */
+/** True when the subscription is in force and its scope, type patterns and predicate cover the event. Severity and level are preferences and judged later. */
 export function covers(subscription: FollowedScope, event: IncomingEvent): boolean {
-  return coversScope(subscription, event) && coversType(subscription, event);
+  return (
+    isInForce(subscription, event.receivedAt) && coversScope(subscription, event) && coversType(subscription, event) && meetsPredicate(subscription, event.data)
+  );
 }
 
 /** Groups the covering subscriptions by user. Users come in one fixed order, in which their rows are locked as well. */

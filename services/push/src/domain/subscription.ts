@@ -1,5 +1,6 @@
 import type { pushContracts, Severity } from '@plexus/contracts';
 import type { z } from 'zod';
+import { holds, type Predicate } from './predicate.js';
 
 export type ScopeKind = z.infer<typeof pushContracts.SubscriptionScope>;
 export type SubscriptionLevel = z.infer<typeof pushContracts.SubscriptionLevel>;
@@ -17,6 +18,25 @@ export interface FollowedScope {
   readonly level: SubscriptionLevel;
   /** Counts the changes, so that a decision names exactly what it was made from. */
   readonly version: number;
+  /** With level `muted`: until this moment, in milliseconds; absent = for ever. The level then counts as `all`. */
+  readonly mutedUntil?: number | null;
+  /** Must hold for the event's `data`. */
+  readonly predicate?: Predicate | null;
+  /** With it the rule only says where to look: the event must also be near this text in meaning. */
+  readonly interestText?: string | null;
+  /** `[validFrom, validTo)` in milliseconds of log time; absent = unbounded. */
+  readonly validFrom?: number | null;
+  readonly validTo?: number | null;
+}
+
+/** True while the subscription is in force. `at`: when the log stored the event, in milliseconds. */
+export function isInForce({ validFrom, validTo }: Pick<FollowedScope, 'validFrom' | 'validTo'>, at: number): boolean {
+  return (validFrom ?? Number.NEGATIVE_INFINITY) <= at && at < (validTo ?? Number.POSITIVE_INFINITY);
+}
+
+/** True when the subscription's own condition lets the event through. Pure and of bounded cost. */
+export function meetsPredicate({ predicate }: Pick<FollowedScope, 'predicate'>, data: unknown): boolean {
+  return predicate === undefined || predicate === null || holds(predicate, data);
 }
 
 /** The narrower the scope, the more its owner meant it: the most specific subscription that covers an event decides. */

@@ -4,17 +4,24 @@ import type { SubscriptionIndex } from '../../application/ports.js';
 import type { IncomingEvent } from '../../domain/incoming-event.js';
 import type { FollowedScope } from '../../domain/subscription.js';
 
+/** What a matcher reads of `subscription s`: a {@link FollowedScope}, instants in milliseconds. */
+export const FOLLOWED_COLUMNS = `
+  s.id, s.user_id AS "user", s.scope_kind AS "scopeKind", s.scope_ref AS "scopeRef", s.min_severity AS "minSeverity",
+  s.type_patterns AS "typePatterns", s.level, s.version, s.predicate, s.interest_text AS "interestText",
+  (extract(epoch FROM s.muted_until) * 1000)::float8 AS "mutedUntil",
+  (extract(epoch FROM s.valid_from) * 1000)::float8 AS "validFrom",
+  (extract(epoch FROM s.valid_to) * 1000)::float8 AS "validTo"`;
+
 /**
  * One statement per event: exact scopes through the index (t, scope_kind, scope_ref), plus the tenant's followed types with a
  * wildcard, which no index can look up.
  */
 const FIND = `
-  SELECT s.id, s.user_id AS "user", s.scope_kind AS "scopeKind", s.scope_ref AS "scopeRef", s.min_severity AS "minSeverity",
-         s.type_patterns AS "typePatterns", s.level, s.version
+  SELECT ${FOLLOWED_COLUMNS}
     FROM unnest($2::text[], $3::text[]) AS scope (kind, ref)
     JOIN subscription s ON s.t = $1 AND s.scope_kind = scope.kind AND s.scope_ref = scope.ref
   UNION ALL
-  SELECT s.id, s.user_id, s.scope_kind, s.scope_ref, s.min_severity, s.type_patterns, s.level, s.version
+  SELECT ${FOLLOWED_COLUMNS}
     FROM subscription s
    WHERE s.t = $1 AND s.scope_kind = 'type' AND s.scope_ref LIKE '%*%'`;
 
