@@ -23,7 +23,7 @@ export class PrismaSubscriptionStore implements SubscriptionStore {
 
   async save({ tenant, user }: Owner, id: string, draft: SubscriptionDraft): Promise<StoredSubscription> {
     const said = { minSeverity: draft.minSeverity, typePatterns: [...draft.typePatterns], level: draft.level };
-    const scope = { tenant, userId: user, scopeKind: draft.scopeKind, scopeRef: draft.scopeRef };
+    const scope = { tenant, userId: user, scopeKind: draft.scopeKind, scopeRef: draft.scopeRef, name: '' };
     // One INSERT … ON CONFLICT: two callers that subscribe to the same scope at once get one row.
     const row = await this.#run((client) =>
       client.subscription.upsert({
