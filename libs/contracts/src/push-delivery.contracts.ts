@@ -20,7 +20,8 @@ export const deliverCommand = defineCommand({
     level: z.number().int().min(0).describe('0: the first time; k: the k-th escalation.'),
     priority: Priority,
     item: InboxItem,
-    decidedAt: Instant,
+    decidedAt: Instant.describe('Later than `item.createdAt`: a follow-up, which is not sent when the item was seen meanwhile (level 0) or acknowledged.'),
+    expiresAt: Instant.optional().describe('Not sent any more after it: everything that the item tells of has expired.'),
   }),
   examples: [
     {
@@ -84,7 +85,10 @@ export const listAttempts = defineRpc({
         channel: z.string(),
         level: z.number().int(),
         attempt: z.number().int(),
-        status: z.enum(['sent', 'failed', 'parked', 'skipped']),
+        status: z
+          .enum(['sending', 'sent', 'failed', 'parked', 'skipped'])
+          .describe('`sending`: under way, or its outcome was lost in a crash. `parked`: a dead letter. `skipped`: not to be sent any more.'),
+        contact: z.string().optional().describe('Id of the contact; absent where the channel needs none.'),
         error: z.string().optional(),
         at: Instant,
       }),

@@ -41,6 +41,12 @@ export const InboxItem = z.object({
   reasons: z.array(z.object({ subscriptionId: z.string(), method: z.enum(['rule', 'semantic', 'llm']) })),
   state: z.enum(['new', 'seen', 'read', 'done']),
   createdAt: Instant,
+  urgency: z.enum(['P0', 'P1', 'P2', 'P3']).optional().describe('How it was decided to interrupt; absent for items from before policies.'),
+  interrupt: z.boolean().optional().describe('False: it only fills the inbox.'),
+  repeats: z.number().int().min(0).optional().describe('How often the same happened again since.'),
+  resolvedAt: Instant.optional().describe('What it is about is over.'),
+  acknowledgedAt: Instant.optional(),
+  acknowledgedBy: z.string().optional(),
 });
 export type InboxItem = z.infer<typeof InboxItem>;
 
@@ -88,8 +94,30 @@ export const fetchInbox = defineRpc({
   name: 'inbox-fetch',
   version: 1,
   summary: "Reads the caller's inbox behind an offset, oldest first (`after`), or its newest items, newest first (without `after`).",
-  data: z.object({ after: z.number().int().min(0).optional(), limit: z.number().int().min(1).max(200).default(50) }),
-  response: z.object({ epoch: z.string(), head: z.number().int().min(0), unread: z.number().int().min(0), items: z.array(InboxItem) }),
+  data: z.object({
+    after: z.number().int().min(0).optional(),
+    before: z.number().int().min(1).optional().describe('Only offsets below it: to page back through the newest. Not with `after`.'),
+    limit: z.number().int().min(1).max(200).default(50),
+    states: z
+      .array(z.enum(['new', 'seen', 'read', 'done']))
+      .max(4)
+      .optional()
+      .describe('Only items in one of these states. `new` and `seen` are what is unread.'),
+    priorities: z.array(Severity).max(4).optional(),
+    kinds: z.array(z.string().min(1).max(64)).max(10).optional(),
+  }),
+  response: z.object({
+    epoch: z.string(),
+    head: z.number().int().min(0),
+    unread: z.number().int().min(0),
+    items: z.array(InboxItem),
+    minOffset: z
+      .number()
+      .int()
+      .min(0)
+      .optional()
+      .describe('Items up to and including this offset are not kept any more: whoever has read less has missed some and begins anew.'),
+  }),
   idempotent: true,
   examples: [{ after: 0 }],
 });
@@ -103,6 +131,17 @@ export const markInbox = defineRpc({
   response: z.object({ changed: z.number().int().min(0), unread: z.number().int().min(0) }),
   idempotent: true,
   examples: [{ ids: ['dlv_01'], state: 'read' }],
+});
+
+export const ackInbox = defineRpc({
+  domain,
+  name: 'inbox-ack',
+  version: 1,
+  summary: 'Acknowledges one item, or everything up to an offset: it counts as read, its escalation and its follow-ups on other channels stop.',
+  data: z.object({ deliveryId: z.string().min(1).max(128).optional(), upTo: z.number().int().min(0).optional() }),
+  response: z.object({ acknowledged: z.number().int().min(0), unread: z.number().int().min(0) }),
+  idempotent: true,
+  examples: [{ deliveryId: 'dlv_01' }],
 });
 
 export const inboxHeads = defineRpc({
@@ -140,6 +179,20 @@ export const inboxItemHint = defineLive({
       },
     },
   ],
+});
+
+/** What changed about items that were there before. */
+export const InboxChange = InboxItem.pick({ offset: true, id: true, state: true, repeats: true, resolvedAt: true, acknowledgedAt: true });
+export type InboxChange = z.infer<typeof InboxChange>;
+
+export const inboxChangedHint = defineLive({
+  domain: 'inbox',
+  name: 'changed',
+  version: 1,
+  key: ['user'],
+  summary: 'Items were marked, acknowledged, repeated or resolved. Only a hint: the inbox is the truth. More than 100 changes are not listed.',
+  data: z.object({ epoch: z.string(), unread: z.number().int().min(0), changes: z.array(InboxChange).max(100), more: z.boolean().default(false) }),
+  examples: [{ epoch: '01jd2x3y4z5a6b7c8d9e0f1g2h', unread: 3, changes: [{ offset: 1, id: 'dlv_01', state: 'read' }], more: false }],
 });
 
 export const delivered = defineEvent({
