@@ -1,7 +1,7 @@
 import { appendOutbox, type Database, type OutboxMessage } from '@plexus/database';
 
 /** Tables that hold something of a person. The head of the inbox goes too: whoever comes back begins with another epoch and is told so. */
-const TABLES = ['subscription', 'inbox_item', 'inbox_head', 'decision', 'seen_event'] as const;
+const TABLES = ['subscription', 'inbox_item', 'inbox_head', 'decision', 'seen_event', 'feedback'] as const;
 
 export type ErasedCounts = Readonly<Record<(typeof TABLES)[number], number>>;
 
@@ -20,6 +20,10 @@ export class PersonEraser {
         const gone = await tx.query(`push_erase_${table}`, `DELETE FROM ${table} WHERE t = $1 AND user_id = $2 RETURNING 1 AS gone`, [tenant, user]);
         erased[table] = gone.length;
       }
+      // Results of replays name people; they can be had again. What somebody wrote as an operator stays, without the name.
+      await tx.query('push_erase_replays', 'DELETE FROM policy_replay WHERE t = $1 AND $2 = ANY (mentions)', [tenant, user]);
+      await tx.query('push_erase_author', "UPDATE policy SET created_by = '' WHERE t = $1 AND created_by = $2", [tenant, user]);
+      await tx.query('push_erase_activator', "UPDATE policy SET activated_by = '' WHERE t = $1 AND activated_by = $2", [tenant, user]);
       await appendOutbox(tx, [this.encodeReceipt(tenant, erasureId, user, erased as ErasedCounts)]);
       return erased as ErasedCounts;
     });
