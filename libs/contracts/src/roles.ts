@@ -267,6 +267,7 @@ export const ROLES: readonly RoleDefinition[] = [
     reads: ['PLEXUS_PUSH_LOG', 'PLEXUS_EVT_SESSION'],
     bucketsRead: common,
     bucketsWritten: [BUCKETS.keys, BUCKETS.leases],
+    extraPublish: [{ subject: '$JS.API.STREAM.MSG.GET.PLEXUS_IN', reason: 'explains what became of an event that concerned nobody: reads it by its position' }],
   },
   {
     name: 'memory',
