@@ -127,6 +127,8 @@ export interface Send {
   /** Oldest first. */
   readonly events: readonly LogEvent[];
   readonly hits: readonly LogHit[];
+  /** Of kind `escalation`: the delivery that nobody acknowledged, and for the how manieth time. */
+  readonly escalates?: { readonly deliveryId: string; readonly level: number };
   /** Channels at once; later ones come as `Outcome.channels` of a follow-up. */
   readonly channels: readonly string[];
   readonly at: number;
@@ -138,19 +140,25 @@ export interface ItemEdit {
   /** How often the same happened again since. */
   readonly repeats?: number;
   readonly resolvedAt?: number;
+  /** Which of the item's events it is about: a digest may hold others that still fire. */
+  readonly eventKey: string;
   readonly at: number;
 }
 
-/** An item that now goes over a further channel (unseen, or escalated). */
+/** An item that was not seen and now goes over a further channel of its plan. (An escalation is a `Send` of its own.) */
 export interface ChannelSend {
   readonly deliveryId: string;
   readonly channel: string;
+  /** How often this delivery went over this channel before: (delivery, channel, level) is unique. */
   readonly level: number;
   readonly priority: Priority;
   readonly at: number;
 }
 
-/** Wake the user's state at `dueAt`. The id is stable: setting it again moves it. */
+/**
+ * Wake the user's state at `dueAt`. The id is stable: setting it again moves it. The engine needs one timer per user, `wake`: it always
+ * stands at the earliest moment at which something falls due. The log entry of a firing needs `dueAt` in its id.
+ */
 export interface TimerSpec {
   readonly timerId: string;
   readonly dueAt: number;
@@ -173,6 +181,18 @@ export interface SharedState {
   readonly defaults: { readonly version: number; readonly preferences: readonly Preference[]; readonly quietHours?: QuietHours };
   /** `case:<ref>` and `topic:<ref>` that only holders of grants may see. */
   readonly restricted: Readonly<Record<string, true>>;
+  /** Position at which a scope was opened to everyone again: revocations before it mean nothing any more. */
+  readonly opened: Readonly<Record<string, number>>;
+}
+
+/** What the host knows of an input beside the log. */
+export interface Known {
+  /**
+   * The host's table of sightings holds this (tenant, user, event key) of the last seven days, from an earlier input. That table is
+   * **authoritative**: the state itself keeps only the newest `SEEN_IN_STATE` keys, so that it stays small. Whichever of the two
+   * knows the event makes it a duplicate. Who replays without the table remembers the keys himself.
+   */
+  readonly seen?: boolean;
 }
 
 /** Everything that is remembered of one user; its shape belongs to the engine (`UserStateShape` in `user-state.ts`). */
@@ -188,7 +208,8 @@ export interface Engine {
   emptyUser(epoch: string): UserState;
   /**
    * Decides one input of one user. First everything that fell due up to its time, in the order (due_at, group key), each at its own
-   * moment; then the input itself. So a poller that is late changes nothing but when it is seen.
+   * moment; then the input itself. So a poller that is late changes nothing but when it is seen. Pure: `state` is not changed.
+   * Inputs with user `_` go to `foldShared` only; what they change for a user shows at that user's next input.
    */
-  reduce(state: UserState, input: LogInput, shared: SharedState): Outcome;
+  reduce(state: UserState, input: LogInput, shared: SharedState, known?: Known): Outcome;
 }
