@@ -10,6 +10,7 @@ import { ErasureController } from './adapters/nats/erasure.controller.js';
 import { MemoriesController } from './adapters/nats/memories.controller.js';
 import { SessionEventsController } from './adapters/nats/session-events.controller.js';
 import { SessionsController } from './adapters/nats/sessions.controller.js';
+import { SimilarityController } from './adapters/nats/similarity.controller.js';
 import { StateController } from './adapters/nats/state.controller.js';
 import { PurgeWaitingWrites } from './adapters/nats/waiting-writes.js';
 import { WriteCommandsController } from './adapters/nats/write-commands.controller.js';
@@ -29,6 +30,7 @@ import { PostgresTenantKeys } from './adapters/postgres/tenant-keys.js';
 import { TrigramSpelling } from './adapters/postgres/trigram-spelling.js';
 import { VectorTables } from './adapters/postgres/vector-tables.js';
 import { BackgroundRounds } from './application/background-rounds.js';
+import { CompareTexts } from './application/compare-texts.js';
 import { EmbedMemories } from './application/embed-memories.js';
 import { EmbeddingModels } from './application/embedding-models.js';
 import { EmbeddingQueue } from './application/embedding-queue.js';
@@ -56,6 +58,7 @@ import { wireSessions } from './sessions.wiring.js';
     WriteCommandsController,
     EmbedCommandsController,
     ErasureController,
+    SimilarityController,
   ],
 })
 class MemoryModule {}
@@ -151,6 +154,7 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
       { provide: PurgeWaitingWrites, useValue: waiting },
       { provide: ReadMemories, useValue: new ReadMemories(reader, writer, vectors, models, embeddings, clock, { lexicon, links }) },
       { provide: EmbeddingQueue, useValue: queue },
+      { provide: CompareTexts, useValue: new CompareTexts(() => embedders.configured && embedders.serve(embedders.configured.model), clock) },
       { provide: ExportMemories, useValue: new ExportMemories(new PostgresMemoryArchive(database), clock) },
       { provide: ImportMemories, useValue: importing },
       {

@@ -1,5 +1,5 @@
 import { listParked } from '@plexus/bus';
-import { type DataOf, memoryContracts, routingContracts, SCOPES } from '@plexus/contracts';
+import { type DataOf, memoryContracts, memorySimilarityContracts, routingContracts, SCOPES } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
 import type { RunningService } from '@plexus/service-kit';
 import { createTestDatabase, type TestDatabase, waitFor } from '@plexus/testing';
@@ -34,6 +34,13 @@ describe.each(['pglite', 'postgres'] as const)('memory in the mesh, on %s', (bac
   const search = (query: string, who = me, rest = {}) => mesh.gateway.call(searchMemory, 'acme', { query, ...rest }, who);
   const command = (data: Record<string, unknown>, id: string) =>
     mesh.gateway.publish(writeMemoryCommand, { tenant: 'acme', key: [name], id, msgId: null, data: { user: name, content: 'x', ...data } });
+
+  it('services may ask how alike texts are; without a model nothing is guessed', async () => {
+    const question = { text: 'Import finished', others: [{ id: 's1', text: 'data imports' }] };
+    const { similarity } = memorySimilarityContracts;
+    await expect(mesh.gateway.call(similarity, 'acme', question, mesh.service)).resolves.toEqual({ available: false, scores: [] });
+    await expect(mesh.gateway.call(similarity, 'acme', question, me)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+  });
 
   it('a memory is written, found, read, listed, counted and deleted by its user', async () => {
     const before = await mesh.gateway.call(memoryStats, 'acme', {}, me);
