@@ -15,6 +15,9 @@ export type { ShutdownReport } from './lifecycle/shutdown-sequence.js';
 export { type RunningService, type StartOptions, startService } from './lifecycle/start-service.js';
 export { createLogger, type Logger, type LoggerOptions } from './log/create-logger.js';
 export { isSecretName, redact, scrubText } from './log/redact.js';
+export { AnswerTooLargeError, type GuardedFetch, type GuardedFetchOptions, guardedFetch } from './net/guarded-fetch.js';
+export { type AllowHost, allowedHosts, checkLiteral, guardedLookup, isPublicAddress, PrivateAddressError, publicLookup } from './net/public-address.js';
+export { allowedVariables, isOwnVariable, readSecretFile, sealingKeys, type TenantSecretSources, tenantSecret } from './secrets/tenant-secrets.js';
 export {
   CLOCK,
   SERVICE_CONTEXT,

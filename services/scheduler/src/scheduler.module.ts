@@ -4,7 +4,7 @@ import { PERFORMED, type TenantConfig } from '@plexus/agent-config';
 import { plexusError, routingContracts, vmContracts } from '@plexus/contracts';
 import { createPool, migrationsFolderOf, OutboxRelay, requireMigrations } from '@plexus/database';
 import { ConfigurationError, ulid } from '@plexus/kernel';
-import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
+import { type ServiceConfig, type ServiceContext, type ServiceParts, sealingKeys, type TenantSecretSources } from '@plexus/service-kit';
 import { counter, gauge, histogram } from '@plexus/telemetry';
 import { configuredValues } from './adapters/configured-values.js';
 import { builtInFolder, readBuiltInSkills } from './adapters/built-in-skills.js';
@@ -39,7 +39,7 @@ import { PostgresSkills } from './adapters/postgres/postgres-skills.js';
 import { declareTemplates } from './adapters/postgres/postgres-templates.js';
 import { PostgresVmStore } from './adapters/postgres/postgres-vm-store.js';
 import { PrismaVmCatalogue } from './adapters/postgres/prisma-vm-catalogue.js';
-import { type ModelSecretSources, modelProviders, sealingKeys } from './adapters/model-providers.js';
+import { modelProviders } from './adapters/model-providers.js';
 import { openProviders } from './adapters/providers.js';
 import { limitsOf, sandboxes } from './adapters/sandbox-settings.js';
 import { SecretBox } from './adapters/secret-box.js';
@@ -323,7 +323,7 @@ export async function createScheduler(context: ServiceContext<Config>): Promise<
 }
 
 /** Where references of tenants are resolved from. */
-function secretSourcesOf(config: Config, sealing: ReturnType<typeof sealingKeys>): ModelSecretSources {
+function secretSourcesOf(config: Config, sealing: ReturnType<typeof sealingKeys>): TenantSecretSources {
   return {
     env: secretVariables(),
     folders: config.MODEL_SECRET_FOLDERS.split(',')

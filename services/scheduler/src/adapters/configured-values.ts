@@ -1,12 +1,12 @@
 import { isSecretRef, type McpValue, referencesIn, referenceVariables, resolveReferences, resolveSecret, type TenantConfig } from '@plexus/agent-config';
 import { err, ok, type Result } from '@plexus/kernel';
-import { allowedVariables, isOwnVariable, type ModelSecretSources, readSecretFile } from './model-providers.js';
+import { allowedVariables, isOwnVariable, readSecretFile, type TenantSecretSources } from '@plexus/service-kit';
 
 /** Resolves the values that a tenant has configured below one place, references and all. The error names places and references, never a value. */
 export type ResolveValues = (tenant: string, place: string, values: Readonly<Record<string, McpValue>>) => Result<Record<string, string>, string>;
 
 /** Values of now, from the same sources as the keys of model providers: a rotated secret needs nothing else. */
-export function configuredValues(configOf: (tenant: string) => TenantConfig | undefined, sources: ModelSecretSources): ResolveValues {
+export function configuredValues(configOf: (tenant: string) => TenantConfig | undefined, sources: TenantSecretSources): ResolveValues {
   return (tenant, place, values) => {
     const config = configOf(tenant);
     const env = referenceVariables(config ?? {}, allowedVariables(sources.env));
@@ -20,7 +20,7 @@ export function configuredValues(configOf: (tenant: string) => TenantConfig | un
   };
 }
 
-function resolvedValue(value: McpValue, tenant: string, { env, folders, forbidden, masterKeys }: ModelSecretSources): Result<string, string> {
+function resolvedValue(value: McpValue, tenant: string, { env, folders, forbidden, masterKeys }: TenantSecretSources): Result<string, string> {
   const names = typeof value === 'string' ? referencesIn(value).map(({ name }) => name) : 'env' in value ? [value.env] : [];
   const own = names.find(isOwnVariable);
   if (own !== undefined) return err(`the variable ${own} belongs to Plexus itself`);

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseMasterKey, sealSecret, TenantConfig } from '@plexus/agent-config';
+import { sealingKeys } from '@plexus/service-kit';
 import { openBox } from '@plexus/vm-protocol';
 import { ModelEndpoints } from '../application/model-endpoints.js';
-import { modelProviders, sealingKeys } from './model-providers.js';
+import { modelProviders } from './model-providers.js';
 
 const KEY = 'sk-of-acme-0815';
 const current = parseMasterKey(Buffer.alloc(32, 7).toString('base64'));

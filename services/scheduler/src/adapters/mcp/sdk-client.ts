@@ -2,8 +2,7 @@ import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import type { JsonSchemaValidatorResult, jsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/types.js';
 import { type ErrorCode, type mcpContracts, plexusError } from '@plexus/contracts';
 import type { CallLimits, RemoteMcpAddress, RemoteMcpClient } from '../../application/remote-mcp.js';
-import { AnswerTooLargeError, type GuardedFetch, guardedFetch } from './guarded-fetch.js';
-import { PrivateAddressError } from './public-address.js';
+import { AnswerTooLargeError, type GuardedFetch, guardedFetch, PrivateAddressError } from '@plexus/service-kit';
 import { secretsIn, withoutSecrets } from './without-secrets.js';
 
 export interface SdkClientOptions {
@@ -34,7 +33,8 @@ export function sdkConnector(options: SdkClientOptions): (address: RemoteMcpAddr
     const connection = new SdkClient(client, guarded, secretsIn(address.headers), state);
     const opened = connection.guard(limits, async () => {
       const transport = new StreamableHTTPClientTransport(addressOf(address.url), {
-        fetch: guarded.fetch,
+        // The stream of notifications, which servers need not have, would hold a socket for each tenant.
+        fetch: async (url, init) => (init?.method === undefined || init.method === 'GET' ? new Response(null, { status: 405 }) : guarded.fetch(url, init)),
         requestInit: { headers: { ...address.headers } },
         reconnectionOptions: { maxRetries: 0, initialReconnectionDelay: 1_000, maxReconnectionDelay: 1_000, reconnectionDelayGrowFactor: 1 },
       });

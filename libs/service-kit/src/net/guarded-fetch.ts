@@ -1,17 +1,21 @@
 import http from 'node:http';
 import https from 'node:https';
 import { Readable, Transform } from 'node:stream';
-import { checkLiteral, publicLookup } from './public-address.js';
+import type { LookupFunction } from 'node:net';
+import { type AllowHost, checkLiteral, guardedLookup } from './public-address.js';
 
 /** The answer has more bytes than a result may have. */
 export class AnswerTooLargeError extends Error {}
 
 export interface GuardedFetchOptions {
-  readonly allowPrivate: boolean;
+  /** True: every address. A function: these hosts, whatever their addresses are. */
+  readonly allowPrivate: boolean | AllowHost;
   readonly maxAnswerBytes: number;
   readonly maxSockets: number;
   /** An answer that was too large; whoever waits for it hears of it otherwise only as a cut stream. */
-  readonly onTooLarge: () => void;
+  readonly onTooLarge?: () => void;
+  /** Instead of the system's resolver, for tests of names that change. */
+  readonly lookup?: LookupFunction;
 }
 
 export interface GuardedFetch {
@@ -21,20 +25,20 @@ export interface GuardedFetch {
 
 /**
  * HTTP for addresses that tenants write: no private ones unless allowed, by the address that is really connected to; no redirect is followed here;
- * answers are bounded. `GET` is answered with 405: the stream of notifications, which servers need not have, would hold a socket for each tenant.
+ * answers are bounded. Bodies are texts or bytes.
  */
-export function guardedFetch({ allowPrivate, maxAnswerBytes, maxSockets, onTooLarge }: GuardedFetchOptions): GuardedFetch {
-  const options = { keepAlive: true, maxSockets, ...(!allowPrivate && { lookup: publicLookup }) };
+export function guardedFetch({ allowPrivate, maxAnswerBytes, maxSockets, onTooLarge = () => undefined, lookup }: GuardedFetchOptions): GuardedFetch {
+  const allows: AllowHost = typeof allowPrivate === 'function' ? allowPrivate : () => allowPrivate;
+  const options = { keepAlive: true, maxSockets, lookup: lookup ?? guardedLookup(allows) };
   const agents = { 'http:': new http.Agent(options), 'https:': new https.Agent(options) };
   return {
     async fetch(input, init = {}) {
       const url = new URL(input);
       const { method = 'GET', signal } = init;
-      if (method === 'GET') return new Response(null, { status: 405 });
       if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new TypeError('not an http(s) address');
-      if (!allowPrivate) checkLiteral(url.hostname);
+      checkLiteral(url.hostname, allows);
       const headers = Object.fromEntries(new Headers(init.headers));
-      const body = typeof init.body === 'string' ? init.body : '';
+      const body = typeof init.body === 'string' || init.body instanceof Uint8Array ? init.body : '';
       const incoming = await send(url, { method, headers, agent: agents[url.protocol], ...(signal && { signal }) }, body);
       const bounded = incoming.pipe(limit(maxAnswerBytes, incoming, onTooLarge));
       incoming.on('error', (error) => bounded.destroy(error));
@@ -48,7 +52,7 @@ export function guardedFetch({ allowPrivate, maxAnswerBytes, maxSockets, onTooLa
   };
 }
 
-function send(url: URL, options: http.RequestOptions, body: string): Promise<http.IncomingMessage> {
+function send(url: URL, options: http.RequestOptions, body: string | Uint8Array): Promise<http.IncomingMessage> {
   const { request } = url.protocol === 'https:' ? https : http;
   return new Promise((resolve, reject) => {
     request(url, options, resolve).on('error', reject).end(body);

@@ -1,6 +1,5 @@
 import type { LookupAddress } from 'node:dns';
-import { checkLiteral, isPublicAddress, PrivateAddressError, publicLookup } from './public-address.js';
-import { secretsIn, withoutSecrets } from './without-secrets.js';
+import { allowedHosts, checkLiteral, guardedLookup, isPublicAddress, PrivateAddressError, publicLookup } from './public-address.js';
 
 describe('addresses that tenants may have us talk to', () => {
   it.each(['8.8.8.8', '1.1.1.1', '172.15.0.1', '172.32.0.1', '2606:4700::1111', '2a00:1450::1'])('%s is one', (address) => {
@@ -42,11 +41,27 @@ describe('addresses that tenants may have us talk to', () => {
   });
 });
 
-describe('credentials', () => {
-  it('are taken out of everything that comes back', () => {
-    const secrets = secretsIn({ authorization: 'Bearer abc-def-123', 'x-key': 'k'.repeat(10), 'x-kind': 'short' });
-    expect(secrets).toEqual(['Bearer abc-def-123', 'abc-def-123', 'k'.repeat(10)]);
-    const answer = { content: [{ text: 'you are Bearer abc-def-123 / abc-def-123', 'abc-def-123': 1 }], n: 5, none: null };
-    expect(withoutSecrets(answer, secrets)).toEqual({ content: [{ text: 'you are *** / ***', '***': 1 }], n: 5, none: null });
+describe('what an operator allows', () => {
+  const allows = allowedHosts('Mail.Internal, 10.0.0.1,[::1]');
+
+  it('is a name whatever it leads to, or an address however it is reached, and nothing else', async () => {
+    const look = (name: string, addresses: string[]) =>
+      new Promise((resolve) =>
+        guardedLookup(allows, (_name, _options, callback) =>
+          callback(
+            null,
+            addresses.map((address) => ({ address, family: 4 })),
+          ),
+        )(name, { all: false }, (error, address) => resolve(error ?? address)),
+      );
+    expect(await look('mail.internal', ['192.168.0.9'])).toBe('192.168.0.9');
+    expect(await look('other.internal', ['10.0.0.1'])).toBe('10.0.0.1');
+    expect(await look('other.internal', ['8.8.8.8', '10.0.0.2'])).toBeInstanceOf(PrivateAddressError);
+    expect(await look('other.internal', [])).toBeInstanceOf(PrivateAddressError);
+    expect(() => checkLiteral('10.0.0.1', allows)).not.toThrow();
+    expect(() => checkLiteral('[::1]', allows)).not.toThrow();
+    expect(() => checkLiteral('10.0.0.3', allows)).toThrow(PrivateAddressError);
+    expect(() => checkLiteral('127.0.0.1', allowedHosts('*'))).not.toThrow();
+    expect(() => checkLiteral('127.0.0.1', allowedHosts(' , '))).toThrow(PrivateAddressError);
   });
 });
