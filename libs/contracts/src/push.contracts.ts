@@ -8,6 +8,45 @@ const domain = 'push';
 export const SubscriptionScope = z.enum(['case', 'entity', 'region', 'topic', 'type', 'all']);
 export const SubscriptionLevel = z.enum(['all', 'digest', 'critical_only', 'muted']);
 
+export const SubscriptionPredicate = z
+  .record(z.string(), z.unknown())
+  .describe(
+    'A condition over the `data` of events: {all: […]}, {any: […]}, {not: …}, or {path, op, value} with op eq, ne, gt, gte, lt, lte, in, contains, startsWith, endsWith, like (`*`) or exists. Bounded and without side effects; checked when it is written.',
+  );
+
+/** What a subscription says beside its scope. */
+const terms = {
+  minSeverity: Severity,
+  typePatterns: z.array(z.string().min(1).max(256)).max(50),
+  level: SubscriptionLevel,
+  predicate: SubscriptionPredicate,
+  interestText: z.string().min(1).max(2_000).describe('With it an event must also be near this text in meaning; the scope says where to look.'),
+  mutedUntil: Instant.describe('With level muted: until then, and then everything again. Absent: for ever.'),
+  validFrom: Instant.describe('Nothing before it is matched.'),
+  validTo: Instant.describe('Nothing from then on is matched.'),
+} as const;
+
+/** What a subscription is about, and under which name: these make it unique for a user. */
+const scope = {
+  scopeKind: SubscriptionScope,
+  scopeRef: z.string().max(256).default(''),
+  name: z.string().max(64).default('').describe('Tells several subscriptions of one scope apart, such as two interests in everything.'),
+} as const;
+
+const draft = {
+  ...scope,
+  minSeverity: terms.minSeverity.default('low'),
+  typePatterns: terms.typePatterns.default([]),
+  level: terms.level.default('all'),
+  predicate: terms.predicate.optional(),
+  interestText: terms.interestText.optional(),
+  mutedUntil: terms.mutedUntil.optional(),
+  validFrom: terms.validFrom.optional(),
+  validTo: terms.validTo.optional(),
+} as const;
+
+const cursor = z.string().min(1).max(256);
+
 export const Subscription = z.object({
   id: z.string(),
   user: UserId,
@@ -17,6 +56,14 @@ export const Subscription = z.object({
   typePatterns: z.array(z.string().max(256)).max(50).describe('Event types with * wildcards; empty = every type.'),
   level: SubscriptionLevel,
   createdAt: Instant,
+  name: z.string().optional().describe('Absent: the unnamed subscription of its scope.'),
+  predicate: SubscriptionPredicate.optional(),
+  interestText: z.string().optional(),
+  mutedUntil: Instant.optional(),
+  validFrom: Instant.optional(),
+  validTo: Instant.optional(),
+  version: z.number().int().min(1).optional().describe('Counts its changes; decisions name it.'),
+  updatedAt: Instant.optional(),
 });
 export type Subscription = z.infer<typeof Subscription>;
 
@@ -54,17 +101,82 @@ export const subscribe = defineRpc({
   domain,
   name: 'subscribe',
   version: 1,
-  summary: 'Follows something for the calling user. The same scope again updates the subscription instead of doubling it.',
-  data: z.object({
-    scopeKind: SubscriptionScope,
-    scopeRef: z.string().max(256).default(''),
-    minSeverity: Severity.default('low'),
-    typePatterns: z.array(z.string().min(1).max(256)).max(50).default([]),
-    level: SubscriptionLevel.default('all'),
-  }),
+  summary: 'Follows something for the calling user. The same scope and name again replace what was said about it instead of doubling it.',
+  data: z.object(draft),
   response: z.object({ subscription: Subscription, created: z.boolean() }),
   idempotent: true,
+  errors: ['QUOTA_EXCEEDED'],
   examples: [{ scopeKind: 'case', scopeRef: 'case-7' }],
+});
+
+export const getSubscription = defineRpc({
+  domain,
+  name: 'get-subscription',
+  version: 1,
+  summary: "One of the caller's subscriptions.",
+  data: z.object({ id: z.string().min(1).max(64) }),
+  response: z.object({ subscription: Subscription }),
+  idempotent: true,
+  errors: ['NOT_FOUND'],
+  examples: [{ id: 'sub_01jd2x3y4z5a6b7c8d9e0f1g2h' }],
+});
+
+export const updateSubscription = defineRpc({
+  domain,
+  name: 'update-subscription',
+  version: 1,
+  summary: "Changes what one of the caller's subscriptions says; what is absent stays, null takes it away. Its scope and name stay.",
+  data: z.object({
+    id: z.string().min(1).max(64),
+    baseVersion: z.number().int().min(1).optional().describe('Refused with CONFLICT when it has changed since.'),
+    minSeverity: terms.minSeverity.optional(),
+    typePatterns: terms.typePatterns.optional(),
+    level: terms.level.optional(),
+    predicate: terms.predicate.nullable().optional(),
+    interestText: terms.interestText.nullable().optional(),
+    mutedUntil: terms.mutedUntil.nullable().optional(),
+    validFrom: terms.validFrom.nullable().optional(),
+    validTo: terms.validTo.nullable().optional(),
+  }),
+  response: z.object({ subscription: Subscription, changed: z.boolean() }),
+  idempotent: true,
+  errors: ['NOT_FOUND', 'CONFLICT', 'QUOTA_EXCEEDED'],
+  examples: [{ id: 'sub_01jd2x3y4z5a6b7c8d9e0f1g2h', level: 'muted', mutedUntil: '2026-11-22T08:00:00Z' }],
+});
+
+export const importSubscriptions = defineRpc({
+  domain,
+  name: 'import-subscriptions',
+  version: 1,
+  summary:
+    'One page of subscriptions of many users: all of it or nothing, with a report for each row. Repeating a page changes nothing. Role service, or scope operator.admin.',
+  data: z.object({
+    rows: z
+      .array(z.object({ ...draft, user: UserId, remove: z.boolean().default(false).describe('The subscription of this scope and name goes away.') }))
+      .min(1)
+      .max(500),
+    check: z.boolean().default(false).describe('Only say what would happen.'),
+  }),
+  response: z.object({
+    applied: z.boolean().describe('False: nothing was changed, because a row was refused or because it was only a check.'),
+    created: z.number().int().min(0),
+    updated: z.number().int().min(0),
+    unchanged: z.number().int().min(0),
+    removed: z.number().int().min(0),
+    refused: z.number().int().min(0),
+    rows: z.array(
+      z.object({
+        outcome: z.enum(['created', 'updated', 'unchanged', 'removed', 'refused']),
+        id: z.string().optional(),
+        code: z.string().optional(),
+        message: z.string().optional(),
+      }),
+    ),
+  }),
+  idempotent: true,
+  timeoutMs: 30_000,
+  errors: ['FORBIDDEN', 'MISSING_SCOPE'],
+  examples: [{ rows: [{ user: 'me', scopeKind: 'case', scopeRef: 'case-7' }] }],
 });
 
 export const unsubscribe = defineRpc({
@@ -82,9 +194,14 @@ export const listSubscriptions = defineRpc({
   domain,
   name: 'list-subscriptions',
   version: 1,
-  summary: "Lists the caller's subscriptions.",
-  data: z.object({}),
-  response: z.object({ subscriptions: z.array(Subscription) }),
+  summary: "Lists the caller's subscriptions, oldest first. A page ends early when they are large; `nextCursor` leads on.",
+  data: z.object({
+    scopeKind: SubscriptionScope.optional(),
+    scopeRef: z.string().max(256).optional(),
+    limit: z.number().int().min(1).max(500).default(500),
+    cursor: cursor.optional(),
+  }),
+  response: z.object({ subscriptions: z.array(Subscription), nextCursor: z.string().optional() }),
   idempotent: true,
   examples: [{}],
 });
