@@ -62,7 +62,24 @@ export const PushChannelsConfig = z.strictObject({
 });
 export type PushChannelsConfig = z.infer<typeof PushChannelsConfig>;
 
+/** A model that judges whose interest an event means, after the embedding model. */
+export const PushLlmConfig = z.strictObject({
+  enabled: z.boolean().optional().meta({ description: 'True: interests that look close are judged by the model.', default: false }),
+  baseUrl: z
+    .string()
+    .max(2_048)
+    .regex(/^https?:\/\/[^\s?#]+$/, { error: 'must be an http(s) address up to and without /chat/completions' })
+    .describe('OpenAI-compatible endpoint, up to and without /chat/completions.'),
+  model: Text(200).describe('Model that is asked.'),
+  apiKey: SecretRef.optional().describe('Where its key is.'),
+  timeoutMs: z.number().int().min(100).max(10_000).optional().meta({ description: 'Longest wait; then the similarity alone counts.', default: 2_000 }),
+  maxInterests: count(50, 'Most different interests of one event that are judged: the closest ones.', 20),
+  minScore: z.number().min(0).max(1).optional().meta({ description: 'An interest that is judged lower does not concern the event.', default: 0.5 }),
+});
+export type PushLlmConfig = z.infer<typeof PushLlmConfig>;
+
 export const PushConfig = z.strictObject({
+  llm: PushLlmConfig.optional().describe('Judges interests in words by a language model. Off by default.'),
   channels: PushChannelsConfig.optional().describe('Channels outside the inbox. A channel that needs settings and has none sends nothing.'),
 });
 export type PushConfig = z.infer<typeof PushConfig>;
