@@ -38,6 +38,7 @@ export * as pushDeliveryContracts from './push-delivery.contracts.js';
 export * as pushLogContracts from './push-log.contracts.js';
 export * as pushManageContracts from './push-manage.contracts.js';
 export { ChannelStep, PolicyMatch, Priority, PushPolicy, type PushPolicyText } from './push-policy.js';
+export { PolicyTest, TestEvent, TestStep } from './push-policy-test.js';
 export * as pushPolicyContracts from './push-policy.contracts.js';
 export * as pushTriggersContracts from './push-triggers.contracts.js';
 export { CONTRACTS, contractName, findContract } from './registry.js';

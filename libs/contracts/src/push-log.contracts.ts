@@ -4,11 +4,14 @@ import { Instant } from './common.js';
 import { defineLog } from './define.js';
 import { SubscriptionLevel, SubscriptionScope } from './push.contracts.js';
 import { PushPolicy } from './push-policy.js';
+import { LabelMatcher, Preference, QuietHours } from './push-words.js';
 
 /**
  * Push's ordered log: everything that may change a decision, in the one order in which it is decided. Written by push alone.
  * Subject: `plexus.log.<tenant>.push.<kind>.v1.<part>.<user>`; user `_` = concerns everybody, once in each partition.
  */
+
+export { LabelMatcher, Preference, PreferenceMatch, QuietHours } from './push-words.js';
 
 const domain = 'push';
 const key = ['part', 'user'] as const;
@@ -108,32 +111,6 @@ export const readLogged = defineLog({
   examples: [{ deliveryIds: ['dlv_01'], state: 'seen' }],
 });
 
-/** Which events a preference is about; absent = any. */
-export const PreferenceMatch = z.object({
-  types: z.array(z.string().max(256)).max(50).optional(),
-  scopeKind: SubscriptionScope.optional(),
-  scopeRef: z.string().max(256).optional(),
-});
-
-/** One sentence of what a user (or the tenant, for everybody) wants. */
-export const Preference = z.object({
-  id: z.string().min(1).max(64),
-  match: PreferenceMatch,
-  channel: z.string().max(64).default('*').describe('`*`: whether at all; else only this channel.'),
-  value: z.enum(['on', 'off']),
-});
-export type Preference = z.infer<typeof Preference>;
-
-/** Local time in which nobody is disturbed: `[start, end)`, equal = off. */
-export const QuietHours = z.object({
-  tz: z.string().max(64).describe('IANA time zone.'),
-  start: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/),
-  end: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/),
-  days: z.array(z.number().int().min(0).max(6)).max(7).default([0, 1, 2, 3, 4, 5, 6]).describe('Days on which a window starts; 0 = Sunday.'),
-  bypassPriority: z.enum(['P0', 'P1', 'P2', 'P3']).default('P0').describe('This priority and higher are not held back.'),
-});
-export type QuietHours = z.infer<typeof QuietHours>;
-
 export const preferenceLogged = defineLog({
   domain,
   name: 'preference',
@@ -163,12 +140,6 @@ export const policyLogged = defineLog({
   data: z.object({ version: z.number().int().min(1), body: PushPolicy }),
   examples: [{ version: 1, body: { name: 'default' } }],
 });
-
-/** Compares one label of an event: `type`, `source`, `origin`, `severity`, `case`, `subject`, `entity`, `region`, `topic`. Missing = empty. */
-export const LabelMatcher = z
-  .object({ label: z.string().min(1).max(64), op: z.enum(['=', '!=', '~']), value: z.string().max(256) })
-  .describe('`~`: pattern with `*`.');
-export type LabelMatcher = z.infer<typeof LabelMatcher>;
 
 export const silenceLogged = defineLog({
   domain,

@@ -1,12 +1,12 @@
 import { z } from 'zod';
+import { PolicyTest } from './push-policy-test.js';
+import { Priority } from './push-words.js';
+
+export { Priority } from './push-words.js';
 
 const pattern = z.string().min(1).max(256).describe('Event type; `*` = any run of characters.');
 const seconds = (max: number) => z.number().min(0).max(max);
 const DAY = 86_400;
-
-/** P0 interrupts whatever happens, P1 as a rule, P2 within limits, P3 only fills the inbox. */
-export const Priority = z.enum(['P0', 'P1', 'P2', 'P3']);
-export type Priority = z.infer<typeof Priority>;
 
 /** Which events a rule of a policy is about; every field that is given must hold. */
 export const PolicyMatch = z.strictObject({
@@ -84,7 +84,11 @@ export const PushPolicy = z.strictObject({
     .default([])
     .describe('These still appear in the inbox, without interrupting.'),
   sourceBudgetPerHour: z.number().int().min(1).default(50).describe('Candidates that one agent may cause per user and hour.'),
-  tests: z.array(z.unknown()).max(200).default([]).describe('Embedded tests: given events and a clock, expected verdicts.'),
+  tests: z
+    .array(PolicyTest)
+    .max(200)
+    .default([])
+    .describe('Embedded tests: given events and a clock, expected verdicts. A policy whose tests fail cannot be activated.'),
 });
 export type PushPolicy = z.infer<typeof PushPolicy>;
 /** A policy as somebody writes it: only what differs from the defaults. */
