@@ -94,6 +94,7 @@ export const InboxItem = z.object({
   resolvedAt: Instant.optional().describe('What it is about is over.'),
   acknowledgedAt: Instant.optional(),
   acknowledgedBy: z.string().optional(),
+  escalates: z.string().optional().describe('Of kind escalation: the delivery that nobody acknowledged. Whoever acknowledges one acknowledges both.'),
 });
 export type InboxItem = z.infer<typeof InboxItem>;
 

@@ -22,6 +22,8 @@ CREATE INDEX delivery_attempt_at_idx ON delivery_attempt (at);
 
 ALTER TABLE inbox_item ADD COLUMN acked_at TIMESTAMPTZ(3);
 ALTER TABLE inbox_item ADD COLUMN acked_by TEXT;
+-- Of an escalation: the delivery that nobody acknowledged.
+ALTER TABLE inbox_item ADD COLUMN escalates TEXT;
 CREATE INDEX inbox_item_created_at_idx ON inbox_item (created_at);
 
 -- Items up to and including it are not kept any more.
