@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import type { Clock } from '@plexus/kernel';
-import { FrameReceiver, FrameSender, type MeshFrame, type OutgoingFrame } from '@plexus/vm-protocol';
+import type { Clock, Result } from '@plexus/kernel';
+import { type FrameProblem, FrameReceiver, FrameSender, type MeshFrame, type OutgoingFrame } from '@plexus/vm-protocol/link';
 import { JournalFile } from './adapters/file/journal-file.js';
 import { GatewayLink } from './adapters/ws/gateway-link.js';
 import type { LinkContext } from './adapters/ws/link-context.js';
@@ -17,6 +17,20 @@ import { Uplink } from './application/uplink.js';
 import type { RuntimeConfig } from './config.js';
 import { JournalState } from './domain/journal-state.js';
 
+/** What frames are read and carried out with: most of this program, and nothing that a connection needs before its first answer. */
+export interface Sessions {
+  readonly runtime: Runtime;
+  decode(data: Buffer): Result<MeshFrame, FrameProblem>;
+  /** Lets go of what agents of all sessions share. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** Sessions and agents, which are loaded later than the connection. */
+export interface LateSessions {
+  readonly loaded: Sessions | undefined;
+  load(): Promise<void>;
+}
+
 /** Everything between the sessions and the mesh. */
 export interface MeshParts {
   readonly state: JournalState;
@@ -30,7 +44,7 @@ export interface MeshParts {
   readonly counters: LinkContext['counters'];
   /** Frames of this incarnation that an earlier process left unacked. */
   readonly spooled: number;
-  linkTo(runtime: Runtime): GatewayLink;
+  linkTo(sessions: LateSessions): GatewayLink;
 }
 
 /** Opens the journal and puts together what outlives single connections. */
@@ -55,7 +69,7 @@ export function assembleMesh(config: RuntimeConfig, log: Log, clock: Clock): Mes
   const models = new ModelDefaults();
   const parts = { state, journal, fence, uplink, calls, snapshots, keys, models, counters, spooled: spool.length };
   const link = { config, log, clock, sender, clientNonce };
-  return { ...parts, linkTo: (runtime) => new GatewayLink(linkContext(parts, link, runtime)) };
+  return { ...parts, linkTo: (sessions) => new GatewayLink(linkContext(parts, link, sessions)) };
 }
 
 interface LinkParts {
@@ -69,8 +83,13 @@ interface LinkParts {
 function linkContext(
   { state, journal, fence, uplink, calls, snapshots, keys, models, counters }: Omit<MeshParts, 'linkTo'>,
   { config, log, clock, sender, clientNonce }: LinkParts,
-  runtime: Runtime,
+  sessions: LateSessions,
 ): LinkContext {
+  const loaded = (): Sessions => {
+    // A connection reads nothing before `prepare` is through.
+    if (!sessions.loaded) throw new TypeError('a frame was read before there was anything to read it with');
+    return sessions.loaded;
+  };
   return {
     url: config.gatewayUrl,
     identity: { userId: config.userId, vmId: config.vmId, epoch: config.epoch, clientNonce },
@@ -86,8 +105,11 @@ function linkContext(
     connect: openSocket,
     calls,
     counters,
-    activeSessions: () => runtime.activeSessions(),
-    reports: () => runtime.reports(),
+    prepare: () => sessions.load(),
+    isPrepared: () => sessions.loaded !== undefined,
+    decode: (data) => loaded().decode(data),
+    activeSessions: () => sessions.loaded?.runtime.activeSessions() ?? [],
+    reports: () => sessions.loaded?.runtime.reports() ?? [],
     isAccepted: () => state.initialised,
     noteAccepted() {
       const before = state.initialised;
@@ -106,7 +128,7 @@ function linkContext(
       if (config.syncCommands && frames.some(({ frame }) => frame)) journal.sync();
       else journal.flush();
     },
-    dispatch: (frame) => runtime.dispatch(frame),
+    dispatch: (frame) => loaded().runtime.dispatch(frame),
     hear(frame) {
       if (frame.type === 'init') {
         keys.accept(frame);
@@ -115,7 +137,7 @@ function linkContext(
       if (frame.type === 'snapshot_ack') snapshots.acked(frame);
       if (frame.type !== 'drain') return;
       log('info', 'the mesh drains this VM', { graceMs: frame.data.grace_ms, snapshot: frame.data.snapshot === true });
-      if (frame.data.snapshot) void snapshots.takeAll(runtime.snapshotSources(), true);
+      if (frame.data.snapshot) void snapshots.takeAll(loaded().runtime.snapshotSources(), true);
     },
   };
 }

@@ -1,46 +1,5 @@
 import { ConfigurationError, type JsonProblem, parseJson } from '@plexus/kernel';
-import { z } from 'zod';
-
-const Command = z
-  .string()
-  .transform((text) => {
-    const json = parseJson(text, { maxBytes: 65_536 });
-    return json.ok ? json.value : undefined;
-  })
-  .pipe(z.array(z.string().min(1)).min(1));
-
-const Environment = z.object({
-  VM_USER_ID: z.string().min(1).max(256).describe('The user whose VM this is: the one name for the user, everywhere.'),
-  VM_ID: z.string().min(1).max(64).describe('The VM; it keeps its id over all incarnations.'),
-  VM_EPOCH: z.coerce.number().int().min(1).describe('Fencing number of this incarnation.'),
-  CONTROL_PLANE_WS: z.url({ protocol: /^wss?$/ }).describe('WebSocket address of the gateway, with its path: ws://host:port/ws/vm.'),
-  PLEXUS_WORKDIR: z.string().min(1).describe('Folder of this VM. The journal is in its subfolder `runtime`.'),
-  PLEXUS_MODEL_BASE_URL: z.string().optional().describe('OpenAI-compatible endpoint, up to and without /chat/completions.'),
-  PLEXUS_MODEL: z.string().optional().describe('Model to ask where neither agent nor message names one.'),
-  OPENCLAW_BRIDGE_COMMAND: z
-    .string()
-    .optional()
-    .transform((text, context) => {
-      const command = text === undefined ? undefined : Command.safeParse(text);
-      if (command && !command.success) context.addIssue({ code: 'custom', message: 'expected a JSON array of a program and its arguments' });
-      return command?.data;
-    })
-    .describe('Program and arguments of the bridge for sessions of kind openclaw, as a JSON array. Absent: the bridge that drives OpenClaw.'),
-  PLEXUS_JOURNAL_SYNC: z
-    .enum(['off', 'commands'])
-    .default('off')
-    .describe('`commands`: a command is acked when the disk has it, not only the kernel. Costs a disk write for each.'),
-  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least important level that is logged.'),
-});
-
-/** Secrets come on stdin only: argv and environment of a process can be read by others. */
-const Bootstrap = z.object({
-  ticket: z.string().min(1).max(256).describe('One-time, for the first connection.'),
-  token: z.string().min(1).max(8_192).describe('Authenticates every connection.'),
-  bootstrapSecret: z.string().min(1).max(256).describe('Opens sealed provider keys.'),
-  modelApiKey: z.string().max(8_192).optional().describe('Key for the model endpoint.'),
-  orphanPolicy: z.enum(['adopt', 'die']).default('adopt').describe('`die`: end when stdin is closed, that is, when whoever started us is gone.'),
-});
+import { Settings } from './settings.js';
 
 export interface RuntimeConfig {
   readonly userId: string;
@@ -65,45 +24,72 @@ export interface RuntimeConfig {
 
 /** Names of the runtime's own variables. */
 const OWN = /^(VM_|PLEXUS_|CONTROL_PLANE_|NODE_OPTIONS$|NODE_CHANNEL_)/;
+const MAX_BYTES = 65_536;
 
 function forTools(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter((one): one is [string, string] => one[1] !== undefined && !OWN.test(one[0])));
 }
 
-function violations(error: z.ZodError, prefix: string): string[] {
-  return error.issues.map((issue) => `${prefix}${issue.path.join('.') || 'line'}: ${issue.message}`);
-}
-
 /** Reads environment and first stdin line. Throws `ConfigurationError` that names every missing or wrong value at once, and quotes none. */
 export function readConfig(env: NodeJS.ProcessEnv, firstLine: string): RuntimeConfig {
+  const problems: string[] = [];
+  const environment = fromEnvironment(env, problems);
+  const secrets = fromFirstLine(firstLine, problems);
+  if (problems.length > 0 || secrets === undefined) throw new ConfigurationError(`the runtime cannot start:\n  ${problems.join('\n  ')}`);
+  const { modelUrl, modelName, ...rest } = environment;
+  const { modelApiKey, ...others } = secrets;
+  return Object.freeze({
+    ...rest,
+    ...others,
+    model: Object.freeze({ baseUrl: modelUrl, model: modelName, apiKey: modelApiKey || undefined }),
+    toolEnvironment: Object.freeze(forTools(env)),
+  });
+}
+
+function fromEnvironment(env: NodeJS.ProcessEnv, problems: string[]) {
   // An empty variable is an unset one: shells and process managers pass them on like that.
-  const environment = Environment.safeParse(Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')));
-  const json = parseJson(firstLine, { maxBytes: 65_536 });
-  const bootstrap = json.ok ? Bootstrap.safeParse(json.value) : undefined;
-  if (environment.success && bootstrap?.success) {
-    const { data } = environment;
-    const { ticket, token, bootstrapSecret, orphanPolicy, modelApiKey } = bootstrap.data;
-    return Object.freeze({
-      userId: data.VM_USER_ID,
-      vmId: data.VM_ID,
-      epoch: data.VM_EPOCH,
-      gatewayUrl: data.CONTROL_PLANE_WS,
-      workdir: data.PLEXUS_WORKDIR,
-      syncCommands: data.PLEXUS_JOURNAL_SYNC === 'commands',
-      logLevel: data.LOG_LEVEL,
-      model: Object.freeze({ baseUrl: data.PLEXUS_MODEL_BASE_URL, model: data.PLEXUS_MODEL, apiKey: modelApiKey || undefined }),
-      ticket,
-      token,
-      bootstrapSecret,
-      orphanPolicy,
-      toolEnvironment: Object.freeze(forTools(env)),
-      ...(data.OPENCLAW_BRIDGE_COMMAND && { bridgeCommand: Object.freeze(data.OPENCLAW_BRIDGE_COMMAND) }),
-    });
+  const settings = new Settings(Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')), '', problems);
+  const bridge = settings.optionalText('OPENCLAW_BRIDGE_COMMAND', MAX_BYTES);
+  const bridgeCommand = bridge === undefined ? undefined : commandOf(bridge);
+  if (bridge !== undefined && bridgeCommand === undefined) settings.refuse('OPENCLAW_BRIDGE_COMMAND', 'expected a JSON array of a program and its arguments');
+  return {
+    userId: settings.text('VM_USER_ID', 256),
+    vmId: settings.text('VM_ID', 64),
+    epoch: settings.positiveInteger('VM_EPOCH'),
+    gatewayUrl: settings.url('CONTROL_PLANE_WS', ['ws:', 'wss:']),
+    workdir: settings.text('PLEXUS_WORKDIR', 4_096),
+    modelUrl: settings.optionalText('PLEXUS_MODEL_BASE_URL', 8_192),
+    modelName: settings.optionalText('PLEXUS_MODEL', 8_192),
+    // `commands`: a command is acked when the disk has it, not only the kernel. Costs a disk write for each.
+    syncCommands: settings.choice('PLEXUS_JOURNAL_SYNC', ['off', 'commands']) === 'commands',
+    logLevel: settings.choice('LOG_LEVEL', ['info', 'debug', 'warn', 'error']),
+    ...(bridgeCommand && { bridgeCommand: Object.freeze(bridgeCommand) }),
+  };
+}
+
+/** Secrets come on stdin only: argv and environment of a process can be read by others. */
+function fromFirstLine(line: string, problems: string[]) {
+  const json = parseJson(line, { maxBytes: MAX_BYTES });
+  if (!json.ok || json.value === null || typeof json.value !== 'object') {
+    problems.push(`first line of stdin: ${json.ok ? 'not an object' : problemText(json.error)}`);
+    return undefined;
   }
-  const found = environment.success ? [] : violations(environment.error, '');
-  if (!json.ok) found.push(`first line of stdin: ${problemText(json.error)}`);
-  else if (bootstrap && !bootstrap.success) found.push(...violations(bootstrap.error, 'first line of stdin: '));
-  throw new ConfigurationError(`the runtime cannot start:\n  ${found.join('\n  ')}`);
+  const settings = new Settings(json.value as Readonly<Record<string, unknown>>, 'first line of stdin: ', problems);
+  return {
+    ticket: settings.text('ticket', 256),
+    token: settings.text('token', 8_192),
+    bootstrapSecret: settings.text('bootstrapSecret', 256),
+    modelApiKey: settings.optionalText('modelApiKey', 8_192),
+    // `die`: end when stdin is closed, that is, when whoever started us is gone.
+    orphanPolicy: settings.choice('orphanPolicy', ['adopt', 'die']),
+  };
+}
+
+function commandOf(text: string): string[] | undefined {
+  const json = parseJson(text, { maxBytes: MAX_BYTES });
+  if (!json.ok || !Array.isArray(json.value) || json.value.length === 0) return undefined;
+  const parts: unknown[] = json.value;
+  return parts.every((part): part is string => typeof part === 'string' && part !== '') ? parts : undefined;
 }
 
 function problemText(problem: JsonProblem): string {

@@ -1,5 +1,5 @@
 import { ConfigurationError, installRejectionHandler } from '@plexus/kernel';
-import { EXIT_CODES } from '@plexus/vm-protocol';
+import { EXIT_CODES } from '@plexus/vm-protocol/link';
 import { assemble } from './assemble.js';
 import { readConfig } from './config.js';
 import { readFirstLine } from './first-line.js';

@@ -151,3 +151,27 @@ describe('requests', () => {
     await expect(asked).resolves.toBe(1);
   });
 });
+
+describe('a runtime that is still loading', () => {
+  it('says who it is at once, reads nothing before it can, and then everything in order', async () => {
+    let loaded = (): void => undefined;
+    const loading = new ClockedLink(
+      new Promise((resolve) => {
+        loaded = resolve;
+      }),
+    );
+    loading.mesh.beforeInit = [{ ...session('a'), fseq: 1 }];
+    await loading.connected();
+    expect([loading.mesh.accepted, loading.mesh.beats, loading.commands]).toEqual([1, 0, []]);
+    loaded();
+    await loading.settle();
+    expect([loading.mesh.accepted, loading.mesh.beats, loading.commands]).toEqual([1, 1, ['start_session']]);
+    expect(await loading.close()).toMatchObject({ code: 0 });
+  });
+
+  it('ends when a part of it cannot be loaded, and says which', async () => {
+    const broken = new ClockedLink(Promise.reject(new Error('no such module')));
+    await broken.settle();
+    expect(await broken.close()).toEqual({ code: 1, reason: expect.stringContaining('no such module') });
+  });
+});

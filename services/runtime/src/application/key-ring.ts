@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { type MeshFrameOf, openApiKeys } from '@plexus/vm-protocol';
+import { type MeshFrameOf, openApiKeys } from '@plexus/vm-protocol/link';
 import type { Log } from './ports.js';
 
 /** Name of the key for the model that the runtime was started with. */

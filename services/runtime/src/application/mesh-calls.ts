@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { AbortedError, type Clock, PlexusError, type Timer } from '@plexus/kernel';
-import { type MeshFrameOf, type RequestAnswer, RequestBook } from '@plexus/vm-protocol';
+import { type MeshFrameOf, type RequestAnswer, RequestBook } from '@plexus/vm-protocol/link';
 import type { Log } from './ports.js';
 import type { Uplink } from './uplink.js';
 

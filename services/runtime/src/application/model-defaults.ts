@@ -1,4 +1,4 @@
-import type { MeshFrameOf } from '@plexus/vm-protocol';
+import type { MeshFrameOf } from '@plexus/vm-protocol/link';
 
 const MAX_FALLBACKS = 32;
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { AbortedError, type Clock, stableStringify, timeout } from '@plexus/kernel';
-import type { MeshFrameOf } from '@plexus/vm-protocol';
+import type { MeshFrameOf } from '@plexus/vm-protocol/link';
 import type { JournalState } from '../domain/journal-state.js';
 import type { Log, SnapshotBody } from './ports.js';
 import type { Uplink } from './uplink.js';

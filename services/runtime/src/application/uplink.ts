@@ -1,5 +1,5 @@
 import { AbortedError } from '@plexus/kernel';
-import { type FrameSender, LIMITS, type OutgoingFrame } from '@plexus/vm-protocol';
+import { type FrameSender, LIMITS, type OutgoingFrame } from '@plexus/vm-protocol/link';
 import type { JournalEntry, JournalState } from '../domain/journal-state.js';
 import type { Journal } from './ports.js';
 

@@ -1,4 +1,4 @@
-import { LIMITS } from '@plexus/vm-protocol';
+import { LIMITS } from '@plexus/vm-protocol/link';
 
 /**
  * How far a VM that cannot reach the mesh has to hold back. The numbers are measured from the moment the last answered heartbeat was

@@ -1,5 +1,5 @@
 import { spread } from '@plexus/kernel';
-import { LIMITS } from '@plexus/vm-protocol';
+import { LIMITS } from '@plexus/vm-protocol/link';
 
 /** Beats in a row that went wrong before the connection is given up. */
 const MAX_FAILURES = 2;

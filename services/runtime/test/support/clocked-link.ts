@@ -1,5 +1,5 @@
 import { FakeClock } from '@plexus/kernel';
-import { decodeVmFrame, FrameReceiver, FrameSender, type MeshFrame, type VmFrame } from '@plexus/vm-protocol';
+import { decodeMeshFrame, decodeVmFrame, FrameReceiver, FrameSender, type MeshFrame, type VmFrame } from '@plexus/vm-protocol';
 import { GatewayLink, type LinkExit } from '../../src/adapters/ws/gateway-link.js';
 import type { LinkContext, LinkSocket } from '../../src/adapters/ws/link-context.js';
 import { Fence } from '../../src/application/fence.js';
@@ -14,6 +14,8 @@ class FakeSocket implements LinkSocket {
   readyState = 0;
   bufferedAmount = 0;
   private readonly listeners = new Map<string, ((...args: never[]) => void)[]>();
+  /** What came while nobody read. */
+  private unread: (() => void)[] | undefined;
 
   constructor(private readonly mesh: FakeMesh) {
     setImmediate(() => {
@@ -26,6 +28,15 @@ class FakeSocket implements LinkSocket {
   on(event: string, listener: (...args: never[]) => void): this {
     this.listeners.set(event, [...(this.listeners.get(event) ?? []), listener]);
     return this;
+  }
+
+  pause(): void {
+    this.unread ??= [];
+  }
+
+  resume(): void {
+    for (const read of this.unread?.splice(0) ?? []) setImmediate(read);
+    this.unread = undefined;
   }
 
   send(text: string, sent: (error?: Error | null) => void): void {
@@ -52,9 +63,11 @@ class FakeSocket implements LinkSocket {
 
   /** The mesh says something. */
   says(frame: object): void {
-    setImmediate(() => {
-      if (this.readyState === 1) this.emit('message', Buffer.from(JSON.stringify(frame)), false);
-    });
+    const read = (): void => {
+      if (this.unread) this.unread.push(read);
+      else if (this.readyState === 1) this.emit('message', Buffer.from(JSON.stringify(frame)), false);
+    };
+    setImmediate(read);
   }
 
   private ended(code: number): void {
@@ -184,7 +197,14 @@ export class ClockedLink {
   private readonly stop = new AbortController();
   private running: Promise<LinkExit> | undefined;
 
-  constructor() {
+  /** `preparing`: settles when what reads frames is loaded; nothing has to be loaded unless given. */
+  constructor(private preparing?: Promise<void>) {
+    void preparing?.then(
+      () => {
+        this.preparing = undefined;
+      },
+      () => undefined, // the link says so
+    );
     const log = (level: string, message: string): void => void this.log.push({ level, message });
     this.calls = new UplinkCalls({ uplink: this.uplink, clock: this.clock, log });
     const context: LinkContext = {
@@ -203,6 +223,9 @@ export class ClockedLink {
       random: () => 0.5,
       calls: this.calls,
       counters: this.counters,
+      prepare: () => this.preparing ?? Promise.resolve(),
+      isPrepared: () => this.preparing === undefined,
+      decode: decodeMeshFrame,
       activeSessions: () => [],
       reports: () => [],
       isAccepted: () => this.state.initialised,

@@ -1,7 +1,7 @@
 import { closeSync, fdatasyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { FatalError } from '@plexus/kernel';
-import type { OutgoingFrame } from '@plexus/vm-protocol';
+import type { OutgoingFrame } from '@plexus/vm-protocol/link';
 import type { Journal, Log } from '../../application/ports.js';
 import { type EarlierRun, type JournalEntry, JournalState } from '../../domain/journal-state.js';
 

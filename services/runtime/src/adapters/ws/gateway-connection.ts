@@ -1,4 +1,4 @@
-import { CLOSE_CODES, decodeMeshFrame, type FrameProblem, LIMITS, type MeshFrame, type MeshFrameOf, withFack } from '@plexus/vm-protocol';
+import { CLOSE_CODES, type FrameProblem, LIMITS, type MeshFrame, type MeshFrameOf, withFack } from '@plexus/vm-protocol/link';
 import type { CommandFrame } from '../../domain/journal-state.js';
 import { HeartbeatBook } from '../../domain/heartbeat-book.js';
 import type { LinkContext, LinkSocket } from './link-context.js';
@@ -10,7 +10,7 @@ export interface ConnectionEnd {
   readonly error?: string;
   /** A heartbeat was answered: the connection worked. */
   readonly worked: boolean;
-  /** Frames are missing that no replay can bring back. */
+  /** Why no other connection would do better: frames are missing that no replay can bring back, or a part of this program is. */
   readonly unrepairable?: string;
 }
 
@@ -150,6 +150,20 @@ export class GatewayConnection {
       sent_seq: sender.sent,
       sessions: this.context.reports(),
     });
+    void this.readOncePrepared();
+  }
+
+  /** While the mesh looks at our credentials, what its answers are read with is loaded. */
+  private async readOncePrepared(): Promise<void> {
+    if (this.context.isPrepared()) return;
+    this.socket.pause();
+    try {
+      await this.context.prepare();
+      this.socket.resume();
+    } catch (error) {
+      this.socket.terminate();
+      this.over(DEAD, `this runtime is incomplete: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   private send(frame: Readonly<Record<string, unknown>>): void {
@@ -165,7 +179,7 @@ export class GatewayConnection {
 
   private receive(data: Buffer, isBinary: boolean): void {
     if (this.state === 'over') return;
-    const decoded = isBinary ? undefined : decodeMeshFrame(data);
+    const decoded = isBinary ? undefined : this.context.decode(data);
     if (!decoded?.ok) {
       this.refuse(decoded?.error ?? { code: 'NOT_A_FRAME', reason: 'binary frame', bytes: data.length });
       return;

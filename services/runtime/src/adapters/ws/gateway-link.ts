@@ -1,5 +1,5 @@
 import { AbortedError, fullJitter } from '@plexus/kernel';
-import { CLOSE_CODES, EXIT_CODES, LIMITS, RECONNECT_ALERT_AFTER, reconnectPolicy } from '@plexus/vm-protocol';
+import { CLOSE_CODES, EXIT_CODES, LIMITS, RECONNECT_ALERT_AFTER, reconnectPolicy } from '@plexus/vm-protocol/link';
 import { type ConnectionEnd, GatewayConnection } from './gateway-connection.js';
 import type { LinkContext } from './link-context.js';
 

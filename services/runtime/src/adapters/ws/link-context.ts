@@ -1,5 +1,5 @@
-import type { Clock } from '@plexus/kernel';
-import type { FrameReceiver, FrameSender, MeshFrame, MeshFrameOf, SessionReport } from '@plexus/vm-protocol';
+import type { Clock, Result } from '@plexus/kernel';
+import type { FrameProblem, FrameReceiver, FrameSender, MeshFrame, MeshFrameOf, SessionReport } from '@plexus/vm-protocol/link';
 import type { Fence } from '../../application/fence.js';
 import type { RequestLink } from '../../application/mesh-calls.js';
 import type { Journal, Log } from '../../application/ports.js';
@@ -23,6 +23,9 @@ export interface LinkSocket {
   on(event: 'message', listener: (data: Buffer, isBinary: boolean) => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'close', listener: (code: number) => void): unknown;
+  /** Nothing is read until `resume`; both only while it is open. */
+  pause(): void;
+  resume(): void;
   send(text: string, sent: (error?: Error | null) => void): void;
   close(code: number, reason: string): void;
   terminate(): void;
@@ -49,6 +52,10 @@ export interface LinkContext {
   readonly random?: () => number;
   readonly calls: RequestLink;
   readonly counters: { refusedFrames: number; reconnects: number; loopRestarts: number };
+  /** Loads what frames are read and carried out with. Nothing is read from a socket before it is there. */
+  prepare(): Promise<void>;
+  isPrepared(): boolean;
+  decode(data: Buffer): Result<MeshFrame, FrameProblem>;
   activeSessions(): string[];
   reports(): SessionReport[];
   /** Notes that the mesh has accepted this incarnation; true when it had before. */

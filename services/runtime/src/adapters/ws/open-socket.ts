@@ -1,4 +1,4 @@
-import { LIMITS } from '@plexus/vm-protocol';
+import { LIMITS } from '@plexus/vm-protocol/link';
 import { WebSocket } from 'ws';
 import type { LinkSocket } from './link-context.js';
 

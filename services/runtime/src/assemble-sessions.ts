@@ -1,0 +1,22 @@
+import type { Clock } from '@plexus/kernel';
+import { decodeMeshFrame } from '@plexus/vm-protocol';
+import type { Log } from './application/ports.js';
+import { Runtime } from './application/runtime.js';
+import { assembleAgents } from './assemble-agents.js';
+import type { MeshParts, Sessions } from './assemble-mesh.js';
+import type { RuntimeConfig } from './config.js';
+
+/** Puts sessions and agents together, and takes up what the journal says is unfinished. */
+export function assembleSessions(mesh: Omit<MeshParts, 'linkTo'>, config: RuntimeConfig, log: Log, clock: Clock): Sessions {
+  const { state, fence, uplink, calls, snapshots, keys, models } = mesh;
+  const adapters = assembleAgents({ config, calls, keys, models, fence, clock, log });
+  const runtime = new Runtime(state, { adapters, uplink, snapshots, fence, clock, log });
+  runtime.recover();
+  return {
+    runtime,
+    decode: decodeMeshFrame,
+    async close() {
+      await Promise.allSettled(Object.values(adapters).map((adapter) => adapter.close?.()));
+    },
+  };
+}
