@@ -282,6 +282,27 @@ export const METRIC_CATALOGUE = define({
     help: 'Decisions of push about one event and one user.',
     labels: { action: ['deliver', 'digest', 'suppress', 'duplicate'] },
   },
+  pushMeanings: {
+    name: 'plexus_push_meanings_total',
+    kind: 'counter',
+    unit: '{event}',
+    help: 'Events that were compared with interests in words, and what became of it.',
+    labels: { result: ['semantic', 'unavailable', 'reranked', 'rerank_failed'] },
+  },
+  pushFirings: {
+    name: 'plexus_push_firings_total',
+    kind: 'counter',
+    unit: '{firing}',
+    help: 'Due times of schedules.',
+    labels: { result: ['due', 'caught_up', 'manual', 'skipped'] },
+  },
+  pushDispatches: {
+    name: 'plexus_push_dispatches_total',
+    kind: 'counter',
+    unit: '{run}',
+    help: 'Research runs: made, ended, or refused because of a budget or a loop.',
+    labels: { result: ['made', 'done', 'failed', 'refused'] },
+  },
   channelReceived: {
     name: 'plexus_channel_received_total',
     kind: 'counter',
