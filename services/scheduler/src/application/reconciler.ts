@@ -144,8 +144,8 @@ export class Reconciler {
   private async create(provider: VmProvider, key: IncarnationKey, snapshot: VmSnapshot): Promise<(Observation & { readonly ref?: ProviderRef }) | undefined> {
     const { admission, epochs, log } = this.parts;
     const { owner, vm, template } = snapshot;
-    // Gateways turn predecessors away early; whoever reads the database turns them away in any case.
-    await epochs.raise(key.vmId, key.epoch).catch((error: unknown) => log.warn({ ...key, err: error }, 'the epoch could not be announced'));
+    // Beside the start: gateways turn predecessors away early, and whoever reads the database turns them away in any case.
+    const announced = epochs.raise(key.vmId, key.epoch).catch((error: unknown) => log.warn({ ...key, err: error }, 'the epoch could not be announced'));
     try {
       return await provider.create({
         ...key,
@@ -157,6 +157,8 @@ export class Reconciler {
     } catch (error) {
       log.warn({ ...key, err: error }, 'an incarnation could not be started');
       return refusal(error);
+    } finally {
+      await announced;
     }
   }
 

@@ -16,7 +16,7 @@ import { withFolderLock } from './folder-lock.js';
 import { type Launcher, PLAIN_LAUNCHER } from './launcher.js';
 import { type ProcessIdentity, ageOf, groupOf, isRunning, ProcessScans, type ScannedProcess, signal } from './process-table.js';
 import { spawnRuntime } from './spawn-runtime.js';
-import { hostIdOf, VmFolder, vmIdsBelow } from './vm-folder.js';
+import { hostIdOf, type InstanceRecord, VmFolder, vmIdsBelow } from './vm-folder.js';
 
 export interface LocalProviderOptions {
   /** Where the folders of VMs are. */
@@ -93,9 +93,9 @@ export class LocalProvider implements VmProvider {
       return { phase: 'running', ref: refOf(record.process) };
     }
     if (record !== undefined && record.epoch > spec.epoch) return { phase: 'unknown', text: 'a newer incarnation is on record' };
-    // Spawned by somebody who died before its secrets were handed over: it can never connect.
+    // One of this epoch was spawned by somebody who died before its secrets were handed over: it can never connect.
     // And no earlier incarnation shares the workspace, whatever its row says.
-    for (const epoch of await this.epochsUpTo(spec, record?.epoch)) {
+    for (const epoch of await this.leftovers(spec, record)) {
       if (!(await this.end({ vmId: spec.vmId, epoch }, 0))) return { phase: 'unknown', text: `a process of its epoch ${epoch} survived SIGKILL` };
     }
     const bootstrap = await spec.bootstrap();
@@ -106,10 +106,12 @@ export class LocalProvider implements VmProvider {
     return { phase: 'running', ref: refOf(process_) };
   }
 
-  /** This epoch, that on record, and lower ones that have processes. */
-  private async epochsUpTo({ vmId, epoch }: IncarnationKey, recorded: number | undefined): Promise<ReadonlySet<number>> {
-    const running = (await this.scans.take()).flatMap(({ marker }) => (marker?.vmId === vmId && marker.epoch < epoch ? [marker.epoch] : []));
-    return new Set([...(recorded === undefined ? [] : [recorded]), ...running, epoch]);
+  /** Epochs up to this one that have processes, by their marker or in the group of the one on record. */
+  private async leftovers({ vmId, epoch }: IncarnationKey, record: InstanceRecord | undefined): Promise<ReadonlySet<number>> {
+    const processes = await this.scans.take();
+    const marked = processes.flatMap(({ marker }) => (marker?.vmId === vmId && marker.epoch <= epoch ? [marker.epoch] : []));
+    const isGroupLeft = record?.process !== undefined && groupOf(record.process, processes).length > 0;
+    return new Set([...marked, ...(isGroupLeft ? [record.epoch] : [])]);
   }
 
   /** Only its parent can know how it ended. */
