@@ -8,15 +8,12 @@ import { EventsController } from './adapters/nats/events.controller.js';
 import { InboxController } from './adapters/nats/inbox.controller.js';
 import { LiveHints } from './adapters/nats/live-hints.js';
 import { Patience } from './adapters/nats/patience.js';
-import { SubscriptionsController } from './adapters/nats/subscriptions.controller.js';
 import { type EncodeDelivered, PostgresDecisionLedger } from './adapters/postgres/decision-ledger.js';
 import { PostgresInboxStore } from './adapters/postgres/inbox-store.js';
 import { PersonEraser } from './adapters/postgres/person-eraser.js';
-import { PrismaSubscriptionStore } from './adapters/postgres/prisma-subscriptions.js';
 import { PostgresSeenEvents } from './adapters/postgres/seen-events.js';
 import { PostgresSubscriptionIndex } from './adapters/postgres/subscription-index.js';
 import { DecideEvent } from './application/decide-event.js';
-import { ManageSubscriptions } from './application/manage-subscriptions.js';
 import { PruneSeenEvents } from './application/prune-seen-events.js';
 import { ReadInbox } from './application/read-inbox.js';
 import { LogEntries } from './adapters/nats/log-entries.js';
@@ -28,7 +25,7 @@ import type { PushBasis } from './wiring/part.js';
 import { wirePolicies } from './wiring/policies.wiring.js';
 import { wireTriggers } from './wiring/triggers.wiring.js';
 
-@Module({ controllers: [EventsController, InboxController, SubscriptionsController, ErasureController] })
+@Module({ controllers: [EventsController, InboxController, ErasureController] })
 class PushModule {}
 
 /** Wires push: one pool, the use cases on it, the outbox relay and the pruning beside them. */
@@ -41,11 +38,7 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
     max: config.PUSH_DATABASE_CONNECTIONS,
     log,
   });
-  const subscriptionStore = new PrismaSubscriptionStore(database.pool, database.schema);
-  context.onShutdown('database', 'pool', async () => {
-    await subscriptionStore.close();
-    await database.close();
-  });
+  context.onShutdown('database', 'pool', () => database.close());
   await requireMigrations(database, migrationsFolderOf(import.meta.url));
   context.readiness('database', () => database.ping().then(() => true));
 
@@ -92,7 +85,6 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
     providers: [
       ...parts.flatMap(({ providers }) => providers),
       { provide: DecideEvent, useValue: new DecideEvent(new PostgresSubscriptionIndex(database), ledger, hints) },
-      { provide: ManageSubscriptions, useValue: new ManageSubscriptions(subscriptionStore, () => ulid()) },
       { provide: PersonEraser, useValue: eraser },
       { provide: ReadInbox, useValue: new ReadInbox(new PostgresInboxStore(database), clock, () => ulid()) },
       { provide: Patience, useValue: new Patience(clock, (err, attempt) => logWait(context, err, attempt), stopping.signal) },

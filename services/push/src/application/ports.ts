@@ -48,26 +48,6 @@ export interface InboxHints {
   itemAdded(tenant: string, user: string, position: InboxPosition, item: InboxItem): void;
 }
 
-export interface SubscriptionDraft {
-  readonly scopeKind: FollowedScope['scopeKind'];
-  readonly scopeRef: string;
-  readonly minSeverity: FollowedScope['minSeverity'];
-  readonly typePatterns: readonly string[];
-  readonly level: FollowedScope['level'];
-}
-
-export interface StoredSubscription extends FollowedScope {
-  readonly createdAt: string;
-}
-
-export interface SubscriptionStore {
-  /** Inserts, or updates the user's subscription of the same scope; `version` 1 means inserted. */
-  save(owner: Owner, id: string, draft: SubscriptionDraft): Promise<StoredSubscription>;
-  remove(owner: Owner, id: string): Promise<boolean>;
-  /** Oldest first. */
-  list(owner: Owner): Promise<StoredSubscription[]>;
-}
-
 export interface InboxHead {
   readonly user: string;
   readonly epoch: string;

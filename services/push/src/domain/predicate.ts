@@ -32,7 +32,16 @@ export const COMPARISONS = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'in', 'contain
 export type ComparisonOp = (typeof COMPARISONS)[number];
 
 /** What a predicate may cost. An event decides about thousands of subscriptions, so each of them is cheap. */
-export const PREDICATE_LIMITS = { depth: 8, nodes: 64, pathNames: 16, characters: 256, values: 100, bytes: 8_192, elements: 1_000, textLength: 16_384 } as const;
+export const PREDICATE_LIMITS = {
+  depth: 8,
+  nodes: 64,
+  pathNames: 16,
+  characters: 256,
+  values: 100,
+  bytes: 8_192,
+  elements: 1_000,
+  textLength: 16_384,
+} as const;
 
 export interface PredicateIssue {
   readonly path: string;
@@ -72,7 +81,8 @@ function readNode(written: unknown, at: string, depth: number, reading: Reading)
     return undefined;
   };
   reading.nodes += 1;
-  if (reading.nodes > PREDICATE_LIMITS.nodes) return reading.nodes === PREDICATE_LIMITS.nodes + 1 ? refuse(`has more than ${PREDICATE_LIMITS.nodes} parts`) : undefined;
+  if (reading.nodes > PREDICATE_LIMITS.nodes)
+    return reading.nodes === PREDICATE_LIMITS.nodes + 1 ? refuse(`has more than ${PREDICATE_LIMITS.nodes} parts`) : undefined;
   if (depth > PREDICATE_LIMITS.depth) return refuse(`is nested deeper than ${PREDICATE_LIMITS.depth}`);
   if (typeof written !== 'object' || written === null || Array.isArray(written)) return refuse(FORMS);
   const node = written as Record<string, unknown>;

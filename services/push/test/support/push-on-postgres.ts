@@ -6,11 +6,13 @@ import { systemClock, ulid } from '@plexus/kernel';
 import { createTestDatabase, type TestDatabase } from '@plexus/testing';
 import { type DeliveredFact, PostgresDecisionLedger } from '../../src/adapters/postgres/decision-ledger.js';
 import { PostgresInboxStore } from '../../src/adapters/postgres/inbox-store.js';
-import { PrismaSubscriptionStore } from '../../src/adapters/postgres/prisma-subscriptions.js';
+import { LogEntries } from '../../src/adapters/nats/log-entries.js';
+import { ManagedChanges } from '../../src/adapters/postgres/managing/managed-changes.js';
+import { PostgresSubscriptions } from '../../src/adapters/postgres/managing/postgres-subscriptions.js';
 import { PostgresSeenEvents } from '../../src/adapters/postgres/seen-events.js';
 import { PostgresSubscriptionIndex } from '../../src/adapters/postgres/subscription-index.js';
 import { DecideEvent } from '../../src/application/decide-event.js';
-import { ManageSubscriptions } from '../../src/application/manage-subscriptions.js';
+import { ManageSubscriptions } from '../../src/application/managing/manage-subscriptions.js';
 import { ReadInbox } from '../../src/application/read-inbox.js';
 import type { InboxItem } from '../../src/domain/inbox-item.js';
 import type { IncomingEvent } from '../../src/domain/incoming-event.js';
@@ -39,7 +41,6 @@ export interface PushDatabase {
 export async function openPushDatabase(): Promise<PushDatabase> {
   const test = await createTestDatabase(path.join(prismaFolder, 'migrations'), 'push');
   const pools: PostgresDatabase[] = [];
-  const stores: PrismaSubscriptionStore[] = [];
   const open = () => {
     const database = createPool({ url: test.url, schema: 'push', applicationName: 'push-test', max: 4 });
     pools.push(database);
@@ -49,24 +50,27 @@ export async function openPushDatabase(): Promise<PushDatabase> {
   let statements = 0;
   return {
     test,
-    replica: () => {
-      const replica = buildReplica(open());
-      stores.push(replica.store);
-      return replica;
-    },
+    replica: () => buildReplica(open()),
     rows: (sql, parameters) => {
       statements += 1;
       return own.query(`test_${statements}`, sql, parameters ?? []);
     },
     close: async () => {
-      await Promise.all(stores.map((store) => store.close()));
       await Promise.all(pools.map((pool) => pool.close()));
       await test.drop();
     },
   };
 }
 
-function buildReplica(database: PostgresDatabase): Replica & { store: PrismaSubscriptionStore } {
+/** Log entries as they stand in the outbox, readable. */
+export const readableEntries = new LogEntries((contract, { tenant, key, data, id }) => ({
+  subject: contract.subject(tenant, ...key),
+  msgId: `${tenant}:${id}`,
+  headers: {},
+  body: Buffer.from(JSON.stringify(data)),
+}));
+
+function buildReplica(database: PostgresDatabase): Replica {
   const hints: Replica['hints'] = [];
   const encode = (tenant: string, fact: DeliveredFact) => {
     if (replica.crashBeforeCommit) throw new Error('crashed before the commit');
@@ -78,21 +82,20 @@ function buildReplica(database: PostgresDatabase): Replica & { store: PrismaSubs
     encode,
     () => undefined,
   );
-  const store = new PrismaSubscriptionStore(database.pool, database.schema);
+  const subscriptions = new PostgresSubscriptions(new ManagedChanges(database, readableEntries, () => undefined));
   const replica = {
     database,
     decide: new DecideEvent(new PostgresSubscriptionIndex(database), ledger, { itemAdded: (_tenant, user, _position, item) => hints.push({ user, item }) }),
-    subscriptions: new ManageSubscriptions(store, () => ulid()),
+    subscriptions: new ManageSubscriptions(subscriptions, () => ulid(), systemClock),
     inbox: new ReadInbox(new PostgresInboxStore(database), systemClock, () => ulid()),
     seen: new PostgresSeenEvents(database),
     hints,
-    store,
     crashBeforeCommit: false,
   };
   return replica;
 }
 
-export const everything = { scopeKind: 'all', scopeRef: '', minSeverity: 'low' as Severity, typePatterns: [], level: 'all' } as const;
+export const everything = { scopeKind: 'all', scopeRef: '', name: '', minSeverity: 'low' as Severity, typePatterns: [], level: 'all' } as const;
 
 /** An event as the consumer hands it over; `inputSeq` is its place in the stream. */
 export function incoming(inputSeq: number, rest: Partial<IncomingEvent> = {}): IncomingEvent {

@@ -3,20 +3,42 @@ import { Ctx, Payload } from '@nestjs/microservices';
 import type { RpcContext } from '@plexus/bus';
 import { Rpc } from '@plexus/bus/nest';
 import { type DataOf, pushContracts, type ReplyOf, SCOPES } from '@plexus/contracts';
-import { ManageSubscriptions } from '../../application/manage-subscriptions.js';
-import type { StoredSubscription } from '../../application/ports.js';
-import { ownerOf } from './caller.js';
+import { ImportSubscriptions } from '../../application/managing/import-subscriptions.js';
+import { ManageSubscriptions } from '../../application/managing/manage-subscriptions.js';
+import { invalid } from '../../application/managing/invalid.js';
+import { administratorOf, ownerOf } from './caller.js';
+import { draftFrom, patchFrom, toContract } from './subscription-contract.js';
 
-const { subscribe, unsubscribe, listSubscriptions } = pushContracts;
+const { subscribe, getSubscription, updateSubscription, unsubscribe, listSubscriptions, importSubscriptions } = pushContracts;
 
 @Controller()
 export class SubscriptionsController {
-  constructor(private readonly subscriptions: ManageSubscriptions) {}
+  constructor(
+    private readonly subscriptions: ManageSubscriptions,
+    private readonly imports: ImportSubscriptions,
+  ) {}
 
   @Rpc(subscribe)
-  async subscribe(@Payload() draft: DataOf<typeof subscribe>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof subscribe>> {
-    const { subscription, created } = await this.subscriptions.subscribe(ownerOf(context, SCOPES.write), draft);
+  async subscribe(@Payload() data: DataOf<typeof subscribe>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof subscribe>> {
+    const owner = ownerOf(context, SCOPES.write);
+    const { draft, issues } = draftFrom(data);
+    if (issues.length > 0) throw invalid(...issues);
+    const { subscription, created } = await this.subscriptions.subscribe(owner, draft);
     return { subscription: toContract(subscription), created };
+  }
+
+  @Rpc(getSubscription)
+  async get(@Payload() { id }: DataOf<typeof getSubscription>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof getSubscription>> {
+    return { subscription: toContract(await this.subscriptions.get(ownerOf(context, SCOPES.read), id)) };
+  }
+
+  @Rpc(updateSubscription)
+  async update(@Payload() data: DataOf<typeof updateSubscription>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof updateSubscription>> {
+    const owner = ownerOf(context, SCOPES.write);
+    const { patch, issues } = patchFrom(data);
+    if (issues.length > 0) throw invalid(...issues);
+    const { subscription, changed } = await this.subscriptions.update(owner, data.id, patch, data.baseVersion);
+    return { subscription: toContract(subscription), changed };
   }
 
   @Rpc(unsubscribe)
@@ -25,11 +47,26 @@ export class SubscriptionsController {
   }
 
   @Rpc(listSubscriptions)
-  async list(@Ctx() context: RpcContext): Promise<ReplyOf<typeof listSubscriptions>> {
-    return { subscriptions: (await this.subscriptions.list(ownerOf(context, SCOPES.read))).map(toContract) };
+  async list(@Payload() { cursor, ...page }: DataOf<typeof listSubscriptions>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof listSubscriptions>> {
+    const after = cursor === undefined ? {} : { after: cursor };
+    const { subscriptions, ...rest } = await this.subscriptions.list(ownerOf(context, SCOPES.read), { ...page, ...after });
+    return { ...rest, subscriptions: subscriptions.map(toContract) };
   }
-}
 
-function toContract({ version: _internal, typePatterns, ...rest }: StoredSubscription): pushContracts.Subscription {
-  return { ...rest, typePatterns: [...typePatterns] };
+  @Rpc(importSubscriptions)
+  async import(@Payload() { rows, check }: DataOf<typeof importSubscriptions>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof importSubscriptions>> {
+    const { tenant } = administratorOf(context);
+    const read = rows.map(({ user, remove, ...row }) => ({ user, remove, ...draftFrom(row) }));
+    const report = await this.imports.import(tenant, read, check);
+    const count = (wanted: string) => report.rows.filter(({ outcome }) => outcome === wanted).length;
+    return {
+      applied: report.applied,
+      created: count('created'),
+      updated: count('updated'),
+      unchanged: count('unchanged'),
+      removed: count('removed'),
+      refused: count('refused'),
+      rows: [...report.rows],
+    };
+  }
 }
