@@ -5,7 +5,8 @@ import { PROTOCOL_VERSION, type EventFrame } from './frames.js';
 import { ChatEvent, ChatMessage, ShutdownEvent } from './events.js';
 import { GatewayError } from './gateway-error.js';
 import { GatewayLink, type SocketLike } from './gateway-link.js';
-import { type MethodInput, type MethodName, SCOPE } from './methods.js';
+import { SCOPE } from './define-method.js';
+import type { MethodInput, MethodName } from './methods.js';
 import { PendingRequests, type RequestOptions } from './pending-requests.js';
 import { DEFAULT_RECONNECT, type ReconnectPolicy, reconnectDelay } from './reconnect.js';
 

@@ -20,6 +20,7 @@ export {
 export { type ChatSendInput, type ClientState, GatewayClient, type GatewayClientOptions } from './gateway-client.js';
 export { GatewayError } from './gateway-error.js';
 export type { SocketLike } from './gateway-link.js';
-export { EVENTS, isMethodName, type MethodInput, type MethodName, type MethodParams, METHODS, SCOPE, scopeOfEvent } from './methods.js';
+export { SCOPE } from './define-method.js';
+export { EVENTS, isMethodName, type MethodInput, type MethodName, type MethodParams, METHODS, scopeOfEvent } from './methods.js';
 export type { RequestOptions } from './pending-requests.js';
 export { DEFAULT_RECONNECT, type ReconnectPolicy, reconnectDelay } from './reconnect.js';

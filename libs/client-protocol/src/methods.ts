@@ -1,11 +1,11 @@
 import { z } from 'zod';
+import { method, SCOPE } from './define-method.js';
+import { NODE_METHODS } from './node-methods.js';
 
 /**
  * Every method of the gateway: the scope it needs and the parameters it takes. Unknown parameters are stripped, `null` is no absent
  * value here: a wrong one is answered with its path.
  */
-
-export const SCOPE = { read: 'operator.read', write: 'operator.write', admin: 'operator.admin' } as const;
 
 const sessionKey = z.string().trim().min(1).max(512);
 const agentId = z.string().trim().min(1).max(64).optional();
@@ -30,11 +30,6 @@ const sessionsListParams = z
 
 const memoryScope = z.object({ kind: z.enum(['user', 'session', 'agent', 'shared']), id: z.string().min(1).max(512) });
 const memoryKind = z.enum(['fact', 'preference', 'episode', 'summary', 'note']);
-
-/** Declares one method. `scope: undefined` means that every authenticated operator may call it. */
-function method<P extends z.ZodType>(scope: string | undefined, params: P) {
-  return { scope, params };
-}
 
 export const METHODS = {
   health: method(undefined, nothing),
@@ -186,6 +181,8 @@ export const METHODS = {
       minScore: z.number().min(0).max(1).optional(),
     }),
   ),
+  ...NODE_METHODS,
+
   'vms.list': method(
     SCOPE.read,
     z
@@ -211,10 +208,21 @@ export function scopeOfEvent(event: string): string | 'everybody' | 'nobody' {
   if (event === 'tick' || event === 'health' || event === 'heartbeat' || event === 'shutdown') return 'everybody';
   if (/^(chat$|agent$|presence$|cron$|sessions?\.|inbox\.|node\.(?!pair))/.test(event)) return SCOPE.read;
   if (event.startsWith('exec.approval.')) return 'operator.approvals';
-  if (/^[a-z]+\.pair\./.test(event)) return 'operator.pairing';
+  if (/^[a-z]+\.pair\./.test(event)) return SCOPE.pairing;
   if (event.startsWith('plugin.')) return SCOPE.write;
   return 'nobody';
 }
 
 /** Events that this gateway sends. */
-export const EVENTS = ['connect.challenge', 'tick', 'shutdown', 'chat', 'agent', 'session.message', 'sessions.changed', 'inbox.item'] as const;
+export const EVENTS = [
+  'connect.challenge',
+  'tick',
+  'shutdown',
+  'chat',
+  'agent',
+  'session.message',
+  'sessions.changed',
+  'inbox.item',
+  'node.invoke.request',
+  'node.invoke.cancel',
+] as const;

@@ -24,6 +24,7 @@ export {
 export { ERROR_CODES, type ErrorCode, type ErrorCodeDefinition } from './error-codes.js';
 export { errors, plexusError } from './errors.js';
 export * as gatewayContracts from './gateway.contracts.js';
+export * as gatewayNodeContracts from './gateway-nodes.contracts.js';
 export { HEADERS } from './headers.js';
 export * as mcpContracts from './mcp.contracts.js';
 export { ArchiveDigest, fittingLines, manifestLine, pagesOfLines, readManifestLine } from './memory-archive-file.js';

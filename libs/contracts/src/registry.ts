@@ -2,6 +2,7 @@ import * as config from './config.contracts.js';
 import * as channel from './channel.contracts.js';
 import type { Contract } from './define.js';
 import * as gateway from './gateway.contracts.js';
+import * as gatewayNodes from './gateway-nodes.contracts.js';
 import * as mcp from './mcp.contracts.js';
 import * as memory from './memory.contracts.js';
 import * as memoryArchive from './memory-archive.contracts.js';
@@ -44,6 +45,7 @@ export const CONTRACTS: readonly Contract[] = [
   skill,
   mcp,
   gateway,
+  gatewayNodes,
 ]
   .flatMap((module) => Object.values(module))
   .filter(isContract)

@@ -2,6 +2,7 @@ import * as config from './config.contracts.js';
 import { CHANNEL_ADAPTERS, accountState, fromAdapter, messageReceived, sendCommandFor, sendFailed, sendSucceeded } from './channel.contracts.js';
 import type { Contract } from './define.js';
 import * as gateway from './gateway.contracts.js';
+import * as gatewayNodes from './gateway-nodes.contracts.js';
 import * as mcp from './mcp.contracts.js';
 import * as memory from './memory.contracts.js';
 import * as memoryArchive from './memory-archive.contracts.js';
@@ -177,8 +178,8 @@ export const ROLES: readonly RoleDefinition[] = [
     summary: 'Sockets and HTTP. Calls the owners of every method; may publish foreign events on behalf of authenticated HTTP callers.',
     serves: [],
     calls: [...routingRpcs, ...vmCallerRpcs, ...vmGatewayRpcs, ...pushRpcs, ...memoryRpcs, ...configRpcs, ...skillRpcs, ...mcpRpcs],
-    publishes: [session.sessionEvent, memory.writeMemoryCommand, gateway.watcherLeft, gateway.watchAsked, gateway.watchAnswered],
-    listens: [vm.vmOut, push.inboxItemHint, push.inboxChangedHint, gateway.watcherLeft, gateway.watchAsked, gateway.watchAnswered],
+    publishes: [session.sessionEvent, memory.writeMemoryCommand, ...Object.values(gateway), ...Object.values(gatewayNodes)],
+    listens: [vm.vmOut, push.inboxItemHint, push.inboxChangedHint, ...Object.values(gateway), ...Object.values(gatewayNodes)],
     consumes: [],
     reads: ['PLEXUS_EVT_SESSION'],
     bucketsRead: [...common, BUCKETS.vmEpoch],

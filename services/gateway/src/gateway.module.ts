@@ -18,6 +18,7 @@ import { EventStreams } from './adapters/http/event-streams.js';
 import { DirectoryTenants } from './adapters/nats/directory-tenants.js';
 import { DirectoryAgents } from './adapters/nats/directory-agents.js';
 import { GatewayPeers } from './adapters/nats/gateway-peers.js';
+import { NatsNodeDirectory } from './adapters/nats/node-directory.js';
 import { SessionEventPublisher } from './adapters/nats/session-event-publisher.js';
 import { SessionStreamReader } from './adapters/nats/session-stream-reader.js';
 import { StoredRequests } from './adapters/nats/stored-requests.js';
@@ -34,6 +35,9 @@ import { Connections } from './application/connections.js';
 import { CountedMesh } from './application/counted-mesh.js';
 import { InboxFeeds } from './application/inbox-feeds.js';
 import type { MethodServices } from './application/methods/method-context.js';
+import { Invocations } from './application/nodes/invocations.js';
+import { LocalNodes } from './application/nodes/local-nodes.js';
+import { Nodes } from './application/nodes/nodes.js';
 import { persist } from './application/persist.js';
 import type { Mesh } from './application/ports.js';
 import { SessionFeed } from './application/session-feed.js';
@@ -96,6 +100,9 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     graceMs: config.GATEWAY_DISCONNECT_GRACE_MS,
     log: watchLog,
   });
+  const nodeLog = log.child({ part: 'nodes' });
+  const nodeDirectory = new NatsNodeDirectory(bus, instanceId, clock, nodeLog);
+  const nodes = new Nodes(new LocalNodes(), new Invocations(clock), nodeDirectory, instanceId, nodeLog);
   const services: MethodServices = {
     mesh,
     tenants,
@@ -103,6 +110,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     sessions,
     inboxes,
     watchedRuns,
+    nodes,
     version: context.version,
     now: () => clock.now(),
     startedAt: clock.now(),
@@ -196,7 +204,9 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
       const [revocationBucket, epochBucket] = await Promise.all([bus.kv(BUCKETS.revocations), bus.kv(BUCKETS.vmEpoch)]);
       await Promise.all([revocations.start(revocationBucket), epochs.start(epochBucket)]);
       storedRequests.start(await bus.kv(BUCKETS.vmRequests));
-      await peers.start(await bus.kv(BUCKETS.nodes), { isWatched: (place) => watchers.isWatched(place), heard: (leaving) => watchedRuns.heard(leaving) });
+      const leases = await bus.kv(BUCKETS.nodes);
+      nodeDirectory.start(await bus.kv(BUCKETS.presence), leases, nodes);
+      await peers.start(leases, { isWatched: (place) => watchers.isWatched(place), heard: (leaving) => watchedRuns.heard(leaving) });
       await reader.start(config.GATEWAY_REPLAY_EVENTS);
 
       const { app, server } = await createHttpApi(
@@ -226,6 +236,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
         await Promise.all([clients.drain(signal), vms.drain(signal)]);
         await app.close();
         // Not later: the bus is leaving then, and the lease would be waited for until it runs out.
+        nodeDirectory.stop();
         await peers.stop();
       });
       const { port } = server.address() as AddressInfo;
@@ -240,7 +251,7 @@ export const gatewayService: ServiceDefinition<typeof gatewayConfig> = {
   name: 'gateway',
   version: '0.1.0',
   config: gatewayConfig,
-  needs: { streams: ['PLEXUS_EVT_SESSION', 'PLEXUS_IN'], buckets: [BUCKETS.vmEpoch, BUCKETS.vmRequests, BUCKETS.nodes] },
+  needs: { streams: ['PLEXUS_EVT_SESSION', 'PLEXUS_IN'], buckets: [BUCKETS.vmEpoch, BUCKETS.vmRequests, BUCKETS.nodes, BUCKETS.presence] },
   create: createGateway,
 };
 

@@ -71,18 +71,26 @@ export class ClientConnection {
 
   /** Whether its scopes cover events of this family. */
   mayReceive(event: string): boolean {
+    // A node has no scopes; of the sessions it subscribed to it gets what is said, as real gateways send it.
+    if (this.role === 'node' && (event === 'chat' || event === 'agent')) return true;
     const scope = scopeOfEvent(event);
     return scope === 'everybody' || (scope !== 'nobody' && this.has(scope));
   }
 
   /** Whether it wants live events of this session: all of its owner's, unless it asked for chosen ones only. */
   wantsSession(sessionKey: string): boolean {
+    if (this.role === 'node') return this.watchedSessions.has(sessionKey);
     return !this.caps.has(CLIENT_CAPS.sessionScopedEvents) || this.watchedSessions.has(sessionKey);
   }
 
   /** Sends an event if its scopes allow it. */
   send(event: SharedEvent): void {
     if (this.mayReceive(event.event)) this.wire.event(event);
+  }
+
+  /** Sends an event that is meant for this node. */
+  sendToNode(event: SharedEvent): void {
+    this.wire.event(event);
   }
 
   respond(frame: string): void {

@@ -64,9 +64,9 @@ export class RequestDispatcher {
 
   private refuse(id: string, method: string): ErrorShape | undefined {
     if (method === 'connect') return { code: invalidRequest, message: 'connect is only valid as the first request' };
-    if (this.connection.role === 'node') return this.refuseNode(method);
     if (!isMethodName(method)) return { code: invalidRequest, message: `unknown method: ${method.slice(0, 128)}` };
-    const { scope } = METHODS[method];
+    const { scope, role } = METHODS[method];
+    if (role !== this.connection.role) return this.refuseRole();
     if (scope !== undefined && !this.connection.has(scope)) return missingScope(scope);
     if (this.running.has(id)) return { code: invalidRequest, message: 'a request with this id is still running' };
     if (this.running.size < this.limits.maxRequests) return undefined;
@@ -79,12 +79,12 @@ export class RequestDispatcher {
     };
   }
 
-  /** Nodes have methods of their own, none of which this gateway answers yet; those of operators are not for them. */
-  private refuseNode(method: string): ErrorShape {
-    if (!isMethodName(method)) return { code: invalidRequest, message: `unknown method: ${method.slice(0, 128)}` };
-    this.nodeErrors += 1;
+  /** Nodes have methods of their own; those of operators are not for them, and the other way round. A node that insists is closed. */
+  private refuseRole(): ErrorShape {
+    const { role } = this.connection;
+    if (role === 'node') this.nodeErrors += 1;
     if (this.nodeErrors > NODE_ERRORS_ALLOWED) this.connection.close(CLOSE_CODES.policy, 'repeated unauthorized calls');
-    return { code: invalidRequest, message: 'unauthorized role: node' };
+    return { code: invalidRequest, message: `unauthorized role: ${role}` };
   }
 
   private async run(id: string, method: MethodName, input: unknown, traceparent: string | undefined): Promise<void> {

@@ -74,6 +74,7 @@ export class ClientEndpoint implements ClientSocketEvents {
     this.noLongerWaiting(connection.remoteAddress);
     this.connections.add(connection);
     this.inboxes.join(connection);
+    if (connection.role === 'node') this.services.nodes.join(connection);
     return new RequestDispatcher(connection, this.services, { maxRequests: this.options.maxRequests }, this.traced, this.log);
   }
 
@@ -86,6 +87,7 @@ export class ClientEndpoint implements ClientSocketEvents {
     }
     this.connections.remove(connection);
     this.inboxes.leave(connection);
+    if (connection.role === 'node') this.services.nodes.leave(connection);
     const { tenant, user } = connection.principal;
     if (!byUs && user !== undefined) this.services.watchedRuns.left({ tenant, user, kind: 'socket' });
   }

@@ -2,6 +2,7 @@ import { agentMethods } from './agent.methods.js';
 import { channelMethods } from './channel.methods.js';
 import { chatMethods } from './chat.methods.js';
 import type { MethodHandlers } from './method-context.js';
+import { nodeMethods } from './node.methods.js';
 import { ownMethods } from './own.methods.js';
 import { sessionCareMethods } from './session-care.methods.js';
 import { sessionMethods } from './session.methods.js';
@@ -15,5 +16,6 @@ export const METHOD_HANDLERS: MethodHandlers = {
   ...sessionCareMethods,
   ...channelMethods,
   ...agentMethods,
+  ...nodeMethods,
   ...ownMethods,
 };

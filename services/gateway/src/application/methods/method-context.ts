@@ -5,6 +5,7 @@ import type { Connections } from '../connections.js';
 import type { InboxFeeds } from '../inbox-feeds.js';
 import type { Mesh, Tenants } from '../ports.js';
 import type { SessionFeed } from '../session-feed.js';
+import type { Nodes } from '../nodes/nodes.js';
 import type { WatchedRuns } from '../watch/watched-runs.js';
 
 /** What handlers of methods work with; one per process. */
@@ -16,6 +17,8 @@ export interface MethodServices {
   readonly inboxes: InboxFeeds;
   /** Runs that are cancelled when nobody watches them any more. */
   readonly watchedRuns: WatchedRuns;
+  /** Devices that lend their abilities, on every gateway. */
+  readonly nodes: Nodes;
   readonly version: string;
   /** Wall clock, ms. */
   readonly now: () => number;
