@@ -180,7 +180,8 @@ export const CONSUMERS = {
     service: 'push',
     filter: 'plexus.cmd.*.push.deliver.v1.>',
     maxDeliver: -1,
-    maxAckPending: 512,
+    // Deliveries that wait for a channel which is away count as pending, and must not keep those of everybody else.
+    maxAckPending: 50_000,
     summary: 'Push sends over channels outside the inbox.',
   }),
   pushVmEvents: consumer({

@@ -38,12 +38,13 @@ describe('the environment of a service', () => {
   it('keeps secrets from services that have no business with them', () => {
     for (const service of SERVICES.filter((name) => name !== 'scheduler')) {
       const own = serviceEnvironment(service, mesh, env);
-      if (service !== 'memory') expect(own).not.toHaveProperty('PLEXUS_MASTER_KEY');
+      if (service !== 'memory' && service !== 'push') expect(own).not.toHaveProperty('PLEXUS_MASTER_KEY');
       expect(own).not.toHaveProperty('PLEXUS_MODEL_API_KEY');
       expect(own).not.toHaveProperty('PLEXUS_TOKEN');
     }
     expect(serviceEnvironment('memory', mesh, env)).toMatchObject({ PLEXUS_MASTER_KEY: 'm' });
     expect(serviceEnvironment('memory', mesh, {})).toMatchObject({ PLEXUS_MASTER_KEY_FILE: '/state/credentials/master-key' });
+    expect(serviceEnvironment('push', mesh, env)).toMatchObject({ PLEXUS_MASTER_KEY: 'm', PUSH_PRIVATE_HOSTS: '*' });
     expect(serviceEnvironment('gateway', mesh, env)).not.toHaveProperty('DATABASE_URL');
     expect(serviceEnvironment('scheduler', mesh, env)).toMatchObject({ PLEXUS_MASTER_KEY: 'm', PLEXUS_MODEL_API_KEY: 'k', DATABASE_URL: 'postgresql://db' });
   });

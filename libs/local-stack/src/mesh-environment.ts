@@ -73,16 +73,18 @@ function ownSettings(service: ServiceName | ChannelProcess, mesh: MeshAddresses,
     case 'memory':
       // Whoever starts a mesh with one command has no migration job; the service applies its own under a lock.
       return { MEMORY_DATABASE_URL: mesh.memoryDatabaseUrl, MEMORY_MIGRATE: env.MEMORY_MIGRATE ?? '1', ...masterKey(mesh, env) };
-    case 'routing':
     case 'push':
+      // On a machine of one person whoever writes the configuration may reach everything anyway.
+      return { DATABASE_URL: mesh.databaseUrl, PUSH_PRIVATE_HOSTS: env.PUSH_PRIVATE_HOSTS ?? '*', ...masterKey(mesh, env) };
+    case 'routing':
       return { DATABASE_URL: mesh.databaseUrl };
     default:
-      // On a machine of one person whoever writes the configuration may reach everything anyway.
+      // As for push.
       return { CHANNEL_PRIVATE_HOSTS: env.CHANNEL_PRIVATE_HOSTS ?? '*' };
   }
 }
 
-/** Seals what the scheduler keeps of users, and wraps memory's keys of tenants. */
+/** Seals what the scheduler keeps of users, wraps memory's keys of tenants, and opens what push finds sealed in their configuration. */
 function masterKey(mesh: MeshAddresses, env: Environment): Environment {
   return env.PLEXUS_MASTER_KEY ? { PLEXUS_MASTER_KEY: env.PLEXUS_MASTER_KEY } : { PLEXUS_MASTER_KEY_FILE: mesh.paths.masterKey };
 }

@@ -303,6 +303,13 @@ export const METRIC_CATALOGUE = define({
     help: 'Research runs: made, ended, or refused because of a budget or a loop.',
     labels: { result: ['made', 'done', 'failed', 'refused'] },
   },
+  pushSends: {
+    name: 'plexus_push_sends_total',
+    kind: 'counter',
+    unit: '{attempt}',
+    help: 'Attempts of push to send a delivery over a channel outside the inbox; `held`: not attempted, its budget or breaker said no.',
+    labels: { channel: ['session', 'webhook', 'email', 'webpush'], outcome: ['sent', 'retry', 'refused', 'gone', 'unconfigured', 'held'] },
+  },
   channelReceived: {
     name: 'plexus_channel_received_total',
     kind: 'counter',

@@ -12,5 +12,31 @@ export const pushConfig = z.object({
     .default('push')
     .describe('Postgres schema of push.'),
   PUSH_DATABASE_CONNECTIONS: z.coerce.number().int().min(2).max(100).default(8).describe('Most connections of one replica.'),
+  PUSH_PRIVATE_HOSTS: z
+    .string()
+    .default('')
+    .describe('Private hosts that webhooks, mail servers and push services of tenants may have: names and addresses, separated by commas, or * for all.'),
+  PUSH_SECRET_FOLDERS: z
+    .string()
+    .default('')
+    .describe('Folders from which {file} references of push.channels may be read, separated by commas. Empty: everywhere but in folders of Plexus itself.'),
+  PUSH_INBOX_DAYS: z.coerce.number().int().min(2).max(36_500).default(365).describe('Items of inboxes are kept this long.'),
+  PUSH_DECISION_DAYS: z.coerce.number().int().min(2).max(36_500).default(90).describe('Decisions, with their reasons, are kept this long.'),
+  PUSH_ATTEMPT_DAYS: z.coerce.number().int().min(2).max(36_500).default(30).describe('Attempts to deliver over channels are kept this long.'),
+  PLEXUS_MASTER_KEY: z.string().optional().describe('Opens sealed references of push.channels. Prefer the file.'),
+  PLEXUS_MASTER_KEY_FILE: z.string().optional().describe('File with the same; wins over the variable.'),
 });
 export type PushConfig = z.output<typeof pushConfig>;
+
+/** The variables that references of tenants may name; a snapshot of this process's own. */
+export function secretVariables(): Readonly<Record<string, string | undefined>> {
+  return { ...process.env };
+}
+
+/** Files and folders that hold secrets of Plexus itself. */
+export function ownSecretFiles(
+  config: PushConfig & { readonly PLEXUS_STATE_DIR?: string | undefined; readonly NATS_NKEY_SEED_FILE?: string | undefined },
+): string[] {
+  const own = [config.PLEXUS_STATE_DIR, config.NATS_NKEY_SEED_FILE, config.PLEXUS_MASTER_KEY_FILE];
+  return [...own, '/proc', '/sys', '/run/secrets/plexus', '/run/secrets/kubernetes.io'].filter((file) => file !== undefined);
+}

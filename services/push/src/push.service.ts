@@ -7,6 +7,6 @@ import { createPush } from './push.module.js';
 export const pushService: ServiceDefinition<typeof pushConfig> = {
   name: 'push',
   config: pushConfig,
-  needs: { consumers: [CONSUMERS.pushIn, CONSUMERS.pushErase], streams: ['PLEXUS_IN', 'PLEXUS_EVT_PUSH', 'PLEXUS_EVT_USER'] },
+  needs: { consumers: [CONSUMERS.pushIn, CONSUMERS.pushErase, CONSUMERS.pushDeliver], streams: ['PLEXUS_IN', 'PLEXUS_EVT_PUSH', 'PLEXUS_EVT_USER'] },
   create: createPush,
 };
