@@ -18,6 +18,13 @@ export interface Queryable {
   script(sql: string): Promise<void>;
 }
 
+/** One statement of a batch; see {@link Queryable.query} for name and parameters. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+  readonly params?: readonly unknown[];
+}
+
 /** The statements of one transaction; unusable after it has ended. */
 export type Tx = Queryable;
 
@@ -48,6 +55,12 @@ export interface Database extends Queryable {
    * `fn` must therefore have no effect outside the transaction. When the connection breaks during the commit the outcome is unknown.
    */
   transaction<T>(fn: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /**
+   * Runs statements that need no answers of one another as one transaction, and returns the rows of each: all of them take effect or none, and
+   * the first that fails is what the caller sees. They are sent together: on PGlite in one call, on a pool that is `pipelined` without waiting in
+   * between, elsewhere one after the other. Names are different within a batch. Conflicts are handled as by `transaction`.
+   */
+  batch(statements: readonly Statement[], options?: TransactionOptions): Promise<Row[][]>;
   openSession(): Promise<DatabaseSession>;
   /** Rejects with `UNAVAILABLE` unless the server answers. */
   ping(): Promise<void>;
@@ -66,6 +79,8 @@ export interface DatabaseOptions {
   readonly max?: number;
   /** Most callers that wait for a connection; more are refused with `UNAVAILABLE`. Default 1,000. */
   readonly maxWaiting?: number;
+  /** Send the statements of a batch together. A statement that gets no answer in time then costs its connection. Default: false. */
+  readonly pipelined?: boolean;
   /** How long to wait for a connection. Default 5,000 ms. */
   readonly connectTimeoutMs?: number;
   /** How long one statement may run. Default 15,000 ms. */

@@ -1,6 +1,6 @@
 export { advisoryLockKey, withAdvisoryLock } from './advisory-lock.js';
 export { createDatabase } from './create-database.js';
-export type { Database, DatabaseOptions, DatabaseSession, Queryable, Row, TransactionOptions, Tx } from './database.js';
+export type { Database, DatabaseOptions, DatabaseSession, Queryable, Row, Statement, TransactionOptions, Tx } from './database.js';
 export { errorCodeOf, isConnectionFailure, isTransactionConflict, isUniqueViolation } from './database-errors.js';
 export type { DatabaseLog } from './database-log.js';
 export { parseDatabaseUrl, sqlIdentifier } from './database-url.js';

@@ -1,11 +1,12 @@
 import { mkdirSync } from 'node:fs';
-import { PGlite, type Transaction } from '@electric-sql/pglite';
+import { PGlite } from '@electric-sql/pglite';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { vector } from '@electric-sql/pglite-pgvector';
-import type { Database, DatabaseOptions, DatabaseSession, Row, TransactionOptions, Tx } from './database.js';
+import type { Database, DatabaseOptions, DatabaseSession, Row, Statement, TransactionOptions, Tx } from './database.js';
 import { translateDatabaseError, unavailable } from './database-errors.js';
 import { sqlIdentifier } from './database-url.js';
 import { lockDirectory } from './pglite-directory-lock.js';
+import { PgliteSession } from './pglite-session.js';
 import { searchPath, transactionCharacteristics } from './postgres-connection.js';
 
 export interface PgliteOptions extends Pick<DatabaseOptions, 'schema'> {
@@ -47,44 +48,44 @@ class EmbeddedPostgres implements PgliteDatabase {
   readonly kind = 'pglite';
   readonly schema: string;
   readonly #lite: PGlite;
+  readonly #session: PgliteSession;
   readonly #unlock: () => void;
   #closed: Promise<void> | undefined;
 
   constructor(lite: PGlite, schema: string, unlock: () => void) {
     this.#lite = lite;
+    this.#session = new PgliteSession(lite);
     this.schema = schema;
     this.#unlock = unlock;
   }
 
-  async query<R = Row>(_name: string, text: string, params: readonly unknown[] = []): Promise<R[]> {
-    this.#requireOpen();
-    try {
-      return (await this.#lite.query<R>(text, params as unknown[])).rows;
-    } catch (error) {
-      throw translateDatabaseError(error);
-    }
+  query<R = Row>(_name: string, text: string, params: readonly unknown[] = []): Promise<R[]> {
+    return this.#alone(() => this.#session.query<R>(text, params));
   }
 
-  async script(sql: string): Promise<void> {
-    this.#requireOpen();
-    try {
-      await this.#lite.exec(sql);
-    } catch (error) {
-      throw translateDatabaseError(error);
-    }
+  script(sql: string): Promise<void> {
+    return this.#alone(() => this.#session.script(sql));
   }
 
-  async transaction<T>(fn: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    this.#requireOpen();
-    const characteristics = transactionCharacteristics(options);
-    try {
-      return await this.#lite.transaction(async (tx) => {
-        if (characteristics !== '') await tx.exec(`SET TRANSACTION${characteristics}`);
-        return fn(new EmbeddedTransaction(tx));
-      });
-    } catch (error) {
-      throw translateDatabaseError(error);
-    }
+  transaction<T>(fn: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return this.#alone(async () => {
+      await this.#session.control(`BEGIN${transactionCharacteristics(options)}`);
+      const tx = new EmbeddedTransaction(this.#session);
+      try {
+        const result = await fn(tx);
+        tx.end();
+        await this.#session.control('COMMIT');
+        return result;
+      } catch (error) {
+        tx.end();
+        await this.#session.control('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  batch(statements: readonly Statement[], options: TransactionOptions = {}): Promise<Row[][]> {
+    return this.#alone(() => this.#session.batch(statements, `BEGIN${transactionCharacteristics(options)}`));
   }
 
   async openSession(): Promise<DatabaseSession> {
@@ -106,24 +107,43 @@ class EmbeddedPostgres implements PgliteDatabase {
     return this.#closed;
   }
 
+  /** Nothing else of this database meanwhile: it has one session. */
+  async #alone<T>(run: () => Promise<T>): Promise<T> {
+    this.#requireOpen();
+    try {
+      return await this.#lite._runExclusiveTransaction(run);
+    } catch (error) {
+      throw translateDatabaseError(error);
+    }
+  }
+
   #requireOpen(): void {
     if (this.#closed !== undefined) throw unavailable('The database is closed.');
   }
 }
 
 class EmbeddedTransaction implements Tx {
-  readonly #tx: Transaction;
+  #session: PgliteSession | undefined;
 
-  constructor(tx: Transaction) {
-    this.#tx = tx;
+  constructor(session: PgliteSession) {
+    this.#session = session;
   }
 
   async query<R = Row>(_name: string, text: string, params: readonly unknown[] = []): Promise<R[]> {
-    return (await this.#tx.query<R>(text, params as unknown[])).rows;
+    return this.#open().query<R>(text, params);
   }
 
   async script(sql: string): Promise<void> {
-    await this.#tx.exec(sql);
+    await this.#open().script(sql);
+  }
+
+  end(): void {
+    this.#session = undefined;
+  }
+
+  #open(): PgliteSession {
+    if (this.#session === undefined) throw new Error('this transaction has ended; a statement was not awaited inside it');
+    return this.#session;
   }
 }
 

@@ -1,7 +1,7 @@
 import { fullJitter, systemClock } from '@plexus/kernel';
 import { counter, histogram } from '@plexus/telemetry';
 import pg from 'pg';
-import type { Database, DatabaseOptions, DatabaseSession, Row, TransactionOptions, Tx } from './database.js';
+import type { Database, DatabaseOptions, DatabaseSession, Row, Statement, TransactionOptions, Tx } from './database.js';
 import { isConnectionFailure, isTransactionConflict, translateDatabaseError, unavailable } from './database-errors.js';
 import { type DatabaseLog, silentLog } from './database-log.js';
 import { parseDatabaseUrl } from './database-url.js';
@@ -33,6 +33,7 @@ class PooledPostgres implements PostgresDatabase {
   readonly #config: pg.ClientConfig;
   readonly #log: DatabaseLog;
   readonly #maxWaiting: number;
+  readonly #pipelined: boolean;
   #closed: Promise<void> | undefined;
 
   constructor(options: DatabaseOptions) {
@@ -41,8 +42,15 @@ class PooledPostgres implements PostgresDatabase {
     this.schema = options.schema;
     this.#log = options.log ?? silentLog;
     this.#maxWaiting = options.maxWaiting ?? 1_000;
+    this.#pipelined = options.pipelined ?? false;
     this.#config = sessionConfig(target.connectionString, options);
-    this.pool = new pg.Pool({ ...this.#config, max: options.max ?? 8, idleTimeoutMillis: 60_000, connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000 });
+    this.pool = new pg.Pool({
+      ...this.#config,
+      pipeline: this.#pipelined,
+      max: options.max ?? 8,
+      idleTimeoutMillis: 60_000,
+      connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+    } as pg.PoolConfig);
     this.pool.on('error', (error) => this.#connectionLost(error));
     // A client that is checked out but idle (inside a transaction) reports here and nowhere else; unheard it would end the process.
     this.pool.on('connect', (client) => client.on('error', (error) => this.#connectionLost(error)));
@@ -59,20 +67,17 @@ class PooledPostgres implements PostgresDatabase {
     await this.#withClient((client) => client.query(sql));
   }
 
-  async transaction<T>(fn: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        const result = await this.#runTransaction(fn, options);
-        transactions.add(1, { outcome: 'committed' });
-        return result;
-      } catch (error) {
-        const conflict = isTransactionConflict(error);
-        transactions.add(1, { outcome: conflict ? 'retried' : 'rolled-back' });
-        if (!conflict) throw error;
-        if (attempt === CONFLICT_RETRIES) throw unavailable('The same rows are being changed by too many at once; try again.', error);
-        await systemClock.sleep(fullJitter(attempt + 1, CONFLICT_BACKOFF));
-      }
-    }
+  transaction<T>(fn: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return this.#withoutConflicts(() => this.#runTransaction(fn, options));
+  }
+
+  batch(statements: readonly Statement[], options: TransactionOptions = {}): Promise<Row[][]> {
+    if (this.#pipelined) return this.#withoutConflicts(() => this.#runBatch(statements, options));
+    return this.transaction(async (tx) => {
+      const results: Row[][] = [];
+      for (const { name, text, params } of statements) results.push(await tx.query(name, text, params));
+      return results;
+    }, options);
   }
 
   openSession(): Promise<DatabaseSession> {
@@ -87,6 +92,36 @@ class PooledPostgres implements PostgresDatabase {
   close(): Promise<void> {
     this.#closed ??= this.pool.end();
     return this.#closed;
+  }
+
+  /** Runs a transaction again that was the victim of another. */
+  async #withoutConflicts<T>(run: () => Promise<T>): Promise<T> {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        const result = await run();
+        transactions.add(1, { outcome: 'committed' });
+        return result;
+      } catch (error) {
+        const conflict = isTransactionConflict(error);
+        transactions.add(1, { outcome: conflict ? 'retried' : 'rolled-back' });
+        if (!conflict) throw error;
+        if (attempt === CONFLICT_RETRIES) throw unavailable('The same rows are being changed by too many at once; try again.', error);
+        await systemClock.sleep(fullJitter(attempt + 1, CONFLICT_BACKOFF));
+      }
+    }
+  }
+
+  /** After a failure the server refuses what follows, and makes a rollback of the commit. */
+  async #runBatch(statements: readonly Statement[], options: TransactionOptions): Promise<Row[][]> {
+    const client = await this.#begin(`BEGIN${transactionCharacteristics(options)}`);
+    const answers = await Promise.allSettled([
+      ...statements.map(({ name, text, params }) => runStatement(client, name, text, params ?? [])),
+      client.query('COMMIT').then(() => []),
+    ]);
+    const failure = answers.find((answer) => answer.status === 'rejected');
+    client.release(answers.some((answer) => answer.status === 'rejected' && isConnectionFailure(answer.reason)));
+    if (failure !== undefined) throw translateDatabaseError(failure.reason);
+    return answers.slice(0, -1).map((answer) => (answer as PromiseFulfilledResult<Row[]>).value);
   }
 
   async #runTransaction<T>(fn: (tx: Tx) => Promise<T>, options: TransactionOptions): Promise<T> {

@@ -73,6 +73,28 @@ test('transactions roll back, and run one after another', async () => {
   expect(await database.query('gone', 'SELECT 1 FROM notes WHERE id = 50')).toEqual([]);
 });
 
+test('a batch is one transaction: the rows of each statement, or nothing of any', async () => {
+  const put = (id: number) => ({ name: `put${id}`, text: 'INSERT INTO notes (id) VALUES ($1) RETURNING id', params: [id] });
+  expect(await database.batch([put(60), { name: 'all', text: 'SELECT id FROM notes WHERE id >= 60' }])).toEqual([[{ id: 60 }], [{ id: 60 }]]);
+  const failure = await database.batch([put(61), put(60), put(62)]).catch((error: unknown) => error);
+  expect(isUniqueViolation(failure, 'notes_pkey')).toBe(true);
+  expect(await database.query('all', 'SELECT id FROM notes WHERE id >= 60')).toEqual([{ id: 60 }]);
+  await expect(database.batch([put(63)], { readOnly: true })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  await database.query('tidy', 'DELETE FROM notes WHERE id >= 60');
+});
+
+test('statements that were kept know of tables that changed', async () => {
+  const read = () => database.query('changing', 'SELECT * FROM changing');
+  await database.script('CREATE TABLE changing (a int); INSERT INTO changing VALUES (1)');
+  expect(await read()).toEqual([{ a: 1 }]);
+  await database.script('ALTER TABLE changing ADD COLUMN b text');
+  expect(await read()).toEqual([{ a: 1, b: null }]);
+  for (let n = 0; n < 300; n += 1) await database.query('many', `SELECT ${n} AS n`);
+  expect(await read()).toEqual([{ a: 1, b: null }]);
+  const [kept] = await database.query<{ n: number }>('kept', 'SELECT count(*)::int AS n FROM pg_prepared_statements');
+  expect(kept?.n).toBeLessThanOrEqual(257);
+});
+
 test('a session lock excludes a second holder until it is released', async () => {
   const first = await tryAcquireSessionLock(database, 'work');
   expect(first).toBeDefined();

@@ -5,7 +5,9 @@ import { createPool, errorCodeOf, isUniqueViolation, type PostgresDatabase } fro
 let server: TestPostgres;
 const open: PostgresDatabase[] = [];
 
-function pool(options: { max?: number; maxWaiting?: number; statementTimeoutMs?: number; url?: string; connectTimeoutMs?: number } = {}): PostgresDatabase {
+function pool(
+  options: { max?: number; maxWaiting?: number; statementTimeoutMs?: number; url?: string; connectTimeoutMs?: number; pipelined?: boolean } = {},
+): PostgresDatabase {
   const database = createPool({ url: server.url(), schema: 'app', applicationName: 'spec', ...options });
   open.push(database);
   return database;
@@ -37,6 +39,30 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((database) => database.close()));
 });
 afterAll(() => server.stop());
+
+describe.each([{ pipelined: true }, { pipelined: false }])('a batch, $pipelined', (options) => {
+  const put = (name: string, id: number) => ({ name: `batch_${name}`, text: 'INSERT INTO counters VALUES ($1, 1) RETURNING id', params: [id] });
+  const from = options.pipelined ? 5_000 : 6_000;
+
+  test('is one transaction: the rows of each statement, or nothing of any', async () => {
+    const database = pool({ max: 1, ...options });
+    const all = () => database.query('batch_all', 'SELECT id FROM counters WHERE id BETWEEN $1 AND $1 + 99 ORDER BY id', [from]);
+    expect(await database.batch([put('a', from), put('b', from + 1)])).toEqual([[{ id: from }], [{ id: from + 1 }]]);
+    const failure = await database.batch([put('a', from + 2), put('b', from + 1), put('c', from + 3)]).catch((error: unknown) => error);
+    expect(isUniqueViolation(failure)).toBe(true);
+    await expect(database.batch([put('a', from + 4)], { readOnly: true })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    // The one connection is as good as before.
+    expect(await all()).toEqual([{ id: from }, { id: from + 1 }]);
+    await database.query('batch_tidy', 'DELETE FROM counters WHERE id >= $1', [from]);
+  });
+
+  test('side by side with others, each gets its own answers', async () => {
+    const database = pool({ max: 3, ...options });
+    const echo = (n: number) => database.batch([1, 2, 3].map((part) => ({ name: `batch_echo_${part}`, text: 'SELECT $1::int AS n', params: [n * 10 + part] })));
+    const answers = await Promise.all(Array.from({ length: 30 }, (_, n) => echo(n)));
+    expect(answers).toEqual(Array.from({ length: 30 }, (_, n) => [1, 2, 3].map((part) => [{ n: n * 10 + part }])));
+  });
+});
 
 describe('statements', () => {
   test('resolve names in the schema of the pool and return plain values', async () => {
