@@ -98,8 +98,8 @@ const nearCentre = () => unit((centres[Math.floor(next() * centres.length)] as n
 
   it('is what large scopes are searched by, row security and all', async () => {
     const vector = nearCentre();
-    const { text } = candidatesStatement({ table, vector, scan: 'hnsw' });
-    const parameters = [...filterParameters('half', filter()), Buffer.alloc(32), [], [], [], [], '', toVectorText(vector)];
+    const { text } = candidatesStatement({ table, scan: 'hnsw' }, { marks: 1 });
+    const parameters = [...filterParameters('half', filter()), Buffer.alloc(32), null, ["'-'"], [0], toVectorText(vector)];
     const plan = await inTenant(database, 'half', async (tx) => {
       await tx.query('test_scan', `SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '200', true)`);
       return tx.query<{ 'QUERY PLAN': string }>('test_explain', `EXPLAIN ${text}`, parameters);

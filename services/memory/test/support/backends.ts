@@ -53,7 +53,7 @@ export function pgvectorBackend(): Backend | undefined {
     trigrams: false,
     open: async () => {
       const server = await startTestPostgres({ binaries, fsync: false });
-      const database = createPool({ url: server.url(), schema: 'memory', applicationName: 'memory-test', max: 8 });
+      const database = createPool({ url: server.url(), schema: 'memory', applicationName: 'memory-test', max: 8, pipelined: true });
       await migrate({ database, schema: 'memory', directory: migrationsFolder });
       return {
         database,
@@ -84,7 +84,7 @@ export const BACKENDS: Backend[] = [
     trigrams: true,
     open: async () => {
       const test = await createTestDatabase(migrationsFolder, 'memory');
-      const database = createPool({ url: test.url, schema: 'memory', applicationName: 'memory-test', max: 8 });
+      const database = createPool({ url: test.url, schema: 'memory', applicationName: 'memory-test', max: 8, pipelined: true });
       return {
         database,
         close: async () => {

@@ -1,10 +1,11 @@
-import { type Database, sqlIdentifier, type Tx } from '@plexus/database';
+import { type Database, sqlIdentifier } from '@plexus/database';
 import type { Candidate, ListPage, MemoryReader, QueryVector, SearchFilter, SearchHit, StoredMemory, VectorCoverage } from '../../application/ports.js';
 import type { Visible } from '../../domain/access.js';
 import type { Probe } from '../../domain/evidence.js';
+import { lexemeOf, marksOf } from './lexical-marks.js';
 import { LIVING, MEMORY_COLUMNS, type MemoryRow, toMemory } from './memory-row.js';
-import { type CandidateRow, candidatesStatement, coverageStatement, FRAGMENT_STATEMENT } from './search-statements.js';
-import { inTenant } from './tenant-transaction.js';
+import { type CandidateRow, candidatesStatement, coverageStatement, FRAGMENT_STATEMENT, type Weighing } from './search-statements.js';
+import { readInTenant } from './tenant-transaction.js';
 import { fromVectorText, toVectorText } from './vector-text.js';
 
 /** What was found in each of the chosen memories. \`OFFSET 0\` keeps a large vector of terms from being fetched anew for every probe. */
@@ -15,6 +16,12 @@ const HITS = `
     CROSS JOIN LATERAL (SELECT m.lex || ''::tsvector AS lex OFFSET 0) held
    WHERE ${LIVING}
    ORDER BY chosen.place`;
+
+/** Without these an index under a filter stops early and gives back too few. */
+const HNSW_SETTINGS = {
+  name: 'memory_hnsw_settings',
+  text: `SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '200', true), set_config('hnsw.max_scan_tuples', '40000', true)`,
+};
 
 const GET = `SELECT ${MEMORY_COLUMNS} FROM memory m WHERE ${LIVING} AND m.id = $3`;
 const LIST = `
@@ -29,92 +36,81 @@ export class PostgresMemoryReader implements MemoryReader {
   constructor(private readonly database: Database) {}
 
   async candidates(tenant: string, filter: SearchFilter, probes: readonly Probe[], vector?: QueryVector): Promise<Candidate[]> {
-    const lexemes = probes.map(lexemeOf);
-    const { name, text } = candidatesStatement(vector, filter.lexVersion);
-    const parameters = [
-      ...filterParameters(tenant, filter),
-      filter.matchMac,
-      probes.map(({ unit }) => unit),
-      probes.map(({ variant }) => variant),
-      probes.map(({ share }) => share),
-      lexemes,
-      lexemes.join(' | '),
-      ...(vector === undefined ? [] : [toVectorText(vector.vector)]),
-    ];
-    const rows = await this.#read(tenant, async (tx) => {
-      // Without these an index under a filter stops early and gives back too few.
-      if (vector?.scan === 'hnsw') {
-        await tx.query(
-          'memory_hnsw_settings',
-          `SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '200', true), set_config('hnsw.max_scan_tuples', '40000', true)`,
-        );
-      }
-      return tx.query<CandidateRow>(name, text, parameters);
-    });
+    const { weighing, parameters: asked } = weighed(probes);
+    const { name, text } = candidatesStatement(vector, weighing, filter.lexVersion);
+    const params = [...filterParameters(tenant, filter), filter.matchMac, ...asked, ...(vector === undefined ? [] : [toVectorText(vector.vector)])];
+    const rows = await readInTenant<CandidateRow>(this.database, tenant, { name, text, params }, vector?.scan === 'hnsw' ? [HNSW_SETTINGS] : []);
     return rows.map(toCandidate);
   }
 
   async candidatesByFragment(tenant: string, filter: SearchFilter, fragment: string): Promise<Candidate[]> {
     const parameters = [...filterParameters(tenant, filter), filter.matchMac, fragment];
-    const rows = await this.#read(tenant, (tx) => tx.query<CandidateRow>('memory_candidates_fragment', FRAGMENT_STATEMENT, parameters));
+    const rows = await this.#read<CandidateRow>(tenant, 'memory_candidates_fragment', FRAGMENT_STATEMENT, parameters);
     return rows.map(toCandidate);
   }
 
   async hits(tenant: string, ids: readonly string[], probes: readonly Probe[], now: Date): Promise<SearchHit[]> {
     if (ids.length === 0) return [];
-    const rows = await this.#read(tenant, (tx) =>
-      tx.query<MemoryRow & { found: number[] | null }>('memory_hits', HITS, [tenant, now, ids, probes.map(lexemeOf)]),
-    );
+    const rows = await this.#read<MemoryRow & { found: number[] | null }>(tenant, 'memory_hits', HITS, [tenant, now, ids, probes.map(lexemeOf)]);
     return rows.map((row) => ({ ...toMemory(row), found: row.found ?? [] }));
   }
 
   async vectorsOf(tenant: string, table: string, ids: readonly string[]): Promise<Map<string, Float32Array>> {
-    const rows = await this.#read(tenant, (tx) =>
-      tx.query<{ memory_id: string; e: string }>(
-        `memory_vectors_${table}`,
-        `SELECT memory_id, e::text AS e FROM ${sqlIdentifier(table)} WHERE tenant_id = $1 AND memory_id = ANY ($2::text[]) AND chunk_no = 0`,
-        [tenant, ids],
-      ),
+    const rows = await this.#read<{ memory_id: string; e: string }>(
+      tenant,
+      `memory_vectors_${table}`,
+      `SELECT memory_id, e::text AS e FROM ${sqlIdentifier(table)} WHERE tenant_id = $1 AND memory_id = ANY ($2::text[]) AND chunk_no = 0`,
+      [tenant, ids],
     );
     return new Map(rows.map(({ memory_id, e }) => [memory_id, fromVectorText(e)]));
   }
 
   async coverage(tenant: string, filter: SearchFilter, table: string): Promise<VectorCoverage> {
     const { name, text } = coverageStatement(table);
-    const [row] = await this.#read(tenant, (tx) => tx.query<{ visible: number; embedded: number }>(name, text, filterParameters(tenant, filter)));
+    const [row] = await this.#read<{ visible: number; embedded: number }>(tenant, name, text, filterParameters(tenant, filter));
     return row ?? { visible: 0, embedded: 0 };
   }
 
   async get(tenant: string, id: string, now: Date): Promise<StoredMemory | undefined> {
-    const [row] = await this.#read(tenant, (tx) => tx.query<MemoryRow>('memory_get', GET, [tenant, now, id]));
+    const [row] = await this.#read<MemoryRow>(tenant, 'memory_get', GET, [tenant, now, id]);
     return row && toMemory(row);
   }
 
   async list(tenant: string, visible: Visible, now: Date, page: ListPage): Promise<StoredMemory[]> {
-    const rows = await this.#read(tenant, (tx) =>
-      tx.query<MemoryRow>('memory_list', LIST, [
-        tenant,
-        now,
-        visible.kind,
-        visible.id,
-        visible.owner ?? null,
-        page.after === undefined ? null : new Date(page.after.createdAt),
-        page.after?.id ?? null,
-        page.limit,
-        page.includeHistory ?? false,
-      ]),
-    );
+    const rows = await this.#read<MemoryRow>(tenant, 'memory_list', LIST, [
+      tenant,
+      now,
+      visible.kind,
+      visible.id,
+      visible.owner ?? null,
+      page.after === undefined ? null : new Date(page.after.createdAt),
+      page.after?.id ?? null,
+      page.limit,
+      page.includeHistory ?? false,
+    ]);
     return rows.map(toMemory);
   }
 
   async count(tenant: string, now: Date): Promise<number> {
-    const [row] = await this.#read(tenant, (tx) => tx.query<{ memories: number }>('memory_count', COUNT, [tenant, now]));
+    const [row] = await this.#read<{ memories: number }>(tenant, 'memory_count', COUNT, [tenant, now]);
     return row?.memories ?? 0;
   }
 
-  #read<R>(tenant: string, fn: (tx: Tx) => Promise<R[]>): Promise<R[]> {
-    return inTenant(this.database, tenant, fn, { readOnly: true });
+  #read<R>(tenant: string, name: string, text: string, params: readonly unknown[]): Promise<R[]> {
+    return readInTenant<R>(this.database, tenant, { name, text, params });
   }
+}
+
+/** `$12` and what follows of a search for candidates: the whole query, and how a memory is weighed by it. */
+function weighed(probes: readonly Probe[]): { readonly weighing: Weighing; readonly parameters: readonly unknown[] } {
+  const lexemes = probes.map(lexemeOf);
+  const whole = lexemes.length === 0 ? null : lexemes.join(' | ');
+  const marks = marksOf(probes);
+  if (marks !== undefined) {
+    return { weighing: { marks: marks.length }, parameters: [whole, marks.map(({ query }) => query), marks.map(({ share }) => share)] };
+  }
+  const shares = probes.map(({ share }) => share);
+  return { weighing: 'variants', parameters: [whole, lexemes, shares, probes.map(({ unit }) => unit), probes.map(({ variant }) => variant)] };
 }
 
 /** `$1` to `$10` of every search. */
@@ -146,9 +142,4 @@ function toCandidate(row: CandidateRow): Candidate {
     ...(row.importance === null ? {} : { importance: row.importance }),
     evergreen: row.evergreen,
   };
-}
-
-/** One quoted lexeme, so that no parser or dictionary of Postgres has a say in it. */
-function lexemeOf({ term, prefix }: Probe): string {
-  return `'${term.replaceAll('\\', '\\\\').replaceAll("'", "''")}'${prefix ? ':*' : ''}`;
 }

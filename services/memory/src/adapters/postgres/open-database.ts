@@ -30,7 +30,7 @@ const ROLE_PROBLEMS = new Set(['22023', '42501', '42704']);
  */
 export async function openDatabase(options: OpenOptions): Promise<Database> {
   const { schema, log } = options;
-  const database = await createDatabase(options.url, { schema, applicationName: options.applicationName, max: options.connections, log });
+  const database = await createDatabase(options.url, { schema, applicationName: options.applicationName, max: options.connections, pipelined: true, log });
   try {
     const directory = migrationsFolderOf(import.meta.url);
     if (options.migrate) await whileDatabaseStarts(() => migrate({ database, schema, directory, log }));

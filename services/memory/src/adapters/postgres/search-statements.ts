@@ -36,74 +36,125 @@ const VISIBLE_NOW = `
 /** Versions are numbers of ours and no parameter: nearly always there is one, and then no condition. */
 export const visible = (lexVersion?: number): string =>
   lexVersion === undefined ? VISIBLE_NOW : `${VISIBLE_NOW} AND m.lex_version = ${Math.trunc(lexVersion)}`;
-const nameOf = (name: string, lexVersion: number | undefined): string => (lexVersion === undefined ? name : `${name}_l${Math.trunc(lexVersion)}`);
+/** How a memory is weighed: by the sum of so many marks, or by the best variant of each unit. */
+export type Weighing = { readonly marks: number } | 'variants';
+
+const SUM = (lex: string, marks: number): string =>
+  Array.from({ length: marks }, (_, n) => `CASE WHEN ${lex} @@ ($13::tsquery[])[${n + 1}] THEN ($14::bigint[])[${n + 1}] ELSE 0 END`).join(' + ');
+/** A unit of the query is worth the better of its variants, a memory the sum over the units. */
+const BEST = (lex: string): string => `
+          (SELECT coalesce(sum(best.share), 0)
+             FROM (SELECT max(variant.share) AS share
+                     FROM (SELECT p.unit, sum(p.share) AS share
+                             FROM unnest($13::tsquery[], $14::bigint[], $15::int[], $16::int[]) AS p (lexeme, share, unit, variant)
+                            WHERE ${lex} @@ p.lexeme
+                            GROUP BY p.unit, p.variant) variant
+                    GROUP BY variant.unit) best)`;
+/** A large vector of terms lies beside its row, packed: `OFFSET 0` keeps it from being fetched anew for every mark. */
+const FETCHED_ONCE = (weight: (lex: string) => string): string => `(SELECT ${weight('held.lex')} FROM (SELECT m.lex || ''::tsvector AS lex OFFSET 0) held)`;
+/** Smaller ones are in their row. */
+const IN_ROW_BYTES = 2_000;
+
+/** What the terms of the memory `m` are worth: weighed completely, and from its own row. */
+function evidence(weighing: Weighing): string {
+  const weighed =
+    weighing === 'variants'
+      ? FETCHED_ONCE(BEST)
+      : `CASE WHEN pg_column_size(m.lex) < ${IN_ROW_BYTES} THEN ${SUM('m.lex', weighing.marks)} ELSE ${FETCHED_ONCE((lex) => SUM(lex, weighing.marks))} END`;
+  return `CASE WHEN (m.lex @@ $12::tsquery) IS NOT TRUE THEN 0 ELSE ${weighed} END`;
+}
+
+const BEST_BY_WORDS = 'equal DESC, evidence DESC, created_at DESC, id DESC';
 
 /**
- * Every memory that holds any probe is weighed completely, from its own row: a unit of the query is worth the better of its variants, a memory
- * the sum over the units. \`OFFSET 0\` keeps the large vector of terms from being fetched anew for every probe.
+ * `$11` the MAC of the query, `$12` all of its terms as one query, `$13` marks and `$14` what they are worth (or lexemes, shares, `$15` units and
+ * `$16` variants), and last the vector. One name always goes with one text.
  */
-const WEIGHED = `
-        CROSS JOIN LATERAL (SELECT m.lex || ''::tsvector AS lex OFFSET 0) held
-        CROSS JOIN LATERAL (
-          SELECT coalesce(sum(best.share), 0) AS evidence
-            FROM (SELECT max(variant.share) AS share
-                    FROM (SELECT p.unit, sum(p.share) AS share FROM probe p WHERE held.lex @@ p.lexeme GROUP BY p.unit, p.variant) variant
-                   GROUP BY variant.unit) best
-        ) weighed`;
+export function candidatesStatement(
+  vector: Pick<QueryVector, 'table' | 'scan'> | undefined,
+  weighing: Weighing,
+  lexVersion?: number,
+): { readonly name: string; readonly text: string } {
+  const suffix = `${weighing === 'variants' ? 'v' : weighing.marks}${lexVersion === undefined ? '' : `_l${Math.trunc(lexVersion)}`}`;
+  const text = vector === undefined ? byWords : vector.scan === 'exact' ? byWordsAndAllVectors : byWordsAndIndex;
+  const kind = vector === undefined ? 'text' : `${vector.scan}_${vector.table}`;
+  return {
+    name: `memory_candidates_${kind}_${suffix}`,
+    text: text(evidence(weighing), visible(lexVersion), vector?.table ?? '', weighing === 'variants' ? 17 : 15),
+  };
+}
 
-/** `$11` the MAC of the query, `$12` to `$15` the probes, `$16` all of them as one query, `$17` the vector. */
-export function candidatesStatement(vector: QueryVector | undefined, lexVersion?: number): { readonly name: string; readonly text: string } {
-  const lexical = `
-    lexical AS (
-      SELECT found.id, row_number() OVER (ORDER BY found.equal DESC, found.evidence DESC, found.created_at DESC, found.id DESC) AS rank
-        FROM (SELECT m.id, m.match_mac = $11 AS equal, weighed.evidence, m.created_at
-                FROM visible m ${WEIGHED}
-               WHERE m.match_mac = $11 OR m.lex @@ nullif($16, '')::tsquery
-               ORDER BY equal DESC, weighed.evidence DESC, m.created_at DESC, m.id DESC
-               LIMIT ${POOL}) found
-    )`;
-  const probes = `
-    probe AS MATERIALIZED (
-      SELECT p.unit, p.variant, p.share, p.lexeme::tsquery AS lexeme
-        FROM unnest($12::int[], $13::int[], $14::bigint[], $15::text[]) AS p (unit, variant, share, lexeme)
-    )`;
-  if (vector === undefined) {
-    const text = `
-  WITH ${probes}, visible AS (${visible(lexVersion)}), ${lexical}
-  SELECT m.id, m.match_mac = $11 AS equal, weighed.evidence, NULL::float8 AS cosine, lexical.rank::int AS lexical_rank, NULL::int AS vector_rank,
-         m.created_at, m.importance, m.evergreen
-    FROM lexical JOIN memory m ON m.tenant_id = $1 AND m.id = lexical.id ${WEIGHED}`;
-    return { name: nameOf('memory_candidates_text', lexVersion), text };
-  }
-  const table = sqlIdentifier(vector.table);
-  const distance = 'v.e <=> $17::halfvec';
-  // A sum is no column: the planner then sorts distances instead of asking an index that filters afterwards.
-  const order = vector.scan === 'exact' ? `(${distance}) + 0` : distance;
-  // Beside an index each vector is checked by itself, as they come out of it: a join with everything visible would sort all of them instead.
-  const isVisible = vector.scan === 'exact' ? 'SELECT FROM visible m WHERE m.id = v.memory_id' : `${visible(lexVersion)} AND m.id = v.memory_id OFFSET 0`;
-  const text = `
-  WITH ${probes}, visible AS (${visible(lexVersion)}), ${lexical},
+const ranked = (from: string): string => `SELECT found.*, row_number() OVER (ORDER BY ${BEST_BY_WORDS}) AS rank
+        FROM (${from}
+               ORDER BY ${BEST_BY_WORDS}
+               LIMIT ${POOL}) found`;
+
+const bestByWords = (weight: string, visibleNow: string): string =>
+  ranked(`SELECT m.id, m.match_mac = $11 AS equal, ${weight} AS evidence, m.created_at, m.importance, m.evergreen
+                FROM (${visibleNow}) m
+               WHERE m.match_mac = $11 OR m.lex @@ $12::tsquery`);
+
+function byWords(weight: string, visibleNow: string): string {
+  return `
+  SELECT id, equal, evidence, NULL::float8 AS cosine, rank::int AS lexical_rank, NULL::int AS vector_rank, created_at, importance, evergreen
+    FROM (${bestByWords(weight, visibleNow)}) lexical`;
+}
+
+/** Every visible memory is read once, and weighed while it is at hand; vectors are compared with what that left of it. */
+function byWordsAndAllVectors(weight: string, visibleNow: string, tableName: string, vectorAt: number): string {
+  const table = sqlIdentifier(tableName);
+  const distance = `v.e <=> $${vectorAt}::halfvec`;
+  return `
+  WITH seen AS MATERIALIZED (
+      SELECT m.id, m.match_mac = $11 AS equal, ${weight} AS evidence, m.created_at, m.importance, m.evergreen FROM (${visibleNow}) m
+    ),
+    lexical AS (${ranked('SELECT * FROM seen WHERE equal OR evidence > 0')}),
+    near AS (
+      SELECT best.*, row_number() OVER (ORDER BY distance, id DESC) AS rank
+        FROM (SELECT id, min(distance) AS distance, bool_or(equal) AS equal, min(evidence) AS evidence, min(created_at) AS created_at,
+                     min(importance) AS importance, bool_or(evergreen) AS evergreen
+                FROM (SELECT seen.*, ${distance} AS distance
+                        FROM ${table} v JOIN seen ON seen.id = v.memory_id
+                       WHERE v.tenant_id = $1
+                       ORDER BY distance
+                       LIMIT ${CHUNK_POOL}) chunk
+               GROUP BY id
+               ORDER BY distance, id DESC
+               LIMIT ${POOL}) best
+    )
+  SELECT coalesce(l.id, n.id) AS id, coalesce(l.equal, n.equal) AS equal, coalesce(l.evidence, n.evidence) AS evidence,
+         1 - coalesce(n.distance, (SELECT min(${distance}) FROM ${table} v WHERE v.tenant_id = $1 AND v.memory_id = l.id)) AS cosine,
+         l.rank::int AS lexical_rank, n.rank::int AS vector_rank, coalesce(l.created_at, n.created_at) AS created_at,
+         coalesce(l.importance, n.importance) AS importance, coalesce(l.evergreen, n.evergreen) AS evergreen
+    FROM lexical l FULL JOIN near n ON n.id = l.id`;
+}
+
+/** Each vector is checked by itself, as it comes out of the index: a join with everything visible would sort all of them instead. */
+function byWordsAndIndex(weight: string, visibleNow: string, tableName: string, vectorAt: number): string {
+  const table = sqlIdentifier(tableName);
+  const distance = `v.e <=> $${vectorAt}::halfvec`;
+  return `
+  WITH lexical AS (${bestByWords(weight, visibleNow)}),
     near AS (
       SELECT best.id, row_number() OVER (ORDER BY best.distance, best.id DESC) AS rank
         FROM (SELECT chunk.memory_id AS id, min(chunk.distance) AS distance
                 FROM (SELECT v.memory_id, ${distance} AS distance
                         FROM ${table} v
-                       WHERE v.tenant_id = $1 AND EXISTS (${isVisible})
-                       ORDER BY ${order}
+                       WHERE v.tenant_id = $1 AND EXISTS (${visibleNow} AND m.id = v.memory_id OFFSET 0)
+                       ORDER BY ${distance}
                        LIMIT ${CHUNK_POOL}) chunk
                GROUP BY chunk.memory_id
                ORDER BY distance, id DESC
                LIMIT ${POOL}) best
     ),
     candidate AS (SELECT id FROM lexical UNION SELECT id FROM near)
-  SELECT m.id, m.match_mac = $11 AS equal, weighed.evidence, own.cosine, lexical.rank::int AS lexical_rank, near.rank::int AS vector_rank,
+  SELECT m.id, m.match_mac = $11 AS equal, coalesce(l.evidence, ${weight}) AS evidence, own.cosine, l.rank::int AS lexical_rank, n.rank::int AS vector_rank,
          m.created_at, m.importance, m.evergreen
     FROM candidate
     JOIN memory m ON m.tenant_id = $1 AND m.id = candidate.id
-    LEFT JOIN lexical ON lexical.id = m.id
-    LEFT JOIN near ON near.id = m.id ${WEIGHED}
+    LEFT JOIN lexical l ON l.id = m.id
+    LEFT JOIN near n ON n.id = m.id
     CROSS JOIN LATERAL (SELECT 1 - min(${distance}) AS cosine FROM ${table} v WHERE v.tenant_id = $1 AND v.memory_id = m.id) own`;
-  return { name: nameOf(`memory_candidates_${vector.scan}_${vector.table}`, lexVersion), text };
 }
 
 /** `$11` the MAC of the query, `$12` the fragment. */

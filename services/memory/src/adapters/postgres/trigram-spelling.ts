@@ -5,7 +5,7 @@ import type { SearchFilter } from '../../application/ports.js';
 import { type Correction, LEAST_SIMILARITY } from '../../domain/spelling.js';
 import { filterParameters } from './memory-reader.js';
 import { visible } from './search-statements.js';
-import { inTenant } from './tenant-transaction.js';
+import { readInTenant } from './tenant-transaction.js';
 
 /** So many spellings of one word, and of all, are enough. */
 const PER_TERM = 8;
@@ -51,7 +51,7 @@ export class TrigramSpelling implements Spelling {
     if ((await this.reach()) === undefined) return 'trgm_extension_missing';
     const name = `memory_spelling${filter.lexVersion === undefined ? '' : `_l${filter.lexVersion}`}`;
     const parameters = [...filterParameters(tenant, filter), terms, LEAST_SIMILARITY];
-    return inTenant(this.database, tenant, (tx) => tx.query<Correction>(name, CORRECTIONS(filter.lexVersion), parameters), { readOnly: true });
+    return readInTenant<Correction>(this.database, tenant, { name, text: CORRECTIONS(filter.lexVersion), params: parameters });
   }
 
   /** Under a locale that knows no letters beyond ASCII there are no trigrams of Chinese: asked, not guessed. */
