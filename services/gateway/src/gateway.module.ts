@@ -22,6 +22,7 @@ import { NatsNodeDirectory } from './adapters/nats/node-directory.js';
 import { SessionEventPublisher } from './adapters/nats/session-event-publisher.js';
 import { SessionStreamReader } from './adapters/nats/session-stream-reader.js';
 import { StoredRequests } from './adapters/nats/stored-requests.js';
+import { StoredTickets } from './adapters/nats/stored-tickets.js';
 import { WatchedEpochs } from './adapters/nats/watched-epochs.js';
 import { WatchedRevocations } from './adapters/nats/watched-revocations.js';
 import { nestLogger, socketMetrics, traced } from './adapters/telemetry.js';
@@ -41,6 +42,7 @@ import { Nodes } from './application/nodes/nodes.js';
 import { persist } from './application/persist.js';
 import type { Mesh } from './application/ports.js';
 import { SessionFeed } from './application/session-feed.js';
+import { Tickets } from './application/tickets.js';
 import { KeptRequests } from './application/vm/kept-requests.js';
 import { VmConnections } from './application/vm/vm-connections.js';
 import type { VmCounters, VmServices } from './application/vm/vm-ports.js';
@@ -125,7 +127,13 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     tickIntervalMs: config.GATEWAY_TICK_MS,
   };
   const clientLog = log.child({ part: 'clients' });
-  const handshake = new ClientHandshake(authenticator, policy, services, () => state.serving, clientLog);
+  const storedTickets = new StoredTickets();
+  const tickets = new Tickets(
+    storedTickets,
+    (credential) => authenticator.isWithdrawn(credential),
+    () => clock.now(),
+  );
+  const handshake = new ClientHandshake(authenticator, tickets, policy, services, () => state.serving, clientLog);
   const metrics = socketMetrics(context.metrics);
   const clients = new ClientEndpoint(
     handshake,
@@ -204,6 +212,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
       const [revocationBucket, epochBucket] = await Promise.all([bus.kv(BUCKETS.revocations), bus.kv(BUCKETS.vmEpoch)]);
       await Promise.all([revocations.start(revocationBucket), epochs.start(epochBucket)]);
       storedRequests.start(await bus.kv(BUCKETS.vmRequests));
+      storedTickets.start(await bus.kv(BUCKETS.tickets));
       const leases = await bus.kv(BUCKETS.nodes);
       nodeDirectory.start(await bus.kv(BUCKETS.presence), leases, nodes);
       await peers.start(leases, { isWatched: (place) => watchers.isWatched(place), heard: (leaving) => watchedRuns.heard(leaving) });
@@ -217,6 +226,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
           epochOf,
           bus,
           streams,
+          tickets,
           watchers,
         },
         { bodyLimitBytes: config.GATEWAY_BODY_LIMIT_BYTES, logger: nestLogger(log.child({ part: 'http' })) },
@@ -251,7 +261,7 @@ export const gatewayService: ServiceDefinition<typeof gatewayConfig> = {
   name: 'gateway',
   version: '0.1.0',
   config: gatewayConfig,
-  needs: { streams: ['PLEXUS_EVT_SESSION', 'PLEXUS_IN'], buckets: [BUCKETS.vmEpoch, BUCKETS.vmRequests, BUCKETS.nodes, BUCKETS.presence] },
+  needs: { streams: ['PLEXUS_EVT_SESSION', 'PLEXUS_IN'], buckets: [BUCKETS.vmEpoch, BUCKETS.vmRequests, BUCKETS.nodes, BUCKETS.presence, BUCKETS.tickets] },
   create: createGateway,
 };
 

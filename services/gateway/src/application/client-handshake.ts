@@ -11,6 +11,7 @@ import type { Connections } from './connections.js';
 import { presenceOf } from './methods/system.methods.js';
 import type { MethodServices } from './methods/method-context.js';
 import type { Log } from './ports.js';
+import { isTicket, type Tickets } from './tickets.js';
 
 export interface HandshakePolicy {
   readonly allowedOrigins: readonly string[];
@@ -38,6 +39,7 @@ export class ClientHandshake {
 
   constructor(
     private readonly authenticator: Authenticator,
+    private readonly tickets: Tickets,
     private readonly policy: HandshakePolicy,
     private readonly services: Omit<MethodServices, 'connections'> & { readonly connections: Connections },
     private readonly ready: () => boolean,
@@ -50,7 +52,8 @@ export class ClientHandshake {
     const blockedMs = this.failures.blockedFor(peer.remoteAddress, this.services.now());
     if (blockedMs > 0) return err(REFUSALS.rateLimited(blockedMs));
 
-    const credential = await this.authenticator.authenticate(connect.auth?.token ?? connect.auth?.password);
+    const bearer = connect.auth?.token ?? connect.auth?.password;
+    const credential = isTicket(bearer) ? await this.tickets.redeem(bearer, peer.origin) : await this.authenticator.authenticate(bearer);
     if (!credential.ok) {
       // A client that sends a device identity only would have to be paired, which is not here; it is told what to send instead.
       if (credential.error === 'missing') return err(connect.device === undefined ? REFUSALS.noCredential : REFUSALS.tokenMissing);

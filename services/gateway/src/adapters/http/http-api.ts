@@ -22,6 +22,7 @@ import { SessionCareController } from './session-care.controller.js';
 import { SessionsController } from './sessions.controller.js';
 import { SkillsController } from './skills.controller.js';
 import { TracingInterceptor } from './tracing.interceptor.js';
+import { TicketsController } from './tickets.controller.js';
 import { VmsController } from './vms.controller.js';
 
 const API = [
@@ -33,6 +34,7 @@ const API = [
   MemoryArchiveController,
   MemoryController,
   SkillsController,
+  TicketsController,
   VmsController,
   EventsController,
   ConfigController,

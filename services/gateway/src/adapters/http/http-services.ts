@@ -2,6 +2,7 @@ import type { Bus } from '@plexus/bus';
 import type { Authenticator } from '../../application/authenticator.js';
 import type { MethodServices } from '../../application/methods/method-context.js';
 import type { SessionArchive } from '../../application/ports.js';
+import type { Tickets } from '../../application/tickets.js';
 import type { Watchers } from '../../application/watch/watchers.js';
 import type { EventStreams } from './event-streams.js';
 
@@ -14,6 +15,7 @@ export interface HttpServices extends MethodServices {
   readonly archive: SessionArchive;
   readonly epochOf: (vmId: string) => number;
   readonly bus: Pick<Bus, 'publishRaw' | 'kv'>;
+  readonly tickets: Tickets;
   readonly streams: EventStreams;
   readonly watchers: Watchers;
 }
