@@ -12,6 +12,15 @@ export const pushConfig = z.object({
     .default('push')
     .describe('Postgres schema of push.'),
   PUSH_DATABASE_CONNECTIONS: z.coerce.number().int().min(2).max(100).default(8).describe('Most connections of one replica.'),
+  PUSH_LEASE_MS: z.coerce
+    .number()
+    .int()
+    .min(1_000)
+    .max(300_000)
+    .default(10_000)
+    .describe('Partitions of a replica that died are taken over after this long. Longer on machines that may pause for seconds.'),
+  PUSH_RENEW_MS: z.coerce.number().int().min(100).max(60_000).default(3_000).describe('Leases are renewed this often; well below a third of PUSH_LEASE_MS.'),
+  PUSH_TIMER_POLL_MS: z.coerce.number().int().min(50).max(60_000).default(1_000).describe('How late a timer may be that another replica has set.'),
   PUSH_PRIVATE_HOSTS: z
     .string()
     .default('')

@@ -1,31 +1,26 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { pushContracts, routingContracts } from '@plexus/contracts';
+import { routingContracts } from '@plexus/contracts';
 import { createPool, migrationsFolderOf, OutboxRelay, requireMigrations } from '@plexus/database';
 import { ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
 import { ErasureController } from './adapters/nats/erasure.controller.js';
-import { EventsController } from './adapters/nats/events.controller.js';
 import { InboxController } from './adapters/nats/inbox.controller.js';
-import { LiveHints } from './adapters/nats/live-hints.js';
 import { Patience } from './adapters/nats/patience.js';
-import { type EncodeDelivered, PostgresDecisionLedger } from './adapters/postgres/decision-ledger.js';
 import { PostgresInboxStore } from './adapters/postgres/inbox-store.js';
 import { PersonEraser } from './adapters/postgres/person-eraser.js';
-import { PostgresSeenEvents } from './adapters/postgres/seen-events.js';
-import { PostgresSubscriptionIndex } from './adapters/postgres/subscription-index.js';
-import { DecideEvent } from './application/decide-event.js';
-import { PruneSeenEvents } from './application/prune-seen-events.js';
 import { ReadInbox } from './application/read-inbox.js';
 import { LogEntries } from './adapters/nats/log-entries.js';
+import { NatsLogReader } from './adapters/nats/nats-log-reader.js';
 import type { pushConfig } from './config.js';
 import { wireDeciding } from './wiring/deciding.wiring.js';
 import { wireDelivering } from './wiring/delivering.wiring.js';
 import { wireManaging } from './wiring/managing.wiring.js';
-import type { PushBasis } from './wiring/part.js';
+import { createMatching, type MatchingHooks } from './wiring/matching.js';
+import type { PushBasis, PushPart } from './wiring/part.js';
 import { wirePolicies } from './wiring/policies.wiring.js';
 import { wireTriggers } from './wiring/triggers.wiring.js';
 
-@Module({ controllers: [EventsController, InboxController, ErasureController] })
+@Module({ controllers: [InboxController, ErasureController] })
 class PushModule {}
 
 /** Wires push: one pool, the use cases on it, the outbox relay and the pruning beside them. */
@@ -43,21 +38,6 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
   context.readiness('database', () => database.ping().then(() => true));
 
   const relay = new OutboxRelay({ database, publish: (subject, body, options) => bus.publishRaw(subject, body, options), log });
-  const encodeDelivered: EncodeDelivered = (tenant, fact, time) => {
-    const { msgId = fact.deliveryId, ...event } = bus.encodeEvent(pushContracts.delivered, { tenant, key: [fact.user], data: fact, id: fact.deliveryId, time });
-    return { ...event, msgId };
-  };
-  const hints = new LiveHints(bus, (err) => log.debug({ err }, 'an inbox hint could not be sent; gateways notice by the heads'));
-  const ledger = new PostgresDecisionLedger(
-    database,
-    () => ulid(),
-    encodeDelivered,
-    () => relay.kick(),
-  );
-  const pruning = new PruneSeenEvents(new PostgresSeenEvents(database), clock, (err) =>
-    log.warn({ err }, 'old sightings could not be pruned; tried again later'),
-  );
-
   const eraser = new PersonEraser(
     database,
     (tenant, erasureId, user, counts) => {
@@ -71,20 +51,26 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
   const stopping = new AbortController();
   context.onShutdown('listeners', 'waiting messages', () => stopping.abort());
 
+  const entries = new LogEntries((contract, event) => bus.encodeEvent(contract, event));
+  const matching = createMatching(bus, database, entries, log);
   const basis: PushBasis = {
     context,
     database,
     relay,
-    log: new LogEntries((contract, event) => bus.encodeEvent(contract, event)),
+    log: entries,
+    reader: new NatsLogReader(bus, ({ seq }, err) => log.debug({ err, seq }, 'a message of the log is no input and is left out of a replay')),
+    candidates: matching.matchEvent,
     stopping: stopping.signal,
   };
-  const parts = [wireDeciding(basis), wireManaging(basis), wirePolicies(basis), wireDelivering(basis), wireTriggers(basis)];
+  const triggers: PushPart & MatchingHooks = wireTriggers(basis);
+  matching.hooks.meaning = triggers.meaning;
+  matching.hooks.tap = triggers.tap;
+  const parts = [wireDeciding(basis, matching), wireManaging(basis), wirePolicies(basis), wireDelivering(basis), triggers];
   const module: DynamicModule = {
     module: PushModule,
     controllers: parts.flatMap(({ controllers }) => controllers),
     providers: [
       ...parts.flatMap(({ providers }) => providers),
-      { provide: DecideEvent, useValue: new DecideEvent(new PostgresSubscriptionIndex(database), ledger, hints) },
       { provide: PersonEraser, useValue: eraser },
       { provide: ReadInbox, useValue: new ReadInbox(new PostgresInboxStore(database), clock, () => ulid()) },
       { provide: Patience, useValue: new Patience(clock, (err, attempt) => logWait(context, err, attempt), stopping.signal) },
@@ -95,9 +81,7 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
     start: async () => {
       relay.start();
       for (const part of parts) await part.start?.();
-      const pruned = pruning.run(stopping.signal);
       context.onShutdown('consumers', 'outbox relay', () => relay.stop());
-      context.onShutdown('consumers', 'pruning', () => pruned);
     },
   };
 }

@@ -7,6 +7,17 @@ import { createPush } from './push.module.js';
 export const pushService: ServiceDefinition<typeof pushConfig> = {
   name: 'push',
   config: pushConfig,
-  needs: { consumers: [CONSUMERS.pushIn, CONSUMERS.pushErase, CONSUMERS.pushDeliver], streams: ['PLEXUS_IN', 'PLEXUS_EVT_PUSH', 'PLEXUS_EVT_USER'] },
+  needs: {
+    consumers: [
+      CONSUMERS.pushIn,
+      CONSUMERS.pushVmEvents,
+      CONSUMERS.pushRoutingEvents,
+      CONSUMERS.pushMemoryEvents,
+      CONSUMERS.pushConfigEvents,
+      CONSUMERS.pushDeliver,
+      CONSUMERS.pushErase,
+    ],
+    streams: ['PLEXUS_IN', 'PLEXUS_PUSH_LOG', 'PLEXUS_CMD_PUSH', 'PLEXUS_EVT_PUSH', 'PLEXUS_EVT_USER'],
+  },
   create: createPush,
 };

@@ -1,4 +1,3 @@
-import type { Decision } from '../domain/decide.js';
 import type { InboxItem, InboxPosition, ItemState } from '../domain/inbox-item.js';
 import type { IncomingEvent } from '../domain/incoming-event.js';
 import type { FollowedScope } from '../domain/subscription.js';
@@ -14,33 +13,8 @@ export interface Owner {
 /** Finds the subscriptions that may cover an event. May return more than do; the matcher decides. */
 export interface SubscriptionIndex {
   candidatesFor(event: IncomingEvent): Promise<FollowedScope[]>;
-}
-
-/**
- * How an event stands with a user when its decision begins: `new`, `redelivered` (this very message was decided already) or
- * `repeated` (the same event was published again).
- */
-export type Sighting = 'new' | 'redelivered' | 'repeated';
-
-export interface PlacedDecision {
-  readonly decision: Decision;
-  /** Present when it was sent. */
-  readonly item?: InboxItem;
-}
-
-/** One transaction of the ledger. Whatever it wrote becomes visible together, or not at all. */
-export interface LedgerTransaction {
-  /** Claims the event for these users (given in lock order) and says how each of them stands to it. */
-  claim(event: IncomingEvent, users: readonly string[]): Promise<ReadonlyMap<string, Sighting>>;
-  /** Takes the next offset of each user's inbox (given in lock order) and keeps those inboxes locked until the end. */
-  nextPositions(tenant: string, users: readonly string[]): Promise<ReadonlyMap<string, InboxPosition>>;
-  /** Writes decisions, inbox items, and the facts to be published about them. */
-  record(event: IncomingEvent, placed: readonly PlacedDecision[]): Promise<void>;
-}
-
-export interface DecisionLedger {
-  /** Runs `work` in one transaction; after a deadlock it runs again, so `work` must do nothing but use the transaction. */
-  transaction<T>(work: (transaction: LedgerTransaction) => Promise<T>): Promise<T>;
+  /** As above, but undefined when there are more than `limit`. */
+  fewFor(event: IncomingEvent, limit: number): Promise<FollowedScope[] | undefined>;
 }
 
 /** Tells open connections about new items. May be lost: gateways compare inbox heads. */

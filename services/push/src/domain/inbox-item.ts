@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { pushContracts } from '@plexus/contracts';
 import { toStorableText } from '@plexus/kernel';
-import type { IncomingEvent } from './incoming-event.js';
+import type { LogEvent, LogHit, Send } from './engine/types.js';
 
 export type InboxItem = pushContracts.InboxItem;
 export type ItemState = InboxItem['state'];
@@ -12,32 +12,50 @@ export interface InboxPosition {
   readonly offset: number;
 }
 
-/** Everything of an item that is the same for each of its recipients. */
-export type ItemContent = Pick<InboxItem, 'kind' | 'priority' | 'title' | 'events'>;
-
 const MAX_TITLE_LENGTH = 200;
-/** Larger event data stays out of the inbox: a page of items must fit one NATS message. Whoever needs it reads it at its source. */
-const MAX_DATA_BYTES = 16 * 1024;
+/** One item must fit one NATS message together with its envelope: more events than this, or their data beyond this, stay where they came from. */
+const MAX_EVENTS = 100;
+const MAX_EVENT_BYTES = 128 * 1024;
 
-/** Says what the user sees of one event. */
-export function describeEvent(event: IncomingEvent): ItemContent {
-  const keepsData = event.data !== undefined && Buffer.byteLength(JSON.stringify(event.data)) <= MAX_DATA_BYTES;
+const SEVERITY_OF: Readonly<Record<Send['priority'], InboxItem['priority']>> = { P0: 'critical', P1: 'high', P2: 'medium', P3: 'low' };
+const RANK: Readonly<Record<InboxItem['priority'], number>> = { low: 0, medium: 1, high: 2, critical: 3 };
+
+/** Says what the user sees of a delivery. */
+export function describeSend(send: Send): InboxItem {
   return {
-    kind: 'notification',
-    priority: event.severity,
-    title: titleOf(event),
-    events: [
-      {
-        id: event.id,
-        source: event.source,
-        type: event.type,
-        subject: event.subject,
-        time: event.occurredAt,
-        ...(event.summary === undefined ? {} : { summary: event.summary }),
-        ...(keepsData ? { data: event.data } : {}),
-      },
-    ],
+    offset: send.offset,
+    id: send.deliveryId,
+    kind: send.kind,
+    priority: severityOf(send),
+    title: titleOf(send),
+    events: eventsOf(send.events),
+    reasons: reasonsOf(send.hits),
+    state: 'new',
+    createdAt: new Date(send.at).toISOString(),
+    urgency: send.priority,
+    interrupt: send.interrupt,
   };
+}
+
+/** The worst of what it is about. */
+function severityOf({ events, priority }: Send): InboxItem['priority'] {
+  const [first, ...rest] = events.map(({ severity }) => severity);
+  return first === undefined ? SEVERITY_OF[priority] : rest.reduce((worst, severity) => (RANK[severity] > RANK[worst] ? severity : worst), first);
+}
+
+function eventsOf(events: readonly LogEvent[]): InboxItem['events'] {
+  let left = MAX_EVENT_BYTES;
+  return events.slice(0, MAX_EVENTS).map(({ id, source, type, subject, occurredAt, summary, data }) => {
+    const bytes = data === undefined ? 0 : Buffer.byteLength(JSON.stringify(data));
+    const keepsData = data !== undefined && bytes <= left;
+    if (keepsData) left -= bytes;
+    return { id, source, type, subject, time: occurredAt, ...(summary === undefined ? {} : { summary }), ...(keepsData ? { data } : {}) };
+  });
+}
+
+function reasonsOf(hits: readonly LogHit[]): InboxItem['reasons'] {
+  const methods = new Map(hits.map(({ subscriptionId, method }) => [subscriptionId, method]));
+  return [...methods].slice(0, MAX_EVENTS).map(([subscriptionId, method]) => ({ subscriptionId, method }));
 }
 
 /** The id of a delivery follows from its place, so that writing it twice is impossible rather than unlikely. */
@@ -46,10 +64,27 @@ export function deliveryId(tenant: string, user: string, position: InboxPosition
   return `dlv_${digest.digest('hex').slice(0, 32)}`;
 }
 
-function titleOf(event: IncomingEvent): string {
-  const line = oneLine(event.summary ?? '');
-  const characters = [...(line === '' ? oneLine(event.type) : line)];
-  return characters.length <= MAX_TITLE_LENGTH ? characters.join('') : `${characters.slice(0, MAX_TITLE_LENGTH - 1).join('')}…`;
+function titleOf({ kind, events }: Send): string {
+  const [first] = events;
+  const named = first === undefined ? '' : oneLine(first.summary ?? '') || oneLine(first.type);
+  const count = events.length;
+  switch (kind) {
+    case 'storm':
+      return shortened(`${count} critical events: ${named}`);
+    case 'source_budget':
+      return shortened(`${count} more from one agent: ${named}`);
+    case 'escalation':
+      return shortened(`Not acknowledged: ${named}`);
+    case 'resolved':
+      return shortened(`Resolved: ${named}`);
+    default:
+      return shortened(count > 1 ? `${count} events: ${named}` : named);
+  }
+}
+
+function shortened(title: string): string {
+  const characters = [...title];
+  return characters.length <= MAX_TITLE_LENGTH ? title : `${characters.slice(0, MAX_TITLE_LENGTH - 1).join('')}…`;
 }
 
 function oneLine(text: string): string {

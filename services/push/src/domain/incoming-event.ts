@@ -4,7 +4,7 @@ import { type CloudEventOf, NotableData, type Severity } from '@plexus/contracts
 /** A foreign event as push decides about it: plain data, read once from the CloudEvent and from where it was stored. */
 export interface IncomingEvent {
   readonly tenant: string;
-  /** Source token of the subject: which credential published it. */
+  /** Source token of the subject: which credential published it; `plexus.<domain>` for facts of the mesh, which no source can be called. */
   readonly origin: string;
   /** CloudEvents `source` and `id`, as the publisher wrote them. */
   readonly source: string;
@@ -21,6 +21,12 @@ export interface IncomingEvent {
   readonly receivedAt: number;
   /** Position in the stream. A redelivery repeats it, a second publish does not. */
   readonly inputSeq: number;
+  /** What makes it the same trouble as an earlier event. */
+  readonly dedupKey?: string;
+  readonly groupKey?: string;
+  readonly state?: 'firing' | 'resolved';
+  /** The agent run that caused it, if it says so. */
+  readonly agent?: string;
   readonly summary?: string;
   readonly caseId?: string;
   readonly entities: readonly string[];
@@ -59,6 +65,10 @@ export function readIncomingEvent(event: CloudEventOf, arrival: Arrival): Incomi
     ...(expiresAt === undefined ? {} : { expiresAt }),
     receivedAt: arrival.receivedAt,
     inputSeq: arrival.inputSeq,
+    ...(event.dedupkey === undefined ? {} : { dedupKey: event.dedupkey }),
+    ...(event.groupkey === undefined ? {} : { groupKey: event.groupkey }),
+    ...(event.eventstate === undefined ? {} : { state: event.eventstate }),
+    ...(typeof event.agent === 'string' && event.agent !== '' ? { agent: event.agent.slice(0, 256) } : {}),
     ...(notable.summary === undefined ? {} : { summary: notable.summary }),
     ...(notable.caseId === undefined ? {} : { caseId: notable.caseId }),
     entities: notable.entities ?? [],

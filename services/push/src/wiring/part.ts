@@ -2,6 +2,8 @@ import type { Provider, Type } from '@nestjs/common';
 import type { Database, OutboxRelay } from '@plexus/database';
 import type { ServiceConfig, ServiceContext } from '@plexus/service-kit';
 import type { LogEntries } from '../adapters/nats/log-entries.js';
+import type { CandidateSource } from '../application/deciding-ports.js';
+import type { LogReader } from '../application/read-log.js';
 import type { pushConfig } from '../config.js';
 
 /** What every part of push is built from. */
@@ -10,6 +12,10 @@ export interface PushBasis {
   readonly database: Database;
   readonly relay: OutboxRelay;
   readonly log: LogEntries;
+  /** The log from its beginning, for replays. */
+  readonly reader: LogReader;
+  /** Whom an event concerns now, for explanations. */
+  readonly candidates: CandidateSource;
   /** Aborts when the service begins to stop. */
   readonly stopping: AbortSignal;
 }

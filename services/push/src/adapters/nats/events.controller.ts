@@ -2,44 +2,71 @@ import { Controller } from '@nestjs/common';
 import { Ctx } from '@nestjs/microservices';
 import type { Delivery, Outcome } from '@plexus/bus';
 import { Consume } from '@plexus/bus/nest';
-import { CONSUMERS } from '@plexus/contracts';
-import { counter } from '@plexus/telemetry';
-import { DecideEvent } from '../../application/decide-event.js';
-import type { ReasonCode } from '../../domain/decide.js';
-import { readIncomingEvent } from '../../domain/incoming-event.js';
+import { CONSUMERS, NO_TENANT } from '@plexus/contracts';
+import { MatchEvent } from '../../application/match-event.js';
+import { type IncomingEvent, readIncomingEvent } from '../../domain/incoming-event.js';
+import { InOrder } from './in-order.js';
 import { Patience } from './patience.js';
 
-const decisions = counter('pushDecisions');
-
-/** How the reasons are counted: a small fixed vocabulary, whatever reasons there will be. */
-const ACTIONS: Readonly<Record<ReasonCode, 'deliver' | 'suppress' | 'duplicate'>> = {
-  sent: 'deliver',
-  duplicate_event: 'duplicate',
-  expired: 'suppress',
-  muted: 'suppress',
-  opted_out: 'suppress',
-};
-
-/** A message is held this long while the database is away; then one of its deliveries is used up, and at the last one it is parked. */
+/** A message is held this long while the database or the log is away; then one of its deliveries is used up, and at the last one it is parked. */
 const LONGEST_OUTAGE_MS = 60 * 60_000;
 
+/** Many are held at a time, so that those of a tenant who sends few are among them; how much is done at once is up to the turns of the tenants. */
+const FOREIGN = { concurrency: 256, maxMessages: 512, handlerTimeoutMs: LONGEST_OUTAGE_MS };
+const OWN = { concurrency: 16, handlerTimeoutMs: LONGEST_OUTAGE_MS };
+
+/** Events of others and facts of the mesh; never session events (every word of an answer), never push's own facts. */
 @Controller()
 export class EventsController {
+  private readonly inOrder = new InOrder();
+
   constructor(
-    private readonly decideEvent: DecideEvent,
+    private readonly matchEvent: MatchEvent,
     private readonly patience: Patience,
   ) {}
 
-  /** The bus has parked whatever is no CloudEvent or claims another tenant. Done means: committed, or nobody's business. */
-  @Consume(CONSUMERS.pushIn, { concurrency: 16, handlerTimeoutMs: LONGEST_OUTAGE_MS })
-  async onEvent(@Ctx() delivery: Delivery): Promise<Outcome> {
+  @Consume(CONSUMERS.pushIn, FOREIGN)
+  onEvent(@Ctx() delivery: Delivery): Promise<Outcome> {
+    return this.take(delivery);
+  }
+
+  @Consume(CONSUMERS.pushVmEvents, OWN)
+  onVmEvent(@Ctx() delivery: Delivery): Promise<Outcome> {
+    return this.take(delivery);
+  }
+
+  @Consume(CONSUMERS.pushRoutingEvents, OWN)
+  onRoutingEvent(@Ctx() delivery: Delivery): Promise<Outcome> {
+    return this.take(delivery);
+  }
+
+  @Consume(CONSUMERS.pushMemoryEvents, OWN)
+  onMemoryEvent(@Ctx() delivery: Delivery): Promise<Outcome> {
+    return this.take(delivery);
+  }
+
+  @Consume(CONSUMERS.pushConfigEvents, OWN)
+  onConfigEvent(@Ctx() delivery: Delivery): Promise<Outcome> {
+    return this.take(delivery);
+  }
+
+  /** The bus has parked whatever is no CloudEvent or claims another tenant. Done means: every candidate is in the log, or nobody is concerned. */
+  private async take(delivery: Delivery): Promise<Outcome> {
     const { event, parsed, tenant } = delivery;
     if (event === undefined || parsed === undefined) return { kind: 'park', code: 'INVALID_EVENT', reason: 'not an event on a subject of ours' };
-    const arrival = { tenant, origin: parsed.domain, key: delivery.key, inputSeq: delivery.seq, receivedAt: delivery.time };
-    const incoming = readIncomingEvent(event, arrival);
-    const reasons = await this.patience.whileUnavailable(() => this.decideEvent.execute(incoming), delivery.signal);
-    if (reasons === 'gave-up') return { kind: 'retry', afterMs: 500, reason: 'stopping while the database is unavailable' };
-    for (const reason of reasons) decisions.add(1, { action: ACTIONS[reason] });
-    return { kind: 'done' };
+    // Facts about the platform concern nobody's inbox.
+    if (tenant === NO_TENANT) return { kind: 'done' };
+    // No source token holds a dot, so nobody outside can speak as the mesh.
+    const origin = parsed.kind === 'in' ? parsed.domain : `plexus.${parsed.domain}`;
+    const incoming = readIncomingEvent(event, { tenant, origin, key: delivery.key, inputSeq: delivery.seq, receivedAt: delivery.time });
+    const work = () => this.patience.whileUnavailable(() => this.matchEvent.execute(incoming).then(() => 'done' as const), delivery.signal);
+    const outcome = await this.inOrder.run(orderOf(incoming), work);
+    return outcome === 'gave-up' ? { kind: 'retry', afterMs: 500, reason: 'stopping while the database or the log is unavailable' } : { kind: 'done' };
   }
+}
+
+/** Events that speak of one trouble keep their order: `resolved` must not overtake `firing`. */
+function orderOf({ tenant, origin, source, dedupKey, state, subject }: IncomingEvent): string | undefined {
+  if (dedupKey === undefined && state === undefined) return undefined;
+  return JSON.stringify([tenant, origin, dedupKey ?? [source, subject]]);
 }

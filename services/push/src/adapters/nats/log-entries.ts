@@ -6,7 +6,7 @@ import { partitionOf } from '../../domain/partition.js';
 type Logged = typeof pushLogContracts.PUSH_LOG;
 export type LogKind = 'candidate' | 'ack' | 'read' | 'preference' | 'timer' | 'policy' | 'silence' | 'grant' | 'subscription';
 
-const CONTRACTS = {
+export const LOG_CONTRACTS = {
   candidate: pushLogContracts.candidateLogged,
   ack: pushLogContracts.ackLogged,
   read: pushLogContracts.readLogged,
@@ -42,6 +42,6 @@ export class LogEntries {
 
   #encodeOne(entry: LogEntry, part: number, everybody: boolean): EncodedEvent {
     const id = everybody ? `${entry.kind}:${entry.id}:${part}` : `${entry.kind}:${entry.user}:${entry.id}`;
-    return this.encode(CONTRACTS[entry.kind], { tenant: entry.tenant, key: [String(part), entry.user], data: entry.data, id });
+    return this.encode(LOG_CONTRACTS[entry.kind], { tenant: entry.tenant, key: [String(part), entry.user], data: entry.data, id });
   }
 }

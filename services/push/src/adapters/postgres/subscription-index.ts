@@ -16,7 +16,7 @@ export const FOLLOWED_COLUMNS = `
  * One statement per event: exact scopes through the index (t, scope_kind, scope_ref), plus the tenant's followed types with a
  * wildcard, which no index can look up.
  */
-const FIND = `
+export const FIND_SUBSCRIPTIONS = `
   SELECT ${FOLLOWED_COLUMNS}
     FROM unnest($2::text[], $3::text[]) AS scope (kind, ref)
     JOIN subscription s ON s.t = $1 AND s.scope_kind = scope.kind AND s.scope_ref = scope.ref
@@ -25,13 +25,25 @@ const FIND = `
     FROM subscription s
    WHERE s.t = $1 AND s.scope_kind = 'type' AND s.scope_ref LIKE '%*%'`;
 
+const FIND_FEW = `SELECT * FROM (${FIND_SUBSCRIPTIONS}) AS found LIMIT $4`;
+
 export class PostgresSubscriptionIndex implements SubscriptionIndex {
   constructor(private readonly database: Database) {}
 
   async candidatesFor(event: IncomingEvent): Promise<FollowedScope[]> {
-    const scopes = scopesOf(event);
-    return this.database.query<FollowedScope>('push_find_subscriptions', FIND, [event.tenant, scopes.map(([kind]) => kind), scopes.map(([, ref]) => ref)]);
+    return this.database.query<FollowedScope>('push_find_subscriptions', FIND_SUBSCRIPTIONS, scopeColumns(event));
   }
+
+  async fewFor(event: IncomingEvent, limit: number): Promise<FollowedScope[] | undefined> {
+    const found = await this.database.query<FollowedScope>('push_find_few_subscriptions', FIND_FEW, [...scopeColumns(event), limit + 1]);
+    return found.length > limit ? undefined : found;
+  }
+}
+
+/** Parameters of {@link FIND_SUBSCRIPTIONS}. */
+export function scopeColumns(event: IncomingEvent): [string, string[], string[]] {
+  const scopes = scopesOf(event);
+  return [event.tenant, scopes.map(([kind]) => kind), scopes.map(([, ref]) => ref)];
 }
 
 /** Every exact scope that covers the event, each once. A reference that cannot be stored cannot have been subscribed to. */

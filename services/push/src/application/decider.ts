@@ -1,0 +1,140 @@
+import { type Clock, fullJitter, PlexusError } from '@plexus/kernel';
+import type { LogInput } from '../domain/engine/types.js';
+import type { BatchResult, DecideBatch } from './decide-batch.js';
+import type { LogFeed, OwnedPartition, PartitionInputs } from './deciding-ports.js';
+import type { Ownership } from './ownership.js';
+import { WakeUp } from './wake-up.js';
+
+export interface DeciderOptions {
+  readonly ownership: Ownership;
+  readonly feed: LogFeed;
+  readonly batch: DecideBatch;
+  readonly clock: Clock;
+  /** Batches that are decided side by side, each over partitions of its own. */
+  readonly lanes?: number;
+  /** Most inputs of one batch. */
+  readonly batchSize?: number;
+  onCommitted(result: BatchResult): void;
+  onFailure(error: unknown, attempt: number): void;
+  /** Writing what follows from this input fails again and again while everything else works: it is recorded and passed over. */
+  onFault(input: LogInput, error: unknown): void;
+}
+
+const BACKOFF = { baseMs: 50, capMs: 2_000 };
+/** A batch that fails for a reason of its own is tried as a whole this often, then input by input, each this often. */
+const TRIES = 3;
+/** A cursor that lags this far behind what was read is moved, although nothing of its partition came. */
+const IDLE_LAG = 10_000;
+const REST_MS = 30_000;
+const STALE = new Error('what is remembered of a user was changed by somebody else; decided again');
+
+/**
+ * Decides the partitions that this replica owns. A lane takes what waits in its partitions, a fair part of each, decides it in one
+ * transaction and tells about it afterwards. A crash anywhere leaves either all of a batch or nothing.
+ */
+export class Decider {
+  private readonly wakeUps: WakeUp[];
+  private readonly stopping = new AbortController();
+  private lanes: Promise<void>[] = [];
+  /** Batches that are being decided now, by lane. */
+  private readonly busy = new Map<number, Promise<void>>();
+
+  constructor(private readonly options: DeciderOptions) {
+    this.wakeUps = Array.from({ length: options.lanes ?? 2 }, () => new WakeUp(options.clock));
+  }
+
+  start(): void {
+    this.lanes = this.wakeUps.map((wakeUp, lane) => this.run(lane, wakeUp));
+  }
+
+  /** Something waits, or may. */
+  wake(): void {
+    for (const wakeUp of this.wakeUps) wakeUp.ring();
+  }
+
+  /** Settles when no batch that had begun is being decided any more. */
+  async settled(): Promise<void> {
+    await Promise.all(this.busy.values());
+  }
+
+  /** Finishes the batches that have begun. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.wake();
+    await Promise.all(this.lanes);
+  }
+
+  private async run(lane: number, wakeUp: WakeUp): Promise<void> {
+    let turn = 0;
+    for (let failures = 0; !this.stopping.signal.aborted; ) {
+      const single = failures >= TRIES;
+      const work = this.collect(lane, turn, single);
+      if (work.length === 0) {
+        await wakeUp.wait(REST_MS, this.stopping.signal);
+        continue;
+      }
+      const outcome = this.decide(work);
+      const ended = outcome.then(() => undefined);
+      this.busy.set(lane, ended);
+      const error = await outcome;
+      this.busy.delete(lane);
+      if (error === undefined) {
+        failures = 0;
+        turn += 1;
+        continue;
+      }
+      failures = isUnavailable(error.cause) ? 0 : failures + 1;
+      this.options.onFailure(error.cause, failures);
+      if (single && failures >= 2 * TRIES && (await this.passOver(work[0] as PartitionInputs, error.cause))) failures = 0;
+      else await new WakeUp(this.options.clock).wait(fullJitter(failures + 1, BACKOFF), this.stopping.signal);
+    }
+  }
+
+  /** A fair part of what waits in each partition of the lane; of one partition one input when something among them cannot be written. */
+  private collect(lane: number, turn: number, single: boolean): PartitionInputs[] {
+    const { feed, ownership, batchSize = 256 } = this.options;
+    const mine = ownership.owned().filter(({ part }) => part % this.wakeUps.length === lane);
+    const waiting = mine.filter(({ part }) => feed.waiting(part));
+    const lagging = single ? [] : mine.filter(({ part, cursor }) => !feed.waiting(part) && feed.peek(part, 0).next - cursor > IDLE_LAG);
+    const share = single ? 1 : Math.max(8, Math.floor(batchSize / Math.max(1, waiting.length)));
+    const work: PartitionInputs[] = [];
+    let left = single ? 1 : batchSize;
+    for (let index = 0; index < waiting.length && left > 0; index += 1) {
+      const partition = waiting[(index + turn) % waiting.length] as OwnedPartition;
+      const { inputs, next } = feed.peek(partition.part, Math.min(share, left));
+      left -= Math.max(1, inputs.length);
+      work.push({ partition, inputs, next });
+    }
+    return [...work, ...lagging.map((partition) => ({ partition, inputs: [], next: feed.peek(partition.part, 0).next }))];
+  }
+
+  /** Undefined when the batch was dealt with: committed, or not ours any more. */
+  private async decide(work: readonly PartitionInputs[]): Promise<{ readonly cause: unknown } | undefined> {
+    const { batch, ownership, feed } = this.options;
+    try {
+      const result = await batch.execute(work);
+      if (result.result.kind === 'lost') ownership.lose(result.result.parts);
+      if (result.result.kind === 'stale') return { cause: STALE };
+      if (result.result.kind !== 'committed') return undefined;
+      for (const { partition, next } of work) {
+        ownership.moved(partition, next);
+        feed.confirm(partition.part, next);
+      }
+      this.options.onCommitted(result);
+      return undefined;
+    } catch (cause) {
+      return { cause };
+    }
+  }
+
+  private async passOver({ partition, inputs, next }: PartitionInputs, error: unknown): Promise<boolean> {
+    const passed = await this.decide([{ partition, inputs: [], next }]);
+    if (passed !== undefined) return false;
+    for (const input of inputs) this.options.onFault(input, error);
+    return true;
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return PlexusError.isPlexusError(error) && error.code === 'UNAVAILABLE';
+}

@@ -1,0 +1,57 @@
+import type { Bus } from '@plexus/bus';
+import type { Database } from '@plexus/database';
+import type { Logger } from 'pino';
+import { NatsCandidateLog } from '../adapters/nats/candidate-log.js';
+import type { LogEntries } from '../adapters/nats/log-entries.js';
+import { PostgresFanOutJobs } from '../adapters/postgres/fan-out-jobs.js';
+import { PostgresSubscriptionIndex } from '../adapters/postgres/subscription-index.js';
+import type { EventTap, FanOutJobs } from '../application/deciding-ports.js';
+import { FairQueue } from '../application/fair-queue.js';
+import { MatchEvent, QUANTUM } from '../application/match-event.js';
+import { type MeaningMatcher, NO_MEANING } from '../application/meaning.js';
+
+/** Tasks of matching that run at the same time: look-ups in the database and windows of publishes. */
+const TASKS = 8;
+
+/** What may see events beside the rules of subscriptions; set once it is wired. */
+export interface MatchingHooks {
+  meaning?: MeaningMatcher | undefined;
+  tap?: EventTap | undefined;
+}
+
+export interface Matching {
+  readonly matchEvent: MatchEvent;
+  readonly jobs: FanOutJobs;
+  readonly hooks: MatchingHooks;
+  /** Who works on large audiences is told of each. */
+  onJob(listener: () => void): void;
+}
+
+/** The matcher: rules of subscriptions, turns of tenants, candidates into the log. */
+export function createMatching(bus: Bus, database: Database, log: LogEntries, logger: Logger): Matching {
+  const hooks: MatchingHooks = {};
+  const jobs = new PostgresFanOutJobs(database);
+  let listener = () => {};
+  const candidates = new NatsCandidateLog(
+    log,
+    (subject, body, options) => bus.publishRaw(subject, body, options),
+    ({ tenant, user, event }, err) => logger.error({ err, tenant, user, eventKey: event.key }, 'a candidate cannot be written; this user is passed over'),
+  );
+  const matchEvent = new MatchEvent({
+    subscriptions: new PostgresSubscriptionIndex(database),
+    jobs,
+    log: candidates,
+    meaning: () => hooks.meaning ?? NO_MEANING,
+    tap: () => hooks.tap,
+    turns: new FairQueue(QUANTUM, TASKS),
+    onJob: () => listener(),
+  });
+  return {
+    matchEvent,
+    jobs,
+    hooks,
+    onJob: (told) => {
+      listener = told;
+    },
+  };
+}
