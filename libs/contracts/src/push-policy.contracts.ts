@@ -321,7 +321,7 @@ export const explain = defineRpc({
       .object({ origin: z.string(), source: z.string(), id: z.string(), type: z.string(), severity: z.string().optional(), at: Instant.optional() })
       .optional(),
     others: Count.describe('Further events with this id (other sources or origins) that were decided for the user; name source and origin to see them.'),
-    decisions: z.array(ExplainedDecision).describe('Oldest first; the first 10 and the last 90.'),
+    decisions: z.array(ExplainedDecision).describe('Oldest first, at most 97, then the first repeats of the same event.'),
     repeats: Count.describe('Decisions `duplicate_event` beyond the listed ones.'),
     toBeSent: z
       .object({ stage: z.string(), rule: z.string(), version: z.number().int().optional(), sentence: z.string() })
