@@ -48,6 +48,7 @@ describe('a mesh of two hosts', () => {
     const connection = await FakeConnection.open(mesh, 'ada', runtime, { beat: false });
     const [{ home }] = (await mesh.rows<{ home: string }>('SELECT host_id AS home FROM vms WHERE id = $1', [vmId])) as [{ home: string }];
     await first.kill('SIGKILL');
+    await mesh.releaseClaims();
     await mesh.rows(`UPDATE hosts SET beat_at = now() - interval '2 minutes' WHERE id = $1`, [home]);
     await secondHost();
     const summary = async () => (await mesh.asUser('ada', getVm, { vmId }, [SCOPES.read])).vm;

@@ -2,6 +2,7 @@ import { waitFor } from '@plexus/testing';
 import type { KubernetesProvider } from '../src/adapters/kubernetes/kubernetes-provider.js';
 import type { IncarnationKey, InstanceSpec } from '../src/application/provider-port.js';
 import type { ApiRequest } from './support/kubernetes/api-server.js';
+import { hurriedClock } from './support/hurried-clock.js';
 import { KubernetesWorld, Refusal } from './support/kubernetes/world.js';
 
 const NAMESPACE = 'plexus-vms';
@@ -218,22 +219,24 @@ describe('the Kubernetes provider against a stand-in of the API server', () => {
   });
 
   it('says unknown while the API server does not answer, and never absent', async () => {
+    const hurried = await world.provider({ KUBERNETES_UNREACHABLE_MS: '60000' }, { clock: hurriedClock(5) });
     const key = fresh();
     await provider.create(specOf(key));
     world.server.fault = () => new Refusal(500, 'InternalError', 'no');
-    expect(await provider.observe(key)).toMatchObject({ phase: 'unknown', reasonCode: 'UNAVAILABLE' });
+    expect(await hurried.observe(key)).toMatchObject({ phase: 'unknown', reasonCode: 'UNAVAILABLE' });
   });
 
   it('waits for a node that does not answer, then gives the Pod up and says so', async () => {
+    const hurried = await world.provider({ KUBERNETES_UNREACHABLE_MS: '60000' }, { clock: hurriedClock(5) });
     const key = fresh();
     await provider.create(specOf(key));
     await running(key);
     world.kubelet.lost = true;
-    expect(await provider.destroy(key, { force: true })).toMatchObject({ phase: 'unknown' });
-    expect(await provider.create(specOf({ ...key, epoch: 2 }))).toMatchObject({ phase: 'unknown' });
+    expect(await hurried.destroy(key, { force: true })).toMatchObject({ phase: 'unknown' });
+    expect(await hurried.create(specOf({ ...key, epoch: 2 }))).toMatchObject({ phase: 'unknown' });
     const pod = podOf(key);
     if (pod?.metadata.deletionTimestamp !== undefined) pod.metadata.deletionTimestamp = new Date(Date.now() - 61_000).toISOString();
-    expect(await provider.destroy(key, { force: true })).toMatchObject({ phase: 'absent', reasonCode: 'NODE_LOST' });
+    expect(await hurried.destroy(key, { force: true })).toMatchObject({ phase: 'absent', reasonCode: 'NODE_LOST' });
     expect(podOf(key)).toBeUndefined();
   });
 

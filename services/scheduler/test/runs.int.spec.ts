@@ -290,29 +290,6 @@ describe('runs on VMs', () => {
     expect(frames.at(-1)?.frame).toMatchObject({ type: 'cancel', run_id: silent.runId });
   });
 
-  it('loses and doubles no command when it is killed in the middle of them', async () => {
-    const { vmId, connection } = await running('joe');
-    const runs = Array.from({ length: 60 }, () => runOf('joe'));
-    const published = Promise.all(runs.map((run) => start(run)));
-    await waitFor(async () => (await mesh.rows(`SELECT 1 FROM vm_runs WHERE owner = 'joe'`)).length > 10, { intervalMs: 2 });
-    await mesh.endSchedulers();
-    await published;
-    await mesh.scheduler();
-    await waitFor(async () => (await mesh.rows(`SELECT 1 FROM vm_outbox WHERE vm_id = $1 AND type = 'user_message'`, [vmId])).length >= 61, {
-      timeoutMs: 30_000,
-    });
-    const frames = [...(await connection.frames()), ...(await connection.frames(64))];
-    expect(frames.map(({ fseq }) => fseq)).toEqual(Array.from({ length: 122 }, (_, index) => index + 1));
-    const told = frames
-      .filter(({ frame }) => frame.type === 'user_message')
-      .map(({ frame }) => (frame.data as { metadata: { run_id: string } }).metadata.run_id);
-    expect(told.slice().sort()).toEqual([...new Set(told)].sort());
-    for (const run of runs) {
-      const place = (type: string) => frames.findIndex(({ frame }) => frame.type === type && JSON.stringify(frame).includes(run.sessionId));
-      expect(place('start_session')).toBeLessThan(place('user_message'));
-    }
-  });
-
   it('finding 18: C12: keeps three snapshots of a session however late and often versions come, the newest among them, at least one of them full', async () => {
     const { run, vmId, connection } = await running('lee');
     const { epoch } = connection;

@@ -7,6 +7,8 @@ import { fixture, MODEL_KEY, SchedulerMesh, TENANT } from './support/mesh.js';
 
 const { ensureVm, getVm, listVms, terminateVm, redeemTicket, verifyVmToken, attachVm, vmStateChanged } = vmContracts;
 
+const PATIENCE = { timeoutMs: 60_000 };
+
 describe('the life of VMs on real processes', () => {
   let mesh: SchedulerMesh;
   const connections: FakeConnection[] = [];
@@ -67,7 +69,6 @@ describe('the life of VMs on real processes', () => {
     expect(await connection.beat()).toMatchObject({ status: 'ok', currentEpoch: runtime.epoch, desired: 'running' });
     // It is watched again: its end is noticed, by a scheduler that is not its parent.
     process.kill(runtime.pid, 'SIGKILL');
-    // The dead scheduler may still have had a claim on it, for 10 s.
     await waitFor(async () => (await vmOf('bob', vmId)).state === 'paused', { timeoutMs: 60_000 });
     expect(await vmOf('bob', vmId)).toMatchObject({ desiredState: 'running', reason: { code: 'EXITED' } });
   });
@@ -267,14 +268,24 @@ describe('the life of VMs on real processes', () => {
   });
 
   it('suspects a silent VM, keeps it while it may come back, and replaces it only if somebody needs it', async () => {
-    await mesh.only({ VM_LEASE_MS: '2500', VM_SUSPECT_MS: '1500', ALLOW_WEAK_FENCING: '1' });
+    await mesh.only();
     const { vmId } = await mesh.asUser('lea', ensureVm, {});
     const runtime = await bootstrapped(mesh, vmId);
     const connection = await connect(mesh, 'lea', runtime, { beat: false });
-    await waitFor(async () => (await vmOf('lea', vmId)).state === 'suspect');
+    await waitFor(async () => (await vmOf('lea', vmId)).state === 'ready', PATIENCE);
+    // Again and again: a scheduler that was without the mesh for a moment extends every lease.
+    await waitFor(async () => {
+      await mesh.rows(`UPDATE vm_instances SET lease_until = now() - interval '1 second' WHERE vm_id = $1`, [vmId]);
+      await mesh.rows(`UPDATE vms SET next_action_at = now() WHERE id = $1 AND state = 'ready'`, [vmId]);
+      return (await vmOf('lea', vmId)).state === 'suspect';
+    }, PATIENCE);
     await connection.beat();
-    await waitFor(async () => (await vmOf('lea', vmId)).state === 'ready');
-    await waitFor(async () => (await vmOf('lea', vmId)).state === 'paused');
+    await waitFor(async () => (await vmOf('lea', vmId)).state === 'ready', PATIENCE);
+    await waitFor(async () => {
+      await mesh.rows(`UPDATE vm_instances SET lease_until = now() - interval '1 second' WHERE vm_id = $1`, [vmId]);
+      await mesh.rows(`UPDATE vms SET next_action_at = now(), deadline_at = least(deadline_at, now()) WHERE id = $1 AND state IN ('ready', 'suspect')`, [vmId]);
+      return (await vmOf('lea', vmId)).state === 'paused';
+    }, PATIENCE);
     expect(isRunning(runtime.pid)).toBe(false);
     expect(await vmOf('lea', vmId)).toMatchObject({ reason: { code: 'LEASE_EXPIRED' } });
   });

@@ -124,9 +124,16 @@ export class SchedulerMesh {
     return this.pool.query<R>(`test_${this.queries}`, sql, parameters);
   }
 
-  /** Ends every scheduler without ceremony. */
+  /** Ends every scheduler without ceremony. What they had claimed is free at once: that claims run out by themselves has tests of its own. */
   async endSchedulers(): Promise<void> {
-    await Promise.all(this.processes.splice(0).map((process_) => process_.end()));
+    const ended = this.processes.splice(0);
+    await Promise.all(ended.map((process_) => process_.end()));
+    if (ended.length > 0) await this.releaseClaims();
+  }
+
+  /** Nothing waits for whoever had claimed it and was killed. */
+  async releaseClaims(): Promise<void> {
+    await this.rows('UPDATE vms SET claim_until = now() WHERE claim_until > now()');
   }
 
   /** Ends everything, VMs too, and fails when a process of this mesh is still there. */
