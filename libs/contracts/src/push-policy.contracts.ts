@@ -240,7 +240,7 @@ export const getReplay = defineRpc({
   domain,
   name: 'get-replay',
   version: 1,
-  summary: 'How far a replay is, and its result. Kept for seven days. Scope operator.read.',
+  summary: 'How far a replay is, and its result. Kept for seven days. Scope operator.admin: its examples name what people got.',
   data: z.object({ jobId: z.string().min(1).max(64), waitMs: z.number().int().min(0).max(8_000).default(0) }),
   response: ReplayJob,
   timeoutMs: 15_000,

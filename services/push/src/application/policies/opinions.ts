@@ -43,7 +43,10 @@ export class Opinions {
   ) {}
 
   /** Records the opinion of the delivery's owner; the same delivery again replaces it. NOT_FOUND when it is nobody's or somebody else's. */
-  async give(owner: Owner, { deliveryId, useful, note }: { readonly deliveryId: string; readonly useful: boolean; readonly note?: string | undefined }): Promise<Suggestion[]> {
+  async give(
+    owner: Owner,
+    { deliveryId, useful, note }: { readonly deliveryId: string; readonly useful: boolean; readonly note?: string | undefined },
+  ): Promise<Suggestion[]> {
     const opinion = { deliveryId, useful, at: new Date(this.clock.now()), ...(note === undefined ? {} : { note: toStorableText(note) }) };
     if (!isStorableText(deliveryId) || !(await this.store.keep(owner, opinion))) {
       throw errors.create('NOT_FOUND', { message: 'There is no such delivery in your inbox.' });
@@ -55,7 +58,9 @@ export class Opinions {
     const judged = await this.store.judged(owner);
     return judged.flatMap((one) => {
       const level = suggestLevel(one);
-      return level === undefined ? [] : [{ subscriptionId: one.subscriptionId, scopeKind: one.scopeKind, scopeRef: one.scopeRef, level, sentence: sentenceOf(one, level) }];
+      return level === undefined
+        ? []
+        : [{ subscriptionId: one.subscriptionId, scopeKind: one.scopeKind, scopeRef: one.scopeRef, level, sentence: sentenceOf(one, level) }];
     });
   }
 
@@ -63,7 +68,8 @@ export class Opinions {
   async stats(tenant: string, user: string | undefined, given: { readonly from?: string | undefined; readonly to?: string | undefined }): Promise<Stats> {
     const to = given.to === undefined ? this.clock.now() : Date.parse(given.to);
     const from = given.from === undefined ? to - WEEK_MS : Date.parse(given.from);
-    if (from >= to || to - from > LONGEST_MS) throw errors.create('INVALID_REQUEST', { message: 'The stretch of time must be longer than nothing and at most 62 days.' });
+    if (from >= to || to - from > LONGEST_MS)
+      throw errors.create('INVALID_REQUEST', { message: 'The stretch of time must be longer than nothing and at most 62 days.' });
     const span = { from: new Date(from), to: new Date(to) };
     const [decisions, subscriptions, suggestions] = await Promise.all([
       this.store.decisions(tenant, user, span),
