@@ -16,8 +16,10 @@ import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { InboxController } from './inbox.controller.js';
 import { MemoryArchiveController, NDJSON } from './memory-archive.controller.js';
 import { MemoryController } from './memory.controller.js';
+import { PoliciesController } from './policies.controller.js';
 import { ProblemFilter, sendProblem } from './problem.filter.js';
 import { PublicHealthController } from './public-health.controller.js';
+import { PushInsightController } from './push-insight.controller.js';
 import { SessionCareController } from './session-care.controller.js';
 import { SessionsController } from './sessions.controller.js';
 import { SkillsController } from './skills.controller.js';
@@ -31,6 +33,8 @@ const API = [
   SessionCareController,
   ChannelsController,
   InboxController,
+  PoliciesController,
+  PushInsightController,
   MemoryArchiveController,
   MemoryController,
   SkillsController,
@@ -92,8 +96,8 @@ export async function createHttpApi(
       else done(plexusError('INVALID_JSON', { message: parsed.error.message }));
     },
   );
-  // Configurations as people write them, with comments.
-  const json5 = ['application/json5', 'text/plain'];
+  // Configurations and policies as people write them, with comments.
+  const json5 = ['application/json5', 'text/plain', 'application/yaml'];
   fastify.addContentTypeParser(json5, { parseAs: 'string', bodyLimit: Math.max(options.bodyLimitBytes, MAX_CONFIG_BYTES) }, (_request, body, done) =>
     done(null, body),
   );
