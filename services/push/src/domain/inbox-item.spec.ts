@@ -1,9 +1,9 @@
 import { isStorableText } from '@plexus/kernel';
-import { deliveryId, describeEvent } from './inbox-item.js';
-import type { IncomingEvent } from './incoming-event.js';
+import type { LogEvent, Send } from './engine/types.js';
+import { deliveryId, describeSend } from './inbox-item.js';
 
-const event: IncomingEvent = {
-  tenant: 'acme',
+const event: LogEvent = {
+  key: 'k1',
   origin: 'crm',
   source: '/crm',
   id: 'e1',
@@ -11,29 +11,49 @@ const event: IncomingEvent = {
   subject: 'cnt_1',
   severity: 'high',
   occurredAt: '2026-11-21T10:00:00.000Z',
-  receivedAt: 1_000,
-  inputSeq: 1,
   entities: [],
   regions: [],
   topics: [],
 };
+const send = (...events: LogEvent[]): Send => ({
+  deliveryId: 'dlv_1',
+  epoch: 'e',
+  offset: 3,
+  kind: events.length > 1 ? 'digest' : 'notification',
+  priority: 'P2',
+  interrupt: true,
+  events,
+  hits: [],
+  channels: [],
+  at: 1_000,
+});
 
 describe('what an inbox item says', () => {
   it('is titled by the summary in one line, else by the type', () => {
-    expect(describeEvent({ ...event, summary: ' Import\n finished\0 ' }).title).toBe('Import finished\ufffd');
-    expect(describeEvent({ ...event, summary: '  ' }).title).toBe('contact.updated');
-    expect(describeEvent(event)).toMatchObject({ kind: 'notification', priority: 'high' });
+    expect(describeSend(send({ ...event, summary: ' Import\n finished\0 ' })).title).toBe('Import finished\ufffd');
+    expect(describeSend(send({ ...event, summary: '  ' })).title).toBe('contact.updated');
+    expect(describeSend(send(event))).toMatchObject({ kind: 'notification', priority: 'high', urgency: 'P2', offset: 3, id: 'dlv_1', interrupt: true });
+  });
+
+  it('of several events says how many, and is as severe as the worst', () => {
+    const item = describeSend(send({ ...event, severity: 'low', summary: 'first' }, event, { ...event, severity: 'medium' }));
+    expect(item).toMatchObject({ kind: 'digest', title: '3 events: first', priority: 'high' });
+    expect(describeSend({ ...send(), kind: 'storm', priority: 'P0' })).toMatchObject({ priority: 'critical', events: [] });
   });
 
   it('cuts a long title between characters, never inside one', () => {
-    const { title } = describeEvent({ ...event, summary: '😀'.repeat(300) });
+    const { title } = describeSend(send({ ...event, summary: '😀'.repeat(300) }));
     expect([...title]).toHaveLength(200);
     expect(isStorableText(title)).toBe(true);
   });
 
-  it('carries small data and leaves large data out', () => {
-    expect(describeEvent({ ...event, data: { rows: 12 } }).events[0]).toMatchObject({ data: { rows: 12 } });
-    expect(describeEvent({ ...event, data: { text: 'x'.repeat(17_000) } }).events[0]).not.toHaveProperty('data');
+  it('stays below what one message can carry, however many events it is about', () => {
+    const large = Array.from({ length: 1_000 }, (_, n) => ({ ...event, id: `e${n}`, summary: 's'.repeat(2_000), data: { text: 'x'.repeat(10_000) } }));
+    const item = describeSend(send(...large));
+    expect(Buffer.byteLength(JSON.stringify(item))).toBeLessThan(500_000);
+    expect(item.title).toMatch(/^1000 events/);
+    expect(item.events[0]).toHaveProperty('data');
+    expect(item.events.at(-1)).not.toHaveProperty('data');
   });
 });
 

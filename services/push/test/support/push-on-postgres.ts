@@ -4,25 +4,37 @@ import type { Severity } from '@plexus/contracts';
 import { createPool, type PostgresDatabase } from '@plexus/database';
 import { systemClock, ulid } from '@plexus/kernel';
 import { createTestDatabase, type TestDatabase } from '@plexus/testing';
-import { type DeliveredFact, PostgresDecisionLedger } from '../../src/adapters/postgres/decision-ledger.js';
+import { PostgresDecidingStore } from '../../src/adapters/postgres/deciding-store.js';
+import { PostgresFanOutJobs } from '../../src/adapters/postgres/fan-out-jobs.js';
 import { PostgresInboxStore } from '../../src/adapters/postgres/inbox-store.js';
 import { LogEntries } from '../../src/adapters/nats/log-entries.js';
 import { ManagedChanges } from '../../src/adapters/postgres/managing/managed-changes.js';
 import { PostgresSubscriptions } from '../../src/adapters/postgres/managing/postgres-subscriptions.js';
+import { PostgresPartitionLeases } from '../../src/adapters/postgres/partition-leases.js';
 import { PostgresSeenEvents } from '../../src/adapters/postgres/seen-events.js';
 import { PostgresSubscriptionIndex } from '../../src/adapters/postgres/subscription-index.js';
-import { DecideEvent } from '../../src/application/decide-event.js';
+import { FairQueue } from '../../src/application/fair-queue.js';
+import { MatchEvent } from '../../src/application/match-event.js';
+import { NO_MEANING } from '../../src/application/meaning.js';
 import { ManageSubscriptions } from '../../src/application/managing/manage-subscriptions.js';
 import { ReadInbox } from '../../src/application/read-inbox.js';
+import { createEngine } from '../../src/domain/engine/engine.js';
+import type { Engine } from '../../src/domain/engine/types.js';
 import type { InboxItem } from '../../src/domain/inbox-item.js';
 import type { IncomingEvent } from '../../src/domain/incoming-event.js';
+import { DecideHere } from './decide-here.js';
+import { MemoryLog } from './memory-log.js';
 
 export const prismaFolder = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../prisma');
 
-/** One replica of push without NATS: its own pool, the same database, hints collected. */
+/** One replica of push without NATS: its own pool, the same database and log, hints collected. */
 export interface Replica {
   readonly database: PostgresDatabase;
-  readonly decide: DecideEvent;
+  readonly decide: DecideHere;
+  readonly store: PostgresDecidingStore;
+  readonly leases: PostgresPartitionLeases;
+  readonly jobs: PostgresFanOutJobs;
+  readonly matching: MatchEvent;
   readonly subscriptions: ManageSubscriptions;
   readonly inbox: ReadInbox;
   readonly seen: PostgresSeenEvents;
@@ -32,13 +44,15 @@ export interface Replica {
 }
 
 export interface PushDatabase {
+  /** The log of all replicas. */
+  readonly log: MemoryLog;
   readonly test: TestDatabase;
   replica(): Replica;
   rows<R>(sql: string, parameters?: unknown[]): Promise<R[]>;
   close(): Promise<void>;
 }
 
-export async function openPushDatabase(): Promise<PushDatabase> {
+export async function openPushDatabase(engine: Engine = createEngine()): Promise<PushDatabase> {
   const test = await createTestDatabase(path.join(prismaFolder, 'migrations'), 'push');
   const pools: PostgresDatabase[] = [];
   const open = () => {
@@ -47,10 +61,12 @@ export async function openPushDatabase(): Promise<PushDatabase> {
     return database;
   };
   const own = open();
+  const log = new MemoryLog();
   let statements = 0;
   return {
     test,
-    replica: () => buildReplica(open()),
+    log,
+    replica: () => buildReplica(open(), log, engine),
     rows: (sql, parameters) => {
       statements += 1;
       return own.query(`test_${statements}`, sql, parameters ?? []);
@@ -70,22 +86,38 @@ export const readableEntries = new LogEntries((contract, { tenant, key, data, id
   body: Buffer.from(JSON.stringify(data)),
 }));
 
-function buildReplica(database: PostgresDatabase): Replica {
+function buildReplica(database: PostgresDatabase, log: MemoryLog, engine: Engine): Replica {
   const hints: Replica['hints'] = [];
-  const encode = (tenant: string, fact: DeliveredFact) => {
-    if (replica.crashBeforeCommit) throw new Error('crashed before the commit');
-    return { subject: `plexus.evt.${tenant}.push.delivered.v1.x`, msgId: fact.deliveryId, body: Buffer.from(JSON.stringify(fact)) };
-  };
-  const ledger = new PostgresDecisionLedger(
-    database,
-    () => ulid(),
-    encode,
-    () => undefined,
-  );
+  const store = new PostgresDecidingStore(database, {
+    delivered: (tenant, fact) => {
+      if (replica.crashBeforeCommit) throw new Error('crashed before the commit');
+      return { subject: `plexus.evt.${tenant}.push.delivered.v1.x`, msgId: fact.deliveryId, body: Buffer.from(JSON.stringify(fact)) };
+    },
+    deliver: (tenant, command) => ({
+      subject: `plexus.cmd.${tenant}.push.deliver.v1.x`,
+      msgId: `${command.deliveryId}:${command.channel}:${command.level}`,
+      body: Buffer.from(JSON.stringify(command)),
+    }),
+  });
+  const jobs = new PostgresFanOutJobs(database);
+  const matching: MatchEvent = new MatchEvent({
+    subscriptions: new PostgresSubscriptionIndex(database),
+    jobs,
+    log,
+    meaning: () => NO_MEANING,
+    tap: () => undefined,
+    turns: new FairQueue(50, 4),
+    onJob: () => {},
+  });
   const subscriptions = new PostgresSubscriptions(new ManagedChanges(database, readableEntries, () => undefined));
-  const replica = {
+  const leases = new PostgresPartitionLeases(database);
+  const replica: Replica = {
     database,
-    decide: new DecideEvent(new PostgresSubscriptionIndex(database), ledger, { itemAdded: (_tenant, user, _position, item) => hints.push({ user, item }) }),
+    store,
+    leases,
+    jobs,
+    matching,
+    decide: new DecideHere({ database, store, log, matching, jobs, engine, onItem: (user, item) => hints.push({ user, item }) }),
     subscriptions: new ManageSubscriptions(subscriptions, () => ulid(), systemClock),
     inbox: new ReadInbox(new PostgresInboxStore(database), systemClock, () => ulid()),
     seen: new PostgresSeenEvents(database),
