@@ -42,11 +42,35 @@ export async function appendOutbox(tx: Tx, messages: readonly OutboxMessage[]): 
      FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) WITH ORDINALITY AS m (subject, msg_id, headers, body, position)
      ORDER BY m.position
      ON CONFLICT (msg_id) DO NOTHING`,
-    [
-      messages.map((message) => message.subject),
-      messages.map((message) => message.msgId ?? randomUUID()),
-      messages.map((message) => JSON.stringify(message.headers ?? {})),
-      messages.map((message) => Buffer.from(message.body)),
-    ],
+    columnsOf(messages),
   );
+}
+
+/**
+ * The same as a part of another statement (`WITH …, noted AS (…) …`), so that a row and what it makes true need one statement: `condition`
+ * chooses among the messages, of which `m.about` says what each is about. Five parameters from `$first` on, as {@link outboxParameters} makes them.
+ */
+export function outboxInsert(first: number, condition: string): string {
+  const [subject, msgId, headers, body, about] = [0, 1, 2, 3, 4].map((offset) => `$${first + offset}`);
+  return `INSERT INTO outbox (subject, msg_id, headers, body)
+    SELECT m.subject, m.msg_id, m.headers::jsonb, m.body
+      FROM unnest(${subject}::text[], ${msgId}::text[], ${headers}::text[], ${body}::bytea[], ${about}::text[])
+           WITH ORDINALITY AS m (subject, msg_id, headers, body, about, position)
+     WHERE ${condition}
+     ORDER BY m.position
+    ON CONFLICT (msg_id) DO NOTHING`;
+}
+
+/** Parameters of {@link outboxInsert}. */
+export function outboxParameters(messages: readonly (OutboxMessage & { readonly about: string })[]): unknown[] {
+  return [...columnsOf(messages), messages.map(({ about }) => about)];
+}
+
+function columnsOf(messages: readonly OutboxMessage[]): unknown[] {
+  return [
+    messages.map((message) => message.subject),
+    messages.map((message) => message.msgId ?? randomUUID()),
+    messages.map((message) => JSON.stringify(message.headers ?? {})),
+    messages.map((message) => Buffer.from(message.body)),
+  ];
 }

@@ -165,6 +165,34 @@ describe.each(BACKENDS)('memory on $name', (backend) => {
       expect(memory.facts).toHaveLength(2);
     });
 
+    it('a crowd of writers at once: each gets its own answer, duplicates are one memory, and only what was created is published', async () => {
+      const me = newCaller();
+      const soon = await memory.write.execute(me, note('text 3', { expiresAt: new Date(memory.clock.now() + 1_000).toISOString() }));
+      await memory.clock.advance(2_000);
+      const texts = Array.from({ length: 60 }, (_, n) => `text ${n % 40}`);
+      const scopes = [undefined, { kind: 'shared', id: 'all' }] as const;
+      const rest = (n: number) => ({ importance: n % 2, metadata: { n }, ...(n % 3 === 0 ? { expiresAt: '2027-01-01T00:00:00Z' } : {}) });
+      const answers = await Promise.all(
+        scopes.flatMap((scope) => texts.map((text, n) => memory.write.execute(me, note(text, { ...rest(n), ...(scope === undefined ? {} : { scope }) })))),
+      );
+      const created = answers.filter(({ result }) => result === 'created');
+      expect(created).toHaveLength(80);
+      expect(new Set(answers.map(({ id }) => id)).size).toBe(80);
+      expect(created.map(({ id }) => id)).not.toContain(soon.id);
+      for (const [index, { id }] of answers.entries()) {
+        const { content, place, metadata } = await memory.read.get(me, id);
+        expect([content, place.kind]).toEqual([texts[index % 60], index < 60 ? 'user' : 'shared']);
+        expect((metadata as { n: number }).n % 40).toBe((index % 60) % 40);
+      }
+      const published = await database.query<{ body: Uint8Array }>('test_published', `SELECT body FROM outbox WHERE subject LIKE $1`, [
+        `plexus.evt.${me.tenant}.%`,
+      ]);
+      const ids = published.map(({ body }) => (JSON.parse(Buffer.from(body).toString()) as { memoryId: string }).memoryId);
+      expect(ids.sort()).toEqual([soon.id, ...created.map(({ id }) => id)].sort());
+      const { hits } = await memory.search.execute(me, query('text 7', { k: 1 }));
+      expect(hits).toMatchObject([{ content: 'text 7', score: 1 }]);
+    });
+
     it('the same content without a key is one memory, seen twice (7)', async () => {
       const me = newCaller();
       const first = await memory.write.execute(me, note('hello'));

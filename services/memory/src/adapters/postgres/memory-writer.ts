@@ -1,7 +1,9 @@
 import type { DataOf, memoryContracts } from '@plexus/contracts';
-import { appendOutbox, type Database, type OutboxMessage, type Tx } from '@plexus/database';
+import type { Database, OutboxMessage, Tx } from '@plexus/database';
 import type { EmbeddingJob, Idempotency, MemoryWriter, NewMemory, SupersedeOutcome, WriteOutcome } from '../../application/ports.js';
-import { inTenant } from './tenant-transaction.js';
+import { allInTenant, inTenant } from './tenant-transaction.js';
+import { WriteGroups } from './write-groups.js';
+import { type AboutMemory, type Revision, writeMany, writeOne, type WrittenRow } from './write-statements.js';
 
 export type WrittenFact = DataOf<typeof memoryContracts.memoryWritten>;
 /** Makes the stored form of the fact `memory.written`. */
@@ -16,22 +18,6 @@ const CLAIM_KEY = `
   ON CONFLICT DO NOTHING RETURNING idem_key`;
 const READ_KEY = 'SELECT request_hash, memory_id FROM memory_idem WHERE tenant_id = $1 AND idem_key = $2';
 const POINT_KEY = 'UPDATE memory_idem SET memory_id = $3 WHERE tenant_id = $1 AND idem_key = $2';
-
-/**
- * The second write of a content must live as long as it asked for, so the later expiry wins, and none wins over any. What it said anew
- * about importance and metadata replaces what was there. No row comes back when the one in the way has expired.
- */
-const UPSERT = `
-  INSERT INTO memory AS m (tenant_id, id, scope_kind, scope_id, owner, namespace, kind, content, content_mac, match_mac, lex, lex_version,
-                           importance, source, metadata, created_at, expires_at, valid_from, valid_to, evergreen, rev, root_id)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, array_to_tsvector($11::text[]), $12, $13, $14::jsonb, $15::jsonb, $16, $17, $18, $19, $20, $21, $22)
-  ON CONFLICT (tenant_id, scope_kind, scope_id, owner, namespace, kind, content_mac) WHERE deleted_at IS NULL AND superseded_at IS NULL
-  DO UPDATE SET seen_count = m.seen_count + 1,
-                expires_at = CASE WHEN m.expires_at IS NULL OR EXCLUDED.expires_at IS NULL THEN NULL ELSE greatest(m.expires_at, EXCLUDED.expires_at) END,
-                importance = coalesce(EXCLUDED.importance, m.importance),
-                metadata = coalesce(EXCLUDED.metadata, m.metadata)
-          WHERE m.expires_at IS NULL OR m.expires_at > $16
-  RETURNING m.id`;
 
 const REMOVE_EXPIRED = `
   UPDATE memory SET deleted_at = $8, content = '', lex = '', metadata = NULL
@@ -53,22 +39,29 @@ const FORGET = `
   INSERT INTO tombstone (tenant_id, memory_id, content_mac, deleted_at) SELECT $1, id, content_mac, $3 FROM gone
   ON CONFLICT DO NOTHING RETURNING memory_id`;
 
+/** Groups of one tenant that are written at the same time: one is sent while the other is made durable. */
+const LANES = 2;
 /** Between "the row in the way has expired" and the insert somebody else may have written it anew, and let it expire again. */
 const MAX_UPSERTS = 3;
 
+type Written = { readonly result: 'created' | 'duplicate'; readonly id: string };
+
 export class PostgresMemoryWriter implements MemoryWriter {
+  readonly #groups: WriteGroups<Written>;
+
   constructor(
     private readonly database: Database,
     private readonly encodeWritten: EncodeWritten,
     /** Encodes the job for one model. */
     private readonly encodeJobs: (modelId: string) => EncodeJobs,
     private readonly afterCommit: () => void,
-  ) {}
+  ) {
+    this.#groups = new WriteGroups((of, memories) => this.#writeTogether(of, memories), database.kind === 'pglite' ? 1 : LANES);
+  }
 
   async write(tenant: string, memory: NewMemory, idempotency?: Idempotency): Promise<WriteOutcome> {
-    const outcome = await inTenant(this.database, tenant, (tx) => this.#write(tx, tenant, memory, idempotency));
-    if (outcome.result === 'created') this.afterCommit();
-    return outcome;
+    if (idempotency === undefined) return this.#groups.write(tenant, memory);
+    return this.#writeAlone(tenant, memory, idempotency);
   }
 
   async supersede(tenant: string, id: string, next: NewMemory): Promise<SupersedeOutcome> {
@@ -95,6 +88,30 @@ export class PostgresMemoryWriter implements MemoryWriter {
     return gone.length > 0;
   }
 
+  /** What somebody else's expired content is in the way of is written again by itself, after removing that. */
+  async #writeTogether(tenant: string, memories: readonly NewMemory[]): Promise<Written[]> {
+    const [first] = memories;
+    const messages = memories.flatMap((memory) => this.#messages(tenant, memory, 1));
+    const statement = memories.length === 1 && first !== undefined ? writeOne(tenant, first, { rev: 1 }, messages) : writeMany(tenant, memories, messages);
+    const [rows = []] = await allInTenant(this.database, tenant, [statement]);
+    const ids = new Map((rows as unknown as WrittenRow[]).map(({ id, content_mac }) => [Buffer.from(content_mac).toString('base64'), id]));
+    const outcomes: Written[] = [];
+    for (const memory of memories) {
+      const id = ids.get(Buffer.from(memory.contentMac).toString('base64'));
+      outcomes.push(id === undefined ? await this.#writeAlone(tenant, memory) : outcomeOf(memory, id));
+    }
+    if (outcomes.some(({ result }) => result === 'created')) this.afterCommit();
+    return outcomes;
+  }
+
+  #writeAlone(tenant: string, memory: NewMemory): Promise<Written>;
+  #writeAlone(tenant: string, memory: NewMemory, idempotency: Idempotency): Promise<WriteOutcome>;
+  async #writeAlone(tenant: string, memory: NewMemory, idempotency?: Idempotency): Promise<WriteOutcome> {
+    const outcome = await inTenant(this.database, tenant, (tx) => this.#write(tx, tenant, memory, idempotency));
+    if (outcome.result === 'created') this.afterCommit();
+    return outcome;
+  }
+
   async #write(tx: Tx, tenant: string, memory: NewMemory, idempotency: Idempotency | undefined): Promise<WriteOutcome> {
     const earlier = idempotency && (await claimKey(tx, tenant, memory, idempotency));
     if (earlier !== undefined) return earlier;
@@ -103,15 +120,29 @@ export class PostgresMemoryWriter implements MemoryWriter {
     return written;
   }
 
-  async #insert(tx: Tx, tenant: string, memory: NewMemory, revision: Revision): Promise<{ readonly result: 'created' | 'duplicate'; readonly id: string }> {
-    const id = await upsert(tx, tenant, memory, revision);
-    if (id !== memory.id) return { result: 'duplicate', id };
-    const scope = { kind: memory.place.kind, id: memory.place.id };
-    const time = memory.createdAt.toISOString();
-    const jobs = memory.modelIds.flatMap((modelId) => this.encodeJobs(modelId)({ tenant, memoryId: id, rev: revision.rev }, time));
-    await appendOutbox(tx, [this.encodeWritten(tenant, { memoryId: id, scope, kind: memory.kind }, time), ...jobs]);
-    return { result: 'created', id };
+  async #insert(tx: Tx, tenant: string, memory: NewMemory, revision: Revision): Promise<Written> {
+    const { place } = memory;
+    const { name, text, params } = writeOne(tenant, memory, revision, this.#messages(tenant, memory, revision.rev));
+    for (let attempt = 1; attempt <= MAX_UPSERTS; attempt += 1) {
+      const [row] = await tx.query<WrittenRow>(name, text, params);
+      if (row !== undefined) return outcomeOf(memory, row.id);
+      const where = [tenant, place.kind, place.id, place.owner, memory.namespace, memory.kind, memory.contentMac, memory.createdAt];
+      await tx.query('memory_remove_expired', REMOVE_EXPIRED, where);
+    }
+    throw new Error('an expired memory stayed in the way of a new one');
   }
+
+  /** What is published if it is created: the fact, and a job for each model. */
+  #messages(tenant: string, { id, place, kind, createdAt, modelIds }: NewMemory, rev: number): AboutMemory[] {
+    const time = createdAt.toISOString();
+    const jobs = modelIds.flatMap((modelId) => this.encodeJobs(modelId)({ tenant, memoryId: id, rev }, time));
+    const fact = this.encodeWritten(tenant, { memoryId: id, scope: { kind: place.kind, id: place.id }, kind }, time);
+    return [fact, ...jobs].map((message) => ({ ...message, about: id }));
+  }
+}
+
+function outcomeOf(memory: NewMemory, id: string): Written {
+  return { result: id === memory.id ? 'created' : 'duplicate', id };
 }
 
 /** Undefined when the key was free and is now this write's; else what became of the write that had it. */
@@ -121,44 +152,4 @@ async function claimKey(tx: Tx, tenant: string, memory: NewMemory, { key, reques
   const [earlier] = await tx.query<{ request_hash: string; memory_id: string }>('memory_read_key', READ_KEY, [tenant, key]);
   if (earlier === undefined) throw new Error('an idempotency key vanished while it was read');
   return earlier.request_hash === requestHash ? { result: 'replayed', id: earlier.memory_id } : { result: 'conflict' };
-}
-
-interface Revision {
-  readonly rev: number;
-  /** The first revision; absent for that one itself. */
-  readonly rootId?: string;
-}
-
-async function upsert(tx: Tx, tenant: string, memory: NewMemory, { rev, rootId }: Revision): Promise<string> {
-  const { place } = memory;
-  for (let attempt = 1; attempt <= MAX_UPSERTS; attempt += 1) {
-    const [row] = await tx.query<{ id: string }>('memory_upsert', UPSERT, [
-      tenant,
-      memory.id,
-      place.kind,
-      place.id,
-      place.owner,
-      memory.namespace,
-      memory.kind,
-      memory.content,
-      memory.contentMac,
-      memory.matchMac,
-      memory.terms,
-      memory.lexVersion,
-      memory.importance ?? null,
-      JSON.stringify(memory.source),
-      memory.metadata === undefined ? null : JSON.stringify(memory.metadata),
-      memory.createdAt,
-      memory.expiresAt ?? null,
-      memory.validFrom ?? null,
-      memory.validTo ?? null,
-      memory.evergreen ?? false,
-      rev,
-      rootId ?? null,
-    ]);
-    if (row !== undefined) return row.id;
-    const where = [tenant, place.kind, place.id, place.owner, memory.namespace, memory.kind, memory.contentMac, memory.createdAt];
-    await tx.query('memory_remove_expired', REMOVE_EXPIRED, where);
-  }
-  throw new Error('an expired memory stayed in the way of a new one');
 }
