@@ -21,7 +21,6 @@ export const deliverCommand = defineCommand({
     priority: Priority,
     item: InboxItem,
     decidedAt: Instant.describe('Later than `item.createdAt`: a follow-up, which is not sent when the item was seen meanwhile (level 0) or acknowledged.'),
-    expiresAt: Instant.optional().describe('Not sent any more after it: everything that the item tells of has expired.'),
   }),
   examples: [
     {

@@ -202,10 +202,10 @@ describe('a delivery over a channel', () => {
   describe('is not sent', () => {
     it('late', async () => {
       world.answers = [later];
-      const expiring = { expiresAt: iso(T0 + 1_000) };
-      expect(await run(expiring)).toMatchObject({ kind: 'retry' });
+      world.marks = { seen: false, acknowledged: false, expiresAt: T0 + 1_000 };
+      expect(await run()).toMatchObject({ kind: 'retry' });
       await world.clock.advance(1_000);
-      expect(await run(expiring)).toEqual({ kind: 'done' });
+      expect(await run()).toEqual({ kind: 'done' });
       expect(world.calls).toHaveLength(1);
       expect(world.book.short.at(-1)).toBe(' 1 skipped expired');
     });

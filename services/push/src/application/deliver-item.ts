@@ -73,7 +73,6 @@ export class DeliverItem {
       kind: command.item.kind,
       createdAt: Date.parse(command.item.createdAt),
       decidedAt: Date.parse(command.decidedAt),
-      ...(command.expiresAt !== undefined && { expiresAt: Date.parse(command.expiresAt) }),
     };
     const reason = stopReason(times, marks, this.parts.clock.now());
     if (reason !== undefined) return this.#skip(key, seq, reason);
@@ -81,7 +80,7 @@ export class DeliverItem {
     if (provider === undefined || !isChannel(channel)) return this.#skip(key, seq, 'unknown_channel');
     const targets = channel === 'session' ? [undefined] : await this.parts.contacts.reachable(tenant, user, channel);
     if (targets.length === 0) return this.#skip(key, seq, 'no_contact');
-    return this.#sendToAll(arrived, key, provider, targets);
+    return this.#sendToAll(arrived, key, provider, targets, describeDelivery(tenant, command, marks.expiresAt));
   }
 
   async #sendToAll(
@@ -89,9 +88,9 @@ export class DeliverItem {
     key: CommandKey,
     provider: ChannelProvider,
     targets: readonly (ChannelTarget | undefined)[],
+    message: ChannelMessage,
   ): Promise<DeliverOutcome> {
     const history = await this.parts.attempts.history(key);
-    const message = describeDelivery(key.tenant, arrived.command);
     const limits = this.parts.limitsOf(key.tenant, provider.channel);
     const results = await Promise.all(
       targets.map((target) => {

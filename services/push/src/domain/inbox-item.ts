@@ -34,6 +34,7 @@ export function describeSend(send: Send): InboxItem {
     createdAt: new Date(send.at).toISOString(),
     urgency: send.priority,
     interrupt: send.interrupt,
+    ...(send.escalates === undefined ? {} : { escalates: send.escalates.deliveryId }),
   };
 }
 

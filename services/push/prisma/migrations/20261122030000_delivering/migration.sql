@@ -24,6 +24,9 @@ ALTER TABLE inbox_item ADD COLUMN acked_at TIMESTAMPTZ(3);
 ALTER TABLE inbox_item ADD COLUMN acked_by TEXT;
 -- Of an escalation: the delivery that nobody acknowledged.
 ALTER TABLE inbox_item ADD COLUMN escalates TEXT;
+CREATE INDEX inbox_item_escalates_idx ON inbox_item (t, escalates) WHERE escalates IS NOT NULL;
+-- When everything that it tells of has expired: nothing is sent over channels after it.
+ALTER TABLE inbox_item ADD COLUMN expires_at TIMESTAMPTZ(3);
 CREATE INDEX inbox_item_created_at_idx ON inbox_item (created_at);
 
 -- Items up to and including it are not kept any more.

@@ -11,7 +11,7 @@ const REACHABLE = `
    ORDER BY created_at, id LIMIT ${MAX_CONTACTS}`;
 const RETIRE = 'UPDATE contact SET disabled_reason = $3 WHERE t = $1 AND id = $2 AND disabled_reason IS NULL';
 const MARKS = `
-  SELECT i.seen_at IS NOT NULL AS seen, (i.acked_at IS NOT NULL OR o.acked_at IS NOT NULL) AS acknowledged
+  SELECT i.seen_at IS NOT NULL AS seen, (i.acked_at IS NOT NULL OR o.acked_at IS NOT NULL) AS acknowledged, i.expires_at AS "expiresAt"
     FROM inbox_item i LEFT JOIN inbox_item o ON o.t = i.t AND o.delivery_id = i.escalates AND o.user_id = i.user_id
    WHERE i.t = $1 AND i.delivery_id = $3 AND i.user_id = $2`;
 
@@ -28,7 +28,11 @@ export class PostgresContactDirectory implements ContactDirectory, ItemStates {
   }
 
   async marksOf(tenant: string, user: string, deliveryId: string): Promise<ItemMarks | undefined> {
-    const [marks] = await this.database.query<ItemMarks>('push_marks_of_item', MARKS, [tenant, user, deliveryId]);
-    return marks;
+    const [found] = await this.database.query<Omit<ItemMarks, 'expiresAt'> & { expiresAt: Date | null }>('push_marks_of_item', MARKS, [
+      tenant,
+      user,
+      deliveryId,
+    ]);
+    return found && { ...found, expiresAt: found.expiresAt?.getTime() };
   }
 }

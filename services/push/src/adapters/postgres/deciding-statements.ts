@@ -65,11 +65,13 @@ export const INSERT_DECISIONS = `
    ORDER BY d.place`;
 
 export const INSERT_ITEMS = `
-  INSERT INTO inbox_item (t, user_id, inbox_offset, delivery_id, kind, priority, title, events, reasons, created_at, urgency, interrupt)
-  SELECT i.t, i.user_id, i.inbox_offset, i.delivery_id, i.kind, i.priority, i.title, i.events::json, i.reasons::jsonb, i.created_at, i.urgency, i.interrupt
+  INSERT INTO inbox_item (t, user_id, inbox_offset, delivery_id, kind, priority, title, events, reasons, created_at, urgency, interrupt,
+                          escalates, expires_at)
+  SELECT i.t, i.user_id, i.inbox_offset, i.delivery_id, i.kind, i.priority, i.title, i.events::json, i.reasons::jsonb, i.created_at, i.urgency, i.interrupt,
+         i.escalates, i.expires_at
     FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::text[],
-                $12::bool[])
-         AS i (t, user_id, inbox_offset, delivery_id, kind, priority, title, events, reasons, created_at, urgency, interrupt)`;
+                $12::bool[], $13::text[], $14::timestamptz[])
+         AS i (t, user_id, inbox_offset, delivery_id, kind, priority, title, events, reasons, created_at, urgency, interrupt, escalates, expires_at)`;
 
 /** What one event of several has become does not end the item. */
 export const EDIT_ITEMS = `

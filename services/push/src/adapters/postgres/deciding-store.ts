@@ -174,6 +174,8 @@ function itemColumns(items: readonly MadeItem[]): unknown[] {
     items.map(({ item }) => new Date(item.createdAt)),
     items.map(({ send }) => send.priority),
     items.map(({ send }) => send.interrupt),
+    items.map(({ send }) => send.escalates?.deliveryId ?? null),
+    items.map(({ send }) => dateOf(expiryOf(send))),
   ];
 }
 
@@ -243,6 +245,12 @@ function compare(a: string, b: string): number {
 /** Foreign text may hold what jsonb refuses. */
 function storableJson(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'string' ? toStorableText(part) : part));
+}
+
+/** When the last of its events expires; undefined while one of them does not. */
+function expiryOf({ events }: MadeItem['send']): number | undefined {
+  const moments = events.flatMap(({ expiresAt }) => expiresAt ?? []);
+  return moments.length === events.length && moments.length > 0 ? Math.max(...moments) : undefined;
 }
 
 function dateOf(ms: number | undefined): Date | null {

@@ -7,8 +7,8 @@ const MAX_LINES = 20;
 const MAX_LINE = 300;
 
 /** Says an inbox item in words for any channel. Event data stays out: it may be large, and is nobody's business on the way. */
-export function describeDelivery(tenant: string, command: DeliverCommand): ChannelMessage {
-  const { user, deliveryId, level, priority, item, decidedAt, expiresAt } = command;
+export function describeDelivery(tenant: string, command: DeliverCommand, expiresAt?: number): ChannelMessage {
+  const { user, deliveryId, level, priority, item, decidedAt } = command;
   return {
     tenant,
     user,
@@ -24,7 +24,7 @@ export function describeDelivery(tenant: string, command: DeliverCommand): Chann
       item: { ...item, events: item.events.map(({ data: _data, ...event }) => event) },
     },
     at: Date.parse(decidedAt),
-    ...(expiresAt === undefined ? {} : { expiresAt: Date.parse(expiresAt) }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
   };
 }
 

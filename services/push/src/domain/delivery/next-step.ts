@@ -38,6 +38,8 @@ export interface ItemMarks {
   readonly seen: boolean;
   /** The item, or of an escalation the one that it escalates. */
   readonly acknowledged: boolean;
+  /** Milliseconds: when everything that it tells of has expired. */
+  readonly expiresAt?: number | undefined;
 }
 
 export interface CommandTimes {
@@ -45,12 +47,11 @@ export interface CommandTimes {
   /** Milliseconds. */
   readonly createdAt: number;
   readonly decidedAt: number;
-  readonly expiresAt?: number | undefined;
 }
 
 /** Why nothing is to be sent any more; undefined: send. What is sent at once is sent even when somebody was quick to look; a follow-up is not. */
 export function stopReason(command: CommandTimes, marks: ItemMarks, now: number): 'expired' | 'seen' | 'acknowledged' | undefined {
-  if (command.expiresAt !== undefined && command.expiresAt <= now) return 'expired';
+  if (marks.expiresAt !== undefined && marks.expiresAt <= now) return 'expired';
   const isFollowUp = command.decidedAt > command.createdAt;
   if (marks.acknowledged && (isFollowUp || command.kind === 'escalation')) return 'acknowledged';
   return isFollowUp && marks.seen ? 'seen' : undefined;
