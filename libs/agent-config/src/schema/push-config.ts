@@ -79,6 +79,15 @@ export const PushLlmConfig = z.strictObject({
 export type PushLlmConfig = z.infer<typeof PushLlmConfig>;
 
 export const PushConfig = z.strictObject({
+  accessSources: z
+    .array(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,127}$/, { error: 'must be a source token: [a-z0-9][a-z0-9_-]*' }))
+    .max(50)
+    .optional()
+    .meta({
+      description:
+        'Sources (the token behind the tenant in `plexus.in.<tenant>.<source>.…`) whose events access-granted and access-revoked say who may see a case or topic. Those of other sources are ordinary events.',
+      default: [],
+    }),
   llm: PushLlmConfig.optional().describe('Judges interests in words by a language model. Off by default.'),
   channels: PushChannelsConfig.optional().describe('Channels outside the inbox. A channel that needs settings and has none sends nothing.'),
 });

@@ -1,7 +1,7 @@
 import { appendOutbox, type Database, type OutboxMessage } from '@plexus/database';
 
 /** Tables that hold something of a person. The head of the inbox goes too: whoever comes back begins with another epoch and is told so. */
-const TABLES = ['subscription', 'inbox_item', 'inbox_head', 'decision', 'seen_event', 'feedback'] as const;
+const TABLES = ['subscription', 'inbox_item', 'inbox_head', 'decision', 'seen_event', 'feedback', 'preference', 'quiet_hours', 'silence', 'access_grant', 'contact'] as const;
 
 export type ErasedCounts = Readonly<Record<(typeof TABLES)[number], number>>;
 
@@ -24,6 +24,10 @@ export class PersonEraser {
       await tx.query('push_erase_replays', 'DELETE FROM policy_replay WHERE t = $1 AND $2 = ANY (mentions)', [tenant, user]);
       await tx.query('push_erase_author', "UPDATE policy SET created_by = '' WHERE t = $1 AND created_by = $2", [tenant, user]);
       await tx.query('push_erase_activator', "UPDATE policy SET activated_by = '' WHERE t = $1 AND activated_by = $2", [tenant, user]);
+      // What was silenced or granted for others stays, without the name.
+      await tx.query('push_erase_silencer', "UPDATE silence SET created_by = '' WHERE t = $1 AND created_by = $2", [tenant, user]);
+      await tx.query('push_erase_silence_end', "UPDATE silence SET ended_by = '' WHERE t = $1 AND ended_by = $2", [tenant, user]);
+      await tx.query('push_erase_grantor', "UPDATE access_grant SET said_by = '' WHERE t = $1 AND said_by = $2", [tenant, user]);
       await appendOutbox(tx, [this.encodeReceipt(tenant, erasureId, user, erased as ErasedCounts)]);
       return erased as ErasedCounts;
     });
