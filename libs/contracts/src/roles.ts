@@ -268,7 +268,13 @@ export const ROLES: readonly RoleDefinition[] = [
     reads: ['PLEXUS_PUSH_LOG', 'PLEXUS_EVT_SESSION'],
     bucketsRead: common,
     bucketsWritten: [BUCKETS.keys, BUCKETS.leases],
-    extraPublish: [{ subject: '$JS.API.STREAM.MSG.GET.PLEXUS_IN', reason: 'explains what became of an event that concerned nobody: reads it by its position' }],
+    extraPublish: [
+      { subject: '$JS.API.STREAM.MSG.GET.PLEXUS_IN', reason: 'explains what became of an event that concerned nobody: reads it by its position' },
+      { subject: '$JS.API.STREAM.MSG.DELETE.PLEXUS_PUSH_LOG', reason: 'forgets a person: removes the entries about them from its log' },
+      { subject: '$JS.API.STREAM.MSG.GET.PLEXUS_CMD_PUSH', reason: 'forgets a person: finds their deliveries that are still on their way' },
+      { subject: '$JS.API.STREAM.MSG.DELETE.PLEXUS_CMD_PUSH', reason: 'forgets a person: removes their deliveries that are still on their way' },
+      { subject: 'plexus.dlq.*.push.push-decider.v1.>', reason: 'parks an input of its log that it cannot decide' },
+    ],
   },
   {
     name: 'memory',

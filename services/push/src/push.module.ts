@@ -5,6 +5,7 @@ import { ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
 import { ErasureController } from './adapters/nats/erasure.controller.js';
 import { InboxController } from './adapters/nats/inbox.controller.js';
+import { PersonLog } from './adapters/nats/person-log.js';
 import { Patience } from './adapters/nats/patience.js';
 import { PostgresInboxStore } from './adapters/postgres/inbox-store.js';
 import { PersonEraser } from './adapters/postgres/person-eraser.js';
@@ -72,6 +73,7 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
     providers: [
       ...parts.flatMap(({ providers }) => providers),
       { provide: PersonEraser, useValue: eraser },
+      { provide: PersonLog, useValue: new PersonLog(bus) },
       { provide: ReadInbox, useValue: new ReadInbox(new PostgresInboxStore(database), clock, () => ulid()) },
       { provide: Patience, useValue: new Patience(clock, (err, attempt) => logWait(context, err, attempt), stopping.signal) },
     ],

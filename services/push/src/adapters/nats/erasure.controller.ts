@@ -3,15 +3,21 @@ import { Ctx } from '@nestjs/microservices';
 import type { Delivery, Outcome } from '@plexus/bus';
 import { Consume } from '@plexus/bus/nest';
 import { CONSUMERS, type DataOf, routingContracts } from '@plexus/contracts';
+import { PersonLog } from './person-log.js';
 import { PersonEraser } from '../postgres/person-eraser.js';
 
 /** Push's part of forgetting a person. */
 @Controller()
 export class ErasureController {
-  constructor(private readonly eraser: PersonEraser) {}
+  constructor(
+    private readonly eraser: PersonEraser,
+    private readonly personLog: PersonLog,
+  ) {}
 
   @Consume(CONSUMERS.pushErase, { concurrency: 1, contracts: [routingContracts.eraseRequested] })
   async onRequested(@Ctx() { tenant, data }: Delivery<DataOf<typeof routingContracts.eraseRequested>>): Promise<Outcome> {
+    // First what would be decided, then what was.
+    await this.personLog.erase(tenant, data.user);
     await this.eraser.erase(tenant, data.user, data.erasureId);
     return { kind: 'done' };
   }

@@ -1,7 +1,21 @@
 import { appendOutbox, type Database, type OutboxMessage } from '@plexus/database';
 
 /** Tables that hold something of a person. The head of the inbox goes too: whoever comes back begins with another epoch and is told so. */
-const TABLES = ['subscription', 'inbox_item', 'inbox_head', 'decision', 'seen_event', 'feedback', 'preference', 'quiet_hours', 'silence', 'access_grant', 'contact'] as const;
+const TABLES = [
+  'subscription',
+  'inbox_item',
+  'inbox_head',
+  'decision',
+  'seen_event',
+  'feedback',
+  'preference',
+  'quiet_hours',
+  'silence',
+  'access_grant',
+  'contact',
+  'user_state',
+  'timer',
+] as const;
 
 export type ErasedCounts = Readonly<Record<(typeof TABLES)[number], number>>;
 
