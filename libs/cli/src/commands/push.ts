@@ -1,12 +1,14 @@
 import type { Command } from 'commander';
 import type { MeshOptions } from '../mesh.js';
 import type { Output } from '../output.js';
+import { pushInsightCommands } from './push-insight.js';
+import { pushPolicyCommands } from './push-policy.js';
 
 /** What every part of `plexus push` is given: it adds its subcommands to `command`. */
 export type PushSubcommands = (command: Command, output: () => Output, mesh: () => MeshOptions) => void;
 
 /** The parts of `plexus push`, in the order in which `--help` shows them. */
-const PARTS: readonly PushSubcommands[] = [];
+const PARTS: readonly PushSubcommands[] = [pushInsightCommands, pushPolicyCommands];
 
 /** `plexus push …`: what people follow and how they want to be reached. */
 export function pushCommand(program: Command, output: () => Output, mesh: () => MeshOptions): void {
