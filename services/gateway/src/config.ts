@@ -24,6 +24,17 @@ export const gatewayConfig = z.object({
   GATEWAY_TICK_MS: whole(100, 600_000).default(15_000).describe('Interval of the tick event; inbox heads are compared as often.'),
   GATEWAY_PING_MS: whole(100, 600_000).default(25_000).describe('Interval of WebSocket pings; a peer that did not answer the last one is dropped.'),
   GATEWAY_MAX_UNAUTHENTICATED: whole(1, 100_000).default(32).describe('Sockets of one address that have not said hello yet; more get 503.'),
+  GATEWAY_MAX_USER_CONNECTIONS: whole(0, 1_000)
+    .default(10)
+    .describe('Connections of one user in the whole mesh; more are refused (4029). Loopback is exempt. 0: no limit.'),
+  GATEWAY_MAX_TENANT_CONNECTIONS: whole(0, 10_000_000)
+    .default(0)
+    .describe('Connections of one tenant in the whole mesh, counted every few seconds. 0: no limit.'),
+  GATEWAY_MESSAGES_PER_SECOND: whole(1, 1_000_000)
+    .default(100)
+    .describe('Requests of one client connection per second, on average; more are answered RATE_LIMITED. Loopback is exempt.'),
+  GATEWAY_MESSAGE_BURST: whole(1, 1_000_000).default(500).describe('Requests of one client connection at once.'),
+  GATEWAY_TRUSTED_PROXIES: list.default([]).describe('Addresses or networks whose X-Forwarded-For is believed, separated by commas.'),
   GATEWAY_MAX_PAYLOAD_BYTES: whole(65_536, 268_435_456).default(26_214_400).describe('Largest frame of a client after its hello (64 KiB before).'),
   GATEWAY_MAX_BUFFERED_BYTES: whole(65_536, 268_435_456)
     .default(4_194_304)

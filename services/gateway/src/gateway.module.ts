@@ -21,6 +21,7 @@ import { GatewayPeers } from './adapters/nats/gateway-peers.js';
 import { NatsNodeDirectory } from './adapters/nats/node-directory.js';
 import { SessionEventPublisher } from './adapters/nats/session-event-publisher.js';
 import { SessionStreamReader } from './adapters/nats/session-stream-reader.js';
+import { StoredPresence } from './adapters/nats/stored-presence.js';
 import { StoredRequests } from './adapters/nats/stored-requests.js';
 import { StoredTickets } from './adapters/nats/stored-tickets.js';
 import { WatchedEpochs } from './adapters/nats/watched-epochs.js';
@@ -41,6 +42,7 @@ import { LocalNodes } from './application/nodes/local-nodes.js';
 import { Nodes } from './application/nodes/nodes.js';
 import { persist } from './application/persist.js';
 import type { Mesh } from './application/ports.js';
+import { Presence } from './application/presence.js';
 import { SessionFeed } from './application/session-feed.js';
 import { Tickets } from './application/tickets.js';
 import { KeptRequests } from './application/vm/kept-requests.js';
@@ -50,6 +52,7 @@ import { type StartedRun, WatchedRuns } from './application/watch/watched-runs.j
 import { Watchers } from './application/watch/watchers.js';
 import { gatewayConfig } from './config.js';
 import type { Credential } from './domain/caller.js';
+import { trustedProxies } from './domain/client-address.js';
 
 type Context = ServiceContext<ServiceConfig<typeof gatewayConfig>>;
 
@@ -57,6 +60,8 @@ const MAX_VM_SOCKETS = 100_000;
 const SSE_HEARTBEAT_MS = 15_000;
 const REVOKED = 4403;
 const CANCEL_LIMIT_MS = 60_000;
+/** What is not removed by then is removed by the other gateways. */
+const PRESENCE_STOP_MS = 1_500;
 
 /** The gateway serves no RPC: its handlers are sockets. */
 @Module({})
@@ -65,6 +70,7 @@ class GatewayModule {}
 /** Wires the gateway: one feed of session events, one registry of connections, and the public listener in front of them. */
 export async function createGateway(context: Context): Promise<ServiceParts> {
   const { config, bus, log, clock, identity, instanceId } = context;
+  const proxies = readProxies(config.GATEWAY_TRUSTED_PROXIES);
   const tenants = new DirectoryTenants(context.tenants);
   const revocations = new WatchedRevocations();
   const epochs = new WatchedEpochs(log);
@@ -92,7 +98,11 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
   context.reload.operations(() => mesh.inFlight);
   const watchers = new Watchers(connections);
   const watchLog = log.child({ part: 'watchers' });
-  const peers = new GatewayPeers(bus, instanceId, clock, watchLog);
+  const presenceLog = log.child({ part: 'presence' });
+  const storedPresence = new StoredPresence(instanceId, clock, presenceLog);
+  const presenceLimits = { perUser: config.GATEWAY_MAX_USER_CONNECTIONS, perTenant: config.GATEWAY_MAX_TENANT_CONNECTIONS };
+  const presence = new Presence(storedPresence, presenceLimits, presenceLog);
+  const peers = new GatewayPeers(bus, instanceId, clock, watchLog, () => (presenceLimits.perTenant > 0 ? { tenants: presence.counts() } : {}));
   const watchedRuns = new WatchedRuns({
     isWatched: (place) => watchers.isWatched(place),
     peers,
@@ -111,6 +121,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     connections,
     sessions,
     inboxes,
+    presence,
     watchedRuns,
     nodes,
     version: context.version,
@@ -133,7 +144,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     (credential) => authenticator.isWithdrawn(credential),
     () => clock.now(),
   );
-  const handshake = new ClientHandshake(authenticator, tickets, policy, services, () => state.serving, clientLog);
+  const handshake = new ClientHandshake(authenticator, tickets, presence, instanceId, policy, services, () => state.serving, clientLog);
   const metrics = socketMetrics(context.metrics);
   const clients = new ClientEndpoint(
     handshake,
@@ -146,6 +157,9 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
       maxBufferedBytes: config.GATEWAY_MAX_BUFFERED_BYTES,
       maxUnauthenticated: config.GATEWAY_MAX_UNAUTHENTICATED,
       maxRequests: config.GATEWAY_MAX_REQUESTS,
+      trustedProxies: proxies,
+      messagesPerSecond: config.GATEWAY_MESSAGES_PER_SECOND,
+      messageBurst: config.GATEWAY_MESSAGE_BURST,
       shutdownSpreadMs: config.GATEWAY_SHUTDOWN_SPREAD_MS,
     },
     traced,
@@ -215,6 +229,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
       storedTickets.start(await bus.kv(BUCKETS.tickets));
       const leases = await bus.kv(BUCKETS.nodes);
       nodeDirectory.start(await bus.kv(BUCKETS.presence), leases, nodes);
+      await storedPresence.start(await bus.kv(BUCKETS.presence), leases);
       await peers.start(leases, { isWatched: (place) => watchers.isWatched(place), heard: (leaving) => watchedRuns.heard(leaving) });
       await reader.start(config.GATEWAY_REPLAY_EVENTS);
 
@@ -229,7 +244,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
           tickets,
           watchers,
         },
-        { bodyLimitBytes: config.GATEWAY_BODY_LIMIT_BYTES, logger: nestLogger(log.child({ part: 'http' })) },
+        { bodyLimitBytes: config.GATEWAY_BODY_LIMIT_BYTES, trustedProxies: config.GATEWAY_TRUSTED_PROXIES, logger: nestLogger(log.child({ part: 'http' })) },
         log.child({ part: 'http' }),
       );
       server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => route(request, socket, head, clients, vms));
@@ -247,6 +262,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
         await app.close();
         // Not later: the bus is leaving then, and the lease would be waited for until it runs out.
         nodeDirectory.stop();
+        await storedPresence.stop(AbortSignal.any([signal, AbortSignal.timeout(PRESENCE_STOP_MS)]));
         await peers.stop();
       });
       const { port } = server.address() as AddressInfo;
@@ -282,6 +298,14 @@ function route(request: IncomingMessage, socket: Duplex, head: Buffer, clients: 
   }
   if (url.pathname === '/ws/vm') vms.upgrade(request, socket, head, url.searchParams);
   else clients.upgrade(request, socket, head);
+}
+
+function readProxies(entries: readonly string[]): ReturnType<typeof trustedProxies> {
+  try {
+    return trustedProxies(entries);
+  } catch (error) {
+    throw new ConfigurationError(`GATEWAY_TRUSTED_PROXIES: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** The shared token from its file or setting; production refuses a weak one. */

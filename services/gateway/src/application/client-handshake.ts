@@ -2,15 +2,16 @@ import { CAPABILITIES, type ConnectParams, EVENTS, type HelloOk, METHODS, PROTOC
 import type { Principal } from '@plexus/contracts';
 import { err, ok, type Result } from '@plexus/kernel';
 import { type Credential, grantScopes, principalOf } from '../domain/caller.js';
-import { FailureLimit } from '../domain/failure-limit.js';
+import { FailureLimit, isLoopback } from '../domain/failure-limit.js';
 import { originAllowed } from '../domain/handshake.js';
 import { REFUSALS, type Refusal } from '../domain/refusal.js';
 import type { AuthenticationFailure, Authenticator } from './authenticator.js';
 import type { ClientConnection } from './client-connection.js';
 import type { Connections } from './connections.js';
-import { presenceOf } from './methods/system.methods.js';
+import { presenceRow } from './methods/system.methods.js';
 import type { MethodServices } from './methods/method-context.js';
 import type { Log } from './ports.js';
+import { type Place, type Presence, type PresenceEntry, presenceEntry } from './presence.js';
 import { isTicket, type Tickets } from './tickets.js';
 
 export interface HandshakePolicy {
@@ -21,6 +22,8 @@ export interface HandshakePolicy {
 }
 
 export interface Peer {
+  /** Id of the connection that it will be. */
+  readonly connId: string;
   readonly origin: string | undefined;
   readonly host: string | undefined;
   readonly remoteAddress: string;
@@ -33,6 +36,13 @@ const REFUSED: Readonly<Record<Exclude<AuthenticationFailure, 'missing'>, Refusa
   'unknown-tenant': REFUSALS.unknownTenant,
 };
 
+/** Who came in, and its place among the connections: to be released when it goes. */
+export interface Admitted {
+  readonly credential: Credential;
+  readonly principal: Principal;
+  readonly place: Place;
+}
+
 /** Decides whether a client comes in and says hello. */
 export class ClientHandshake {
   private readonly failures = new FailureLimit();
@@ -40,13 +50,15 @@ export class ClientHandshake {
   constructor(
     private readonly authenticator: Authenticator,
     private readonly tickets: Tickets,
+    private readonly presence: Presence,
+    private readonly gatewayId: string,
     private readonly policy: HandshakePolicy,
     private readonly services: Omit<MethodServices, 'connections'> & { readonly connections: Connections },
     private readonly ready: () => boolean,
     private readonly log: Log,
   ) {}
 
-  async admit(connect: ConnectParams, peer: Peer): Promise<Result<{ credential: Credential; principal: Principal }, Refusal>> {
+  async admit(connect: ConnectParams, peer: Peer): Promise<Result<Admitted, Refusal>> {
     if (!this.ready()) return err(REFUSALS.starting);
     if (!originAllowed(peer.origin, peer.host, this.policy.allowedOrigins)) return err(REFUSALS.originNotAllowed);
     const blockedMs = this.failures.blockedFor(peer.remoteAddress, this.services.now());
@@ -62,7 +74,16 @@ export class ClientHandshake {
       return err(REFUSED[credential.error]);
     }
     const scopes = connect.role === 'node' ? [] : grantScopes(credential.value, connect.scopes);
-    return ok({ credential: credential.value, principal: principalOf(credential.value, scopes) });
+    const principal = principalOf(credential.value, scopes);
+    const { tenant, user } = credential.value;
+    const entry = presenceEntry(connect, { connId: peer.connId, gateway: this.gatewayId, user, scopes, ts: this.services.now() });
+    const admission = await this.presence.enter({ tenant, exempt: isLoopback(peer.remoteAddress), entry });
+    if (admission.kind === 'full') return err(REFUSALS.tooManyConnections(admission.whose));
+    return ok({ credential: credential.value, principal, place: admission.place });
+  }
+
+  private presenceOf({ connect, id, principal, connectedAt }: ClientConnection): PresenceEntry {
+    return presenceEntry(connect, { connId: id, gateway: this.gatewayId, user: principal.user ?? '', scopes: principal.scopes, ts: connectedAt });
   }
 
   failed(error: unknown): void {
@@ -79,7 +100,7 @@ export class ClientHandshake {
       server: { version: services.version, connId: connection.id },
       features: { methods: Object.keys(METHODS), events: [...EVENTS], capabilities: [CAPABILITIES.inbox] },
       snapshot: {
-        presence: presenceOf([...services.connections.ofOwner(connection.owner)]),
+        presence: [...services.connections.ofOwner(connection.owner)].map((other) => presenceRow(this.presenceOf(other))),
         health: { ok: services.health().ready, ts: services.now(), defaultAgentId: agentId },
         stateVersion: { presence: 0, health: 0 },
         uptimeMs: services.now() - services.startedAt,

@@ -10,6 +10,7 @@ import {
   RequestFrame,
 } from '@plexus/client-protocol';
 import { isAbortError } from '@plexus/kernel';
+import { TokenBucket } from '@plexus/vm-protocol';
 import { clientError, invalidParams, missingScope } from '../domain/client-error.js';
 import { describeIssues } from '../domain/handshake.js';
 import type { ClientConnection } from './client-connection.js';
@@ -20,22 +21,42 @@ import type { Log } from './ports.js';
 /** Runs a call inside a span that continues the client's trace, when it sent one. */
 export type Traced = <T>(method: string, traceparent: string | undefined, work: () => Promise<T>) => Promise<T>;
 
+/** What one connection may ask. */
+export interface DispatchLimits {
+  /** Requests that may run at once. */
+  readonly maxRequests: number;
+  /** Requests per second on average, and at once; absent: as many as it likes. */
+  readonly messagesPerSecond?: number;
+  readonly messageBurst?: number;
+}
+
 const { invalidRequest, unavailable } = CLIENT_ERROR_CODES;
 const NODE_ERRORS_ALLOWED = 10;
+const RATE_LIMITED: ErrorShape = {
+  code: unavailable,
+  message: 'too many requests on this connection',
+  retryable: true,
+  retryAfterMs: 1_000,
+  details: { code: 'RATE_LIMITED' },
+};
 
 /** Reads the requests of one connection and answers them, many at a time, in whatever order they finish. */
 export class RequestDispatcher {
   private readonly running = new Set<string>();
   private readonly gone = new AbortController();
   private nodeErrors = 0;
+  private readonly rate: TokenBucket | undefined;
 
   constructor(
     private readonly connection: ClientConnection,
     private readonly services: MethodServices,
-    private readonly limits: { readonly maxRequests: number },
+    private readonly limits: DispatchLimits,
     private readonly traced: Traced,
     private readonly log: Log,
-  ) {}
+  ) {
+    const { messagesPerSecond, messageBurst } = limits;
+    if (messagesPerSecond !== undefined && messageBurst !== undefined) this.rate = new TokenBucket(messagesPerSecond, messageBurst);
+  }
 
   /** The connection is gone: what waits for its sake stops. */
   stop(): void {
@@ -68,6 +89,7 @@ export class RequestDispatcher {
     const { scope, role } = METHODS[method];
     if (role !== this.connection.role) return this.refuseRole();
     if (scope !== undefined && !this.connection.has(scope)) return missingScope(scope);
+    if (this.rate?.take(performance.now()) === false) return RATE_LIMITED;
     if (this.running.has(id)) return { code: invalidRequest, message: 'a request with this id is still running' };
     if (this.running.size < this.limits.maxRequests) return undefined;
     return {

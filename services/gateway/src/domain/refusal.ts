@@ -66,5 +66,10 @@ export const REFUSALS = {
       retryable: true,
       retryAfterMs,
     }),
+  tooManyConnections: (whose: 'user' | 'tenant') =>
+    refusal(unavailable, `too many connections of this ${whose}`, { code: 'QUOTA_EXCEEDED', whose }, CLOSE_CODES.limit, {
+      retryable: true,
+      retryAfterMs: 5_000,
+    }),
   starting: refusal(unavailable, 'the gateway is starting', { reason: 'startup-sidecars' }, CLOSE_CODES.starting, { retryable: true, retryAfterMs: 500 }),
 } as const;

@@ -64,7 +64,7 @@ export interface HttpApi {
 /** Builds the HTTP side of the gateway; it listens once `app.listen()` is called. */
 export async function createHttpApi(
   services: HttpServices,
-  options: { readonly bodyLimitBytes: number; readonly logger: LoggerService },
+  options: { readonly bodyLimitBytes: number; readonly trustedProxies: readonly string[]; readonly logger: LoggerService },
   log: Log,
 ): Promise<HttpApi> {
   const problem = (error: unknown, request: FastifyRequest, reply: FastifyReply) => sendProblem(error, request, reply, log);
@@ -72,6 +72,7 @@ export async function createHttpApi(
     bodyLimit: options.bodyLimitBytes,
     routerOptions: { maxParamLength: 2_048 },
     forceCloseConnections: true,
+    trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
     // Paths that cannot be decoded never reach a route.
     frameworkErrors: problem,
   });

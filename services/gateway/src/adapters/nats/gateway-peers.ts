@@ -37,6 +37,8 @@ export class GatewayPeers implements Peers {
     private readonly gatewayId: string,
     private readonly clock: Clock,
     private readonly log: Pick<Log, 'warn' | 'debug'>,
+    /** What the lease says of this gateway, beside that it lives. */
+    private readonly facts: () => object = () => ({}),
   ) {}
 
   /** Takes the lease, then answers and hears. `isWatched` is about this process, `heard` takes what others tell. */
@@ -60,7 +62,7 @@ export class GatewayPeers implements Peers {
         here.heard({ tenant, user, kind, ...(owner === undefined || sessionKey === undefined ? {} : { session: { owner, sessionKey } }) });
       }),
     );
-    await nodes.put(this.gatewayId, { at: this.clock.now() });
+    await this.writeLease();
     this.renewLater();
   }
 
@@ -128,6 +130,10 @@ export class GatewayPeers implements Peers {
     }
   }
 
+  private async writeLease(): Promise<void> {
+    await this.nodes?.put(this.gatewayId, { at: this.clock.now(), ...this.facts() });
+  }
+
   private renewLater(): void {
     this.lease = this.clock.setTimeout(() => void this.renew(), LEASE_MS);
   }
@@ -135,7 +141,7 @@ export class GatewayPeers implements Peers {
   private async renew(): Promise<void> {
     if (this.stopped) return;
     try {
-      await this.nodes?.put(this.gatewayId, { at: this.clock.now() });
+      await this.writeLease();
     } catch (error) {
       this.log.debug({ error }, 'the lease of this gateway could not be renewed; tried again');
     }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { BlockList } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { CLOSE_CODES } from '@plexus/client-protocol';
 import { WebSocketServer } from 'ws';
@@ -9,7 +10,9 @@ import type { Connections } from '../../application/connections.js';
 import type { InboxFeeds } from '../../application/inbox-feeds.js';
 import type { MethodServices } from '../../application/methods/method-context.js';
 import type { Log } from '../../application/ports.js';
-import { RequestDispatcher, type Traced } from '../../application/request-dispatcher.js';
+import { type DispatchLimits, RequestDispatcher, type Traced } from '../../application/request-dispatcher.js';
+import { clientAddress } from '../../domain/client-address.js';
+import { isLoopback } from '../../domain/failure-limit.js';
 import { ClientSocket, type ClientSocketEvents, type ClientSocketOptions } from './client-socket.js';
 import { refuseUpgrade } from './refuse-upgrade.js';
 import { SERVER_OPTIONS } from './ws-internals.js';
@@ -17,6 +20,9 @@ import { SERVER_OPTIONS } from './ws-internals.js';
 export interface ClientEndpointOptions extends ClientSocketOptions {
   readonly maxUnauthenticated: number;
   readonly maxRequests: number;
+  readonly trustedProxies: BlockList;
+  readonly messagesPerSecond: number;
+  readonly messageBurst: number;
   readonly shutdownSpreadMs: number;
 }
 
@@ -54,7 +60,7 @@ export class ClientEndpoint implements ClientSocketEvents {
   }
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const address = request.socket.remoteAddress ?? '';
+    const address = clientAddress(request.socket.remoteAddress ?? '', request.headers['x-forwarded-for'], this.options.trustedProxies);
     if (this.draining) {
       refuseUpgrade(socket, 503, 'The gateway is restarting');
       return;
@@ -75,7 +81,12 @@ export class ClientEndpoint implements ClientSocketEvents {
     this.connections.add(connection);
     this.inboxes.join(connection);
     if (connection.role === 'node') this.services.nodes.join(connection);
-    return new RequestDispatcher(connection, this.services, { maxRequests: this.options.maxRequests }, this.traced, this.log);
+    return new RequestDispatcher(connection, this.services, this.limitsOf(connection), this.traced, this.log);
+  }
+
+  private limitsOf({ remoteAddress }: ClientConnection): DispatchLimits {
+    const { maxRequests, messagesPerSecond, messageBurst } = this.options;
+    return { maxRequests, ...(isLoopback(remoteAddress) ? {} : { messagesPerSecond, messageBurst }) };
   }
 
   onClosed(socket: ClientSocket, connection: ClientConnection | undefined, code: number, byUs: boolean): void {

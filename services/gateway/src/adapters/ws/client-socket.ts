@@ -5,7 +5,7 @@ import { CLOSE_CODES, type ConnectParams, encodeEvent, encodeFailure, encodeResu
 import { parseJson, ulid } from '@plexus/kernel';
 import type { RawData, WebSocket } from 'ws';
 import { ClientConnection, type ClientWire, type SharedEvent } from '../../application/client-connection.js';
-import type { ClientHandshake } from '../../application/client-handshake.js';
+import type { Admitted, ClientHandshake } from '../../application/client-handshake.js';
 import type { RequestDispatcher } from '../../application/request-dispatcher.js';
 import { describeIssues, readConnect } from '../../domain/handshake.js';
 import { REFUSALS, type Refusal } from '../../domain/refusal.js';
@@ -42,6 +42,7 @@ export class ClientSocket implements ClientWire {
   private readonly early: RawData[] = [];
   private readonly outbound: OutboundQueue;
   private dispatcher: RequestDispatcher | undefined;
+  private place: Admitted['place'] | undefined;
   private readonly handshakeTimer: NodeJS.Timeout;
 
   constructor(
@@ -165,25 +166,25 @@ export class ClientSocket implements ClientWire {
 
   private async authenticate(id: string, connect: ConnectParams): Promise<void> {
     const { origin, host } = this.request.headers;
-    const admitted = await this.handshake.admit(connect, { origin, host, remoteAddress: this.remoteAddress }).catch((error: unknown) => {
+    const admitted = await this.handshake.admit(connect, { connId: this.id, origin, host, remoteAddress: this.remoteAddress }).catch((error: unknown) => {
       this.handshake.failed(error);
       return undefined;
     });
-    if (this.phase !== 'authenticating') return;
+    if (this.phase !== 'authenticating') {
+      if (admitted?.ok === true) admitted.value.place.release();
+      return;
+    }
     if (admitted === undefined) this.close(CLOSE_CODES.internal, 'internal error');
     else if (!admitted.ok) this.refuse(id, admitted.error);
     else this.welcome(id, connect, admitted.value);
   }
 
-  private welcome(
-    id: string,
-    connect: ConnectParams,
-    { credential, principal }: { credential: ClientConnection['credential']; principal: ClientConnection['principal'] },
-  ): void {
+  private welcome(id: string, connect: ConnectParams, { credential, principal, place }: Admitted): void {
     clearTimeout(this.handshakeTimer);
     setMaxPayload(this.ws, this.options.maxPayloadBytes);
     const connection = new ClientConnection(this.id, credential, principal, connect, Date.now(), this.remoteAddress, this);
     this.connection = connection;
+    this.place = place;
     this.phase = 'open';
     // The hello is queued before anything that the connection's new place among the others could send it.
     this.response(encodeResult(id, this.handshake.hello(connection)));
@@ -203,6 +204,7 @@ export class ClientSocket implements ClientWire {
     this.outbound.close();
     this.early.length = 0;
     this.dispatcher?.stop();
+    this.place?.release();
     this.events.onClosed(this, this.connection, code, byUs);
   }
 }

@@ -4,6 +4,7 @@ import type { ClientConnection } from '../client-connection.js';
 import type { Connections } from '../connections.js';
 import type { InboxFeeds } from '../inbox-feeds.js';
 import type { Mesh, Tenants } from '../ports.js';
+import type { Presence } from '../presence.js';
 import type { SessionFeed } from '../session-feed.js';
 import type { Nodes } from '../nodes/nodes.js';
 import type { WatchedRuns } from '../watch/watched-runs.js';
@@ -15,6 +16,8 @@ export interface MethodServices {
   readonly connections: Connections;
   readonly sessions: SessionFeed;
   readonly inboxes: InboxFeeds;
+  /** Who is connected, in the whole mesh. */
+  readonly presence: Presence;
   /** Runs that are cancelled when nobody watches them any more. */
   readonly watchedRuns: WatchedRuns;
   /** Devices that lend their abilities, on every gateway. */

@@ -1,5 +1,6 @@
 import { SCOPES } from '@plexus/contracts';
 import type { ClientConnection } from '../client-connection.js';
+import type { PresenceEntry } from '../presence.js';
 import type { MethodCall, MethodHandlers } from './method-context.js';
 
 type SystemMethods = Pick<MethodHandlers, 'health' | 'status' | 'system-presence'>;
@@ -16,7 +17,11 @@ export const systemMethods: SystemMethods = {
     ...(call.connection.has(SCOPES.admin) && { counters: call.services.counters() }),
   }),
 
-  'system-presence': (_params, call) => presenceOf(visible(call)),
+  'system-presence': async (_params, { services, connection }) => {
+    const { tenant, user } = connection.principal;
+    const entries = await services.presence.list(tenant, connection.has(SCOPES.admin) ? undefined : user);
+    return entries.map(presenceRow);
+  },
 };
 
 function healthOf({ services, connection }: MethodCall) {
@@ -31,18 +36,7 @@ function visible({ services, connection }: MethodCall): ClientConnection[] {
   return [...services.connections.all()].filter((other) => other.principal.tenant === connection.principal.tenant);
 }
 
-/** Presence entries as clients list them. */
-export function presenceOf(connections: readonly ClientConnection[]) {
-  return connections.map(({ id, connect, connectedAt, role, principal }) => ({
-    ts: connectedAt,
-    connId: id,
-    user: principal.user,
-    roles: [role],
-    scopes: principal.scopes,
-    mode: connect.client.mode,
-    platform: connect.client.platform,
-    version: connect.client.version,
-    text: `${connect.client.displayName ?? connect.client.id} (${connect.client.mode})`,
-    ...(connect.client.instanceId === undefined ? {} : { instanceId: connect.client.instanceId }),
-  }));
+/** An entry as clients list it. */
+export function presenceRow({ gateway, ...entry }: PresenceEntry): object {
+  return { ...entry, host: gateway };
 }

@@ -1,0 +1,198 @@
+import type { Bucket, BucketWatch } from '@plexus/bus';
+import { encodeToken, plexusError } from '@plexus/contracts';
+import { AbortedError, type Clock, fullJitter, timeout } from '@plexus/kernel';
+import type { Log } from '../../application/ports.js';
+import type { Newcomer, Place, PresenceEntry, PresenceStore } from '../../application/presence.js';
+
+interface Lease {
+  readonly at: number;
+  /** Connections by tenant. */
+  readonly tenants?: Readonly<Record<string, number>>;
+}
+
+/** An admission waits no longer than this for the bus. */
+const TAKE_MS = 2_000;
+/** Blind tries before the user's places are listed: almost always the first one is free. */
+const BLIND_TRIES = 2;
+const TAKE_ROUNDS = 5;
+const MAX_LISTED = 500;
+const READS_AT_ONCE = 16;
+const RELEASES_AT_ONCE = 32;
+const MAX_RELEASES = 100_000;
+/** Leases are renewed every 4 s and expire after 12 s, without a word from the server: what was not renewed for so long is gone. */
+const LEASE_MS = 13_000;
+/** How often departed gateways are looked for, on average; each gateway at times of its own. */
+const SWEEP_MS = 5_000;
+
+/**
+ * Connections in PLEXUS_PRESENCE: one entry per connection, written when it comes and removed when it goes, valid while its gateway's lease
+ * in PLEXUS_NODES lives. The entry of a limited user is one of its numbered places, taken by `create`.
+ */
+export class StoredPresence implements PresenceStore {
+  /** With the moment at which it was last heard of (monotonic, ms). */
+  private readonly leases = new Map<string, { readonly lease: Lease; readonly heardAt: number }>();
+  /** Whether gateways may have left without removing their entries; before this one started, too. */
+  private someDeparted = true;
+  private readonly releases: { key: string; connId: string }[] = [];
+  private releasing = 0;
+  private readonly stopping = new AbortController();
+  private watching: BucketWatch | undefined;
+  private bucket: Bucket | undefined;
+  private sweeper: Promise<void> | undefined;
+
+  constructor(
+    private readonly gatewayId: string,
+    private readonly clock: Clock,
+    private readonly log: Pick<Log, 'debug' | 'warn'>,
+    private readonly random: () => number = Math.random,
+  ) {}
+
+  async start(bucket: Bucket, leases: Bucket): Promise<void> {
+    this.bucket = bucket;
+    this.watching = leases.watch('>', (change) => {
+      if (change.kind === 'put') this.leases.set(change.key, { lease: change.entry.json<Lease>(), heardAt: this.clock.monotonic() });
+      else if (this.leases.delete(change.key)) this.someDeparted = true;
+    });
+    await this.watching.ready;
+    this.sweeper = this.sweepForEver(leases);
+  }
+
+  /** Removes what is still written of this process, as far as the signal allows; the rest is removed by others. */
+  async stop(signal: AbortSignal): Promise<void> {
+    while ((this.releases.length > 0 || this.releasing > 0) && !signal.aborted) await this.clock.sleep(10);
+    this.stopping.abort();
+    await Promise.all([this.watching?.stop(), this.sweeper]);
+  }
+
+  take(newcomer: Newcomer, slots: number): Promise<Place | undefined> {
+    return timeout(this.takeNow(newcomer, slots), TAKE_MS, { what: 'a place among the connections' });
+  }
+
+  async list(tenant: string, user: string | undefined): Promise<PresenceEntry[]> {
+    const bucket = this.open();
+    const keys = (await bucket.keys(`conn.${tenant}.${user === undefined ? '*' : encodeToken(user)}.*`)).slice(0, MAX_LISTED);
+    const entries: PresenceEntry[] = [];
+    for (let from = 0; from < keys.length; from += READS_AT_ONCE) {
+      for (const entry of await Promise.all(keys.slice(from, from + READS_AT_ONCE).map((key) => bucket.get(key)))) {
+        const read = entry?.json<PresenceEntry>();
+        if (read !== undefined && this.isAlive(read.gateway)) entries.push(read);
+      }
+    }
+    return entries.sort((a, b) => a.ts - b.ts);
+  }
+
+  elsewhere(tenant: string): number {
+    let count = 0;
+    for (const [gateway, { lease }] of this.leases) if (gateway !== this.gatewayId && this.isAlive(gateway)) count += lease.tenants?.[tenant] ?? 0;
+    return count;
+  }
+
+  private async takeNow({ tenant, entry }: Newcomer, slots: number): Promise<Place | undefined> {
+    const prefix = `conn.${tenant}.${encodeToken(entry.user)}`;
+    if (slots === 0) return this.write(`${prefix}.${entry.connId}`, entry);
+    for (let blind = 0; blind < BLIND_TRIES; blind += 1) {
+      const place = await this.write(`${prefix}.${Math.floor(this.random() * slots)}`, entry);
+      if (place !== undefined) return place;
+    }
+    for (let round = 0; round < TAKE_ROUNDS; round += 1) {
+      const free = await this.freePlace(prefix, slots);
+      if (free === undefined) return undefined;
+      const place = await this.write(free.key, entry, free.revision);
+      if (place !== undefined) return place;
+    }
+    return undefined;
+  }
+
+  /** A place that nobody holds, or one whose gateway is gone (with the revision to replace). */
+  private async freePlace(prefix: string, slots: number): Promise<{ key: string; revision?: number } | undefined> {
+    const bucket = this.open();
+    const taken = new Set(await bucket.keys(`${prefix}.*`));
+    for (let slot = 0; slot < slots; slot += 1) {
+      const key = `${prefix}.${slot}`;
+      if (!taken.has(key)) return { key };
+      const entry = await bucket.get(key);
+      if (entry === undefined) return { key };
+      if (!this.isAlive(entry.json<PresenceEntry>().gateway)) return { key, revision: entry.revision };
+    }
+    return undefined;
+  }
+
+  private async write(key: string, entry: PresenceEntry, revision?: number): Promise<Place | undefined> {
+    const bucket = this.open();
+    const written = revision === undefined ? await bucket.create(key, entry) : await bucket.update(key, entry, revision);
+    return written === undefined ? undefined : { release: () => this.releaseLater(key, entry.connId) };
+  }
+
+  private releaseLater(key: string, connId: string): void {
+    // More than that only after a mass disconnect with the bus away; what is dropped here goes with this process's lease.
+    if (this.releases.length < MAX_RELEASES) this.releases.push({ key, connId });
+    while (this.releasing < RELEASES_AT_ONCE && this.releases.length > 0) void this.releaseNext();
+  }
+
+  private async releaseNext(): Promise<void> {
+    this.releasing += 1;
+    for (let next = this.releases.shift(); next !== undefined; next = this.releases.shift()) {
+      for (let attempt = 0; !this.stopping.signal.aborted; attempt += 1) {
+        try {
+          await this.remove(next.key, ({ connId }) => connId === next?.connId);
+          break;
+        } catch (error) {
+          this.log.debug({ error }, 'a connection that has gone could not be removed from the presence; tried again');
+          await this.pause(fullJitter(attempt, { baseMs: 100, capMs: 5_000 }));
+        }
+      }
+    }
+    this.releasing -= 1;
+  }
+
+  private async remove(key: string, is: (entry: PresenceEntry) => boolean): Promise<void> {
+    const entry = await this.open().get(key);
+    // Somebody else's by now, or gone: then there is nothing of ours to remove.
+    if (entry !== undefined && is(entry.json<PresenceEntry>())) await this.open().delete(key, entry.revision);
+  }
+
+  /** Entries of a departed gateway are not shown; they are removed once somebody saw that it is gone. */
+  private async sweepForEver(leases: Bucket): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      await this.pause(SWEEP_MS * (0.5 + this.random()));
+      for (const gateway of [...this.leases.keys()]) {
+        if (!this.isAlive(gateway)) this.someDeparted = this.leases.delete(gateway) || this.someDeparted;
+      }
+      if (!this.someDeparted || this.stopping.signal.aborted) continue;
+      try {
+        await this.sweep(leases);
+        this.someDeparted = false;
+      } catch (error) {
+        this.log.debug({ error }, 'the presence of departed gateways could not be swept; tried again');
+      }
+    }
+  }
+
+  /** The leases are read behind the entries: a gateway has its lease before it writes any. */
+  private async sweep(leases: Bucket): Promise<void> {
+    const keys = await this.open().keys('conn.*.*.*');
+    const alive = new Set(await leases.keys());
+    for (let from = 0; from < keys.length && !this.stopping.signal.aborted; from += READS_AT_ONCE) {
+      const page = keys.slice(from, from + READS_AT_ONCE);
+      await Promise.all(page.map((key) => this.remove(key, ({ gateway }) => !alive.has(gateway) && !this.isAlive(gateway))));
+    }
+  }
+
+  private isAlive(gateway: string): boolean {
+    const known = this.leases.get(gateway);
+    return gateway === this.gatewayId || (known !== undefined && this.clock.monotonic() - known.heardAt < LEASE_MS);
+  }
+
+  private async pause(ms: number): Promise<void> {
+    try {
+      await this.clock.sleep(ms, this.stopping.signal);
+    } catch (error) {
+      if (!(error instanceof AbortedError)) throw error;
+    }
+  }
+
+  private open(): Bucket {
+    if (this.bucket === undefined) throw plexusError('UNAVAILABLE', { message: 'the gateway is starting' });
+    return this.bucket;
+  }
+}
