@@ -113,6 +113,7 @@ export class Turn {
       event: { origin, source, id, type },
       verdict,
       reason,
+      priority: candidate.priority,
       terminal: verdict !== 'deferred',
       ...more,
       policyVersion: this.policyVersion,

@@ -102,6 +102,8 @@ export interface Decision {
   readonly event: { readonly origin: string; readonly source: string; readonly id: string; readonly type: string };
   readonly verdict: Verdict;
   readonly reason: ReasonCode;
+  /** How much the event matters under the policy that decided. */
+  readonly priority?: Priority;
   /** Everything but `deferred`. Each (event, user) has exactly one, plus one `duplicate_event` per repeat. */
   readonly terminal: boolean;
   readonly deliveryId?: string;

@@ -44,7 +44,7 @@ export function escalate(turn: Turn, escalation: Escalation): void {
 function decideEscalation(turn: Turn, first: Candidate, deliveryId: string, { root, level }: { root: string; level: number }): void {
   const key = `esc:${root}:${level}`;
   const trace: Candidate['trace'] = [{ stage: 'follow_up', rule: `not acknowledged, level ${level}`, verdict: 'pass', version: turn.policyVersion }];
-  turn.decide({ ...first, event: { ...first.event, key, id: key }, trace }, 'sent', 'escalated', { deliveryId });
+  turn.decide({ ...first, event: { ...first.event, key }, trace }, 'sent', 'escalated', { deliveryId });
 }
 
 /** Stage 14, when an item was not seen for long enough: over the next channel of its plan. Quiet hours hold it back like the item itself. */
