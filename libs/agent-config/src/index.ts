@@ -49,6 +49,7 @@ export { PublicJwk } from './schema/public-jwk.js';
 export { PushChannelsConfig, PushConfig, PushLlmConfig } from './schema/push-config.js';
 export { QueueConfig, QueueMode } from './schema/queue-config.js';
 export { BrowserConfig, DockerConfig, PruneConfig, SandboxConfig, SandboxScope } from './schema/sandbox-config.js';
+export { isCronPattern, isTimeZone } from './schema/cron-pattern.js';
 export { CronJobConfig, HeartbeatConfig } from './schema/schedules-config.js';
 export { GatewayConfig, HooksConfig, LanesConfig, MetaConfig, PluginsConfig, RetentionConfig } from './schema/service-config.js';
 export { SessionConfig } from './schema/session-config.js';

@@ -153,7 +153,7 @@ export const runSchedule = defineRpc({
   name: 'run-schedule',
   version: 1,
   summary: 'Fires a schedule now, beside its due times.',
-  data: z.object({ id: Id, idempotencyKey: IdempotencyKey.optional() }),
+  data: z.object({ id: Id }),
   response: z.object({ dueAt: Instant, state: z.enum(['fired', 'skipped']), runId: z.string().optional() }),
   errors: ['NOT_FOUND'],
   examples: [{ id: 'sch_1' }],

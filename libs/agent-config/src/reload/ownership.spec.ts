@@ -29,7 +29,7 @@ describe('what the reload rules promise', () => {
   it('is what services register for: each with the prefixes that stand here', () => {
     const registered = readdirSync(services).flatMap((service) =>
       sourcesOf(path.join(services, service, 'src')).flatMap((file) =>
-        [...readFileSync(file, 'utf8').matchAll(/\.onConfig\(\s*PERFORMED\['?([\w-]+)'?\]\.prefixes,\s*'([\w-]+)'/g)].map(([, action, label]) => {
+        [...readFileSync(file, 'utf8').matchAll(/\.onConfig\(\s*PERFORMED(?:\['|\.)([\w-]+)(?:'\])?\.prefixes,\s*'([\w-]+)'/g)].map(([, action, label]) => {
           expect(action).toBe(label);
           return [service, label];
         }),

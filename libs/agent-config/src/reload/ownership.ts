@@ -11,6 +11,8 @@ export interface Ownership {
 
 /** Actions of {@link RELOAD_RULES} that are carried out, with who does it. What is not here belongs to settings that nothing acts on yet. */
 export const PERFORMED = Object.freeze({
+  cron: { service: 'push', how: 'applies', prefixes: ['cron'] },
+  heartbeat: { service: 'push', how: 'applies', prefixes: ['heartbeat', 'agents.defaults.heartbeat', 'agents.list'] },
   'vm-config': {
     service: 'scheduler',
     how: 'applies',
@@ -27,19 +29,9 @@ export const PERFORMED = Object.freeze({
   sandbox: { service: 'scheduler', how: 'reads', prefixes: ['agents.defaults.sandbox'] },
   channels: { service: 'channels', how: 'reads', prefixes: ['channels'] },
   retention: { service: 'routing', how: 'reads', prefixes: ['retention'] },
+  'system-jobs': { service: 'push', how: 'reads', prefixes: ['heartbeat', 'agents.defaults.heartbeat', 'agents.list'] },
   references: { service: 'scheduler', how: 'reads', prefixes: ['env'] },
 } satisfies Record<string, Ownership>);
 
 /** Actions that wait for the settings they belong to (`NOT_ACTED_ON`). */
-export const PENDING_ACTIONS: readonly string[] = Object.freeze([
-  'cron',
-  'dispose-mcp',
-  'gmail-watcher',
-  'heartbeat',
-  'hook-policy',
-  'hooks',
-  'lanes',
-  'limits',
-  'plugins',
-  'system-jobs',
-]);
+export const PENDING_ACTIONS: readonly string[] = Object.freeze(['dispose-mcp', 'gmail-watcher', 'hook-policy', 'hooks', 'lanes', 'limits', 'plugins']);

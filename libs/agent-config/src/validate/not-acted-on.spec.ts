@@ -10,10 +10,10 @@ describe('a setting that nothing acts on yet', () => {
   it('is accepted with a warning at its place', () => {
     const document = {
       lanes: { main: 2 },
-      agents: { defaults: { sandbox: { mode: 'all', scope: 'agent' } }, list: [{ id: 'a' }, { id: 'b', heartbeat: { everyMs: 60_000 } }] },
+      agents: { defaults: { sandbox: { mode: 'all', scope: 'agent' } }, list: [{ id: 'a' }, { id: 'b', heartbeat: { everyMs: 60_000, target: 'none' } }] },
       models: { providers: { acme: { baseUrl: 'http://acme', models: [{ id: 'm', maxTokens: 8_000 }] } } },
     };
-    expect(idleIn(document)).toEqual(['agents.defaults.sandbox.mode', 'agents.list.1.heartbeat', 'lanes', 'models.providers.acme.models.0.maxTokens']);
+    expect(idleIn(document)).toEqual(['agents.defaults.sandbox.mode', 'agents.list.1.heartbeat.target', 'lanes', 'models.providers.acme.models.0.maxTokens']);
   });
 
   it('is none of those that are obeyed', () => {
@@ -28,6 +28,8 @@ describe('a setting that nothing acts on yet', () => {
       session: { dmScope: 'per-peer' },
       tools: { sessions: { visibility: 'all' }, agentToAgent: { enabled: true } },
       retention: { transcriptDays: 3 },
+      heartbeat: { everyMs: 60_000, message: 'Anything new?' },
+      cron: { jobs: [{ id: 'daily', cron: '0 9 * * *', timeZone: 'Europe/Berlin', message: 'Report.' }] },
       messages: { queue: { mode: 'collect' } },
     };
     expect(idleIn(document)).toEqual([]);

@@ -14,7 +14,11 @@ const ofAgents = (name: string): string[] => [`agents.defaults.${name}`, `agents
 /** Settings that no service acts on yet. One list: validation warns of them and the reference page prints them. */
 export const NOT_ACTED_ON: readonly IdleSetting[] = Object.freeze([
   ...idle('runs are limited per session only', 'lanes', 'agents.defaults.maxConcurrent', 'agents.defaults.subagents'),
-  ...idle('nothing wakes agents at fixed times', 'cron', 'heartbeat', ...ofAgents('heartbeat')),
+  ...idle('runs are limited per session only', 'cron.maxConcurrent'),
+  ...idle(
+    'the answer stays in the session; the agent can notify its user',
+    ...['target', 'to'].flatMap((name) => [`cron.jobs.*.${name}`, `heartbeat.${name}`, ...ofAgents(`heartbeat.${name}`)]),
+  ),
   ...idle('no requests from outside are taken', 'hooks'),
   ...idle('no plugins are loaded', 'plugins'),
   ...idle('the rules outside it hold in every VM', 'tools.sandbox', ...ofAgents('tools.sandbox')),

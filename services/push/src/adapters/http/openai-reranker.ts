@@ -13,7 +13,6 @@ export interface RerankerSettings {
   readonly minScore: number;
 }
 
-const MAX_ANSWER_BYTES = 256 * 1024;
 const MAX_IN_FLIGHT = 4;
 const MAX_REMEMBERED = 500;
 const Answer = z.object({ choices: z.array(z.object({ message: z.object({ content: z.string() }) })).min(1) });
@@ -30,6 +29,8 @@ export class OpenAiReranker implements Reranker {
   constructor(
     private readonly settings: RerankerSettings,
     private readonly clock: Clock,
+    /** Refuses addresses that tenants may not name, and bounds answers. */
+    private readonly request: (url: string, init: RequestInit) => Promise<Response>,
   ) {
     this.#breaker = new CircuitBreaker({ threshold: 3, resetMs: 30_000, clock });
   }
@@ -63,15 +64,15 @@ export class OpenAiReranker implements Reranker {
     const late = new AbortController();
     const timer = this.clock.setTimeout(() => late.abort(), timeoutMs);
     try {
-      const response = await fetch(`${baseUrl.replace(/\/+$/, '')}/chat/completions`, {
+      const response = await this.request(`${baseUrl.replace(/\/+$/, '')}/chat/completions`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }) },
         body: `{"model":${JSON.stringify(model)},"temperature":0,"stream":false,"response_format":{"type":"json_object"},"messages":${question}}`,
         redirect: 'error',
         signal: AbortSignal.any([signal, late.signal]),
       });
-      const text = await readBounded(response);
       if (!response.ok) throw new Error(`the judging model answered ${response.status}`);
+      const text = await response.text();
       const scores = readScores(Answer.parse(JSON.parse(text)).choices[0]?.message.content ?? '', count);
       if (scores === undefined) throw new Error('the judging model gave no valid score for each interest');
       return scores;
@@ -79,15 +80,4 @@ export class OpenAiReranker implements Reranker {
       timer.cancel();
     }
   }
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += (chunk as Uint8Array).length;
-    if (bytes > MAX_ANSWER_BYTES) throw new Error(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk as Uint8Array);
-  }
-  return Buffer.concat(chunks).toString();
 }

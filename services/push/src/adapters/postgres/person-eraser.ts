@@ -42,6 +42,12 @@ export class PersonEraser {
       await tx.query('push_erase_silencer', "UPDATE silence SET created_by = '' WHERE t = $1 AND created_by = $2", [tenant, user]);
       await tx.query('push_erase_silence_end', "UPDATE silence SET ended_by = '' WHERE t = $1 AND ended_by = $2", [tenant, user]);
       await tx.query('push_erase_grantor', "UPDATE access_grant SET said_by = '' WHERE t = $1 AND said_by = $2", [tenant, user]);
+      // Others may have named the person as somebody to be told; a rule that would tell nobody any more goes.
+      for (const table of ['dispatch_rule', 'dispatch_run'] as const) {
+        const sql = `UPDATE ${table} SET recipients = array_remove(recipients, $2) WHERE t = $1 AND $2 = ANY (recipients)`;
+        await tx.query(`push_erase_named_${table}`, sql, [tenant, user]);
+      }
+      await tx.query('push_erase_idle_rules', "DELETE FROM dispatch_rule WHERE t = $1 AND notify->>'to' = 'users' AND cardinality(recipients) = 0", [tenant]);
       await appendOutbox(tx, [this.encodeReceipt(tenant, erasureId, user, erased as ErasedCounts)]);
       return erased as ErasedCounts;
     });

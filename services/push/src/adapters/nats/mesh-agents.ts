@@ -1,0 +1,43 @@
+import type { Bus } from '@plexus/bus';
+import { type Principal, routingContracts as routing } from '@plexus/contracts';
+import { PlexusError } from '@plexus/kernel';
+import type { Owner } from '../../application/ports.js';
+import type { AgentRun, AgentRuns, AgentTask } from '../../application/triggers/trigger-ports.js';
+
+const OPEN = new Set(['queued', 'started']);
+
+/** Runs of agents, asked of routing in the owner's name. */
+export class MeshAgents implements AgentRuns {
+  constructor(
+    private readonly bus: Pick<Bus, 'call'>,
+    private readonly service: (tenant: string, user: string) => Principal,
+  ) {}
+
+  async start(
+    { tenant, user }: Owner,
+    runId: string,
+    task: AgentTask & { readonly sessionKey: string },
+  ): Promise<{ readonly runId: string; readonly sessionKey: string }> {
+    const { agentId, message, sessionKey, timeoutMs } = task;
+    const data = { sessionKey, message, idempotencyKey: runId, timeoutMs, queueMode: 'followup' as const, ...(agentId === undefined ? {} : { agentId }) };
+    const accepted = await this.bus.call(routing.acceptMessage, tenant, data, { principal: this.service(tenant, user) });
+    return { runId: accepted.runId, sessionKey: accepted.sessionKey };
+  }
+
+  async find({ tenant, user }: Owner, runId: string, sessionKey: string): Promise<AgentRun | undefined> {
+    const { run } = await this.bus.call(routing.getRun, tenant, { runId, sessionKey }, { principal: this.service(tenant, user) });
+    if (run === undefined) return undefined;
+    const { status, text, error } = run;
+    const failed = status === 'cancelled' ? { code: 'CANCELLED', message: 'The run was cancelled.' } : error;
+    return { open: OPEN.has(status), ok: status === 'ok', ...(text === undefined ? {} : { text }), ...(failed === undefined ? {} : { error: failed }) };
+  }
+
+  async cancel({ tenant, user }: Owner, runId: string, sessionKey: string): Promise<void> {
+    try {
+      await this.bus.call(routing.cancelRun, tenant, { sessionKey, runId, reason: 'timeout' }, { principal: this.service(tenant, user) });
+    } catch (error) {
+      // Routing ends it by its own time limit.
+      if (!PlexusError.isPlexusError(error)) throw error;
+    }
+  }
+}
