@@ -1,27 +1,24 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { routingContracts } from '@plexus/contracts';
 import { createPool, migrationsFolderOf, OutboxRelay, requireMigrations } from '@plexus/database';
-import { ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
 import { ErasureController } from './adapters/nats/erasure.controller.js';
-import { InboxController } from './adapters/nats/inbox.controller.js';
 import { PersonLog } from './adapters/nats/person-log.js';
 import { Patience } from './adapters/nats/patience.js';
-import { PostgresInboxStore } from './adapters/postgres/inbox-store.js';
 import { PersonEraser } from './adapters/postgres/person-eraser.js';
-import { ReadInbox } from './application/read-inbox.js';
+import type { MatchingHooks } from './application/matching-hooks.js';
 import { LogEntries } from './adapters/nats/log-entries.js';
 import { NatsLogReader } from './adapters/nats/nats-log-reader.js';
 import type { pushConfig } from './config.js';
 import { wireDeciding } from './wiring/deciding.wiring.js';
 import { wireDelivering } from './wiring/delivering.wiring.js';
-import { wireManaging } from './wiring/managing.wiring.js';
-import { createMatching, type MatchingHooks } from './wiring/matching.js';
+import { accessEventsOf, wireManaging } from './wiring/managing.wiring.js';
+import { createMatching } from './wiring/matching.js';
 import type { PushBasis, PushPart } from './wiring/part.js';
 import { wirePolicies } from './wiring/policies.wiring.js';
 import { wireTriggers } from './wiring/triggers.wiring.js';
 
-@Module({ controllers: [InboxController, ErasureController] })
+@Module({ controllers: [ErasureController] })
 class PushModule {}
 
 /** Wires push: one pool, the use cases on it, the outbox relay and the pruning beside them. */
@@ -64,18 +61,16 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
     stopping: stopping.signal,
   };
   const triggers: PushPart & MatchingHooks = wireTriggers(basis);
-  matching.hooks.meaning = triggers.meaning;
-  matching.hooks.tap = triggers.tap;
-  const parts = [wireDeciding(basis, matching), wireManaging(basis), wirePolicies(basis), wireDelivering(basis), triggers];
+  matching.use(triggers);
+  const parts = [wireDeciding(basis, matching, accessEventsOf(basis)), wireManaging(basis), wirePolicies(basis), wireDelivering(basis), triggers];
   const module: DynamicModule = {
     module: PushModule,
     controllers: parts.flatMap(({ controllers }) => controllers),
     providers: [
-      ...parts.flatMap(({ providers }) => providers),
       { provide: PersonEraser, useValue: eraser },
       { provide: PersonLog, useValue: new PersonLog(bus) },
-      { provide: ReadInbox, useValue: new ReadInbox(new PostgresInboxStore(database), clock, () => ulid()) },
       { provide: Patience, useValue: new Patience(clock, (err, attempt) => logWait(context, err, attempt), stopping.signal) },
+      ...parts.flatMap(({ providers }) => providers),
     ],
   };
   return {

@@ -83,7 +83,13 @@ describe('push in the mesh', () => {
       what: 'the receipt',
     });
     const { data } = receipt.json<{ data: DataOf<typeof routingContracts.userErased> }>();
-    expect(data).toMatchObject({ service: 'push', user: name, counts: { subscription: 1, inbox_item: 1, inbox_head: 1, decision: 1, seen_event: 1 } });
+    expect(data).toMatchObject({
+      service: 'push',
+      user: name,
+      counts: { subscription: 1, inbox_item: 1, inbox_head: 1, decision: 1, seen_event: 1, user_state: 1 },
+    });
+    const left = await mesh.gateway.jetstream.subjects('PLEXUS_PUSH_LOG', 'plexus.log.acme.push.>');
+    expect(left.filter((subject) => subject.endsWith(`.${name}`))).toEqual([]);
     const after = await inbox();
     expect(after).toMatchObject({ items: [], head: 0 });
     expect(after.epoch).not.toBe(epoch);

@@ -13,24 +13,28 @@ import { type BatchResult, DecideBatch } from '../application/decide-batch.js';
 import { Decider } from '../application/decider.js';
 import { FanOut } from '../application/fan-out.js';
 import { FireTimers } from '../application/fire-timers.js';
+import { AccessEvents } from '../application/matching-hooks.js';
 import { MatchEvent } from '../application/match-event.js';
 import { Ownership } from '../application/ownership.js';
 import { PruneSeenEvents } from '../application/prune-seen-events.js';
 import { RememberedStates } from '../application/remembered-states.js';
+import { TellEdits } from '../application/tell-edits.js';
 import { createEngine } from '../domain/engine/engine.js';
 import type { LogInput, ReasonCode, Verdict } from '../domain/engine/types.js';
 import { partitionOf } from '../domain/partition.js';
+import { inboxStore } from './delivering.wiring.js';
 import { type Matching } from './matching.js';
 import type { PushBasis, PushPart } from './part.js';
 
 const decisions = counter('pushDecisions');
 
 /** The partitioned decider: leases, log, batches, timers; and the matcher's handlers with the jobs of large audiences. */
-export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matching): PushPart {
+export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matching, access: AccessEvents): PushPart {
   const { context, database, relay, stopping } = basis;
   const { log, clock, bus, config } = context;
   const remembered = new RememberedStates();
   const hints = new LiveHints(bus, (err) => log.debug({ err }, 'an inbox hint could not be sent; gateways notice by the heads'));
+  const edits = new TellEdits(inboxStore(basis), hints, (err) => log.debug({ err }, 'a hint about an edited item could not be sent'));
   const onFault = (input: LogInput, error: unknown) => void reportFault(basis, input, error);
 
   const feed = new NatsLogFeed({ bus, onArrival: () => decider.wake(), onInvalid: invalid(basis) });
@@ -68,6 +72,7 @@ export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matc
     clock,
     onCommitted: (result) => {
       tell(result, hints);
+      for (const { tenant, user, edit } of result.edits) edits.edited({ tenant, user }, edit.deliveryId);
       if (result.items.length > 0) relay.kick();
       if (result.earliestTimer !== undefined) timers.expect(result.earliestTimer);
     },
@@ -84,7 +89,10 @@ export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matc
 
   return {
     controllers: [EventsController],
-    providers: [{ provide: MatchEvent, useValue: matchEvent }],
+    providers: [
+      { provide: MatchEvent, useValue: matchEvent },
+      { provide: AccessEvents, useValue: access },
+    ],
     start: () => {
       ownership.start();
       decider.start();
@@ -94,6 +102,7 @@ export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matc
         await decider.stop();
         await ownership.stop();
         await feed.stop();
+        await edits.settled();
       });
       context.onShutdown('consumers', 'timers and large audiences', () => Promise.all(loops).then(() => undefined));
     },

@@ -5,31 +5,29 @@ import { NatsCandidateLog } from '../adapters/nats/candidate-log.js';
 import type { LogEntries } from '../adapters/nats/log-entries.js';
 import { PostgresFanOutJobs } from '../adapters/postgres/fan-out-jobs.js';
 import { PostgresSubscriptionIndex } from '../adapters/postgres/subscription-index.js';
-import type { EventTap, FanOutJobs } from '../application/deciding-ports.js';
+import type { FanOutJobs } from '../application/deciding-ports.js';
 import { FairQueue } from '../application/fair-queue.js';
 import { MatchEvent, QUANTUM } from '../application/match-event.js';
-import { type MeaningMatcher, NO_MEANING } from '../application/meaning.js';
+import type { MatchingHooks } from '../application/matching-hooks.js';
+import { NO_MEANING } from '../application/meaning.js';
+
+export type { MatchingHooks };
 
 /** Tasks of matching that run at the same time: look-ups in the database and windows of publishes. */
 const TASKS = 8;
 
-/** What may see events beside the rules of subscriptions; set once it is wired. */
-export interface MatchingHooks {
-  meaning?: MeaningMatcher | undefined;
-  tap?: EventTap | undefined;
-}
-
 export interface Matching {
   readonly matchEvent: MatchEvent;
   readonly jobs: FanOutJobs;
-  readonly hooks: MatchingHooks;
+  /** What else sees events; called once the parts that do are wired. */
+  use(hooks: MatchingHooks): void;
   /** Who works on large audiences is told of each. */
   onJob(listener: () => void): void;
 }
 
 /** The matcher: rules of subscriptions, turns of tenants, candidates into the log. */
 export function createMatching(bus: Bus, database: Database, log: LogEntries, logger: Logger): Matching {
-  const hooks: MatchingHooks = {};
+  let hooks: MatchingHooks = {};
   const jobs = new PostgresFanOutJobs(database);
   let listener = () => {};
   const candidates = new NatsCandidateLog(
@@ -49,7 +47,9 @@ export function createMatching(bus: Bus, database: Database, log: LogEntries, lo
   return {
     matchEvent,
     jobs,
-    hooks,
+    use: (given) => {
+      hooks = given;
+    },
     onJob: (told) => {
       listener = told;
     },

@@ -2,7 +2,8 @@ import { Controller } from '@nestjs/common';
 import { Ctx } from '@nestjs/microservices';
 import type { Delivery, Outcome } from '@plexus/bus';
 import { Consume } from '@plexus/bus/nest';
-import { CONSUMERS, NO_TENANT } from '@plexus/contracts';
+import { CONSUMERS, NO_TENANT, type ParsedSubject } from '@plexus/contracts';
+import { AccessEvents } from '../../application/matching-hooks.js';
 import { MatchEvent } from '../../application/match-event.js';
 import { type IncomingEvent, readIncomingEvent } from '../../domain/incoming-event.js';
 import { InOrder } from './in-order.js';
@@ -23,6 +24,7 @@ export class EventsController {
   constructor(
     private readonly matchEvent: MatchEvent,
     private readonly patience: Patience,
+    private readonly access: AccessEvents,
   ) {}
 
   @Consume(CONSUMERS.pushIn, FOREIGN)
@@ -59,9 +61,18 @@ export class EventsController {
     // No source token holds a dot, so nobody outside can speak as the mesh.
     const origin = parsed.kind === 'in' ? parsed.domain : `plexus.${parsed.domain}`;
     const incoming = readIncomingEvent(event, { tenant, origin, key: delivery.key, inputSeq: delivery.seq, receivedAt: delivery.time });
-    const work = () => this.patience.whileUnavailable(() => this.matchEvent.execute(incoming).then(() => 'done' as const), delivery.signal);
+    const work = () => this.patience.whileUnavailable(() => this.match(incoming, delivery, parsed), delivery.signal);
     const outcome = await this.inOrder.run(orderOf(incoming), work);
     return outcome === 'gave-up' ? { kind: 'retry', afterMs: 500, reason: 'stopping while the database or the log is unavailable' } : { kind: 'done' };
+  }
+
+  private async match(incoming: IncomingEvent, { seq, time }: Delivery, { kind, name }: ParsedSubject): Promise<'done'> {
+    if (kind === 'in' && this.access.concerns(name)) {
+      const { tenant, origin, source, id, data } = incoming;
+      await this.access.execute({ tenant, origin, source, id, name, data, at: time, seq });
+    }
+    await this.matchEvent.execute(incoming);
+    return 'done';
   }
 }
 

@@ -15,6 +15,11 @@ const { createSilence, listSilences, expireSilence, removeSilence } = pushManage
 
 const milliseconds = (field: 'from' | 'to', instant: string | undefined) => (instant === undefined ? {} : { [field]: Date.parse(instant) });
 
+/** The clock by which silences are shown. */
+export abstract class SilenceClock implements Pick<Clock, 'now'> {
+  abstract now(): number;
+}
+
 /** Silences: one's own, and with operator.admin those of the tenant, which everybody may read. */
 @Controller()
 export class SilencesController {
@@ -78,9 +83,4 @@ export class SilencesController {
     const whose = user === EVERYBODY ? ('tenant' as const) : ('me' as const);
     return { ...rest, for: whose, from: instant(from), to: instant(to), createdAt: instant(createdAt), matchers: matchers.map((one) => ({ ...one })), state };
   }
-}
-
-/** The clock by which silences are shown. */
-export abstract class SilenceClock implements Pick<Clock, 'now'> {
-  abstract now(): number;
 }
