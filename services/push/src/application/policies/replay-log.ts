@@ -1,6 +1,7 @@
 import { NO_TENANT, type PushPolicy, pushLogContracts } from '@plexus/contracts';
 import type { Clock } from '@plexus/kernel';
 import type { Decision, Engine, LogInput, SharedState, UserState } from '../../domain/engine/types.js';
+import { SEEN_FOR_MS } from '../../domain/engine/user-state.js';
 import { partitionOf } from '../../domain/partition.js';
 import { ReplayTally, type RunDifference } from '../../domain/policy/replay-tally.js';
 import type { LogReader } from '../read-log.js';
@@ -53,7 +54,8 @@ interface Runs {
   readonly user: string;
   before: UserState;
   after: UserState | undefined;
-  readonly seen: Set<string>;
+  /** Event key → when it was first seen: what the table of sightings is for the decider. */
+  readonly seen: Map<string, number>;
   readonly decisions: { readonly before: Decision[]; readonly after: Decision[] };
   interruptsBefore: number;
   interruptsAfter: number;
@@ -211,7 +213,6 @@ class Pass {
       this.#users.set(input.user, runs);
     }
     this.#decideBoth(runs, input, shared);
-    if (input.kind === 'candidate') runs.seen.add(input.data.event.key);
     if (this.#held > this.mayHold) throw new Overflow();
   }
 
@@ -219,13 +220,13 @@ class Pass {
     let state = this.engine.emptyUser('replay');
     for (const fact of this.#standing.get(user) ?? []) state = this.engine.reduce(state, fact, shared.before).state;
     this.#held += 1;
-    return { user, before: state, after: undefined, seen: new Set(), decisions: { before: [], after: [] }, interruptsBefore: 0, interruptsAfter: 0 };
+    return { user, before: state, after: undefined, seen: new Map(), decisions: { before: [], after: [] }, interruptsBefore: 0, interruptsAfter: 0 };
   }
 
   #decideBoth(runs: Runs, input: LogInput, shared: { before: SharedState; after: SharedState } | undefined): void {
     if (shared === undefined) return;
     const { from } = this.request;
-    const known = input.kind === 'candidate' ? { seen: runs.seen.has(input.data.event.key) } : {};
+    const known = input.kind === 'candidate' ? { seen: sight(runs.seen, input.data.event.key, input.at) } : {};
     if (input.at >= from && runs.after === undefined) this.#fork(runs, shared);
     if (runs.after !== undefined) {
       const after = this.engine.reduce(runs.after, input, shared.after, known);
@@ -269,6 +270,13 @@ class Pass {
       .filter(({ user, kind }) => user === NO_TENANT && kind !== 'policy')
       .reduce((folded, fact) => this.engine.foldShared(folded, fact), shared as SharedState);
   }
+}
+
+function sight(seen: Map<string, number>, key: string, at: number): boolean {
+  const first = seen.get(key);
+  if (first !== undefined && first > at - SEEN_FOR_MS) return true;
+  seen.set(key, at);
+  return false;
 }
 
 function partitionsOf({ tenant, users }: ReplayRequest): number[] {
