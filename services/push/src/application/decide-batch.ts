@@ -10,6 +10,7 @@ export interface BatchResult {
   readonly result: CommitResult;
   readonly items: readonly MadeItem[];
   readonly decisions: DecidedBatch['decisions'];
+  readonly edits: DecidedBatch['edits'];
   /** When the earliest timer that was set falls due; for the poller. */
   readonly earliestTimer: number | undefined;
 }
@@ -45,7 +46,7 @@ export class DecideBatch {
         batch.shared,
       );
     } else for (const { partition } of work) remembered.forget(partition.part);
-    return { result, items: batch.items, decisions: batch.decisions, earliestTimer: run.earliestTimer };
+    return { result, items: batch.items, decisions: batch.decisions, edits: batch.edits, earliestTimer: run.earliestTimer };
   }
 
   /** One query each for what is not remembered: states, what holds for everybody, and which events were seen before. */

@@ -4,6 +4,7 @@ import { toStorableText } from '@plexus/kernel';
 import type { LogEvent, LogHit, Send } from './engine/types.js';
 
 export type InboxItem = pushContracts.InboxItem;
+export type InboxChange = pushContracts.InboxChange;
 export type ItemState = InboxItem['state'];
 
 /** Where an item stands in its user's inbox. Offsets are 1, 2, 3 … without gaps within one epoch. */

@@ -6,7 +6,6 @@ import { systemClock, ulid } from '@plexus/kernel';
 import { createTestDatabase, type TestDatabase } from '@plexus/testing';
 import { PostgresDecidingStore } from '../../src/adapters/postgres/deciding-store.js';
 import { PostgresFanOutJobs } from '../../src/adapters/postgres/fan-out-jobs.js';
-import { PostgresInboxStore } from '../../src/adapters/postgres/inbox-store.js';
 import { LogEntries } from '../../src/adapters/nats/log-entries.js';
 import { ManagedChanges } from '../../src/adapters/postgres/managing/managed-changes.js';
 import { PostgresSubscriptions } from '../../src/adapters/postgres/managing/postgres-subscriptions.js';
@@ -24,6 +23,7 @@ import type { InboxItem } from '../../src/domain/inbox-item.js';
 import type { IncomingEvent } from '../../src/domain/incoming-event.js';
 import { DecideHere } from './decide-here.js';
 import { MemoryLog } from './memory-log.js';
+import { inboxStore } from '../../src/wiring/delivering.wiring.js';
 
 export const prismaFolder = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../prisma');
 
@@ -119,7 +119,9 @@ function buildReplica(database: PostgresDatabase, log: MemoryLog, engine: Engine
     matching,
     decide: new DecideHere({ database, store, log, matching, jobs, engine, onItem: (user, item) => hints.push({ user, item }) }),
     subscriptions: new ManageSubscriptions(subscriptions, () => ulid(), systemClock),
-    inbox: new ReadInbox(new PostgresInboxStore(database), systemClock, () => ulid()),
+    inbox: new ReadInbox(inboxStore({ database, log: readableEntries, relay: { kick: () => undefined } }), { itemsChanged: () => undefined }, systemClock, () =>
+      ulid(),
+    ),
     seen: new PostgresSeenEvents(database),
     hints,
     crashBeforeCommit: false,

@@ -6,7 +6,7 @@ import { type DataOf, pushContracts, type ReplyOf, SCOPES } from '@plexus/contra
 import { ReadInbox } from '../../application/read-inbox.js';
 import { ownerOf, requireService } from './caller.js';
 
-const { fetchInbox, markInbox, inboxHeads } = pushContracts;
+const { fetchInbox, markInbox, ackInbox, inboxHeads } = pushContracts;
 
 @Controller()
 export class InboxController {
@@ -20,6 +20,11 @@ export class InboxController {
   @Rpc(markInbox)
   async mark(@Payload() { state, ...selection }: DataOf<typeof markInbox>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof markInbox>> {
     return this.inbox.mark(ownerOf(context, SCOPES.read), selection, state);
+  }
+
+  @Rpc(ackInbox)
+  async acknowledge(@Payload() target: DataOf<typeof ackInbox>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof ackInbox>> {
+    return this.inbox.acknowledge(ownerOf(context, SCOPES.read), target);
   }
 
   @Rpc(inboxHeads)

@@ -8,13 +8,16 @@ const OF_COMMAND = 't = $1 AND delivery_id = $2 AND channel = $3 AND level = $4'
 const HISTORY = `
   SELECT contact, n, status, error, command_seq AS "commandSeq", ceil(extract(epoch FROM lease_until - now()) * 1000)::int AS "leaseMs"
     FROM delivery_attempt WHERE ${OF_COMMAND} ORDER BY n`;
+/** Locks the item: an erasure that removes it comes before this, and nothing is written, or after it, and removes the attempt as well. */
 const CLAIM = `
-  WITH lapsed AS (
+  WITH item AS (
+    SELECT 1 FROM inbox_item WHERE t = $1 AND delivery_id = $2 AND user_id = $7 FOR KEY SHARE
+  ), lapsed AS (
     UPDATE delivery_attempt SET status = 'failed', error = 'interrupted'
      WHERE ${OF_COMMAND} AND contact = $5 AND n = $10 AND status = 'sending' AND lease_until <= now()
   )
   INSERT INTO delivery_attempt (t, delivery_id, channel, level, contact, n, user_id, status, command_seq, lease_until)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, 'sending', $8, now() + $9::int * interval '1 millisecond')
+  SELECT $1, $2, $3, $4, $5, $6, $7, 'sending', $8, now() + $9::int * interval '1 millisecond' FROM item
   ON CONFLICT DO NOTHING RETURNING 1 AS claimed`;
 const END = `UPDATE delivery_attempt SET status = $7, error = $8 WHERE ${OF_COMMAND} AND contact = $5 AND n = $6`;
 const SKIP = `

@@ -8,6 +8,7 @@ const TABLES = [
   'decision',
   'seen_event',
   'feedback',
+  'delivery_attempt',
   'preference',
   'quiet_hours',
   'silence',
