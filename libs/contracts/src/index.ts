@@ -36,6 +36,15 @@ export { hasScope, Principal, PrincipalRole, SCOPES, TenantId } from './principa
 export * as memorySimilarityContracts from './memory-similarity.contracts.js';
 export * as pushContracts from './push.contracts.js';
 export * as pushDeliveryContracts from './push-delivery.contracts.js';
+export {
+  importSubscriptionPages,
+  type RefusedRow,
+  type SubscriptionImportPage,
+  type SubscriptionImportSummary,
+  type SubscriptionLine,
+  subscriptionLine,
+  subscriptionPages,
+} from './push-import.js';
 export * as pushLogContracts from './push-log.contracts.js';
 export * as pushManageContracts from './push-manage.contracts.js';
 export { ChannelStep, PolicyMatch, Priority, PushPolicy, type PushPolicyText } from './push-policy.js';

@@ -19,11 +19,14 @@ import { MemoryController } from './memory.controller.js';
 import { PoliciesController } from './policies.controller.js';
 import { ProblemFilter, sendProblem } from './problem.filter.js';
 import { PublicHealthController } from './public-health.controller.js';
+import { PushAccessController } from './push-access.controller.js';
 import { PushInsightController } from './push-insight.controller.js';
+import { PushWishesController } from './push-wishes.controller.js';
 import { SessionCareController } from './session-care.controller.js';
 import { SessionsController } from './sessions.controller.js';
 import { SkillsController } from './skills.controller.js';
 import { TracingInterceptor } from './tracing.interceptor.js';
+import { SubscriptionsController } from './subscriptions.controller.js';
 import { TicketsController } from './tickets.controller.js';
 import { VmsController } from './vms.controller.js';
 
@@ -33,6 +36,9 @@ const API = [
   SessionCareController,
   ChannelsController,
   InboxController,
+  SubscriptionsController,
+  PushWishesController,
+  PushAccessController,
   PoliciesController,
   PushInsightController,
   MemoryArchiveController,

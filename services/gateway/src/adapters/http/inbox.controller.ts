@@ -1,5 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
-import { METHODS } from '@plexus/client-protocol';
+import { Body, Controller, Get, HttpCode, Inject, Post, Query } from '@nestjs/common';
 import { type Principal, pushContracts as push, SCOPES } from '@plexus/contracts';
 import { z } from 'zod';
 import { Caller, requireScope } from './caller.js';
@@ -31,24 +30,5 @@ export class InboxController {
   mark(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(push.markInbox, principal.tenant, defined(readInput(Marks, body)), { principal });
-  }
-
-  @Get('subscriptions')
-  subscriptions(@Caller() principal: Principal): Promise<unknown> {
-    requireScope(principal, SCOPES.read);
-    return this.services.mesh.call(push.listSubscriptions, principal.tenant, {}, { principal });
-  }
-
-  @Post('subscriptions')
-  @HttpCode(200)
-  subscribe(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
-    requireScope(principal, SCOPES.write);
-    return this.services.mesh.call(push.subscribe, principal.tenant, defined(readInput(METHODS['push.subscribe'].params, body)), { principal });
-  }
-
-  @Delete('subscriptions/:id')
-  unsubscribe(@Param('id') id: string, @Caller() principal: Principal): Promise<unknown> {
-    requireScope(principal, SCOPES.write);
-    return this.services.mesh.call(push.unsubscribe, principal.tenant, readInput(METHODS['push.unsubscribe'].params, { id }), { principal });
   }
 }
