@@ -1,3 +1,4 @@
+export { childEnvironment } from './child-environment.js';
 export { connectTestBus, type TestBusOptions } from './connect-test-bus.js';
 export { type FakeAnswer, type FakeOpenAi, type FakeRequest, type FakeScript, startFakeOpenAi } from './fake-open-ai.js';
 export { openclawProgram } from './openclaw.js';

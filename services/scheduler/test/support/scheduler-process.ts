@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { waitFor } from '@plexus/testing';
+import { childEnvironment, waitFor } from '@plexus/testing';
 
 const service = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const register = path.join(service, '../../libs/telemetry/dist/src/register.js');
@@ -32,7 +32,7 @@ export class SchedulerProcess {
   static spawn(settings: Record<string, string>, environment: Record<string, string>): SchedulerProcess {
     return new SchedulerProcess(
       spawn(process.execPath, ['--max-semi-space-size=2', '--max-old-space-size=256', '--import', register, path.join(service, 'dist/src/main.js')], {
-        env: { PATH: process.env.PATH ?? '', HOME: '/nonexistent', OTEL_SERVICE_NAME: 'scheduler', ...environment },
+        env: { ...childEnvironment(), HOME: '/nonexistent', OTEL_SERVICE_NAME: 'scheduler', ...environment },
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       }),
       settings,
