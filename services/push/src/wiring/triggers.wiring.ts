@@ -36,7 +36,7 @@ const MAX_SOCKETS = 8;
 const MAX_JUDGES = 200;
 
 /** Schedules, dispatch rules, tools for agents, matching by meaning. */
-export function wireTriggers(basis: PushBasis): PushPart & Required<MatchingHooks> {
+export function wireTriggers(basis: PushBasis): PushPart & Required<Pick<MatchingHooks, 'meaning' | 'tap'>> {
   const { context, database, relay, stopping } = basis;
   const { bus, clock, identity, log, tenants } = context;
   const newId = () => ulid(clock.now());
