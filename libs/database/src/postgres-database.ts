@@ -8,6 +8,8 @@ import { parseDatabaseUrl } from './database-url.js';
 import { runStatement, sessionConfig, transactionCharacteristics } from './postgres-connection.js';
 import { openPostgresSession } from './postgres-session.js';
 
+/** A connection that was used so recently is taken to be alive. */
+const SURELY_ALIVE_MS = 250;
 const CONFLICT_RETRIES = 3;
 const CONFLICT_BACKOFF = { baseMs: 20, capMs: 250 };
 
@@ -34,6 +36,7 @@ class PooledPostgres implements PostgresDatabase {
   readonly #log: DatabaseLog;
   readonly #maxWaiting: number;
   readonly #pipelined: boolean;
+  readonly #usedAt = new WeakMap<pg.PoolClient, number>();
   #closed: Promise<void> | undefined;
 
   constructor(options: DatabaseOptions) {
@@ -113,15 +116,24 @@ class PooledPostgres implements PostgresDatabase {
 
   /** After a failure the server refuses what follows, and makes a rollback of the commit. */
   async #runBatch(statements: readonly Statement[], options: TransactionOptions): Promise<Row[][]> {
-    const client = await this.#begin(`BEGIN${transactionCharacteristics(options)}`);
+    const begin = `BEGIN${transactionCharacteristics(options)}`;
+    let client = await this.#connect();
+    const known = systemClock.monotonic() - (this.#usedAt.get(client) ?? Number.NEGATIVE_INFINITY) < SURELY_ALIVE_MS;
+    // What rested may have died unnoticed: then the beginning is waited for, which can be repeated, as nothing has happened yet.
+    if (!known) {
+      client.release();
+      client = await this.#begin(begin);
+    }
     const answers = await Promise.allSettled([
+      known ? client.query(begin).then(() => []) : [],
       ...statements.map(({ name, text, params }) => runStatement(client, name, text, params ?? [])),
       client.query('COMMIT').then(() => []),
     ]);
+    this.#usedAt.set(client, systemClock.monotonic());
     const failure = answers.find((answer) => answer.status === 'rejected');
     client.release(answers.some((answer) => answer.status === 'rejected' && isConnectionFailure(answer.reason)));
     if (failure !== undefined) throw translateDatabaseError(failure.reason);
-    return answers.slice(0, -1).map((answer) => (answer as PromiseFulfilledResult<Row[]>).value);
+    return answers.slice(1, -1).map((answer) => (answer as PromiseFulfilledResult<Row[]>).value);
   }
 
   async #runTransaction<T>(fn: (tx: Tx) => Promise<T>, options: TransactionOptions): Promise<T> {

@@ -37,7 +37,7 @@ export class PostgresMemoryReader implements MemoryReader {
 
   async candidates(tenant: string, filter: SearchFilter, probes: readonly Probe[], vector?: QueryVector): Promise<Candidate[]> {
     const { weighing, parameters: asked } = weighed(probes);
-    const { name, text } = candidatesStatement(vector, weighing, filter.lexVersion);
+    const { name, text } = candidatesStatement(vector, weighing, { lexVersion: filter.lexVersion, oneScope: filter.visible.length === 1 });
     const params = [...filterParameters(tenant, filter), filter.matchMac, ...asked, ...(vector === undefined ? [] : [toVectorText(vector.vector)])];
     const rows = await readInTenant<CandidateRow>(this.database, tenant, { name, text, params }, vector?.scan === 'hnsw' ? [HNSW_SETTINGS] : []);
     return rows.map(toCandidate);

@@ -24,18 +24,27 @@ export interface CandidateRow {
  * What the caller may see: scopes `$3` (kinds), `$4` (ids), `$5` (owners, null = whoever), namespace `$6`, kinds `$7`, believed and true at `$8`
  * (null: now), with what was superseded if `$9`, metadata containing `$10`.
  */
-const VISIBLE_NOW = `
-    SELECT m.* FROM unnest($3::text[], $4::text[], $5::text[]) AS scope (kind, id, owner)
-      JOIN memory m ON m.tenant_id = $1 AND m.scope_kind = scope.kind AND m.scope_id = scope.id AND (scope.owner IS NULL OR m.owner = scope.owner)
-     WHERE ${LIVING}
+const CONDITIONS = `${LIVING}
        AND ($6::text IS NULL OR m.namespace = $6) AND ($7::text[] IS NULL OR m.kind = ANY ($7))
        AND ($8::timestamptz IS NULL OR m.created_at <= $8)
        AND ($9::boolean OR m.superseded_at IS NULL OR m.superseded_at > $8)
        AND (m.valid_from IS NULL OR m.valid_from <= coalesce($8, $2)) AND (m.valid_to IS NULL OR m.valid_to > coalesce($8, $2))
        AND ($10::jsonb IS NULL OR m.metadata @> $10)`;
+const IN_SCOPES = `
+    SELECT m.* FROM unnest($3::text[], $4::text[], $5::text[]) AS scope (kind, id, owner)
+      JOIN memory m ON m.tenant_id = $1 AND m.scope_kind = scope.kind AND m.scope_id = scope.id AND (scope.owner IS NULL OR m.owner = scope.owner)
+     WHERE ${CONDITIONS}`;
+/** Most searches look into one scope: then it is a condition like any other, and nothing to join. */
+const IN_ONE_SCOPE = `
+    SELECT m.* FROM memory m
+     WHERE m.scope_kind = ($3::text[])[1] AND m.scope_id = ($4::text[])[1] AND (($5::text[])[1] IS NULL OR m.owner = ($5::text[])[1]) AND ${CONDITIONS}`;
+
 /** Versions are numbers of ours and no parameter: nearly always there is one, and then no condition. */
-export const visible = (lexVersion?: number): string =>
-  lexVersion === undefined ? VISIBLE_NOW : `${VISIBLE_NOW} AND m.lex_version = ${Math.trunc(lexVersion)}`;
+export function visible({ lexVersion, oneScope = false }: { readonly lexVersion?: number | undefined; readonly oneScope?: boolean } = {}): string {
+  const text = oneScope ? IN_ONE_SCOPE : IN_SCOPES;
+  return lexVersion === undefined ? text : `${text} AND m.lex_version = ${Math.trunc(lexVersion)}`;
+}
+
 /** How a memory is weighed: by the sum of so many marks, or by the best variant of each unit. */
 export type Weighing = { readonly marks: number } | 'variants';
 
@@ -73,14 +82,15 @@ const BEST_BY_WORDS = 'equal DESC, evidence DESC, created_at DESC, id DESC';
 export function candidatesStatement(
   vector: Pick<QueryVector, 'table' | 'scan'> | undefined,
   weighing: Weighing,
-  lexVersion?: number,
+  among: { readonly lexVersion?: number | undefined; readonly oneScope?: boolean } = {},
 ): { readonly name: string; readonly text: string } {
-  const suffix = `${weighing === 'variants' ? 'v' : weighing.marks}${lexVersion === undefined ? '' : `_l${Math.trunc(lexVersion)}`}`;
+  const { lexVersion, oneScope } = among;
+  const suffix = `${weighing === 'variants' ? 'v' : weighing.marks}${oneScope ? 's' : ''}${lexVersion === undefined ? '' : `_l${Math.trunc(lexVersion)}`}`;
   const text = vector === undefined ? byWords : vector.scan === 'exact' ? byWordsAndAllVectors : byWordsAndIndex;
   const kind = vector === undefined ? 'text' : `${vector.scan}_${vector.table}`;
   return {
     name: `memory_candidates_${kind}_${suffix}`,
-    text: text(evidence(weighing), visible(lexVersion), vector?.table ?? '', weighing === 'variants' ? 17 : 15),
+    text: text(evidence(weighing), visible(among), vector?.table ?? '', weighing === 'variants' ? 17 : 15),
   };
 }
 

@@ -15,7 +15,7 @@ const CACHED_MS = 60_000;
 
 /** `$11` the terms, `$12` the least similarity. Every term of what is visible is looked at once. */
 const CORRECTIONS = (lexVersion: number | undefined) => `
-  WITH visible AS (${visible(lexVersion)}),
+  WITH visible AS (${visible({ lexVersion })}),
     vocabulary AS MATERIALIZED (SELECT DISTINCT unnest(tsvector_to_array(m.lex)) AS lexeme FROM visible m)
   SELECT wanted.term, near.lexeme AS "to", near.similarity
     FROM unnest($11::text[]) AS wanted (term)
