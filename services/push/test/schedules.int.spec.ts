@@ -1,0 +1,177 @@
+import { parseTenantConfig } from '@plexus/agent-config';
+import { pushTriggersContracts } from '@plexus/contracts';
+import { wantedSchedules } from '../src/application/triggers/config-schedules.js';
+import { openTriggers, type TriggerReplica, type Triggers } from './support/triggers-on-postgres.js';
+
+const MINUTE = 60_000;
+
+describe('schedules over two replicas', () => {
+  let triggers: Triggers;
+  let one: TriggerReplica;
+  let two: TriggerReplica;
+  let tenants = 0;
+  let tenant: string;
+
+  beforeAll(async () => {
+    triggers = await openTriggers();
+    [one, two] = [triggers.replica(), triggers.replica()];
+  });
+  afterAll(() => triggers?.close());
+  beforeEach(() => {
+    tenants += 1;
+    tenant = `t${tenants}`;
+  });
+  // Whatever a test leaves due would fire in the next one.
+  afterEach(() => triggers.database.query('test_no_schedules', 'DELETE FROM schedule'));
+
+  const ann = () => ({ tenant, user: 'ann', all: false });
+  const operator = () => ({ tenant, user: 'root', all: true });
+  const draft = (rest: object) =>
+    pushTriggersContracts.createSchedule.data.parse({ name: 'n', everyMs: MINUTE, action: { kind: 'event', summary: 'due' }, ...rest });
+  const create = async (rest: object = {}) => (await one.schedules.create(ann(), draft(rest))).schedule;
+  /** Both look at the same time, until neither finds anything. */
+  const bothFire = async () => {
+    for (let more = true; more; ) more = (await Promise.all([one.fire.step(), two.fire.step()])).includes(true);
+  };
+
+  it('each due time fires exactly once, whoever looks first', async () => {
+    const ids = await Promise.all(Array.from({ length: 70 }, async (_, n) => (await create({ name: `s${n}` })).id));
+    for (let round = 0; round < 3; round += 1) {
+      await triggers.clock.advance(MINUTE);
+      await bothFire();
+    }
+    const fired = await triggers.outbox(tenant);
+    expect(fired).toHaveLength(ids.length * 3);
+    expect(new Set(fired.map(({ event }) => event.id)).size).toBe(ids.length * 3);
+    expect(fired[0]?.subject).toMatch(new RegExp(`^plexus\\.in\\.${tenant}\\.push\\.schedule-fired\\.v1\\.`));
+    expect((await one.schedules.runs(ann(), ids[0] as string, 10)).map(({ trigger, state }) => [trigger, state])).toEqual(Array(3).fill(['due', 'fired']));
+  });
+
+  it('a replica that dies while it fires leaves it to the other one', async () => {
+    await create();
+    await triggers.clock.advance(MINUTE);
+    one.dieBeforeCommit = true;
+    void one.fire.step();
+    for (let sent = 0; sent === 0; ) {
+      await two.fire.step();
+      sent = (await triggers.outbox(tenant)).length;
+    }
+    expect(one.dieBeforeCommit).toBe(false);
+    await bothFire();
+    expect(await triggers.outbox(tenant)).toHaveLength(1);
+  });
+
+  it('skips what was missed, or catches up as it is told, and keeps a record', async () => {
+    const [skips, latest, all] = [
+      await create({ everyMs: 10 * MINUTE }),
+      await create({ everyMs: 10 * MINUTE, catchUp: { mode: 'latest' } }),
+      await create({ everyMs: 10 * MINUTE, catchUp: { mode: 'all', max: 3 } }),
+    ];
+    await triggers.clock.advance(65 * MINUTE);
+    await bothFire();
+    const runs = async (id: string) => (await one.schedules.runs(ann(), id, 20)).map(({ trigger, state }) => `${trigger} ${state}`);
+    expect(await runs(skips.id)).toEqual(['due skipped']);
+    expect(await runs(latest.id)).toEqual(['caught_up fired', 'due skipped']);
+    expect(await runs(all.id)).toEqual(['caught_up fired', 'caught_up fired', 'caught_up fired', 'due skipped']);
+    await bothFire();
+    expect(await triggers.outbox(tenant)).toHaveLength(4);
+  });
+
+  it('states an event of a chosen type, notifies its owner, or wakes an agent, one run at a time', async () => {
+    await create({ action: { kind: 'event', type: 'report.due', summary: 'Report', caseId: 'case-7', severity: 'high', data: { week: 47 } } });
+    await create({ action: { kind: 'notify', summary: 'Stand up' } });
+    const agent = await create({ action: { kind: 'agent', message: 'Look around' } });
+    await triggers.clock.advance(MINUTE);
+    await bothFire();
+    const sent = await triggers.outbox(tenant);
+    const event = sent.find(({ subject }) => subject.startsWith('plexus.in.'))?.event;
+    expect(event).toMatchObject({ type: 'report.due', severity: 'high', data: { summary: 'Report', caseId: 'case-7', week: 47 } });
+    const notice = sent.find(({ subject }) => subject.startsWith('plexus.log.'));
+    expect(notice?.subject.endsWith('.ann')).toBe(true);
+    expect(notice?.event.data).toMatchObject({
+      event: { summary: 'Stand up', origin: 'push' },
+      hits: [{ subscriptionId: 'direct', method: 'rule', scopeKind: 'all' }],
+    });
+
+    await Promise.all([one.advance.step(), two.advance.step()]);
+    const [run] = triggers.agents.started.filter(({ owner }) => owner.tenant === tenant);
+    expect(run).toMatchObject({ owner: { tenant, user: 'ann' }, task: { message: 'Look around', sessionKey: `cron:${agent.id}` } });
+    await triggers.clock.advance(MINUTE);
+    await bothFire();
+    expect((await one.schedules.runs(ann(), agent.id, 5)).map(({ state, reason }) => [state, reason])).toEqual([
+      ['skipped', 'the run before has not ended'],
+      ['fired', undefined],
+    ]);
+    triggers.agents.end(run?.runId as string, 'All quiet');
+    await triggers.clock.advance(MINUTE - 1);
+    await one.advance.step();
+    await triggers.clock.advance(1);
+    await bothFire();
+    expect((await one.schedules.runs(ann(), agent.id, 5))[0]).toMatchObject({ state: 'fired' });
+  });
+
+  it('is changed, fired and removed by its owner and by operators only', async () => {
+    const { id } = await create();
+    const ben = { tenant, user: 'ben', all: false };
+    const elsewhere = { tenant: 'elsewhere', user: 'ann', all: true };
+    for (const stranger of [ben, elsewhere]) {
+      await expect(one.schedules.update(stranger, { id, enabled: false })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      await expect(one.schedules.runNow(stranger, id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      await expect(one.schedules.runs(stranger, id, 5)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      expect(await one.schedules.remove(stranger, id)).toBe(false);
+    }
+    await expect(one.schedules.create(ben, draft({ owner: 'ann' }))).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(one.schedules.create(ben, draft({ id }))).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(one.schedules.list(ben, { all: true, limit: 10 })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect((await one.schedules.list(ben, { all: false, limit: 10 })).schedules).toEqual([]);
+    expect(await one.schedules.runNow(operator(), id)).toMatchObject({ state: 'fired', trigger: 'manual' });
+    expect(await one.schedules.update(operator(), { id, enabled: false })).not.toHaveProperty('nextAt');
+    await triggers.clock.advance(2 * MINUTE);
+    await bothFire();
+    expect(await triggers.outbox(tenant)).toHaveLength(1);
+    expect((await one.schedules.list(operator(), { all: true, limit: 10 })).schedules).toMatchObject([{ id, owner: 'ann', enabled: false }]);
+    expect(await one.schedules.remove(ann(), id)).toBe(true);
+  });
+
+  it('refuses timings that are none', async () => {
+    for (const timing of [
+      { cron: '61 * * * *' },
+      { cron: '0 0 30 2 *' },
+      { cron: '* * * * *', everyMs: MINUTE },
+      { timeZone: 'Moon/Crater' },
+      { everyMs: undefined },
+    ]) {
+      const wanted = draft(timing);
+      const { everyMs, ...rest } = wanted;
+      const request =
+        'cron' in timing && !('everyMs' in timing) ? { ...rest, cron: timing.cron as string } : { ...rest, ...(everyMs === undefined ? {} : { everyMs }) };
+      await expect(one.schedules.create(ann(), request)).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+    }
+  });
+
+  it('cron jobs and heartbeats of the configuration are schedules, changed only there', async () => {
+    const configOf = (document: object) => {
+      const parsed = parseTenantConfig(document);
+      if (!parsed.ok) throw new Error(JSON.stringify(parsed.error));
+      return wantedSchedules(tenant, parsed.value, triggers.clock.now());
+    };
+    const jobs = [{ id: 'daily', cron: '0 9 * * *', timeZone: 'Europe/Berlin', message: 'Report' }];
+    const first = { agents: { list: [{ id: 'main', owner: 'eve', heartbeat: { everyMs: 30_000 } }] }, cron: { jobs } };
+    expect(await one.configured.reconcile(tenant, 7, configOf(first))).toEqual({ changed: 2, removed: 0 });
+    const { schedules } = await one.schedules.list(operator(), { all: true, limit: 10 });
+    expect(schedules).toMatchObject([
+      { id: 'cron:daily', owner: 'eve', origin: 'config', action: { message: 'Report', sessionKey: 'cron:daily' } },
+      { id: 'heartbeat:main', owner: 'eve', action: { sessionKey: 'main' } },
+    ]);
+    await expect(one.schedules.update(operator(), { id: 'cron:daily', enabled: false })).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(one.schedules.create(ann(), draft({ id: 'cron:mine' }))).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+
+    // A newer document without the job; then a replica that is behind says what was before.
+    expect(await two.configured.reconcile(tenant, 8, configOf({ agents: first.agents }))).toMatchObject({ removed: 1 });
+    const [heartbeat] = (await one.schedules.list(operator(), { all: true, limit: 10 })).schedules;
+    await triggers.clock.advance(1_000);
+    expect(await one.configured.reconcile(tenant, 8, configOf({ agents: first.agents }))).toEqual({ changed: 1, removed: 0 });
+    expect((await one.schedules.list(operator(), { all: true, limit: 10 })).schedules).toMatchObject([{ id: 'heartbeat:main', nextAt: heartbeat?.nextAt }]);
+    expect(await one.configured.reconcile(tenant, Number.MAX_SAFE_INTEGER, [])).toEqual({ changed: 0, removed: 1 });
+  });
+});
