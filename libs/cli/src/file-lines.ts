@@ -3,10 +3,10 @@ import { createReadStream } from 'node:fs';
 import { CommandFailure, EXIT } from './exit-code.js';
 
 /**
- * The lines of a text file that are not empty, without their ends. A line ends at a line feed: readline would also end it at U+2028 and U+2029,
+ * The lines of a text file, without their ends; empty ones only when they are asked for. A line ends at a line feed: readline would also end it at U+2028 and U+2029,
  * which JSON leaves as they are in texts.
  */
-export async function* fileLines(file: string): AsyncGenerator<string> {
+export async function* fileLines(file: string, { empty = false }: { readonly empty?: boolean } = {}): AsyncGenerator<string> {
   const source = createReadStream(file, 'utf8');
   try {
     await once(source, 'open');
@@ -20,7 +20,7 @@ export async function* fileLines(file: string): AsyncGenerator<string> {
     for (const part of parts) {
       const line = withoutReturn([...pieces, part].join(''));
       pieces = [];
-      if (line !== '') yield line;
+      if (empty || line !== '') yield line;
     }
     pieces.push(rest);
   }

@@ -1,14 +1,17 @@
 import type { Command } from 'commander';
 import type { MeshOptions } from '../mesh.js';
 import type { Output } from '../output.js';
+import { pushFollowCommands } from './push-follow.js';
 import { pushInsightCommands } from './push-insight.js';
 import { pushPolicyCommands } from './push-policy.js';
+import { pushReachCommands } from './push-reach.js';
+import { pushWishesCommands } from './push-wishes.js';
 
 /** What every part of `plexus push` is given: it adds its subcommands to `command`. */
 export type PushSubcommands = (command: Command, output: () => Output, mesh: () => MeshOptions) => void;
 
 /** The parts of `plexus push`, in the order in which `--help` shows them. */
-const PARTS: readonly PushSubcommands[] = [pushInsightCommands, pushPolicyCommands];
+const PARTS: readonly PushSubcommands[] = [pushFollowCommands, pushWishesCommands, pushReachCommands, pushInsightCommands, pushPolicyCommands];
 
 /** `plexus push …`: what people follow and how they want to be reached. */
 export function pushCommand(program: Command, output: () => Output, mesh: () => MeshOptions): void {
