@@ -16,6 +16,10 @@ const TABLES = [
   'contact',
   'user_state',
   'timer',
+  'schedule',
+  'schedule_run',
+  'dispatch_rule',
+  'dispatch_run',
 ] as const;
 
 export type ErasedCounts = Readonly<Record<(typeof TABLES)[number], number>>;
