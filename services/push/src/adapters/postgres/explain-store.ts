@@ -15,16 +15,18 @@ const FITS = `
   AND ($3::text IS NULL OR d.event_source = $3) AND ($4::text IS NULL OR d.event_origin = $4)`;
 
 const EVENTS = `
-  SELECT d.event_key, count(*) FILTER (WHERE d.reason = 'duplicate_event')::int AS repeats, max(d.id) AS newest
-    FROM decision d WHERE ${FITS} AND d.user_id = $5 GROUP BY d.event_key ORDER BY newest DESC LIMIT 1000`;
+  SELECT d.event_origin AS origin, d.event_source AS source, count(*) FILTER (WHERE d.reason = 'duplicate_event')::int AS repeats, max(d.id) AS newest
+    FROM decision d WHERE ${FITS} AND d.user_id = $5 GROUP BY 1, 2 ORDER BY newest DESC LIMIT 1000`;
 
-const DECISION_COLUMNS = `d.id, d.event_origin, d.event_source, d.event_id, d.event_type, d.verdict, d.reason, d.terminal, d.delivery_id, d.policy_version, d.trace, d.at, d.until`;
+/** Escalations of an event have keys of their own, so it is the name of the event that holds its decisions together. */
+const DECISION_COLUMNS =
+  'd.id, d.event_origin, d.event_source, d.event_id, d.event_type, d.verdict, d.reason, d.terminal, d.delivery_id, d.policy_version, d.trace, d.at, d.until';
 const DECISIONS = `
   SELECT * FROM (SELECT ${DECISION_COLUMNS}, 0 AS part FROM decision d
-                  WHERE d.t = $1 AND d.user_id = $2 AND d.event_key = $3 AND d.reason <> 'duplicate_event' ORDER BY d.id LIMIT ${MOST_DECISIONS}) AS own
+                  WHERE ${FITS} AND d.user_id = $5 AND d.reason <> 'duplicate_event' ORDER BY d.id LIMIT ${MOST_DECISIONS}) AS own
   UNION ALL
   SELECT * FROM (SELECT ${DECISION_COLUMNS}, 1 AS part FROM decision d
-                  WHERE d.t = $1 AND d.user_id = $2 AND d.event_key = $3 AND d.reason = 'duplicate_event' ORDER BY d.id LIMIT ${SHOWN_REPEATS}) AS repeated
+                  WHERE ${FITS} AND d.user_id = $5 AND d.reason = 'duplicate_event' ORDER BY d.id LIMIT ${SHOWN_REPEATS}) AS repeated
   ORDER BY part, id`;
 
 /** The first decision of a user about an event is made at its candidate, later ones perhaps at timers. */
@@ -74,10 +76,13 @@ export class PostgresExplainStore implements ExplainStore {
   constructor(private readonly database: Database) {}
 
   async decisionsOf(tenant: string, user: string, event: EventReference): Promise<FoundDecisions | undefined> {
-    const events = await this.database.query<{ event_key: string; repeats: number }>('push_explain_events', EVENTS, [...reference(tenant, event), user]);
+    const events = await this.database.query<{ origin: string; source: string; repeats: number }>('push_explain_events', EVENTS, [
+      ...reference(tenant, event),
+      user,
+    ]);
     const [newest] = events;
     if (newest === undefined) return undefined;
-    const rows = await this.database.query<DecisionRow>('push_explain_decisions', DECISIONS, [tenant, user, newest.event_key]);
+    const rows = await this.database.query<DecisionRow>('push_explain_decisions', DECISIONS, [...reference(tenant, { ...event, ...newest }), user]);
     const [first] = rows;
     if (first === undefined) return undefined;
     const deliveries = [...new Set(rows.flatMap(({ delivery_id: id }) => (id === null ? [] : [id])))];
