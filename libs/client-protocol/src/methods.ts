@@ -141,7 +141,12 @@ export const METHODS = {
       .optional()
       .default({}),
   ),
-  'inbox.ack': method(SCOPE.read, z.object({ offset: z.number().int().min(0) })),
+  'inbox.ack': method(
+    SCOPE.read,
+    z
+      .object({ offset: z.number().int().min(0).optional(), deliveryId: z.string().min(1).max(128).optional() })
+      .refine(({ offset, deliveryId }) => (offset === undefined) !== (deliveryId === undefined), { error: 'needs either offset or deliveryId' }),
+  ),
   'inbox.mark': method(SCOPE.read, z.object({ ids: z.array(z.string().min(1).max(128)).min(1).max(500), state: z.enum(['seen', 'read', 'done']) })),
 
   'push.subscribe': method(
@@ -229,6 +234,7 @@ export const EVENTS = [
   'session.message',
   'sessions.changed',
   'inbox.item',
+  'inbox.changed',
   'node.invoke.request',
   'node.invoke.cancel',
 ] as const;

@@ -6,12 +6,14 @@ import { type Credential, ownerKey } from '../domain/caller.js';
 export interface SharedEvent {
   readonly event: string;
   readonly head: Buffer;
+  /** What the head says, for readers that are no gateway clients. */
+  readonly payload: unknown;
   /** A connection that is behind may miss it. */
   readonly droppable: boolean;
 }
 
 export function shareEvent(event: string, payload: unknown, droppable = false): SharedEvent {
-  return { event, head: Buffer.from(encodeEventHead(event, payload)), droppable };
+  return { event, head: Buffer.from(encodeEventHead(event, payload)), payload, droppable };
 }
 
 /** What the socket offers to the use cases. */

@@ -1,10 +1,19 @@
 import { CLOSE_CODES } from '@plexus/client-protocol';
-import { type Principal, pushContracts as push } from '@plexus/contracts';
+import { type DataOf, type Principal, pushContracts as push } from '@plexus/contracts';
 import { canResume, formatCursor, type InboxCursor, judgeHint } from '../domain/inbox-cursor.js';
-import { type ClientConnection, shareEvent } from './client-connection.js';
+import { type SharedEvent, shareEvent } from './client-connection.js';
 import type { Log, Mesh } from './ports.js';
 
 type InboxItem = push.InboxItem;
+
+/** Whoever reads an inbox as it grows: the socket of a client, or an event stream. */
+export interface InboxReader {
+  readonly open: boolean;
+  /** Bytes that it has not taken yet. */
+  readonly bufferedBytes: number;
+  send(event: SharedEvent): void;
+  close(code: number, reason: string): void;
+}
 
 /** What `inbox.resume` answers. Every item in (cursor, head] was sent as `inbox.item` before, iff `recovered`. */
 export interface ResumeResult {
@@ -37,7 +46,7 @@ const DRAIN_LIMIT_MS = 60_000;
  */
 export class InboxFeed {
   private position: InboxCursor | undefined;
-  private readonly members = new Map<ClientConnection, Member>();
+  private readonly members = new Map<InboxReader, Member>();
   private readonly early: { cursor: InboxCursor; item: InboxItem }[] = [];
   private target = 0;
   private filling = false;
@@ -59,11 +68,11 @@ export class InboxFeed {
   }
 
   /** From now on the connection gets what is new. */
-  join(connection: ClientConnection): void {
+  join(connection: InboxReader): void {
     this.members.set(connection, { last: this.position?.offset ?? 0, live: true });
   }
 
-  leave(connection: ClientConnection): void {
+  leave(connection: InboxReader): void {
     this.members.delete(connection);
   }
 
@@ -88,6 +97,12 @@ export class InboxFeed {
     }
   }
 
+  /** Items that were there before have changed. Whoever is being brought up to date reads them as they are. */
+  changed(change: DataOf<typeof push.inboxChangedHint>): void {
+    const shared = shareEvent('inbox.changed', change, true);
+    for (const [reader, { live }] of this.members) if (live) reader.send(shared);
+  }
+
   /** The head as the owner of the inbox states it: finds a lost hint, and sets the starting point the first time. */
   headIs(head: InboxCursor): void {
     if (this.position === undefined) {
@@ -102,14 +117,14 @@ export class InboxFeed {
   }
 
   /** Brings a connection from `cursor` to the head, or hands it a snapshot when that cannot be done item by item. */
-  async resume(connection: ClientConnection, principal: Principal, cursor: InboxCursor | undefined, signal: AbortSignal): Promise<ResumeResult> {
+  async resume(connection: InboxReader, principal: Principal, cursor: InboxCursor | undefined, signal: AbortSignal): Promise<ResumeResult> {
     const member: Member = { last: cursor?.offset ?? 0, live: false };
     this.members.set(connection, member);
     try {
       let page = await this.fetch(principal, cursor?.offset ?? 0, cursor === undefined ? 1 : PAGE, signal);
       const head: InboxCursor = { epoch: page.epoch, offset: page.head };
       if (this.position === undefined || this.position.epoch !== head.epoch) this.begin(head, member);
-      if (!canResume(cursor, head)) return await this.snapshot(member, principal, signal);
+      if (!canResume(cursor, head, page.minOffset)) return await this.snapshot(member, principal, signal);
 
       let count = 0;
       for (;;) {
@@ -123,6 +138,7 @@ export class InboxFeed {
         if (reached || page.items.length === 0 || !connection.open) break;
         await drained(connection, signal);
         page = await this.fetch(principal, member.last, PAGE, signal);
+        if (page.epoch !== head.epoch) return await this.snapshot(member, principal, signal);
       }
       return { recovered: true, count, head: member.last, cursor: formatCursor({ epoch: head.epoch, offset: member.last }), unread: page.unread };
     } finally {
@@ -139,7 +155,8 @@ export class InboxFeed {
 
   private begin(position: InboxCursor, except?: Member): void {
     this.position = position;
-    for (const member of this.members.values()) if (member !== except) member.last = position.offset;
+    // Whoever is being brought up to date has a place of his own, and comes here by himself.
+    for (const member of this.members.values()) if (member !== except && member.live) member.last = position.offset;
   }
 
   /** Fetches up to `offset`, once at a time however many hints ask for it. */
@@ -163,6 +180,8 @@ export class InboxFeed {
         this.target = page.head;
         return;
       }
+      // What is not kept any more cannot be delivered; what comes behind it can.
+      if ((page.minOffset ?? 0) > this.position.offset) this.begin({ epoch: page.epoch, offset: page.minOffset ?? 0 });
       for (const item of page.items) if (item.offset === this.position.offset + 1) this.deliver(item);
       // A hint may be ahead of what the inbox has committed; the next one or the next comparison asks again.
       if (page.items.length === 0) return;
@@ -184,7 +203,7 @@ export class InboxFeed {
     }
   }
 
-  private sendItem(connection: ClientConnection, epoch: string, item: InboxItem): void {
+  private sendItem(connection: InboxReader, epoch: string, item: InboxItem): void {
     connection.send(itemEvent(epoch, item));
   }
 }
@@ -193,7 +212,7 @@ function itemEvent(epoch: string, item: InboxItem) {
   return shareEvent('inbox.item', { ...item, items: item.events, cursor: formatCursor({ epoch, offset: item.offset }) });
 }
 
-async function drained(connection: ClientConnection, signal: AbortSignal): Promise<void> {
+async function drained(connection: InboxReader, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + DRAIN_LIMIT_MS;
   while (connection.open && connection.bufferedBytes > DRAINED_BYTES) {
     signal.throwIfAborted();

@@ -1,8 +1,8 @@
 import { pushContracts as push } from '@plexus/contracts';
 import type { Clock, Timer } from '@plexus/kernel';
-import { ownerKey } from '../domain/caller.js';
+import { type Credential, ownerKey } from '../domain/caller.js';
 import type { ClientConnection } from './client-connection.js';
-import { InboxFeed } from './inbox-feed.js';
+import { InboxFeed, type InboxReader } from './inbox-feed.js';
 import type { GatewayIdentity, Hints, Log, Mesh } from './ports.js';
 
 /** Hints of a user are listened to for so long after the last connection went: people reload pages. */
@@ -32,18 +32,30 @@ export class InboxFeeds {
   /** Starts delivering new items to the connection, if its scopes allow it. */
   join(connection: ClientConnection): void {
     if (!connection.has(READ) || connection.role === 'node') return;
-    const entry = this.entries.get(connection.owner) ?? this.open(connection);
+    this.feedOf(connection.credential).join(connection);
+  }
+
+  /** The feed of somebody who may read it; it stays until the last reader has left. */
+  feedOf(credential: Credential): InboxFeed {
+    const owner = ownerKey(credential.tenant, credential.user);
+    const entry = this.entries.get(owner) ?? this.open(owner, credential);
     entry.linger?.cancel();
     entry.linger = undefined;
-    entry.feed.join(connection);
+    return entry.feed;
   }
 
   leave(connection: ClientConnection): void {
-    const entry = this.entries.get(connection.owner);
+    this.left(connection.credential, connection);
+  }
+
+  /** A reader of this user's inbox has gone. */
+  left(credential: Credential, reader: InboxReader): void {
+    const owner = ownerKey(credential.tenant, credential.user);
+    const entry = this.entries.get(owner);
     if (entry === undefined) return;
-    entry.feed.leave(connection);
+    entry.feed.leave(reader);
     if (entry.feed.size > 0 || entry.linger !== undefined) return;
-    entry.linger = this.clock.setTimeout(() => this.drop(connection.owner), LINGER_MS).unref();
+    entry.linger = this.clock.setTimeout(() => this.drop(owner), LINGER_MS).unref();
   }
 
   /** The feed of a connection that has joined. */
@@ -63,14 +75,17 @@ export class InboxFeeds {
     for (const owner of [...this.entries.keys()]) this.drop(owner);
   }
 
-  private open(connection: ClientConnection): Entry {
-    const { tenant, user } = connection.credential;
+  private open(owner: string, { tenant, user }: Credential): Entry {
     const feed = new InboxFeed(tenant, user, this.mesh, this.log);
-    const listening = this.hints.listenLive(push.inboxItemHint, { tenant, key: [user] }, (hint) =>
-      feed.hint({ epoch: hint.epoch, offset: hint.offset }, hint.item),
-    );
-    const entry: Entry = { feed, listening, linger: undefined };
-    this.entries.set(connection.owner, entry);
+    const selection = { tenant, key: [user] };
+    const items = this.hints.listenLive(push.inboxItemHint, selection, (hint) => feed.hint({ epoch: hint.epoch, offset: hint.offset }, hint.item));
+    const changes = this.hints.listenLive(push.inboxChangedHint, selection, (hint) => feed.changed(hint));
+    const stop = () => {
+      items.stop();
+      changes.stop();
+    };
+    const entry: Entry = { feed, listening: { stop }, linger: undefined };
+    this.entries.set(owner, entry);
     void this.compare(tenant, [user]);
     return entry;
   }

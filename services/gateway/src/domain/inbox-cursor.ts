@@ -27,7 +27,8 @@ export function judgeHint(position: InboxCursor, hint: InboxCursor): HintVerdict
 /** More than this is not replayed: the client gets a snapshot of the newest items instead. */
 export const MAX_REPLAY = 2_000;
 
-/** Whether a client that has everything up to `cursor` can be brought to the head item by item. */
-export function canResume(cursor: InboxCursor | undefined, head: InboxCursor): boolean {
-  return cursor !== undefined && cursor.epoch === head.epoch && cursor.offset <= head.offset && head.offset - cursor.offset <= MAX_REPLAY;
+/** Whether a client that has everything up to `cursor` can be brought to the head item by item. Items up to `minOffset` are not kept any more. */
+export function canResume(cursor: InboxCursor | undefined, head: InboxCursor, minOffset = 0): boolean {
+  if (cursor === undefined || cursor.epoch !== head.epoch || cursor.offset < minOffset) return false;
+  return cursor.offset <= head.offset && head.offset - cursor.offset <= MAX_REPLAY;
 }

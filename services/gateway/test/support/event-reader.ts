@@ -3,6 +3,8 @@ import { waitFor } from '@plexus/testing';
 
 export interface SseEvent {
   readonly id?: number;
+  /** The id as it was sent: those of inboxes are no numbers. */
+  readonly lastEventId?: string;
   readonly event: string;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into events of every shape
   readonly data: any;
@@ -51,7 +53,7 @@ export class EventReader {
       if (block.startsWith(':')) this.comments += 1;
       const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1];
       const [event, data, id] = [field('event'), field('data'), field('id')];
-      if (event !== undefined) this.events.push({ event, data: JSON.parse(data ?? 'null'), ...(id !== undefined && { id: Number(id) }) });
+      if (event !== undefined) this.events.push({ event, data: JSON.parse(data ?? 'null'), ...(id !== undefined && { id: Number(id), lastEventId: id }) });
     }
   }
 }

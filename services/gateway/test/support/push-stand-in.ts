@@ -8,6 +8,9 @@ export class PushStandIn {
   readonly marks: unknown[] = [];
   readonly fetches: unknown[] = [];
   epoch = 'epoch-1';
+  /** Items up to it are not kept. */
+  minOffset = 0;
+  readonly acks: unknown[] = [];
   /** Answers nothing but UNAVAILABLE. */
   away = false;
 
@@ -15,10 +18,11 @@ export class PushStandIn {
     bus.serve(push.fetchInbox, async (data, { principal }) => {
       this.present();
       this.fetches.push(data);
-      const items = this.items(principal.tenant, principal.user ?? '');
+      const all = this.items(principal.tenant, principal.user ?? '');
+      const items = all.filter(({ offset }) => offset > this.minOffset);
       const page =
         data.after === undefined ? [...items].reverse().slice(0, data.limit) : items.filter(({ offset }) => offset > (data.after ?? 0)).slice(0, data.limit);
-      return { epoch: this.epoch, head: items.length, unread: items.length, items: page };
+      return { epoch: this.epoch, head: all.length, minOffset: this.minOffset, unread: items.length, items: page };
     });
     bus.serve(push.inboxHeads, async ({ users }, { tenant, principal }) => {
       this.present();
@@ -28,6 +32,10 @@ export class PushStandIn {
     bus.serve(push.markInbox, async (data) => {
       this.marks.push(data);
       return { changed: 1, unread: 0 };
+    });
+    bus.serve(push.ackInbox, async (data) => {
+      this.acks.push(data);
+      return { acknowledged: 1, unread: 0 };
     });
     bus.serve(push.subscribe, async (data, { principal }) => ({
       subscription: { id: 'sub_1', user: principal.user ?? '', createdAt: '2026-11-21T10:00:00Z', ...data },
@@ -55,6 +63,11 @@ export class PushStandIn {
     items.push(item);
     if (o.hint !== false) this.bus.publishLive(push.inboxItemHint, tenant, [user], { epoch: this.epoch, offset, item });
     return item;
+  }
+
+  /** Tells the connections of a user that items were marked. */
+  change(tenant: string, user: string, unread: number, changes: push.InboxChange[]): void {
+    this.bus.publishLive(push.inboxChangedHint, tenant, [user], { epoch: this.epoch, unread, changes });
   }
 
   /** Forgets everything, as a rebuilt inbox does. */

@@ -54,10 +54,15 @@ export class EventStream implements SessionSink {
     this.heartbeat = setInterval(() => this.write(': heartbeat\n\n'), this.options.heartbeatMs);
   }
 
-  event(id: number, type: string, data: Record<string, unknown>): void {
+  /** Bytes that the client has not taken yet. */
+  get bufferedBytes(): number {
+    return this.response.writableLength;
+  }
+
+  event(id: number | string | undefined, type: string, data: Record<string, unknown>): void {
     // The type comes from a VM; a line break in it would forge fields.
     const name = type.replace(/[^\w.-]/g, '_');
-    this.put(`id: ${id}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+    this.put(`${id === undefined ? '' : `id: ${id}\n`}event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
   }
 
   resync(): void {

@@ -28,7 +28,11 @@ export const ownMethods: OwnMethods = {
     return feed.resume(connection, connection.principal, cursor === undefined ? undefined : parseCursor(cursor), signal);
   },
   'inbox.list': (params, call) => call.ask(push.fetchInbox, params),
-  'inbox.ack': async ({ offset }, call) => ({ ok: true, ...(await call.ask(push.markInbox, { upTo: offset, state: 'seen' })) }),
+  /** Up to an offset: they arrived. One delivery: somebody takes care of it, and its escalation ends. */
+  'inbox.ack': async ({ offset, deliveryId }, call) =>
+    deliveryId === undefined
+      ? { ok: true, ...(await call.ask(push.markInbox, { upTo: offset ?? 0, state: 'seen' })) }
+      : { ok: true, ...(await call.ask(push.ackInbox, { deliveryId })) },
   'inbox.mark': async ({ ids, state }, call) => ({ ok: true, ...(await call.ask(push.markInbox, { ids, state })) }),
 
   'push.subscribe': (params, call) => call.ask(push.subscribe, params),
