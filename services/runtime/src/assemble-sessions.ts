@@ -1,6 +1,7 @@
 import type { Clock } from '@plexus/kernel';
 import { decodeMeshFrame } from '@plexus/vm-protocol';
 import type { Log } from './application/ports.js';
+import { EndedSessions } from './adapters/file/ended-sessions.js';
 import { Runtime } from './application/runtime.js';
 import { assembleAgents } from './assemble-agents.js';
 import type { MeshParts, Sessions } from './assemble-mesh.js';
@@ -10,12 +11,24 @@ import type { RuntimeConfig } from './config.js';
 export function assembleSessions(mesh: Omit<MeshParts, 'linkTo'>, config: RuntimeConfig, log: Log, clock: Clock): Sessions {
   const { state, fence, uplink, calls, snapshots, keys, models } = mesh;
   const adapters = assembleAgents({ config, calls, keys, models, fence, clock, log });
-  const runtime = new Runtime(state, { adapters, uplink, snapshots, fence, clock, log });
+  const keeper = new EndedSessions({
+    workdir: config.workdir,
+    keepMs: config.sessionRetentionMs,
+    isSettled: (sessionId) => snapshots.isSettled(sessionId),
+    isKnown: (sessionId) => state.sessions.has(sessionId),
+    clock,
+    log,
+  });
+  const runtime = new Runtime(state, { adapters, uplink, snapshots, keeper, fence, clock, log });
   runtime.recover();
+  const stop = new AbortController();
+  const sweeping = keeper.run(stop.signal);
   return {
     runtime,
     decode: decodeMeshFrame,
     async close() {
+      stop.abort();
+      await sweeping;
       await Promise.allSettled(Object.values(adapters).map((adapter) => adapter.close?.()));
     },
   };

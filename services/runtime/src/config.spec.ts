@@ -22,6 +22,7 @@ describe('what the runtime is started with', () => {
       gatewayUrl: 'wss://mesh/ws/vm',
       workdir: '/w',
       syncCommands: false,
+      sessionRetentionMs: 86_400_000,
       logLevel: 'info',
       model: {},
       ...LINE,
@@ -37,11 +38,13 @@ describe('what the runtime is started with', () => {
       PLEXUS_JOURNAL_SYNC: 'commands',
       PLEXUS_MODEL_BASE_URL: 'http://m',
       PLEXUS_MODEL: 'm',
+      PLEXUS_SESSION_RETENTION_MS: '0',
       OPENCLAW_BRIDGE_COMMAND: '["node","b.mjs"]',
     };
     expect(readConfig(env, JSON.stringify({ ...LINE, modelApiKey: 'key', orphanPolicy: 'die' }))).toMatchObject({
       logLevel: 'debug',
       syncCommands: true,
+      sessionRetentionMs: 0,
       model: { baseUrl: 'http://m', model: 'm', apiKey: 'key' },
       orphanPolicy: 'die',
       bridgeCommand: ['node', 'b.mjs'],
@@ -50,7 +53,7 @@ describe('what the runtime is started with', () => {
 
   it('is refused with every name that is missing or wrong, each once', () => {
     const named = problemsOf(
-      { VM_EPOCH: '1.5', CONTROL_PLANE_WS: 'http://x', LOG_LEVEL: 'loud', OPENCLAW_BRIDGE_COMMAND: '["node",1]' },
+      { VM_EPOCH: '1.5', CONTROL_PLANE_WS: 'http://x', LOG_LEVEL: 'loud', PLEXUS_SESSION_RETENTION_MS: '-1', OPENCLAW_BRIDGE_COMMAND: '["node",1]' },
       '{"token":7,"ticket":""}',
     );
     expect(
@@ -68,6 +71,7 @@ describe('what the runtime is started with', () => {
         'CONTROL_PLANE_WS',
         'LOG_LEVEL',
         'OPENCLAW_BRIDGE_COMMAND',
+        'PLEXUS_SESSION_RETENTION_MS',
         'PLEXUS_WORKDIR',
         'VM_EPOCH',
         'VM_ID',

@@ -9,6 +9,8 @@ export interface RuntimeConfig {
   readonly workdir: string;
   /** Commands are synced to the disk before they are acked. */
   readonly syncCommands: boolean;
+  /** The folder of a session that was stopped is kept for so long. */
+  readonly sessionRetentionMs: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly model: { readonly baseUrl?: string; readonly model?: string; readonly apiKey?: string };
   readonly ticket: string;
@@ -25,6 +27,7 @@ export interface RuntimeConfig {
 /** Names of the runtime's own variables. */
 const OWN = /^(VM_|PLEXUS_|CONTROL_PLANE_|NODE_OPTIONS$|NODE_CHANNEL_)/;
 const MAX_BYTES = 65_536;
+const DAY_MS = 24 * 3_600_000;
 
 function forTools(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter((one): one is [string, string] => one[1] !== undefined && !OWN.test(one[0])));
@@ -62,6 +65,7 @@ function fromEnvironment(env: NodeJS.ProcessEnv, problems: string[]) {
     modelName: settings.optionalText('PLEXUS_MODEL', 8_192),
     // `commands`: a command is acked when the disk has it, not only the kernel. Costs a disk write for each.
     syncCommands: settings.choice('PLEXUS_JOURNAL_SYNC', ['off', 'commands']) === 'commands',
+    sessionRetentionMs: settings.optionalInteger('PLEXUS_SESSION_RETENTION_MS') ?? DAY_MS,
     logLevel: settings.choice('LOG_LEVEL', ['info', 'debug', 'warn', 'error']),
     ...(bridgeCommand && { bridgeCommand: Object.freeze(bridgeCommand) }),
   };

@@ -38,6 +38,16 @@ export class Settings {
     return 1;
   }
 
+  /** From 0. */
+  optionalInteger(name: string): number | undefined {
+    const text = this.optionalText(name, 32);
+    if (text === undefined) return undefined;
+    const number = Number(text);
+    if (text.trim() !== '' && Number.isSafeInteger(number) && number >= 0) return number;
+    this.refuse(name, 'expected a whole number from 0');
+    return undefined;
+  }
+
   /** The first of the choices unless set. */
   choice<const T extends string>(name: string, choices: readonly [T, ...T[]]): T {
     const value = this.values[name];

@@ -43,7 +43,6 @@ function launch(model: FakeModel, epoch = 1): RuntimeProcess {
 const folders = () => sessionFolder(folder.path, 's1');
 const inWorkspace = (file: string): string => path.join(folders().workspace, file);
 const hasWritten = (file: string) => (): boolean => existsSync(inWorkspace(file)) && readFileSync(inWorkspace(file), 'utf8').endsWith('\n');
-const typesOf = (runId: string): string[] => gateway.eventsOf(runId).map(({ event }) => event.type);
 const eventsOf = (runId: string, type: string) => gateway.eventsOf(runId).flatMap(({ event }) => (event.type === type ? [event] : []));
 const ended = (runId: string): Promise<void> => until(`the end of ${runId}`, () => gateway.endOf(runId) !== undefined, PATIENCE_MS);
 
@@ -133,33 +132,6 @@ describe('an agent with tools', () => {
     await ended('r1');
     expect(gateway.endOf('r1')).toMatchObject({ type: 'execution_complete', content: 'I see.' });
     expect(eventsOf('r1', 'tool_call_complete').map((event) => event.is_error)).toEqual([true, true, true]);
-  });
-
-  it('is cancelled in the middle of a tool that ignores every polite signal: one end, and nothing of its group is left', async () => {
-    const stubborn = `trap '' INT TERM; (trap '' INT TERM; while :; do sleep 1; done) & echo $$ > group; while :; do sleep 1; done`;
-    const model = await modelOf(
-      asks({ id: 'c1', name: 'exec', input: { command: 'echo kept' } }, { id: 'c2', name: 'exec', input: { command: stubborn } }),
-      says(['done']),
-    );
-    launch(model);
-    gateway.push(fakeSession('s1'));
-    gateway.push(fakeSession('s2'));
-    gateway.push(fakeMessage('s1', 'r1', 'go'));
-    await until('the tool', hasWritten('group'), PATIENCE_MS);
-    await until('the end of the other tool', () => eventsOf('r1', 'tool_call_complete').length === 1, PATIENCE_MS);
-    const group = Number(readFileSync(inWorkspace('group'), 'utf8'));
-    expect(groupLives(group)).toBe(true);
-    gateway.push({ type: 'cancel', session_id: 's1', data: { reason: 'user' } });
-    gateway.push(fakeMessage('s2', 'r2', 'meanwhile'));
-    await ended('r2');
-    await ended('r1');
-    expect(gateway.endOf('r1')).toMatchObject({ type: 'execution_complete', cancelled: true });
-    expect(eventsOf('r1', 'tool_call_complete')[0]).toMatchObject({ tool_call_id: 'c1', result: 'Exit code 0.\nkept\n' });
-    await until('the end of the group', () => !groupLives(group), PATIENCE_MS);
-    expect(typesOf('r1').filter((type) => type.startsWith('execution_'))).toHaveLength(1);
-    expect(readFileSync(path.join(folders().memory, 'conversation.md'), 'utf8')).toContain('kept');
-    const newest = readdirSync(folders().checkpoints).sort().at(-1) as string;
-    expect(readFileSync(path.join(folders().checkpoints, newest), 'utf8')).toContain('Exit code 0.\\nkept');
   });
 });
 

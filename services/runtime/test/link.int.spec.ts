@@ -261,7 +261,7 @@ describe('heartbeats', () => {
     gateway.heartbeatMs = 100;
     launch();
     gateway.push(fakeSession('s1'));
-    gateway.push(fakeMessage('s1', 'r1', 'a rather long message that takes a while '.repeat(200)));
+    gateway.push(fakeMessage('s1', 'r1', 'a rather long message that takes a while '.repeat(20)));
     await until('a busy heartbeat', () => gateway.heartbeats.some((beat) => beat.active_sessions.includes('s1')));
     await until('the end of r1', () => gateway.endOf('r1') !== undefined);
     const before = gateway.heartbeats.length;

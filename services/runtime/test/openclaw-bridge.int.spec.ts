@@ -177,7 +177,7 @@ describe('a bridge process', () => {
     writeFileSync(
       program,
       `import { startBridgeProcess } from ${JSON.stringify(module)};
-      const child = startBridgeProcess({ command: ${JSON.stringify(SCRIPTED)}, cwd: '.', env: { PATH: process.env.PATH } }, {
+      const child = startBridgeProcess({ command: ${JSON.stringify(SCRIPTED)}, cwd: '.', env: { PATH: process.env.PATH }, orphanGraceS: 1 }, {
         line: (line) => process.stdout.write(JSON.parse(line.text).content + '\\n'), stderr() {}, exit() {},
       });
       child.write(${JSON.stringify(`${message}\n`)});`,

@@ -16,7 +16,18 @@ const ALL_BUSY = `This machine already has ${MAX_SESSIONS} sessions with somethi
 /** By `runtime_type`. */
 export type RuntimeAdapters = Readonly<Partial<Record<StartSessionData['runtime_type'], RuntimeAdapter>>>;
 
-export type RuntimeDependencies = Omit<RunDependencies, 'agent'> & { readonly adapters: RuntimeAdapters; readonly snapshots?: Snapshots };
+/** Keeps the files of sessions. */
+export interface SessionKeeper {
+  begun(sessionId: string): unknown;
+  /** It was stopped by somebody, not for lack of room, and has let go of everything. */
+  ended(sessionId: string): unknown;
+}
+
+export type RuntimeDependencies = Omit<RunDependencies, 'agent'> & {
+  readonly adapters: RuntimeAdapters;
+  readonly snapshots?: Snapshots;
+  readonly keeper?: SessionKeeper;
+};
 
 /** Answers every message of a session whose kind this runtime cannot run. */
 const unsupported: AgentSession = {
@@ -121,6 +132,7 @@ export class Runtime {
     const onRunEnd = (): void => void this.dependencies.snapshots?.take(session);
     const session: Session = new Session(data, agent, this.dependencies, onRunEnd, this.closing.get(data.session_id));
     this.sessions.set(data.session_id, session);
+    this.dependencies.keeper?.begun(data.session_id);
     for (const run of this.takeEarly(data.session_id)) this.enqueue(session, run);
   }
 
@@ -129,15 +141,22 @@ export class Runtime {
     const idle = [...this.sessions.values()].find((session) => !session.isBusy);
     if (!idle) return false;
     this.sessions.delete(idle.id);
-    this.close(idle, 'idle');
+    void this.close(idle, 'idle');
     return true;
   }
 
-  private close(session: Session, reason: string): void {
+  private async letGo(sessionId: string, session: Session | undefined, reason: string): Promise<void> {
+    // One that made room for others may still be closing.
+    await (session ? this.close(session, reason) : this.closing.get(sessionId));
+    if (!this.sessions.has(sessionId)) this.dependencies.keeper?.ended(sessionId);
+  }
+
+  private close(session: Session, reason: string): Promise<void> {
     const closing = session.close(reason).finally(() => {
       if (this.closing.get(session.id) === closing) this.closing.delete(session.id);
     });
     this.closing.set(session.id, closing);
+    return closing;
   }
 
   private takeEarly(sessionId: string): QueuedRun[] {
@@ -149,7 +168,7 @@ export class Runtime {
   private stopSession(sessionId: string, reason: string): void {
     const session = this.sessions.get(sessionId);
     this.sessions.delete(sessionId);
-    if (session) this.close(session, reason);
+    void this.letGo(sessionId, session, reason);
     for (const run of this.takeEarly(sessionId)) void this.emitter(sessionId, run).complete({ cancelled: true });
   }
 

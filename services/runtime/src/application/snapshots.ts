@@ -31,6 +31,8 @@ export class Snapshots {
   /** Sessions that say what they have at the moment, and whether that has to be done once more afterwards. */
   private readonly busy = new Map<string, { again: boolean; confirm: boolean; readonly done: Promise<void> }>();
   private readonly tooLarge = new Set<string>();
+  /** Newest version of each session that this process has sent. */
+  private readonly sent = new Map<string, number>();
   /** Newest version of each session that the mesh has confirmed. */
   private readonly confirmed = new Map<string, number>();
 
@@ -82,6 +84,11 @@ export class Snapshots {
     return this.confirmed.get(sessionId) ?? 0;
   }
 
+  /** False while something that was sent from here is not confirmed. */
+  isSettled(sessionId: string): boolean {
+    return (this.sent.get(sessionId) ?? 0) <= this.confirmedOf(sessionId);
+  }
+
   /** The mesh has stored a version. */
   acked({ session_id: sessionId, version }: MeshFrameOf<'snapshot_ack'>): void {
     if (sessionId === undefined || version > this.versionOf(sessionId)) return;
@@ -109,6 +116,7 @@ export class Snapshots {
     if (body && content && content.hash !== known?.hash && this.fits(source.id, content.bytes, maxBytes)) {
       const version = (known?.version ?? 0) + 1;
       const beside = { k: 'snapshot', sessionId: source.id, version, hash: content.hash } as const;
+      this.sent.set(source.id, version);
       await uplink.post(frameOf(source.id, { version, kind: 'full', ...body }), { beside });
     } else if (confirm && known) {
       // Same number, no content: the mesh keeps what it has and knows that it is the newest.

@@ -1,5 +1,5 @@
-import { systemClock } from '@plexus/kernel';
 import { waitFor } from '@plexus/testing';
+import { hurriedClock } from '../../test/support/hurried-clock.js';
 import type { VmProvider } from './provider-port.js';
 import { ProviderRegistry } from './provider-port.js';
 import { ScanLoop, type ScanLoopParts } from './scan-loop.js';
@@ -46,7 +46,7 @@ describe('the scan loop', () => {
       workspaceRetentionMs: 1,
       reconciler: { reconcile },
       runs: { tick: nothing },
-      clock: systemClock,
+      clock: hurriedClock(20),
       isConnected: () => true,
       onCounts: nothing,
       onPools: nothing,
@@ -106,7 +106,7 @@ describe('the scan loop', () => {
       workspaceRetentionMs: 1,
       reconciler: {},
       runs: { tick: async () => undefined },
-      clock: systemClock,
+      clock: hurriedClock(20),
       isConnected: () => true,
       onCounts: nothing,
       onPools: nothing,

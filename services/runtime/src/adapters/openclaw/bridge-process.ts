@@ -11,7 +11,9 @@ const LAST_WORDS_MS = 2_000;
  * Runs the bridge in the shell's place and process group. Beside it waits a reader of descriptor 3, the other end of which is the runtime: when
  * the runtime is gone, however it died, the whole group is ended.
  */
-const GUARDED = '( trap "" TERM; read -r _ <&3; kill -TERM 0; sleep 5; kill -KILL 0 ) </dev/null >/dev/null 2>&1 & exec "$@" 3<&-';
+const GUARDED = '( trap "" TERM; read -r _ <&3; kill -TERM 0; sleep "$0"; kill -KILL 0 ) </dev/null >/dev/null 2>&1 & exec "$@" 3<&-';
+/** From the guard's TERM to its KILL. */
+const GUARD_GRACE_S = 5;
 
 export interface BridgeExit {
   readonly code: number | null;
@@ -48,11 +50,13 @@ export interface BridgeProgram {
   readonly cwd: string;
   /** All that the bridge sees of the environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** How long it has, in seconds, from TERM to KILL, when the runtime is gone; 5 unless set. */
+  readonly orphanGraceS?: number;
 }
 
 /** Starts the bridge in a process group of its own. A program that cannot be started shows as an exit. */
-export function startBridgeProcess({ command, cwd, env }: BridgeProgram, handlers: BridgeHandlers): BridgeChild {
-  const child = spawn('/bin/sh', ['-c', GUARDED, 'bridge', ...command], { cwd, env, detached: true, stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
+export function startBridgeProcess({ command, cwd, env, orphanGraceS = GUARD_GRACE_S }: BridgeProgram, handlers: BridgeHandlers): BridgeChild {
+  const child = spawn('/bin/sh', ['-c', GUARDED, String(orphanGraceS), ...command], { cwd, env, detached: true, stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
   return new BridgeProcess(child, handlers);
 }
 
