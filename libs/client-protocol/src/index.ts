@@ -20,6 +20,7 @@ export {
 export { type ChatSendInput, type ClientState, GatewayClient, type GatewayClientOptions } from './gateway-client.js';
 export { GatewayError } from './gateway-error.js';
 export type { SocketLike } from './gateway-link.js';
+export { CronJobInput } from './cron-methods.js';
 export { SCOPE } from './define-method.js';
 export { EVENTS, isMethodName, type MethodInput, type MethodName, type MethodParams, METHODS, scopeOfEvent } from './methods.js';
 export type { RequestOptions } from './pending-requests.js';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { method, SCOPE } from './define-method.js';
+import { CRON_METHODS } from './cron-methods.js';
 import { NODE_METHODS } from './node-methods.js';
 
 /**
@@ -124,6 +125,7 @@ export const METHODS = {
     }),
   ),
   'agent.wait': method(SCOPE.write, z.object({ runId: z.string().min(1).max(256), timeoutMs: z.number().int().min(0).max(3_600_000).optional() })),
+  wake: method(SCOPE.write, z.object({ mode: z.enum(['now', 'next-heartbeat']), text: messageText, sessionKey: sessionKey.optional(), agentId })),
   'models.list': method(SCOPE.read, nothing),
   'commands.list': method(SCOPE.read, nothing),
 
@@ -192,6 +194,7 @@ export const METHODS = {
       minScore: z.number().min(0).max(1).optional(),
     }),
   ),
+  ...CRON_METHODS,
   ...NODE_METHODS,
 
   'vms.list': method(

@@ -4,7 +4,7 @@ import { runTimeout, systemPrompt } from './chat.methods.js';
 import type { MethodCall, MethodHandlers } from './method-context.js';
 import { hasEnded } from './run-outcome.js';
 
-type AgentMethods = Pick<MethodHandlers, 'agent' | 'agent.wait' | 'agents.list' | 'models.list' | 'commands.list'>;
+type AgentMethods = Pick<MethodHandlers, 'agent' | 'agent.wait' | 'wake' | 'agents.list' | 'models.list' | 'commands.list'>;
 
 const DEFAULT_AGENT_TIMEOUT_MS = 600_000;
 const DEFAULT_WAIT_MS = 30_000;
@@ -50,6 +50,18 @@ export const agentMethods: AgentMethods = {
       ...(outcome.endedAt === undefined ? {} : { endedAt: outcome.endedAt }),
       ...(outcome.error === undefined ? {} : { error: outcome.error.message }),
     };
+  },
+
+  /** `now` starts a run with the text; `next-heartbeat` leaves it in the conversation, where the next run finds it. */
+  wake: async ({ mode, text, sessionKey, agentId }, call) => {
+    const place = call.services.tenants.defaultAgent(call.connection.principal.tenant);
+    const key = sessionKey ?? `agent:${agentId ?? place.agentId}:${place.mainKey}`;
+    if (mode === 'now') {
+      const { runId } = await call.ask(routing.acceptMessage, { sessionKey: key, message: text, ...(agentId === undefined ? {} : { agentId }) });
+      return { ok: true, mode, runId };
+    }
+    await call.ask(routing.injectMessage, { sessionKey: key, message: text, label: 'wake' });
+    return { ok: true, mode };
   },
 
   'agents.list': async (_params, call) => {

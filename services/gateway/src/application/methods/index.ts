@@ -1,6 +1,7 @@
 import { agentMethods } from './agent.methods.js';
 import { channelMethods } from './channel.methods.js';
 import { chatMethods } from './chat.methods.js';
+import { cronMethods } from './cron.methods.js';
 import type { MethodHandlers } from './method-context.js';
 import { nodeMethods } from './node.methods.js';
 import { ownMethods } from './own.methods.js';
@@ -16,6 +17,7 @@ export const METHOD_HANDLERS: MethodHandlers = {
   ...sessionCareMethods,
   ...channelMethods,
   ...agentMethods,
+  ...cronMethods,
   ...nodeMethods,
   ...ownMethods,
 };

@@ -1,0 +1,73 @@
+import type { CronJobInput } from '@plexus/client-protocol';
+import { plexusError, type pushTriggersContracts } from '@plexus/contracts';
+import type { z } from 'zod';
+
+type Schedule = pushTriggersContracts.Schedule;
+type Timing = Pick<z.input<typeof pushTriggersContracts.createSchedule.data>, 'cron' | 'everyMs' | 'timeZone'>;
+type Action = z.input<typeof pushTriggersContracts.ScheduleAction>;
+
+/** Where jobs of an agent speak that name no session of their own. */
+export interface JobPlace {
+  readonly agentId: string;
+  readonly mainKey: string;
+}
+
+/** A schedule of the mesh as clients of the protocol know jobs. */
+export function jobOf(schedule: Schedule): Record<string, unknown> {
+  const { id, name, enabled, createdAt, nextAt, action, cron, everyMs, timeZone } = schedule;
+  const createdAtMs = Date.parse(createdAt);
+  return {
+    id,
+    name,
+    enabled,
+    createdAtMs,
+    updatedAtMs: createdAtMs,
+    schedule: cron === undefined ? { kind: 'every', everyMs } : { kind: 'cron', expr: cron, tz: timeZone },
+    ...(action.kind === 'agent' && action.agentId !== undefined ? { agentId: action.agentId } : {}),
+    ...(action.kind === 'agent' && action.sessionKey !== undefined ? { sessionKey: action.sessionKey } : {}),
+    sessionTarget: action.kind === 'agent' ? (action.sessionKey === undefined ? 'isolated' : `session:${action.sessionKey}`) : 'main',
+    wakeMode: 'now',
+    payload:
+      action.kind === 'agent'
+        ? { kind: 'agentTurn', message: action.message, timeoutSeconds: Math.round(action.timeoutMs / 1_000) }
+        : { kind: 'systemEvent', text: action.summary },
+    state: { ...(nextAt === undefined ? {} : { nextRunAtMs: Date.parse(nextAt) }) },
+  };
+}
+
+/** When a job of the protocol is due, in the words of the mesh. Refuses what only a process on the gateway's own machine could watch. */
+export function timingOf(schedule: CronJobInput['schedule']): Timing {
+  switch (schedule.kind) {
+    case 'cron':
+      return { cron: schedule.expr, ...(schedule.tz === undefined ? {} : { timeZone: schedule.tz }) };
+    case 'every':
+      return { everyMs: schedule.everyMs };
+    default:
+      throw plexusError('INVALID_REQUEST', { message: `schedule.kind ${schedule.kind} is not supported here; use cron or every` });
+  }
+}
+
+/** What a job of the protocol does. Programs and scripts do not run on gateways: an agent's tools are the place for them. */
+export function actionOf(
+  { payload, sessionTarget, sessionKey, agentId }: Pick<CronJobInput, 'payload' | 'sessionTarget' | 'sessionKey' | 'agentId'>,
+  place: JobPlace,
+): Action {
+  if (payload.kind !== 'agentTurn' && payload.kind !== 'systemEvent') {
+    throw plexusError('INVALID_REQUEST', { message: `payload.kind ${payload.kind} is not supported here; use agentTurn or systemEvent` });
+  }
+  const agent = agentId ?? place.agentId;
+  const session = sessionOf(sessionTarget, sessionKey, agent, place.mainKey);
+  return {
+    kind: 'agent',
+    agentId: agent,
+    message: payload.kind === 'agentTurn' ? payload.message : payload.text,
+    ...(session === undefined ? {} : { sessionKey: session }),
+    ...(payload.kind === 'agentTurn' && payload.timeoutSeconds ? { timeoutMs: Math.max(1_000, payload.timeoutSeconds * 1_000) } : {}),
+  };
+}
+
+function sessionOf(target: string, sessionKey: string | null | undefined, agentId: string, mainKey: string): string | undefined {
+  if (target.startsWith('session:')) return target.slice('session:'.length);
+  if (target === 'isolated') return undefined;
+  return sessionKey ?? `agent:${agentId}:${mainKey}`;
+}
