@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { openclawProgram, startTestMesh, type TestMesh, type ThrowAwayFolder, throwAwayFolder, waitFor } from '@plexus/testing';
 import { RawClient } from './support/raw-client.js';
 
@@ -121,6 +122,31 @@ if (program === undefined) {
         expect(ran).toMatchObject({ code: 0, value: { ok: true, ran: true } });
         const removed = await call('cron.remove', { id: added.value.id });
         expect(removed).toMatchObject({ code: 0, value: { ok: true, removed: true } });
+      },
+      PATIENCE_MS,
+    );
+
+    // The TUI needs a terminal, which `script` of util-linux lends it.
+    const withTerminal = existsSync('/usr/bin/script') ? it : it.skip;
+    withTerminal(
+      'the TUI connects, sends a message and shows the answer',
+      async () => {
+        const command = `'${program}' tui --url ${mesh.gateway.ws} --token ${mesh.token}`;
+        const child = spawn('/usr/bin/script', ['-qefc', command, '/dev/null'], {
+          cwd: home.path,
+          env: { PATH: process.env.PATH ?? '', HOME: home.path, TERM: 'xterm-256color', COLUMNS: '120', LINES: '40' },
+          stdio: ['pipe', 'pipe', 'pipe'],
+        });
+        running.push({ child, closed: new Promise((resolve) => child.once('close', () => resolve())) });
+        let screen = '';
+        child.stdout.on('data', (data) => {
+          screen += String(data);
+        });
+        await waitFor(() => /connected/.test(screen), { what: 'the TUI to connect', timeoutMs: PATIENCE_MS });
+        child.stdin.write('hello from the screen');
+        await waitFor(() => /hello from the screen/.test(screen), { what: 'what was typed', timeoutMs: PATIENCE_MS });
+        child.stdin.write('\r');
+        await waitFor(() => /You said: hello from the screen/.test(screen), { what: 'the answer on the screen', timeoutMs: PATIENCE_MS });
       },
       PATIENCE_MS,
     );
