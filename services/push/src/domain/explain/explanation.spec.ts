@@ -35,7 +35,7 @@ const e = (id: string, rest: Record<string, unknown> = {}) => ({ id, ...rest });
 const everythingOff = [{ id: 'off', match: {}, value: 'off' }];
 const quiet = { tz: 'UTC', start: '09:00', end: '12:00' };
 const silence = { matchers: [{ label: 'case', op: '=', value: 'case-7' }], from: 0, to: 600 };
-const inhibit = [{ source: { types: ['down'] }, target: { types: ['noise'] }, equal: ['case'] }] as const;
+const inhibit: PushPolicyText['inhibit'] = [{ source: { types: ['down'] }, target: { types: ['noise'] }, equal: ['case'] }];
 
 interface Case {
   readonly reason: ReasonCode;
@@ -105,7 +105,7 @@ const CASES: readonly Case[] = [
     outcome: 'suppressed',
     stage: 'inhibit',
     says: /inhibits/,
-    policy: { inhibit: [...inhibit] },
+    policy: { inhibit },
     steps: [
       { at: 0, event: e('source', { type: 'down', caseId: 'c', severity: 'critical', state: 'firing', dedupKey: 's' }) },
       { at: 1, event: e('x', { type: 'noise', caseId: 'c' }) },
