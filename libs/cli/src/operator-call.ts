@@ -18,7 +18,7 @@ export interface OperatorCall {
 const TOKEN_SECONDS = 60;
 
 /** A token of the tenant, signed with the key of the state folder, for one call. */
-async function operatorToken(mesh: MeshOptions, { tenant, user = 'me', scopes = [SCOPES.admin] }: OperatorCall): Promise<string> {
+export async function operatorToken(mesh: MeshOptions, { tenant, user = 'me', scopes = [SCOPES.admin] }: OperatorCall): Promise<string> {
   const file = statePaths(mesh.state).signingKey;
   let jwk: JWK;
   try {

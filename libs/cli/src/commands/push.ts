@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { MeshOptions } from '../mesh.js';
 import type { Output } from '../output.js';
 import { pushFollowCommands } from './push-follow.js';
+import { pushInboxCommands } from './push-inbox.js';
 import { pushInsightCommands } from './push-insight.js';
 import { pushPolicyCommands } from './push-policy.js';
 import { pushReachCommands } from './push-reach.js';
@@ -11,7 +12,14 @@ import { pushWishesCommands } from './push-wishes.js';
 export type PushSubcommands = (command: Command, output: () => Output, mesh: () => MeshOptions) => void;
 
 /** The parts of `plexus push`, in the order in which `--help` shows them. */
-const PARTS: readonly PushSubcommands[] = [pushFollowCommands, pushWishesCommands, pushReachCommands, pushInsightCommands, pushPolicyCommands];
+const PARTS: readonly PushSubcommands[] = [
+  pushFollowCommands,
+  pushWishesCommands,
+  pushReachCommands,
+  pushInboxCommands,
+  pushInsightCommands,
+  pushPolicyCommands,
+];
 
 /** `plexus push …`: what people follow and how they want to be reached. */
 export function pushCommand(program: Command, output: () => Output, mesh: () => MeshOptions): void {
