@@ -35,6 +35,34 @@ export const GetConfigResult = z.looseObject({ config: z.looseObject({}) });
 export const GetSessionParams = z.looseObject({ session_id: z.string().min(1).max(256) });
 export const GetSessionResult = z.looseObject({ session: z.looseObject({}), agent: z.looseObject({}).nullish() });
 
+const runId = z.string().min(1).max(256).nullish().describe('The run that asks: what it causes is counted against it.');
+const severity = z.enum(['low', 'medium', 'high', 'critical']).nullish();
+const Research = {
+  query: z.string().min(1).max(200_000),
+  agent_id: z.string().min(1).max(64).nullish(),
+  timeout_ms: z.number().int().min(1_000).max(3_600_000).nullish(),
+  run_id: runId,
+};
+
+export const NotifyUserParams = z.looseObject({
+  summary: z.string().min(1).max(2_000),
+  text: z.string().max(16_000).nullish(),
+  severity,
+  case_id: z.string().min(1).max(256).nullish(),
+  topics: z.array(z.string().min(1).max(256)).max(100).nullish(),
+  run_id: runId,
+});
+export const NotifyUserResult = z.looseObject({ event_id: z.string() });
+export const DispatchResearchParams = z.looseObject(Research);
+export const DispatchAndNotifyParams = z.looseObject({ ...Research, summary: z.string().min(1).max(500).nullish(), severity });
+export const DispatchResult = z.looseObject({ run_id: z.string() });
+export const DispatchStatusParams = z.looseObject({ run_id: z.string().min(1).max(128) });
+export const DispatchStatusResult = z.looseObject({
+  state: z.enum(['pending', 'researching', 'done', 'failed']),
+  result: z.string().nullish(),
+  error: z.looseObject({ code: z.string(), message: z.string() }).nullish(),
+});
+
 export const UsageReportParams = z.looseObject({ model: z.string().min(1).max(256), tokens_in: count, tokens_out: count, latency_ms: count.nullish() });
 export const AuditLogParams = z.looseObject({ event: z.string().min(1).max(128), details: z.unknown().optional() });
 export const SnapshotSyncParams = z.looseObject({
@@ -61,6 +89,10 @@ export const REQUEST_METHODS = {
   mcp_call: { params: McpCallParams, result: McpCallResult },
   get_config: { params: GetConfigParams, result: GetConfigResult },
   get_session: { params: GetSessionParams, result: GetSessionResult },
+  notify_user: { params: NotifyUserParams, result: NotifyUserResult },
+  dispatch_research: { params: DispatchResearchParams, result: DispatchResult },
+  dispatch_and_notify: { params: DispatchAndNotifyParams, result: DispatchResult },
+  dispatch_status: { params: DispatchStatusParams, result: DispatchStatusResult },
 } as const;
 
 /** No answer. */

@@ -13,7 +13,7 @@ export const TOOL_GROUPS: ReadonlyMap<string, readonly string[]> = new Map([
   ['group:memory', ['memory_search', 'memory_get', 'memory_write']],
   ['group:web', ['web_search', 'web_fetch']],
   ['group:ui', ['browser', 'canvas']],
-  ['group:automation', ['cron', 'gateway', 'dispatch_research', 'dispatch_and_notify']],
+  ['group:automation', ['cron', 'gateway', 'dispatch_research', 'dispatch_and_notify', 'dispatch_status']],
   ['group:messaging', ['message', 'notify_user']],
   ['group:nodes', ['nodes']],
 ]);

@@ -1,5 +1,8 @@
 /** Requests that a service answers while the gateway waits. All others are the scheduler's, which answers through the VM's outbox. */
-const ANSWERED = new Set(['memory_search', 'memory_write', 'get_skill_package', 'mcp_call', 'get_config', 'get_session']);
+const ANSWERED = new Set([
+  ...['memory_search', 'memory_write', 'get_skill_package', 'mcp_call', 'get_config', 'get_session'],
+  ...['notify_user', 'dispatch_research', 'dispatch_and_notify', 'dispatch_status'],
+]);
 
 /** Requests whose repetition would do something a second time. */
 const ONCE = new Set(['mcp_call']);

@@ -24,7 +24,9 @@ import { PushInsightController } from './push-insight.controller.js';
 import { PushWishesController } from './push-wishes.controller.js';
 import { SessionCareController } from './session-care.controller.js';
 import { SessionsController } from './sessions.controller.js';
+import { SchedulesController } from './schedules.controller.js';
 import { SkillsController } from './skills.controller.js';
+import { ToolsController } from './tools.controller.js';
 import { TracingInterceptor } from './tracing.interceptor.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
 import { TicketsController } from './tickets.controller.js';
@@ -41,6 +43,8 @@ const API = [
   PushAccessController,
   PoliciesController,
   PushInsightController,
+  SchedulesController,
+  ToolsController,
   MemoryArchiveController,
   MemoryController,
   SkillsController,

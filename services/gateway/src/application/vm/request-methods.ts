@@ -1,15 +1,4 @@
-import {
-  errors,
-  type InputOf,
-  mcpContracts as mcp,
-  memoryContracts as memory,
-  type Principal,
-  type ResponseOf,
-  routingContracts as routing,
-  type RpcContract,
-  SCOPES,
-  skillContracts as skill,
-} from '@plexus/contracts';
+import { errors, mcpContracts as mcp, memoryContracts as memory, routingContracts as routing, skillContracts as skill } from '@plexus/contracts';
 import {
   GetConfigParams,
   GetSessionParams,
@@ -18,25 +7,12 @@ import {
   memoryKindOf,
   MemorySearchParams,
   MemoryWriteParams,
-  type VmFrameOf,
 } from '@plexus/vm-protocol';
-import type { z } from 'zod';
 import { hasCode } from '../../domain/client-error.js';
-import type { VmSession, VmSessions } from '../../domain/vm-sessions.js';
+import type { VmSession } from '../../domain/vm-sessions.js';
 import { pause, persist } from '../persist.js';
-import type { VmIdentity, VmServices } from './vm-ports.js';
-
-/** One request of one VM, with what its answer needs. */
-export interface RequestContext {
-  readonly identity: VmIdentity;
-  readonly services: VmServices;
-  readonly sessions: VmSessions;
-  readonly request: VmFrameOf<'request'>;
-  /** Aborts when nobody waits any longer. */
-  readonly signal: AbortSignal;
-}
-
-type Method = (params: unknown, context: RequestContext) => Promise<unknown>;
+import { NOTIFY_METHODS } from './notify-methods.js';
+import { ask, callAs, type Method, ownerOf, read, type RequestContext, vmPrincipal } from './request-context.js';
 
 const NOBODY_THERE_MS = 500;
 /** Sessions that are looked through for one that did not run on this VM. */
@@ -44,6 +20,8 @@ const MAX_LISTED = 500;
 
 /** What VMs may ask, by the method's name. Each handler answers with `result`, or throws a PlexusError. */
 export const REQUEST_METHODS: Readonly<Record<string, Method>> = {
+  ...NOTIFY_METHODS,
+
   memory_search: async (params, context) => {
     const { query, top_k } = read(MemorySearchParams, params);
     const { hits } = await ask(context, memory.searchMemory, { query, ...(top_k == null ? {} : { k: top_k }), scopes: scopesOf(context) });
@@ -144,30 +122,4 @@ function scopesOf(context: RequestContext): { kind: 'session' | 'agent' | 'user'
     ...(session?.agentId === undefined ? [] : [{ kind: 'agent' as const, id: session.agentId }]),
     { kind: 'user', id: ownerOf(context) },
   ];
-}
-
-/** The owner of the session that asks; of the VM when the session is not known. */
-function ownerOf({ sessions, request, identity }: RequestContext): string {
-  return sessions.get(request.session_id)?.owner ?? identity.owner;
-}
-
-function vmPrincipal(context: RequestContext): Principal {
-  const { tenant, vmId, epoch } = context.identity;
-  return { tenant, user: ownerOf(context), role: 'vm', scopes: [SCOPES.read, SCOPES.write], credentialId: `${vmId}:${epoch}` };
-}
-
-/** Asks the owner of the answer as the VM, patiently: only for what may be repeated. */
-function ask<C extends RpcContract>(context: RequestContext, rpc: C, data: InputOf<C>): Promise<ResponseOf<C>> {
-  return persist(() => callAs(vmPrincipal(context), context, rpc, data), context.signal);
-}
-
-function callAs<C extends RpcContract>(principal: Principal, context: RequestContext, rpc: C, data: InputOf<C>): Promise<ResponseOf<C>> {
-  return context.services.mesh.call(rpc, context.identity.tenant, data, { principal, signal: context.signal });
-}
-
-function read<T extends z.ZodType>(schema: T, params: unknown): z.output<T> {
-  const parsed = schema.safeParse(params);
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.slice(0, 5).map(({ path, message }) => ({ path: `/${path.map(String).join('/')}`, message }));
-  throw errors.create('INVALID_REQUEST', { message: issues.map(({ path, message }) => `${path}: ${message}`).join('; '), details: { issues } });
 }

@@ -4,6 +4,7 @@ import type { ToolSource } from '../../application/ports.js';
 import { execTool } from './exec-tool.js';
 import { FILE_TOOLS } from './file-tools.js';
 import { memoryTools } from './memory-tools.js';
+import { notifyTools } from './notify-tools.js';
 
 export interface BuiltInToolsOptions {
   /** What commands see of the environment. */
@@ -12,8 +13,8 @@ export interface BuiltInToolsOptions {
   readonly clock: Clock;
 }
 
-/** The tools that every session has: shell, files, memory. */
+/** The tools that every session has: shell, files, memory, notifications and research. */
 export function builtInTools({ environment, calls, clock }: BuiltInToolsOptions): ToolSource {
-  const tools = [execTool(environment, clock), ...FILE_TOOLS, ...memoryTools(calls)];
+  const tools = [execTool(environment, clock), ...FILE_TOOLS, ...memoryTools(calls), ...notifyTools(calls)];
   return { tools: async () => tools };
 }
