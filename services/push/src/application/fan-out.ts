@@ -12,7 +12,7 @@ export interface FanOutOptions {
   readonly jobsPerTenant?: number;
   /** Pages of one tenant that this replica works on at a time. Default 2. */
   readonly pagesPerTenant?: number;
-  /** A page that was taken and not done for this long is taken by somebody else. Default 30,000. */
+  /** A page that was taken and not done for this long is taken by somebody else. Default 10,000. */
   readonly claimMs?: number;
   readonly pollMs?: number;
 }
@@ -59,7 +59,7 @@ export class FanOut {
 
   /** Pages of one tenant, one after the other, until none is left or something fails; the next look goes on. */
   private async workOff(tenant: string, signal: AbortSignal): Promise<void> {
-    const { jobs, matching, clock, onError, jobsPerTenant = 2, claimMs = 30_000 } = this.options;
+    const { jobs, matching, clock, onError, jobsPerTenant = 2, claimMs = 10_000 } = this.options;
     try {
       while (!signal.aborted) {
         const page = await jobs.claim(tenant, jobsPerTenant, claimMs);
