@@ -1,6 +1,9 @@
-import { pushTriggersContracts as triggers } from '@plexus/contracts';
+import { type InputOf, pushTriggersContracts as triggers, type ResponseOf, type RpcContract } from '@plexus/contracts';
+import { PlexusError } from '@plexus/kernel';
 import { DispatchAndNotifyParams, DispatchResearchParams, DispatchStatusParams, NotifyUserParams } from '@plexus/vm-protocol';
-import { ask, type Method, read, type RequestContext } from './request-context.js';
+import { hasCode } from '../../domain/client-error.js';
+import { persist } from '../persist.js';
+import { callAs, type Method, read, type RequestContext, vmPrincipal } from './request-context.js';
 
 /** What agents ask of push: tell their user something, or let another agent look into something. Always for the owner of their session. */
 export const NOTIFY_METHODS: Readonly<Record<string, Method>> = {
@@ -28,6 +31,18 @@ export const NOTIFY_METHODS: Readonly<Record<string, Method>> = {
     return { state: run.state, ...given({ result: run.result, error: run.error }) };
   },
 };
+
+/** Asks patiently, but says at once that a quota is used up: it is one of an hour, and the agent can decide what to do without. */
+function ask<C extends RpcContract>(context: RequestContext, rpc: C, data: InputOf<C>): Promise<ResponseOf<C>> {
+  return persist(async () => {
+    try {
+      return await callAs(vmPrincipal(context), context, rpc, data);
+    } catch (error) {
+      if (!PlexusError.isPlexusError(error) || !hasCode(error, 'QUOTA_EXCEEDED')) throw error;
+      throw new PlexusError({ code: error.code, message: error.message, status: error.status, retryable: false, cause: error });
+    }
+  }, context.signal);
+}
 
 /** Whose run asks, and under which key: the same request, sent again after a reconnect to another gateway, has its effect once. */
 function byAgent(runId: string | null | undefined, { identity, request, sessions }: RequestContext): { agentRunId?: string; idempotencyKey: string } {
