@@ -47,12 +47,15 @@ export interface Problem {
   readonly detail: string;
   readonly retryable: boolean;
   readonly issues?: unknown;
+  /** Of a refused policy: tests that fail, and critical events that it would lose. */
+  readonly failures?: unknown;
+  readonly criticalRegressions?: unknown;
 }
 
 /** An error as the body of an HTTP answer. */
 export function problemOf(cause: unknown): Problem {
   const error = asPlexusError(cause);
-  const issues = error.details?.issues;
+  const { issues, failures, criticalRegressions } = error.details ?? {};
   return {
     type: `urn:plexus:error:${error.code.toLowerCase()}`,
     title: errors.get(error.code)?.sentence ?? error.message,
@@ -61,6 +64,8 @@ export function problemOf(cause: unknown): Problem {
     detail: error.message,
     retryable: error.retryable,
     ...(issues === undefined ? {} : { issues }),
+    ...(failures === undefined ? {} : { failures }),
+    ...(criticalRegressions === undefined ? {} : { criticalRegressions }),
   };
 }
 
