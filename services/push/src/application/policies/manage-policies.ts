@@ -24,6 +24,9 @@ export type CheckReplay = (tenant: string, policies: { readonly before: StoredPo
 
 /** What may be activated. */
 const UNBORN: readonly PolicyState[] = ['draft', 'tested'];
+/** An error that is too large loses its details on the way: long lists and messages are cut, the counts are whole, and reports and replays hold the rest. */
+const TOLD_LETTERS = 600;
+const TOLD_REGRESSIONS = 40;
 /** How long an activation waits for the log to have taken it, before it answers without the position. */
 const LOG_WAIT_MS = 3_000;
 const LOG_POLL_MS = 50;
@@ -78,7 +81,11 @@ export class ManagePolicies {
     if (replay.criticalRegressionCount > 0) {
       throw errors.create('CONFLICT', {
         message: `${replay.criticalRegressionCount} critical event(s) of the last ${replayHours} h would be sent later or not at all.`,
-        details: { version, criticalRegressionCount: replay.criticalRegressionCount, criticalRegressions: replay.criticalRegressions },
+        details: {
+          version,
+          criticalRegressionCount: replay.criticalRegressionCount,
+          criticalRegressions: replay.criticalRegressions.slice(0, TOLD_REGRESSIONS),
+        },
       });
     }
     return { ...(await this.#activate(tenant, by, policy, before.version, report, UNBORN)), replay };
@@ -137,7 +144,7 @@ export class ManagePolicies {
     await this.store.saveReport(tenant, policy.version, policy.text, report);
     throw errors.create('CONFLICT', {
       message: `${report.failures.length} of ${report.total} embedded tests of policy ${policy.version} fail.`,
-      details: { version: policy.version, failures: report.failures },
+      details: { version: policy.version, failures: report.failures.map(({ test, message }) => ({ test, message: message.slice(0, TOLD_LETTERS) })) },
     });
   }
 
