@@ -5,7 +5,7 @@ const CODE = /^[A-Z][A-Z0-9_]{2,40}$/;
 
 /** What a request that got no answer means. Only codes are kept: messages may quote addresses and what was sent. */
 export function networkFault(error: unknown): SendOutcome {
-  for (let one = error, depth = 0; one instanceof Error && depth < 8; one = one.cause, depth += 1) {
+  for (let one = error, depth = 0; typeof one === 'object' && one !== null && depth < 8; one = (one as { cause?: unknown }).cause, depth += 1) {
     if (one instanceof PrivateAddressError) return { kind: 'refused', error: 'address_not_allowed' };
     // It was taken in, whatever it says at length.
     if (one instanceof AnswerTooLargeError) return { kind: 'retry', error: 'answer_too_large', endpointFault: false };
