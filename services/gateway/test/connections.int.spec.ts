@@ -1,5 +1,4 @@
 import { createConnection, type Socket } from 'node:net';
-import { GatewayClient } from '@plexus/client-protocol';
 import { waitFor } from '@plexus/testing';
 import { GatewayProcess } from './support/gateway-process.js';
 import { PushStandIn } from './support/push-stand-in.js';
@@ -8,9 +7,6 @@ import { RoutingStandIn } from './support/routing-stand-in.js';
 import { SchedulerStandIn } from './support/scheduler-stand-in.js';
 import { TestMesh } from './support/test-mesh.js';
 import { TestVm } from './support/test-vm.js';
-
-/** Measured at rest: 120 to 127 MiB with the flags of the launcher, of which a service that does nothing has 106. More than this is a leak or a heavy import. */
-const REST_BYTES = 150 * 1024 * 1024;
 
 describe('connections', () => {
   let mesh: TestMesh;
@@ -88,7 +84,7 @@ describe('connections', () => {
   });
 
   it('tells everybody that it goes, closes with 1012 and ends with 0', async () => {
-    const { gateway, ws, http } = await spawn({ GATEWAY_SHUTDOWN_SPREAD_MS: '700' });
+    const { gateway, ws, http } = await spawn({ GATEWAY_SHUTDOWN_SPREAD_MS: '200' });
     const client = await connect(ws);
     scheduler.create('vm-down');
     const vm = await new TestVm('vm-down').connect(ws);
@@ -97,7 +93,7 @@ describe('connections', () => {
     const waiting = await RawClient.open(ws);
     clients.push(waiting);
     gateway.kill('SIGTERM');
-    expect((await client.event('shutdown')).payload).toEqual({ reason: 'gateway stopping', restartExpectedMs: 5_000, spreadMs: 700 });
+    expect((await client.event('shutdown')).payload).toEqual({ reason: 'gateway stopping', restartExpectedMs: 5_000, spreadMs: 200 });
     expect(await client.end()).toEqual({ code: 1012, reason: 'service restart' });
     expect(await vm.end()).toMatchObject({ code: 1012 });
     expect(await waiting.end()).toMatchObject({ code: 1012 });
@@ -106,50 +102,19 @@ describe('connections', () => {
   }, 180_000);
 
   it('ends in time although a client has stopped reading', async () => {
-    const { gateway, ws } = await spawn();
+    const { gateway, ws } = await spawn({ SHUTDOWN_TIMEOUT_MS: '1000' });
     const client = await connect(ws);
     (client.socket as unknown as { _socket: Socket })._socket.pause();
     gateway.kill('SIGTERM');
     expect((await gateway.exited).signal).toBeNull();
   }, 180_000);
 
-  it('loses no part of an answer when it is killed in the middle of it', async () => {
-    const first = await spawn();
-    const port = new URL(first.ws).port;
-    const client = new GatewayClient({ url: first.ws, token: mesh.token, reconnect: { baseMs: 50, capMs: 200 } });
-    clients.push(client);
-    await client.connect({ timeoutMs: 5_000 });
-    const stream = client.chatSend({ sessionKey: 'agent:main:killed', message: 'count', idempotencyKey: 'killed-1' });
-    let shown = '';
-    const reading = (async () => {
-      for await (const piece of stream) shown = piece.type === 'delta' && !piece.replace ? shown + piece.text : piece.text;
-    })();
-    await waitFor(() => routing.runs.has('killed-1'), { what: 'the message' });
-    const to = routing.ensure({ tenant: 'default', user: 'me' }, 'agent:main:killed');
-    await routing.answer(to, 'killed-1', ['One ', 'two '], { end: false });
-    await waitFor(() => shown === 'One two ', { what: 'the first half' });
-    first.gateway.kill('SIGKILL');
-    await routing.answer(to, 'killed-1', ['three '], { from: 3, end: false });
-    await spawn({ GATEWAY_PORT: port });
-    await waitFor(() => client.state === 'connected', { what: 'the reconnect' });
-    await routing.answer(to, 'killed-1', ['four'], { from: 4 });
-    await reading;
-    expect(shown).toBe('One two three four');
-  }, 180_000);
-
-  it('stays small at rest, also with connections', async () => {
-    const { gateway, ws } = await spawn();
-    for (let index = 0; index < 50; index += 1) await connect(ws);
-    for (const client of clients.splice(0)) client.close();
-    await waitFor(() => gateway.residentBytes < REST_BYTES, { what: `less than ${REST_BYTES} bytes, has ${gateway.residentBytes}`, timeoutMs: 60_000 });
-  }, 180_000);
-
   it('says what is wrong with its settings, and with the token in production', async () => {
     const bad = GatewayProcess.spawn({ ...mesh.env('gateway'), GATEWAY_PORT: 'many', GATEWAY_TICK_MS: '1' });
+    const weak = GatewayProcess.spawn({ ...mesh.env('gateway'), LOG_LEVEL: 'warn', NODE_ENV: 'production', GATEWAY_PORT: '0', GATEWAY_TOKEN: 'changeme' });
     expect((await bad.exited).code).toBe(78);
     expect(bad.output).toContain('GATEWAY_PORT');
     expect(bad.output).toContain('GATEWAY_TICK_MS');
-    const weak = GatewayProcess.spawn({ ...mesh.env('gateway'), LOG_LEVEL: 'warn', NODE_ENV: 'production', GATEWAY_PORT: '0', GATEWAY_TOKEN: 'changeme' });
     expect((await weak.exited).code).toBe(78);
     expect(weak.output).toContain('GATEWAY_TOKEN');
     expect(weak.output).not.toContain('changeme');

@@ -196,7 +196,7 @@ describe('the sockets of VMs', () => {
       const vmId = `vm-${++number}`;
       const record = scheduler.create(vmId, { sessions });
       const vm = new TestVm(vmId);
-      const CUTS = 15;
+      const CUTS = 7;
       let cuts = 0;
       let sent = Number.POSITIVE_INFINITY;
       const cutter = (async () => {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { waitFor } from '@plexus/testing';
+import { childEnvironment, waitFor } from '@plexus/testing';
 
 const MAIN = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../dist/src/main.js');
 
@@ -28,7 +28,7 @@ export class GatewayProcess {
   static spawn(env: Record<string, string>): GatewayProcess {
     const child = spawn(process.execPath, [...LAUNCHER_FLAGS, '--import', '@plexus/telemetry/register', MAIN], {
       cwd: path.dirname(MAIN),
-      env: { PATH: process.env.PATH ?? '', LOG_LEVEL: 'warn', ...env },
+      env: { ...childEnvironment(), LOG_LEVEL: 'warn', ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     return new GatewayProcess(child);
