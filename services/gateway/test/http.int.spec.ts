@@ -1,4 +1,4 @@
-import { type InputOf, memoryContracts as memory, plexusError, type Principal, vmContracts } from '@plexus/contracts';
+import { type InputOf, memoryContracts as memory, plexusError, type Principal, pushTriggersContracts as triggers, vmContracts } from '@plexus/contracts';
 import { waitFor } from '@plexus/testing';
 import fc from 'fast-check';
 import { EventReader } from './support/event-reader.js';
@@ -26,6 +26,14 @@ describe('the HTTP API', () => {
     ]);
     routing = new RoutingStandIn(routingBus);
     push = new PushStandIn(pushBus);
+    for (const rpc of [triggers.dispatchResearch, triggers.dispatchAndNotify]) pushBus.serve(rpc, async (data) => ({ runId: `dsp_${data.idempotencyKey}` }));
+    pushBus.serve(triggers.notifyUser, async ({ user = 'me', summary }) => ({ eventId: summary, user }));
+    pushBus.serve(triggers.dispatchStatus, async () => {
+      throw plexusError('RUN_NOT_FOUND');
+    });
+    pushBus.serve(triggers.listSchedules, async () => ({ schedules: [] }));
+    pushBus.serve(triggers.removeSchedule, async () => ({ removed: true }));
+    pushBus.serve(triggers.listDispatchRules, async () => ({ rules: [] }));
     memoryBus.serve(memory.writeMemory, async (data, { principal }) => {
       written.push({ principal, data });
       return { id: 'mem_1', result: 'created' as const, embedding: 'none' as const };
@@ -108,8 +116,52 @@ describe('the HTTP API', () => {
     ['GET', '/v1/inbox?after=0&limit=10', undefined, 200, { epoch: 'epoch-1' }],
     ['POST', '/v1/inbox/marks', { ids: ['a'], state: 'read' }, 200, { changed: 1 }],
     ['GET', '/v1/subscriptions', undefined, 200, { subscriptions: [] }],
+    ['POST', '/v1/tools/dispatch-research', { query: 'Who owns Aurora?', idempotencyKey: 'k1' }, 202, { runId: 'dsp_k1' }],
+    ['POST', '/v1/tools/dispatch-and-notify', { query: 'x', summary: 'y', idempotencyKey: 'k2' }, 202, { runId: 'dsp_k2' }],
+    ['POST', '/v1/tools/notify-user', { summary: 'Done' }, 202, { eventId: 'Done', user: 'me' }],
+    ['POST', '/v1/tools/notify-user', { summary: '' }, 400, { code: 'INVALID_REQUEST' }],
+    ['GET', '/v1/tools/runs/dsp_x', undefined, 404, { code: 'RUN_NOT_FOUND' }],
+    ['GET', '/v1/schedules?all=true&limit=5', undefined, 200, { schedules: [] }],
+    ['DELETE', '/v1/schedules/sch_1', undefined, 200, { removed: true }],
+    ['GET', '/v1/dispatch-rules', undefined, 200, { rules: [] }],
     ['POST', '/v1/subscriptions', { scopeKind: 'case', scopeRef: 'case-7' }, 200, { created: true }],
     ['DELETE', '/v1/subscriptions/sub_1', undefined, 200, { removed: true }],
+    ['GET', '/v1/subscriptions/sub_1', undefined, 200, { subscription: { id: 'sub_1' } }],
+    ['GET', '/v1/subscriptions?scopeKind=case&limit=5', undefined, 200, { subscriptions: [] }],
+    ['PATCH', '/v1/subscriptions/sub_1', { level: 'muted', interestText: null }, 200, { subscription: { level: 'muted' } }],
+    ['POST', '/v1/subscriptions/import', { rows: [{ user: 'u', scopeKind: 'all' }] }, 200, { applied: true, rows: 1, created: 1 }],
+    [
+      'POST',
+      '/v1/subscriptions/import?check=true',
+      { rows: [{ user: 'u', scopeKind: 'none' }] },
+      200,
+      { applied: false, refused: 1, refusedRows: [{ line: 1 }] },
+    ],
+    ['GET', '/v1/preferences', undefined, 200, { own: { version: 0 } }],
+    [
+      'PUT',
+      '/v1/preferences',
+      { preferences: [{ match: {}, value: 'off' }] },
+      200,
+      { preferences: { version: 2, preferences: [{ value: 'off', channel: '*' }] } },
+    ],
+    ['PATCH', '/v1/preferences', { put: [{ match: {}, value: 'on', channel: 'email' }] }, 200, { preferences: { version: 1 } }],
+    ['GET', '/v1/quiet-hours', undefined, 200, { own: null, tenant: null }],
+    ['PUT', '/v1/quiet-hours', { tz: 'UTC', start: '22:00', end: '07:00' }, 200, { preferences: { quietHours: { tz: 'UTC', bypassPriority: 'P0' } } }],
+    ['DELETE', '/v1/quiet-hours', undefined, 200, { preferences: { preferences: [] } }],
+    ['GET', '/v1/silences?for=tenant&expired=true', undefined, 200, { silences: [] }],
+    ['POST', '/v1/silences', { matchers: [{ label: 'case', op: '=', value: 'c' }], seconds: 60, reason: 'r' }, 200, { silence: { reason: 'r' } }],
+    ['POST', '/v1/silences/sil_1/expire', undefined, 200, { silence: { id: 'sil_1', state: 'expired' } }],
+    ['DELETE', '/v1/silences/sil_1', undefined, 200, { removed: true }],
+    ['GET', '/v1/grants?scopeKind=case', undefined, 200, { grants: [] }],
+    ['POST', '/v1/grants', { user: 'u', scopeKind: 'case', scopeRef: 'c' }, 200, { grant: { user: 'u', granted: true } }],
+    ['DELETE', '/v1/grants?user=u&scopeKind=case&scopeRef=c', undefined, 200, { grant: { granted: false } }],
+    ['PUT', '/v1/grants/restriction', { scopeKind: 'case', scopeRef: 'c', restricted: false }, 200, { restricted: false }],
+    ['GET', '/v1/contacts?channel=email', undefined, 200, { contacts: [{ id: 'cnt_1' }] }],
+    ['POST', '/v1/contacts', { channel: 'email', address: 'me@example.org' }, 200, { codeSent: true }],
+    ['POST', '/v1/contacts/cnt_1/code', undefined, 200, { codeSent: true }],
+    ['POST', '/v1/contacts/cnt_1/verify', { code: ' 123 ' }, 200, { contact: { label: '123', verified: true } }],
+    ['DELETE', '/v1/contacts/cnt_1', undefined, 200, { removed: true }],
     ['POST', '/v1/memory', { content: 'x' }, 201, { id: 'mem_1' }],
     ['GET', '/v1/memory/search?q=x', undefined, 200, { hits: [] }],
     ['DELETE', '/v1/memory/mem_1', undefined, 200, { deleted: true }],
@@ -161,6 +213,18 @@ describe('the HTTP API', () => {
         { kind: 'user', id: 'me' },
       ],
     });
+  });
+
+  it('takes subscriptions of many users line by line, page by page, and names the line of what it refuses', async () => {
+    const headers = { 'content-type': 'application/x-ndjson' };
+    const row = (n: number) => JSON.stringify({ user: `u${n}`, scopeKind: 'all' });
+    const rows = Array.from({ length: 501 }, (_, n) => row(n));
+    const all = await call('POST', '/v1/subscriptions/import', rows.join('\n'), { headers });
+    expect(all.body).toMatchObject({ applied: true, rows: 501, created: 501, pages: { applied: 2, refused: 0 } });
+    const broken = await call('POST', '/v1/subscriptions/import', [...rows.slice(0, 500), '', '{"user":', row(7)].join('\n'), { headers });
+    expect(broken.body).toMatchObject({ applied: false, pages: { applied: 1, refused: 1 }, created: 500, refused: 1, refusedRows: [{ line: 502 }] });
+    const reader = await mesh.sign({ sub: 'me', scopes: ['operator.write'] });
+    await expect(call('POST', '/v1/subscriptions/import', row(1), { headers, token: reader })).resolves.toMatchObject({ status: 403 });
   });
 
   describe('errors', () => {

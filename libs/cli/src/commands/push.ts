@@ -6,6 +6,7 @@ import { pushInboxCommands } from './push-inbox.js';
 import { pushInsightCommands } from './push-insight.js';
 import { pushPolicyCommands } from './push-policy.js';
 import { pushReachCommands } from './push-reach.js';
+import { pushTriggerCommands } from './push-triggers.js';
 import { pushWishesCommands } from './push-wishes.js';
 
 /** What every part of `plexus push` is given: it adds its subcommands to `command`. */
@@ -19,6 +20,7 @@ const PARTS: readonly PushSubcommands[] = [
   pushInboxCommands,
   pushInsightCommands,
   pushPolicyCommands,
+  pushTriggerCommands,
 ];
 
 /** `plexus push …`: what people follow and how they want to be reached. */
