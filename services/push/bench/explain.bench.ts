@@ -1,6 +1,7 @@
 // `rpc push.explain` over a million decisions (`DECISIONS` in the environment: another number), measured at its caller: identity, validation and the
 // mesh included. 10,000 users, each event decided for ten of them. Asked are: a user about an event of his; a user without a decision, for whom the
-// event is read from the log and his 20 subscriptions are judged; and an event that never was, for which the stream of foreign events is looked through.
+// event is read from the log and his 20 subscriptions are judged; and an event that never was, for which the stream of foreign events is looked through
+// (no goal: it costs as much as is looked at, at most 5,000 messages).
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { BUCKETS, pushLogContracts, pushPolicyContracts, SCOPES } from '@plexus/contracts';
@@ -63,9 +64,13 @@ const explain = (user: string, id: string) =>
   );
 
 try {
-  await measure('a decided event', 'sent', (n) => explain(`user-${(n * 37 * AUDIENCE + (n % AUDIENCE)) % USERS}`, `event-${(n * 37) % EVENTS}`));
-  await measure('a user without a subscription that covers it', 'no_subscription', (n) => explain(`outsider-${n % 20}`, `logged-${n % logged.length}`));
-  await measure(`an event that never was, among ${FOREIGN} foreign ones`, 'event_unknown', (n) => explain('outsider-1', `none-${n}`), 40);
+  await measure('a decided event', 'sent', (n) => explain(`user-${(n * 37 * AUDIENCE + (n % AUDIENCE)) % USERS}`, `event-${(n * 37) % EVENTS}`), {
+    goal: GOAL_MS,
+  });
+  await measure('a user without a subscription that covers it', 'no_subscription', (n) => explain(`outsider-${n % 20}`, `logged-${n % logged.length}`), {
+    goal: GOAL_MS,
+  });
+  await measure(`an event that never was, among ${FOREIGN} foreign ones`, 'event_unknown', (n) => explain('outsider-1', `none-${n}`), { asked: 40 });
 } finally {
   await push.stop('end of the benchmark');
   await gateway.stop('end of the benchmark');
@@ -75,7 +80,12 @@ try {
   await nats.stop();
 }
 
-async function measure(name: string, outcome: string, ask: (n: number) => ReturnType<typeof explain>, asked = ASKED): Promise<void> {
+async function measure(
+  name: string,
+  outcome: string,
+  ask: (n: number) => ReturnType<typeof explain>,
+  { asked = ASKED, goal }: { readonly asked?: number; readonly goal?: number } = {},
+): Promise<void> {
   for (let n = 0; n < 20; n += 1) await ask(n);
   const took: number[] = [];
   for (let n = 0; n < asked; n += 1) {
@@ -89,7 +99,7 @@ async function measure(name: string, outcome: string, ask: (n: number) => Return
   const rest = { unit: 'ms', min: at(0), max: at(1), median: at(0.5), runs: asked };
   const base = `${DECISIONS.toLocaleString('en')} decisions: explain ${name}`;
   process.stdout.write(`${JSON.stringify({ name: `${base}, p50`, value: at(0.5), ...rest })}\n`);
-  process.stdout.write(`${JSON.stringify({ name: `${base}, p99`, value: at(0.99), ...rest, goal: `<= ${GOAL_MS}` })}\n`);
+  process.stdout.write(`${JSON.stringify({ name: `${base}, p99`, value: at(0.99), ...rest, ...(goal === undefined ? {} : { goal: `<= ${goal}` }) })}\n`);
 }
 
 /** Candidates of some events in the log, for users that are not asked about. */
