@@ -223,8 +223,8 @@ describe('the HTTP API', () => {
     expect(all.body).toMatchObject({ applied: true, rows: 501, created: 501, pages: { applied: 2, refused: 0 } });
     const broken = await call('POST', '/v1/subscriptions/import', [...rows.slice(0, 500), '', '{"user":', row(7)].join('\n'), { headers });
     expect(broken.body).toMatchObject({ applied: false, pages: { applied: 1, refused: 1 }, created: 500, refused: 1, refusedRows: [{ line: 502 }] });
-    const reader = await mesh.sign({ sub: 'me', scopes: ['operator.write'] });
-    await expect(call('POST', '/v1/subscriptions/import', row(1), { headers, token: reader })).resolves.toMatchObject({ status: 403 });
+    const writer = await mesh.jwt({ sub: 'me', scopes: ['operator.write'] });
+    await expect(call('POST', '/v1/subscriptions/import', row(1), { headers, token: writer })).resolves.toMatchObject({ status: 403 });
   });
 
   describe('errors', () => {

@@ -1,5 +1,5 @@
 import type { Bus } from '@plexus/bus';
-import { pushContracts as push } from '@plexus/contracts';
+import { pushContracts as push, pushManageContracts as manage } from '@plexus/contracts';
 import { plexusError } from '@plexus/contracts';
 
 /** The inboxes of users in memory, with or without the live hints. */
@@ -42,6 +42,7 @@ export class PushStandIn {
       created: true,
     }));
     bus.serve(push.unsubscribe, async () => ({ removed: true }));
+    serveManaging(bus);
     bus.serve(push.listSubscriptions, async () => ({ subscriptions: [] }));
   }
 
@@ -86,4 +87,77 @@ export class PushStandIn {
   private present(): void {
     if (this.away) throw plexusError('UNAVAILABLE');
   }
+}
+
+/** What people say about being reached: what was asked comes back as far as it shows, nothing is kept. */
+function serveManaging(bus: Bus): void {
+  const at = '2026-11-21T10:00:00Z';
+  const subscription = {
+    id: 'sub_1',
+    user: 'me',
+    scopeKind: 'case' as const,
+    scopeRef: 'c',
+    minSeverity: 'low' as const,
+    typePatterns: [],
+    level: 'all' as const,
+    createdAt: at,
+  };
+  const contact = { id: 'cnt_1', channel: 'email' as const, address: 'me@example.org', verified: false, createdAt: at };
+  bus.serve(push.getSubscription, async () => ({ subscription }));
+  bus.serve(push.updateSubscription, async ({ level = 'all' }) => ({ subscription: { ...subscription, level }, changed: true }));
+  bus.serve(push.importSubscriptions, async ({ rows, check }) => ({
+    ...{ applied: !check, created: rows.length, updated: 0, unchanged: 0, removed: 0, refused: 0 },
+    rows: rows.map(() => ({ outcome: 'created' as const })),
+  }));
+  bus.serve(manage.getPreferences, async () => ({ own: { preferences: [], version: 0 }, tenant: { preferences: [], version: 0 } }));
+  bus.serve(manage.setPreferences, async ({ put, replace }) => ({
+    preferences: { preferences: put.map((one) => ({ id: one.id ?? 'p1', ...one })), version: replace ? 2 : 1 },
+    changed: true,
+  }));
+  bus.serve(manage.setQuietHours, async ({ quietHours }) => ({
+    preferences: { preferences: [], version: 1, ...(quietHours === null ? {} : { quietHours }) },
+    changed: true,
+  }));
+  bus.serve(manage.listSilences, async () => ({ silences: [] }));
+  bus.serve(manage.createSilence, async ({ for: whose, matchers, reason, includeCritical, idempotencyKey = 'none' }) => ({
+    silence: {
+      id: `sil_${idempotencyKey}`,
+      for: whose,
+      matchers,
+      from: at,
+      to: at,
+      includeCritical,
+      reason,
+      createdBy: 'me',
+      createdAt: at,
+      state: 'active' as const,
+    },
+    created: true,
+  }));
+  bus.serve(manage.expireSilence, async ({ id }) => ({
+    silence: {
+      id,
+      for: 'me' as const,
+      matchers: [],
+      from: at,
+      to: at,
+      includeCritical: false,
+      reason: 'r',
+      createdBy: 'me',
+      createdAt: at,
+      state: 'expired' as const,
+    },
+    changed: true,
+  }));
+  bus.serve(manage.removeSilence, async () => ({ removed: true }));
+  const said = { granted: true, saidAt: at, saidBy: 'me' };
+  bus.serve(manage.listAccess, async () => ({ grants: [], restricted: [] }));
+  bus.serve(manage.grantAccess, async (grant) => ({ grant: { ...grant, ...said }, restricted: true, changed: true }));
+  bus.serve(manage.revokeAccess, async (grant) => ({ grant: { ...grant, ...said, granted: false }, restricted: true, changed: true }));
+  bus.serve(manage.restrictScope, async ({ restricted }) => ({ restricted, changed: true }));
+  bus.serve(manage.listContacts, async () => ({ contacts: [contact] }));
+  bus.serve(manage.addContact, async () => ({ contact, created: true, codeSent: true }));
+  bus.serve(manage.sendContactCode, async () => ({ codeSent: true, expiresAt: at }));
+  bus.serve(manage.verifyContact, async ({ code }) => ({ contact: { ...contact, label: code, verified: true } }));
+  bus.serve(manage.removeContact, async () => ({ removed: true }));
 }
