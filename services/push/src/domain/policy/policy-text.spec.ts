@@ -17,7 +17,11 @@ describe('the text of a policy', () => {
   });
 
   it('is identified by what it decides, not by its tests', () => {
-    const [plain, tested, other] = ['name: a', 'name: a\ntests: [{ name: t }]', 'name: a\ncollapse: { ttlSeconds: 1 }'].map((text) => readPolicy({ text }));
+    const [plain, tested, other] = [
+      'name: a',
+      'name: a\ntests: [{ name: t, steps: [{ at: 0, event: { id: x } }], expect: { inbox: 1 } }]',
+      'name: a\ncollapse: { ttlSeconds: 1 }',
+    ].map((text) => readPolicy({ text }));
     if (!plain?.ok || !tested?.ok || !other?.ok) throw new Error('unreadable');
     expect(tested.value.digest).toBe(plain.value.digest);
     expect(other.value.digest).not.toBe(plain.value.digest);
