@@ -4,6 +4,7 @@ import { GatewayClient } from '@plexus/client-protocol';
 import { startTestMesh, type TestMesh, waitFor } from '@plexus/testing';
 import WebSocket from 'ws';
 import { plexus } from './plexus.js';
+import { describeSessions } from './sessions.js';
 
 interface Span {
   readonly service: string;
@@ -186,24 +187,6 @@ describe('the walking mesh', () => {
     expect(new Set(spans.map(({ service }) => service)).size).toBeGreaterThanOrEqual(3);
   }, 180_000);
 
-  it('keeps what was said over a restart of everything', async () => {
-    const sessionKey = 'agent:main:restart';
-    await withClient(mesh.token, async (client) => {
-      for await (const _piece of client.chatSend({ sessionKey, message: 'remember the milk', idempotencyKey: 'restart-1' }));
-      await waitFor(async () => ((await client.history(sessionKey)) as { messages: unknown[] }).messages.length === 2, { what: 'both sides' });
-    });
-    await mesh.restartAll();
-    const history = await withClient(mesh.token, (client) => client.history(sessionKey));
-    const messages = (history as { messages: { role: string; content: { text: string }[] }[] }).messages;
-    expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
-    expect(messages[0]?.content[0]?.text).toBe('remember the milk');
-    await withClient(mesh.token, async (client) => {
-      const pieces = [];
-      for await (const piece of client.chatSend({ sessionKey, message: 'and the bread' })) pieces.push(piece);
-      expect(pieces.at(-1)?.type).toBe('final');
-    });
-  }, 180_000);
-
   it('keeps the sessions, inboxes and memories of two users apart', async () => {
     const tokens = await Promise.all(
       ['ann', 'bob'].map(async (user) => (await run('token', 'mint', '--user', user, '--scopes', 'operator.admin')).json<{ token: string }>().token),
@@ -271,4 +254,6 @@ describe('the walking mesh', () => {
     expect(second.json<{ duplicate: boolean }>().duplicate).toBe(true);
     expect((await run('events', 'publish', 'demo.hello', '--data', '{')).code).toBe(2);
   });
+
+  describeSessions(() => mesh);
 });
