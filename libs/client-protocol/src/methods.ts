@@ -37,6 +37,18 @@ export const METHODS = {
   status: method(SCOPE.read, nothing),
   'system-presence': method(SCOPE.read, nothing),
 
+  'logs.tail': method(
+    SCOPE.admin,
+    z
+      .object({
+        cursor: z.number().int().min(0).optional(),
+        limit: z.number().int().min(1).max(5_000).optional(),
+        maxBytes: z.number().int().min(1).max(1_000_000).optional(),
+      })
+      .optional()
+      .default({}),
+  ),
+
   'chat.send': method(
     SCOPE.write,
     z.object({

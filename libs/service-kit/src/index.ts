@@ -14,6 +14,7 @@ export { EXIT_CONFIGURATION, EXIT_RESTART, runService } from './lifecycle/run-se
 export type { ShutdownReport } from './lifecycle/shutdown-sequence.js';
 export { type RunningService, type StartOptions, startService } from './lifecycle/start-service.js';
 export { createLogger, type Logger, type LoggerOptions } from './log/create-logger.js';
+export { LogTail } from './log/log-tail.js';
 export { isSecretName, redact, scrubText } from './log/redact.js';
 export { AnswerTooLargeError, type GuardedFetch, type GuardedFetchOptions, guardedFetch } from './net/guarded-fetch.js';
 export { type AllowHost, allowedHosts, checkLiteral, guardedLookup, isPublicAddress, PrivateAddressError, publicLookup } from './net/public-address.js';

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { BaseConfig } from './config/base-config.js';
 import type { ReadinessCheck } from './health/readiness.js';
+import type { LogTail } from './log/log-tail.js';
 import type { Identity } from './identity/identity.js';
 import type { Reload } from './reload/reloading.js';
 import type { TenantDirectory } from './tenants/tenant-directory.js';
@@ -77,6 +78,8 @@ export interface ServiceDefinition<Schema extends z.ZodObject = z.ZodObject> {
   /** The service's own settings, one per environment variable; merged with `baseConfig`. */
   readonly config: Schema;
   readonly needs: ServiceNeeds;
+  /** Keeps the newest lines of the log, for a service that shows them. */
+  readonly logTail?: LogTail;
   readonly create: (context: ServiceContext<ServiceConfig<Schema>>) => Promise<ServiceParts>;
   /** Last words before the phases begin, for example to tell peers. Part of the hard limit. */
   readonly shutdown?: (context: ServiceContext<ServiceConfig<Schema>>, budget: ShutdownBudget) => Promise<void>;

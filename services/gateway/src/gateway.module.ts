@@ -6,6 +6,7 @@ import { Module } from '@nestjs/common';
 import { BUCKETS, routingContracts as routing } from '@plexus/contracts';
 import { ConfigurationError } from '@plexus/kernel';
 import {
+  LogTail,
   requireStrongSecret,
   type ServiceConfig,
   type ServiceContext,
@@ -53,6 +54,8 @@ import { Watchers } from './application/watch/watchers.js';
 import { gatewayConfig } from './config.js';
 import type { Credential } from './domain/caller.js';
 import { trustedProxies } from './domain/client-address.js';
+
+const logTail = new LogTail();
 
 type Context = ServiceContext<ServiceConfig<typeof gatewayConfig>>;
 
@@ -124,6 +127,8 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     presence,
     watchedRuns,
     nodes,
+    logTail,
+    gatewayId: instanceId,
     version: context.version,
     now: () => clock.now(),
     startedAt: clock.now(),
@@ -277,6 +282,7 @@ export const gatewayService: ServiceDefinition<typeof gatewayConfig> = {
   name: 'gateway',
   version: '0.1.0',
   config: gatewayConfig,
+  logTail,
   needs: { streams: ['PLEXUS_EVT_SESSION', 'PLEXUS_IN'], buckets: [BUCKETS.vmEpoch, BUCKETS.vmRequests, BUCKETS.nodes, BUCKETS.presence, BUCKETS.tickets] },
   create: createGateway,
 };

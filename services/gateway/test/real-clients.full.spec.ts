@@ -95,6 +95,8 @@ if (program === undefined) {
       async () => {
         const agent = await run(['agent', '--agent', 'main', '--message', 'hello from the real client'], byEnvironment());
         expect([agent.code, agent.all]).toEqual([0, expect.stringContaining('You said: hello from the real client')]);
+        const logs = await run(['logs', ...here(), '--limit', '50']);
+        expect([logs.code, logs.all]).toEqual([0, expect.stringContaining('gateway')]);
         const presence = await run(['system', 'presence', ...here()]);
         expect(presence.all).toContain('"mode": "cli"');
         const history = await call('chat.history', { sessionKey: 'agent:main:main' });

@@ -74,11 +74,24 @@ describe('requests of clients', () => {
     ['push.subscriptions', {}, { subscriptions: [] }],
     ['memory.write', { content: 'x' }, { id: 'mem_1' }],
     ['memory.search', { query: 'x' }, { hits: [] }],
+    ['wake', { mode: 'now', text: 'look' }, { ok: true, mode: 'now' }],
+    ['wake', { mode: 'next-heartbeat', text: 'look', sessionKey: 'fan' }, { ok: true, mode: 'next-heartbeat' }],
     ['vms.list', undefined, { vms: [] }],
   ])('%s %j is answered by its owner', async (method, params, expected) => {
     const client = await connect();
     await client.request('sessions.create', { key: 'fan' });
     expect(await client.request(method, params)).toMatchObject({ ok: true, payload: expected });
+  });
+
+  it('shows its log to the token of the deployment, and to nobody else', async () => {
+    const operator = await connect();
+    expect((await operator.request('logs.tail', { limit: 5 })).payload).toMatchObject({
+      file: expect.stringMatching(/\.log$/),
+      cursor: expect.any(Number),
+      lines: expect.any(Array),
+    });
+    const admin = await connect({}, await mesh.jwt({ sub: 'ann', scopes: ['operator.admin'] }));
+    expect((await admin.request('logs.tail', {})).error?.details).toMatchObject({ code: 'FORBIDDEN' });
   });
 
   it('lists its own presence, and that of the whole tenant only to an administrator', async () => {

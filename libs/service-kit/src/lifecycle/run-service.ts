@@ -33,7 +33,7 @@ export async function runService<Schema extends z.ZodObject>(definition: Service
   }
   const config = loaded.value;
   const instanceId = `${definition.name}-${ulid()}`;
-  const log = createLogger({ service: definition.name, instanceId, level: config.LOG_LEVEL });
+  const log = createLogger({ service: definition.name, instanceId, level: config.LOG_LEVEL, tail: definition.logTail });
   const supervision = new ProcessSupervision(definition.name, log, config.SHUTDOWN_TIMEOUT_MS, config.PLEXUS_PARENT_BOUND);
   try {
     const service = await startService(definition, { config, log, instanceId, signal: supervision.signal, leave: (reason) => supervision.restart(reason) });

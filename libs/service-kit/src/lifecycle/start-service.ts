@@ -57,7 +57,7 @@ export async function startService<Schema extends z.ZodObject>(
 ): Promise<RunningService<Schema>> {
   const { name, version = '0.0.0' } = definition;
   const { config, clock = systemClock, signal, instanceId = `${name}-${ulid(clock.now())}` } = options;
-  const log = options.log ?? createLogger({ service: name, instanceId, level: config.LOG_LEVEL });
+  const log = options.log ?? createLogger({ service: name, instanceId, level: config.LOG_LEVEL, tail: definition.logTail });
   const readiness = new Readiness(clock);
   const shutdown = new ShutdownSequence({
     clock,

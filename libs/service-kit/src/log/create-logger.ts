@@ -1,5 +1,6 @@
 import { currentTraceIds } from '@plexus/telemetry';
 import { type Bindings, type ChildLoggerOptions, type DestinationStream, type Logger, pino } from 'pino';
+import type { LogTail } from './log-tail.js';
 import { redact, scrubText } from './redact.js';
 
 export type { Logger } from 'pino';
@@ -12,13 +13,15 @@ export interface LoggerOptions {
   readonly level: string;
   /** Where lines go; default: stdout. */
   readonly destination?: DestinationStream;
+  /** Keeps the newest lines as well. */
+  readonly tail?: LogTail | undefined;
 }
 
 /**
  * A logger that writes one JSON object per line: `level` as a word, `time` as ISO 8601, service and instance, and the trace and
  * span id when there is a span. Whatever is logged passes {@link redact} first. Calls never block and never throw.
  */
-export function createLogger({ service, instanceId, level, destination = stdout() }: LoggerOptions): Logger {
+export function createLogger({ service, instanceId, level, destination = stdout(), tail }: LoggerOptions): Logger {
   const logger = pino(
     {
       level,
@@ -43,7 +46,7 @@ export function createLogger({ service, instanceId, level, destination = stdout(
         },
       },
     },
-    destination,
+    tail === undefined ? destination : withTail(destination, tail),
   );
   // pino formats the fields of a line but not those that a child binds; `this` keeps the bindings of grandchildren.
   const plainChild: Child = logger.child;
@@ -52,6 +55,17 @@ export function createLogger({ service, instanceId, level, destination = stdout(
   };
   Object.assign(logger, { child });
   return logger;
+}
+
+function withTail(destination: DestinationStream, tail: LogTail): DestinationStream {
+  const { flush } = destination as { flush?: (done: (error?: Error) => void) => void };
+  return {
+    write: (line: string) => {
+      tail.note(line);
+      destination.write(line);
+    },
+    ...(flush === undefined ? {} : { flush: flush.bind(destination) }),
+  };
 }
 
 /**

@@ -80,3 +80,14 @@ export interface Log {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
+
+/** The newest lines of a log, oldest first; `cursor` says where the next read goes on. */
+export interface LogLines {
+  read(selection: { readonly cursor?: number; readonly limit: number; readonly maxBytes: number }): {
+    readonly cursor: number;
+    readonly size: number;
+    readonly lines: readonly string[];
+    readonly truncated: boolean;
+    readonly reset: boolean;
+  };
+}

@@ -3,7 +3,7 @@ import type { InputOf, ResponseOf, RpcContract } from '@plexus/contracts';
 import type { ClientConnection } from '../client-connection.js';
 import type { Connections } from '../connections.js';
 import type { InboxFeeds } from '../inbox-feeds.js';
-import type { Mesh, Tenants } from '../ports.js';
+import type { LogLines, Mesh, Tenants } from '../ports.js';
 import type { Presence } from '../presence.js';
 import type { SessionFeed } from '../session-feed.js';
 import type { Nodes } from '../nodes/nodes.js';
@@ -22,6 +22,9 @@ export interface MethodServices {
   readonly watchedRuns: WatchedRuns;
   /** Devices that lend their abilities, on every gateway. */
   readonly nodes: Nodes;
+  /** The newest lines of this process's log. */
+  readonly logTail: LogLines;
+  readonly gatewayId: string;
   readonly version: string;
   /** Wall clock, ms. */
   readonly now: () => number;

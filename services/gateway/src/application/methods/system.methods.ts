@@ -1,9 +1,9 @@
-import { SCOPES } from '@plexus/contracts';
+import { plexusError, SCOPES } from '@plexus/contracts';
 import type { ClientConnection } from '../client-connection.js';
 import type { PresenceEntry } from '../presence.js';
 import type { MethodCall, MethodHandlers } from './method-context.js';
 
-type SystemMethods = Pick<MethodHandlers, 'health' | 'status' | 'system-presence'>;
+type SystemMethods = Pick<MethodHandlers, 'health' | 'status' | 'system-presence' | 'logs.tail'>;
 
 export const systemMethods: SystemMethods = {
   health: (_params, call) => healthOf(call),
@@ -16,6 +16,14 @@ export const systemMethods: SystemMethods = {
     channelSummary: [],
     ...(call.connection.has(SCOPES.admin) && { counters: call.services.counters() }),
   }),
+
+  /** The newest lines of the gateway that answers. They concern every tenant, so only the deployment's own token may read them. */
+  'logs.tail': ({ cursor, limit = 200, maxBytes = 250_000 }, { services, connection }) => {
+    if (connection.credential.proof.kind !== 'shared')
+      throw plexusError('FORBIDDEN', { message: 'logs concern the whole deployment: only its own token may read them' });
+    const { size, lines, truncated, reset, cursor: next } = services.logTail.read({ ...(cursor === undefined ? {} : { cursor }), limit, maxBytes });
+    return { file: `${services.gatewayId}.log`, cursor: next, size, lines, ...(truncated && { truncated }), ...(reset && { reset }) };
+  },
 
   'system-presence': async (_params, { services, connection }) => {
     const { tenant, user } = connection.principal;
