@@ -93,12 +93,26 @@ async function startQuietly(definition: Definition, env: Record<string, string>)
   return startService(definition, { config: config.value, log });
 }
 
+/** Another service of the mesh, as its name and credential: what it answers is up to the test. */
+export function startStandIn(mesh: TestMesh, role: 'routing' | 'memory'): Promise<RunningService> {
+  return startQuietly(
+    { name: role, config: z.object({}), needs: {}, create: async () => ({ module: Nothing }) },
+    { NATS_URL: mesh.nats.url, ...mesh.credentialOf(role) },
+  );
+}
+
 /** Partitions of a replica that was killed are free soon; a replica that merely pauses for a second keeps them only if nobody else is there. */
 const LEASES = { PUSH_LEASE_MS: '1500', PUSH_RENEW_MS: '300' };
 
 /** Push inside this process. */
 export function startPush(mesh: TestMesh, databaseUrl: string, env: Record<string, string> = {}): Promise<RunningService> {
-  return startQuietly(pushService as unknown as Definition, { NATS_URL: mesh.nats.url, DATABASE_URL: databaseUrl, ...LEASES, ...mesh.credentialOf('push'), ...env });
+  return startQuietly(pushService as unknown as Definition, {
+    NATS_URL: mesh.nats.url,
+    DATABASE_URL: databaseUrl,
+    ...LEASES,
+    ...mesh.credentialOf('push'),
+    ...env,
+  });
 }
 
 /** Small young generations, as every start of the mesh uses them. */
