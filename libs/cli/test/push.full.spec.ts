@@ -1,0 +1,15 @@
+import { startTestMesh, type TestMesh } from '@plexus/testing';
+import { describePush } from './push.js';
+
+describe('what people say to push, in a mesh of its own', () => {
+  let mesh: TestMesh;
+
+  beforeAll(async () => {
+    mesh = await startTestMesh();
+  }, 180_000);
+  afterAll(async () => {
+    await mesh?.stop();
+  }, 180_000);
+
+  describePush(() => mesh);
+});
