@@ -137,7 +137,7 @@ export const policyLogged = defineLog({
   version: 1,
   key,
   summary: 'A policy is active from here on.',
-  data: z.object({ version: z.number().int().min(1), body: PushPolicy }),
+  data: z.object({ version: z.number().int().min(0).describe('0: the built-in policy decides again.'), body: PushPolicy }),
   examples: [{ version: 1, body: { name: 'default' } }],
 });
 

@@ -158,8 +158,9 @@ export const rollbackPolicy = defineRpc({
   domain,
   name: 'rollback-policy',
   version: 1,
-  summary: 'Goes back to a policy that was active before, the last one if none is named. Its tests run; nothing is replayed. Scope operator.admin.',
-  data: z.object({ version: OwnVersion.optional() }),
+  summary:
+    'Goes back to a policy that was active before, the last one (or the built-in one, version 0) if none is named. Its tests run; nothing is replayed. Scope operator.admin.',
+  data: z.object({ version: Version.optional() }),
   response: Activated,
   timeoutMs: 20_000,
   errors: ['CONFLICT', 'NOT_FOUND'],

@@ -164,6 +164,20 @@ describe('policies, explanations and opinions in the mesh', () => {
     );
   });
 
+  it('goes back to the built-in policy as well, and from there to the one before', async () => {
+    const was = await active();
+    expect(await call(rollbackPolicy, { version: 0 })).toMatchObject({ policy: { version: 0, state: 'active' }, replaced: was });
+    expect(await active()).toBe(0);
+    await waitFor(async () => (await decided('ann', publish({ data: { caseId: 'ann' } }))).decisions[0]?.policyVersion === 0, {
+      what: 'a decision by the built-in policy',
+    });
+    await expect(call(rollbackPolicy, { version: 0 })).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(await call(rollbackPolicy, {})).toMatchObject({ policy: { version: was }, replaced: 0 });
+    await waitFor(async () => (await decided('ann', publish({ data: { caseId: 'ann' } }))).decisions[0]?.policyVersion === was, {
+      what: 'a decision by the policy before',
+    });
+  });
+
   it('a replay finds what a draft adds and removes; one that loses a critical event cannot be activated', async () => {
     await follow('rita');
     const down = publish({ type: 'down', severity: 'critical', eventstate: 'firing', dedupkey: 'd', data: { caseId: 'rita' } });

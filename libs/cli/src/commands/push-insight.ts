@@ -19,6 +19,8 @@ interface Naming extends As {
 type Explanation = Awaited<ReturnType<typeof callAsOperator<typeof push.explain>>>;
 
 const as = (command: Command): Command => command.option('--tenant <tenant>', 'the tenant', 'default').option('--user <user>', 'whose it is', 'me');
+/** September 2001 in milliseconds: no count is that large. */
+const EARLIEST_MOMENT = 1_000_000_000_000;
 const MARKS = { pass: '✓', defer: '…', stop: '✗' } as const;
 
 /** `plexus push explain|stats|feedback`. */
@@ -89,6 +91,11 @@ export function explainLines(answer: Explanation): string[] {
   ];
 }
 
+/** Moments are numbers in traces. */
+function readable(value: string | number | boolean): string {
+  return typeof value === 'number' && value >= EARLIEST_MOMENT ? new Date(value).toISOString() : String(value);
+}
+
 function decisionLines({ at, verdict, reason, policyVersion, until, deliveryId, trace, feedback }: Explanation['decisions'][number]): string[] {
   const wait = until === undefined ? '' : ` until ${until}`;
   const opinion = feedback === undefined ? '' : `, ${feedback.useful ? 'useful' : 'not useful'} says its owner`;
@@ -96,7 +103,7 @@ function decisionLines({ at, verdict, reason, policyVersion, until, deliveryId, 
     '',
     `${at} ${verdict} (${reason})${wait}${deliveryId === undefined ? '' : ` ${deliveryId}`}, policy ${policyVersion}${opinion}`,
     ...trace.map((step) => {
-      const input = Object.entries(step.input ?? {}).map(([key, value]) => `${key}=${String(value)}`);
+      const input = Object.entries(step.input ?? {}).map(([key, value]) => `${key}=${readable(value)}`);
       return `  ${MARKS[step.verdict]} ${step.stage.padEnd(11)} ${step.rule}${step.version === undefined ? '' : ` v${step.version}`}${input.length === 0 ? '' : `  ${input.join(' ')}`}`;
     }),
   ];

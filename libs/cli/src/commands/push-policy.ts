@@ -1,11 +1,12 @@
 import { pushPolicyContracts as push } from '@plexus/contracts';
+import { PlexusError } from '@plexus/kernel';
 import type { Command } from 'commander';
 import { CommandFailure, EXIT } from '../exit-code.js';
 import type { MeshOptions } from '../mesh.js';
 import { callAsOperator } from '../operator-call.js';
 import { type Output, table } from '../output.js';
 import { type CheckedPolicyFile, checkPolicyFile, readPolicyFile } from '../policy-file.js';
-import { jobLines } from './push-replay-lines.js';
+import { changeLine, jobLines } from './push-replay-lines.js';
 
 interface In {
   readonly tenant: string;
@@ -95,13 +96,13 @@ function writing(policy: Command, output: () => Output, call: Caller): void {
   inTenant(policy.command('activate <version>').description('test it, replay the last stretch of the log, and let it decide'))
     .option('--replay-hours <n>', 'how far back critical regressions are looked for', Number, 24)
     .action(async (version: string, { replayHours, ...who }: In & { replayHours: number }) => {
-      const answer = await call(push.activatePolicy, who, { version: versionOf(version), replayHours });
+      const answer = await call(push.activatePolicy, who, { version: versionOf(version), replayHours }).catch(refused);
       output().result(answer, activatedLines(answer));
     });
 
-  inTenant(policy.command('rollback [version]').description('go back to the policy that was active before, or to a named one')).action(
+  inTenant(policy.command('rollback [version]').description('go back to the policy that was active before, or to a named one; 0 = the built-in one')).action(
     async (version: string | undefined, who: In) => {
-      const answer = await call(push.rollbackPolicy, who, version === undefined ? {} : { version: versionOf(version) });
+      const answer = await call(push.rollbackPolicy, who, version === undefined ? {} : { version: versionOf(version) }).catch(refused);
       output().result(answer, activatedLines(answer));
     },
   );
@@ -169,7 +170,8 @@ function activatedLines({
   replay?: push.ReplayResult | undefined;
 }): string[] {
   const position = policy.activatedSeq === undefined ? 'the log takes it as soon as it can' : `from position ${policy.activatedSeq} of the log on`;
-  const lines = [`policy ${policy.version} "${policy.name}" decides, ${position}; it replaces ${replaced === 0 ? 'the built-in one' : `policy ${replaced}`}`];
+  const which = policy.version === 0 ? 'the built-in policy' : `policy ${policy.version} "${policy.name}"`;
+  const lines = [`${which} decides, ${position}; it replaces ${replaced === 0 ? 'the built-in one' : `policy ${replaced}`}`];
   lines.push(`${report.total} tests passed`);
   if (replay !== undefined) {
     const { coverage, added, removed, moved } = replay;
@@ -179,6 +181,17 @@ function activatedLines({
     );
   }
   return lines;
+}
+
+/** A refusal with everything that speaks against the policy. */
+function refused(error: unknown): never {
+  if (!PlexusError.isPlexusError(error) || error.code !== 'CONFLICT') throw error;
+  const { failures = [], criticalRegressions = [] } = (error.details ?? {}) as {
+    readonly failures?: push.PolicyTestReport['failures'];
+    readonly criticalRegressions?: push.ReplayResult['criticalRegressions'];
+  };
+  const lines = [...failures.map(({ test, message }) => `  ✗ ${test}: ${message}`), ...criticalRegressions.map((change) => `  ! ${changeLine(change)}`)];
+  throw new CommandFailure([error.message, ...lines].join('\n'), EXIT.failed, undefined, error.code);
 }
 
 function shown(value: unknown): string {

@@ -39,7 +39,8 @@ function exampleLines(what: string, changes: Result['examples']['added']): strin
   return changes.length === 0 ? [] : [`${what}, for example:`, ...changes.slice(0, SHOWN).map((change) => `  ${changeLine(change)}`)];
 }
 
-function changeLine({ user, event, before, after, why }: Result['criticalRegressions'][number]): string {
+/** One event of one user, before and after. */
+export function changeLine({ user, event, before, after, why }: Result['criticalRegressions'][number]): string {
   const side = (one: { reason: string; at: string } | undefined) => (one === undefined ? 'nothing' : `${one.reason} at ${one.at}`);
   return `${user} ${event.type} ${event.id}: ${side(before)} → ${side(after)}${why === undefined ? '' : ` (${why})`}`;
 }

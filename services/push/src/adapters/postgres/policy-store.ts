@@ -118,6 +118,18 @@ export class PostgresPolicyStore implements PolicyStore {
     return activated;
   }
 
+  async deactivate(tenant: string, replaces: number, builtIn: Pick<StoredPolicy, 'version' | 'body'>): Promise<Refusal | undefined> {
+    const refused = await this.#exclusively(tenant, async (tx): Promise<Refusal | undefined> => {
+      const active = first(await tx.query<Row>('push_policy_active', ACTIVE, [tenant]));
+      if (active?.version !== replaces) return { refused: 'active-changed' };
+      await tx.query('push_policy_retire_active', RETIRE_ACTIVE, [tenant]);
+      await appendOutbox(tx, this.encode(tenant, `${builtIn.version}-${this.newId()}`, builtIn));
+      return undefined;
+    });
+    if (refused === undefined) this.afterCommit();
+    return refused;
+  }
+
   retire(tenant: string, version: number): Promise<StoredPolicy | Refusal> {
     return this.#exclusively(tenant, async (tx) => {
       const refused = await refusalOf(tx, tenant, version, ['draft', 'tested', 'retired']);

@@ -91,15 +91,22 @@ export class ManagePolicies {
     return { ...(await this.#activate(tenant, by, policy, before.version, report, UNBORN)), replay };
   }
 
-  /** Back to a policy that was active before; the last one if none is named. */
+  /** Back to a policy that was active before; without a version to the last one, or to the built-in one when there was none. */
   async rollback(tenant: string, by: string, version?: number): Promise<Activated> {
     const before = await this.active(tenant);
-    const policy = version === undefined ? await this.store.previouslyActive(tenant) : await this.get(tenant, version);
-    if (policy === undefined) throw errors.create('NOT_FOUND', { message: 'No other policy was active before.' });
+    const policy = version === undefined ? ((await this.store.previouslyActive(tenant)) ?? BUILT_IN) : await this.get(tenant, version);
+    if (policy.version === 0) return this.#backToBuiltIn(tenant, before);
     requireState(policy, ['retired'], 'Only a policy that was active before can be rolled back to.');
     if (policy.activatedAt === undefined) throw errors.create('CONFLICT', { message: `Policy ${policy.version} never was active.` });
     const report = await this.#passing(tenant, policy);
     return this.#activate(tenant, by, policy, before.version, report, ['retired']);
+  }
+
+  async #backToBuiltIn(tenant: string, before: StoredPolicy): Promise<Activated> {
+    if (before.version === 0) throw errors.create('CONFLICT', { message: 'The built-in policy decides already.' });
+    const refused = await this.store.deactivate(tenant, before.version, BUILT_IN);
+    if (refused !== undefined) accepted(refused, before.version);
+    return { policy: BUILT_IN, replaced: before.version, report: this.runTests(BUILT_IN.body) };
   }
 
   async retire(tenant: string, version: number): Promise<StoredPolicy> {

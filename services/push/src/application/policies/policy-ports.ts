@@ -58,6 +58,8 @@ export interface PolicyStore {
   saveReport(tenant: string, version: number, text: string, report: TestReport): Promise<StoredPolicy | undefined>;
   /** In one transaction: the old one retires, the new one is active, and the log is told (through the outbox). */
   activate(tenant: string, activation: Activation): Promise<StoredPolicy | Refusal>;
+  /** The active one retires, and the built-in policy decides again; the log is told. Refused when another than `replaces` is active by now. */
+  deactivate(tenant: string, replaces: number, builtIn: Pick<StoredPolicy, 'version' | 'body'>): Promise<Refusal | undefined>;
   retire(tenant: string, version: number): Promise<StoredPolicy | Refusal>;
   /** Notes where in the log the activation of the policy that is active stands. */
   noteSeq(tenant: string, version: number, seq: number): Promise<void>;

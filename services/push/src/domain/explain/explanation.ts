@@ -18,6 +18,9 @@ export interface Explained {
   readonly toBeSent?: Blocking;
 }
 
+/** September 2001 in milliseconds: no count is that large, and no moment of a decision is before it. */
+const EARLIEST_MOMENT = 1_000_000_000_000;
+
 interface Wording {
   /** Completes "It was not sent: …". */
   readonly because: string;
@@ -121,7 +124,12 @@ function wordsFor(reason: string): Wording {
 
 function looked(step: TraceStep | undefined): string {
   const entries = Object.entries(step?.input ?? {});
-  return entries.length === 0 ? '' : ` (${entries.map(([name, value]) => `${name} ${String(value)}`).join(', ')})`;
+  return entries.length === 0 ? '' : ` (${entries.map(([name, value]) => `${name} ${readable(value)}`).join(', ')})`;
+}
+
+/** Moments are numbers in traces; people read dates. */
+function readable(value: string | number | boolean): string {
+  return typeof value === 'number' && value >= EARLIEST_MOMENT ? new Date(value).toISOString() : String(value);
 }
 
 function capital(text: string): string {
