@@ -7,6 +7,8 @@ import { prismaFolder } from './support/push-on-postgres.js';
 import { RoutingStandIn } from './support/routing-stand-in.js';
 
 const PATIENT = { timeoutMs: 180_000 };
+/** Of one test: each kill may cost the time after which others take over. */
+const LONG_MS = 600_000;
 
 describe('research and schedules over processes that are killed', () => {
   let mesh: TestMesh;
@@ -78,7 +80,7 @@ describe('research and schedules over processes that are killed', () => {
     expect(runs.map(({ state }) => state)).toEqual(ids.map(() => 'done'));
     expect(routing.accepted).toHaveLength(ids.length);
     expect((await inbox()).map(({ title }) => title).sort()).toEqual(ids.map((id) => `Collection ${id}: Found.`).sort());
-  });
+  }, LONG_MS);
 
   it('each due time of a schedule fires once, whoever of two processes is killed', async () => {
     await start();
@@ -97,5 +99,5 @@ describe('research and schedules over processes that are killed', () => {
     expect(due).toEqual(due.map((_, n) => (due[0] as number) + n * 1_000));
     await waitFor(async () => (await inbox()).filter(({ title }) => title === 'Tick').length >= due.length, { what: 'a notification per tick', ...PATIENT });
     expect((await inbox()).filter(({ title }) => title === 'Tick')).toHaveLength(due.length);
-  });
+  }, LONG_MS);
 });

@@ -4,7 +4,7 @@ import type { AgentRuns, Outgoing, RunChange, StoredRun, TriggerStore } from './
 
 const BATCH = 16;
 /** How long a run belongs to whoever took it; longer than any call that is made meanwhile. */
-const CLAIM_MS = 45_000;
+const CLAIM_MS = 30_000;
 const RETRY = { baseMs: 500, capMs: 15_000 };
 /** The end of a run is asked for: soon at first, then more rarely. */
 const SOONEST_MS = 300;
