@@ -426,7 +426,11 @@ export const submitVmFrame = defineRpc({
   summary:
     'Hands one uplink frame to the scheduler in frame order: run ends, snapshots, usage, audit, memory writes. Epoch test, inbox mark and effect are one transaction. For frames whose effect is a stream publish (sse_event) the gateway reports the mark after the publish ack.',
   data: z.object({ vmId: VmId, epoch: Epoch, fseq: z.number().int().min(1), frame: z.looseObject({ type: z.string() }) }),
-  response: z.object({ recvSeq: z.number().int().min(0), duplicate: z.boolean() }),
+  response: z.object({
+    recvSeq: z.number().int().min(0),
+    duplicate: z.boolean(),
+    snapshot: z.number().int().min(0).optional().describe('When the frame was a snapshot of a session of this VM: the newest version that is kept.'),
+  }),
   idempotent: true,
   errors: ['VM_FENCED', 'INVALID_REQUEST'],
   examples: [

@@ -20,6 +20,8 @@ export type RuntimeEvent =
   | { readonly type: 'tool_call_complete'; readonly tool_name: string; readonly result: unknown; readonly tool_call_id?: string; readonly is_error?: boolean }
   | { readonly type: 'skill_call_start'; readonly skill_id: string; readonly skill_input?: unknown }
   | { readonly type: 'skill_call_complete'; readonly skill_id: string; readonly result?: unknown; readonly is_error?: boolean }
+  /** The run answers a further message (`message_id` of its frame) as well: nobody else has to. */
+  | { readonly type: 'steer_accepted'; readonly message_id: string }
   | { readonly type: 'execution_complete'; readonly content?: string; readonly cancelled?: true; readonly usage?: Usage }
   | { readonly type: 'execution_error'; readonly code: string; readonly error: string };
 

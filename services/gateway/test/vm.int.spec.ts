@@ -248,6 +248,19 @@ describe('the sockets of VMs', () => {
       expect(record.submitted).toHaveLength(1);
     });
 
+    it('with a snapshot that the scheduler does not keep are consumed and not confirmed', async () => {
+      const session = sessionOf();
+      const { vm, client } = await connected({ sessions: [session] });
+      const sync = (version: number) =>
+        vm.offer({ type: 'fire_and_forget', session_id: session.sessionId, method: 'snapshot_sync', params: { version, kind: 'full', checkpoint: 1 } });
+      scheduler.keepsNothingOf.add(session.sessionId);
+      sync(3);
+      await waitFor(() => vm.sender.acked === 1, { what: 'the ack' });
+      scheduler.keepsNothingOf.clear();
+      sync(4);
+      expect(await client.frame('snapshot_ack')).toMatchObject({ session_id: session.sessionId, version: 4 });
+    });
+
     it('are repeated until the scheduler is back', async () => {
       const { vm, record } = await connected();
       scheduler.failing.add('frame');

@@ -156,6 +156,7 @@ describe('a run', () => {
 
   it('goes on with a further message for it, in the same run', async () => {
     const model = await launchWithModel(says(Array(50).fill('a'), 5), says(['b']));
+    const [runtime] = runtimes;
     gateway.push(fakeSession('s1'));
     gateway.push(fakeMessage('s1', 'r1', 'first'));
     await until('some text', () => gateway.textOf('r1').length > 5);
@@ -165,6 +166,12 @@ describe('a run', () => {
     expectWhole('r1');
     expect(gateway.textOf('r1')).toBe(`${'a'.repeat(50)}\n\nb`);
     expect(model.requests.map((request) => request.body.messages.at(-1)?.content)).toEqual(['first', 'and then?']);
+    // The mesh answers by itself what no run has accepted, so a run says what it did, and only that.
+    gateway.push(fakeMessage('s1', 'r1', 'too late', { steer: true, message_id: 'm2' }));
+    await until('the late one to be noted', () => (runtime?.logged('further message not taken along, the mesh answers it by itself').length ?? 0) === 1);
+    const accepted = gateway.eventsOf('r1').flatMap(({ event }) => (event.type === 'steer_accepted' ? [event.message_id] : []));
+    expect(accepted).toEqual(['m1']);
+    expectWhole('r1');
   });
 
   it('carries the trace of its message', async () => {

@@ -316,6 +316,12 @@ describe('runs on VMs', () => {
     const after = await kept();
     expect(after.map(({ body }) => body)).toEqual(before.map(({ body }) => body));
     expect(Number(after[0]?.at)).toBeGreaterThan(Number(before[0]?.at));
+    // What is kept is said, also of a frame that comes again; of a snapshot for a session of somebody else nothing is.
+    const late = { type: 'fire_and_forget', session_id: run.sessionId, method: 'snapshot_sync', params: { version: 7, kind: 'full', checkpoint: 7 } };
+    for (const seq of [fseq + 1, fseq + 1])
+      expect(await mesh.asGateway(submitVmFrame, { vmId, epoch, fseq: seq, frame: late })).toMatchObject({ snapshot: 40 });
+    const foreign = await mesh.asGateway(submitVmFrame, { vmId, epoch, fseq: fseq + 2, frame: { ...late, session_id: 'of-somebody-else' } });
+    expect(foreign).toEqual({ recvSeq: fseq + 2, duplicate: false });
   });
 
   it('applies what a VM reports once, answers what it asks, and keeps what it cannot apply out of the way', async () => {

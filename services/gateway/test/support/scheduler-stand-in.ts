@@ -26,6 +26,8 @@ export class SchedulerStandIn {
   readonly failing = new Set<'frame' | 'mark' | 'beat' | 'read' | 'attach' | 'verify'>();
   /** Frame types that are refused for good. */
   readonly refused = new Set<string>();
+  /** Sessions whose snapshots are consumed and not kept. */
+  readonly keepsNothingOf = new Set<string>();
 
   constructor(private readonly bus: Bus) {
     bus.serve(vm.verifyVmToken, async ({ token, userId }, { principal }) => {
@@ -88,10 +90,13 @@ export class SchedulerStandIn {
       this.away('frame');
       const found = this.current(vmId, epoch);
       if (this.refused.has(frame.type)) throw plexusError('INVALID_REQUEST');
-      if (fseq <= found.mark) return { recvSeq: found.mark, duplicate: true };
+      const { method, session_id: sessionId, params } = frame as { method?: string; session_id?: string; params?: { version?: number } };
+      const isKept = method === 'snapshot_sync' && !this.keepsNothingOf.has(sessionId ?? '');
+      const snapshot = isKept && params?.version !== undefined ? { snapshot: params.version } : {};
+      if (fseq <= found.mark) return { recvSeq: found.mark, duplicate: true, ...snapshot };
       found.mark = fseq;
       found.submitted.push({ fseq, frame });
-      return { recvSeq: fseq, duplicate: false };
+      return { recvSeq: fseq, duplicate: false, ...snapshot };
     });
     bus.serve(vm.markVmInbox, async ({ vmId, epoch, upTo }) => {
       this.away('mark');

@@ -61,7 +61,7 @@ describe('a run', () => {
   });
 
   it('answers further messages one after the other in the same run, and a reset voids only the turn that it is in', async () => {
-    const steers = ['second', 'third'];
+    const steers = [{ id: 'steer:2', text: 'second' }, { text: 'third' }];
     const { dependencies, events, turns } = bench(async function* () {
       if (turns.length === 2) {
         yield { type: 'text', text: 'half' };

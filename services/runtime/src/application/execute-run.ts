@@ -16,6 +16,13 @@ const CANCEL_MS = 15_000;
 /** Reason of an abort that ends the run; any other abort leaves it without an end, for the next incarnation. */
 export class RunCancelled extends AbortedError {}
 
+/** A further message for a run. */
+export interface Steer {
+  /** By which the mesh knows it; one without is of nobody who waits. */
+  readonly id?: string;
+  readonly text: string;
+}
+
 export interface RunOrder {
   readonly runId: string;
   readonly session: StartSessionData;
@@ -25,7 +32,7 @@ export interface RunOrder {
   /** What an earlier incarnation left. */
   readonly earlier?: EarlierRun;
   /** The next further message for this run, once each; undefined = none for now. */
-  readonly nextSteer?: () => string | undefined;
+  readonly nextSteer?: () => Steer | undefined;
   /** The process ends: nothing is waited for any more. */
   readonly shutdown?: AbortSignal;
 }
@@ -131,9 +138,10 @@ async function converse(order: RunOrder, dependencies: RunDependencies, emitter:
     usage = sum(usage, await answer(turn, order, dependencies, emitter, signal));
     const steer = order.nextSteer?.();
     if (steer === undefined) return usage;
+    if (steer.id !== undefined) await emitter.event({ type: 'steer_accepted', message_id: steer.id });
     await emitter.text('\n\n');
     const said = (await emitter.turnOver()).trimEnd();
-    turn = { ...turn, history: [...turn.history, { role: 'user', text: turn.message }, { role: 'assistant', text: said }], message: steer };
+    turn = { ...turn, history: [...turn.history, { role: 'user', text: turn.message }, { role: 'assistant', text: said }], message: steer.text };
   }
 }
 

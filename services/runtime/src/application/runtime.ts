@@ -74,7 +74,10 @@ export class Runtime {
       case 'user_message': {
         const run = this.state.runs.get(runKey(frame.session_id, runIdOf(frame)));
         // The run looks for further messages itself, when it has answered the ones before.
-        if (frame.data.metadata.steer) return;
+        if (frame.data.metadata.steer) {
+          if (!run?.steers?.some(({ text }) => text === frame.data.message)) this.noteUnheard(frame);
+          return;
+        }
         // The same run under another frame number was taken before: it is not executed twice.
         if (run?.message === frame) this.message(run, frame);
         else this.dependencies.log('info', 'message of a known run ignored', { sessionId: frame.session_id, runId: runIdOf(frame) });
@@ -90,6 +93,16 @@ export class Runtime {
         }
         this.dependencies.uplink.notice(answerConfigUpdate(frame, [...this.sessions.values()]));
     }
+  }
+
+  /** A further message whose run is over or has too many: without `steer_accepted` of the run the mesh answers it with a run of its own. */
+  private noteUnheard(frame: MeshFrameOf<'user_message'>): void {
+    const { message_id: messageId } = frame.data.metadata;
+    this.dependencies.log('info', 'further message not taken along, the mesh answers it by itself', {
+      sessionId: frame.session_id,
+      runId: runIdOf(frame),
+      messageId,
+    });
   }
 
   /** Sessions with something to do; for heartbeats. */
@@ -179,7 +192,7 @@ export class Runtime {
       message,
       lastSeq: run.lastSeq,
       earlier: this.state.earlier.get(runKey(run.sessionId, run.runId)),
-      nextSteer: () => run.steers?.[steered++]?.text,
+      nextSteer: () => run.steers?.[steered++],
       cancelled: run.cancelled,
     };
     const known = this.state.sessions.get(message.session_id);

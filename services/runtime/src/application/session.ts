@@ -1,6 +1,6 @@
 import { LIMITS, type StartSessionData } from '@plexus/vm-protocol';
 import type { EarlierRun, UserMessage } from '../domain/journal-state.js';
-import { executeRun, firstRunSeq, RunCancelled, type RunDependencies } from './execute-run.js';
+import { executeRun, firstRunSeq, RunCancelled, type RunDependencies, type Steer } from './execute-run.js';
 import type { AgentSession, SnapshotBody } from './ports.js';
 import { RunEmitter } from './run-emitter.js';
 
@@ -9,7 +9,7 @@ export interface QueuedRun {
   readonly message: UserMessage;
   readonly lastSeq: number;
   readonly earlier?: EarlierRun;
-  readonly nextSteer?: () => string | undefined;
+  readonly nextSteer?: () => Steer | undefined;
   /** Cancelled before it began. */
   cancelled?: boolean;
 }

@@ -123,14 +123,15 @@ export class Connections {
     return this.store.ackOutbox(key, upTo);
   }
 
-  async submit(key: WireKey, fseq: number, frame: { readonly type: string }): Promise<{ recvSeq: number; duplicate: boolean }> {
+  async submit(key: WireKey, fseq: number, frame: { readonly type: string }): Promise<{ recvSeq: number; duplicate: boolean; snapshot?: number }> {
     const result = await this.inbox.applyFrame(key, fseq, frame);
     if (result.kind === 'fenced') {
       this.options.onFenced();
       throw fenced(undefined);
     }
     if (result.queued) this.hints.out(result.tenant, key.vmId);
-    return { recvSeq: result.recvSeq, duplicate: result.duplicate };
+    const { recvSeq, duplicate, snapshot } = result;
+    return { recvSeq, duplicate, ...(snapshot !== undefined && { snapshot }) };
   }
 
   async mark(key: WireKey, upTo: number): Promise<number> {

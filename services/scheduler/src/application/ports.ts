@@ -390,7 +390,15 @@ export interface ConnectionStore {
 }
 
 export type FrameResult =
-  | { readonly kind: 'applied'; readonly recvSeq: number; readonly duplicate: boolean; readonly tenant: string; readonly queued: boolean }
+  | {
+      readonly kind: 'applied';
+      readonly recvSeq: number;
+      readonly duplicate: boolean;
+      readonly tenant: string;
+      readonly queued: boolean;
+      /** Of a frame that brought or confirmed a snapshot: the newest version that is kept of its session. */
+      readonly snapshot?: number | undefined;
+    }
   | { readonly kind: 'fenced' };
 
 /** What comes up from VMs and is kept here. */

@@ -146,7 +146,7 @@ export class Uplink {
     await this.durableUpTo(fseq - 1);
     await persist(() => this.mark(fseq - 1), this.signal, this.warn('mark'));
     try {
-      const { recvSeq } = await persist(
+      const { recvSeq, snapshot } = await persist(
         () =>
           this.services.mesh.call(
             vm.submitVmFrame,
@@ -158,7 +158,7 @@ export class Uplink {
         this.warn('frame'),
       );
       this.marked = Math.max(this.marked, recvSeq);
-      this.confirm(frame);
+      this.confirm(frame, snapshot);
     } catch (error) {
       if (this.signal.aborted || hasCode(error, 'VM_FENCED')) throw error;
       this.services.counters.refused += 1;
@@ -166,11 +166,11 @@ export class Uplink {
     }
   }
 
-  /** Tells the VM that the scheduler has taken a snapshot that it numbered. */
-  private confirm(frame: UplinkFrame): void {
-    if (frame.type !== 'fire_and_forget' || frame.method !== 'snapshot_sync') return;
+  /** Tells the VM that a snapshot that it numbered is kept, or a newer one. One that was refused is not confirmed. */
+  private confirm(frame: UplinkFrame, kept: number | undefined): void {
+    if (frame.type !== 'fire_and_forget' || frame.method !== 'snapshot_sync' || kept === undefined) return;
     const { version } = frame.params;
-    if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 0) return;
+    if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 0 || version > kept) return;
     this.wire.send(JSON.stringify({ type: 'snapshot_ack', session_id: frame.session_id, version }));
   }
 

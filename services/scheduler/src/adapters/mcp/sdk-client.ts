@@ -30,7 +30,7 @@ export function sdkConnector(options: SdkClientOptions): (address: RemoteMcpAddr
       void client.close();
     };
     const guarded = guardedFetch({ allowPrivate: options.allowPrivate, maxAnswerBytes: options.maxResultBytes, maxSockets: options.maxSockets, onTooLarge });
-    const connection = new SdkClient(client, guarded, secretsIn(address.headers), state);
+    const connection = new SdkClient(client, guarded, secretsIn(address), state);
     const opened = connection.guard(limits, async () => {
       const transport = new StreamableHTTPClientTransport(addressOf(address.url), {
         // The stream of notifications, which servers need not have, would hold a socket for each tenant.

@@ -21,12 +21,26 @@ export class PostgresInboxStore implements InboxStore {
     return this.database.transaction(async (tx) => {
       const owner = await this.fence(tx, key);
       if (owner === undefined) return { kind: 'fenced' };
-      const before = await this.advance(tx, key, fseq);
-      if (before >= fseq) return { kind: 'applied', recvSeq: before, duplicate: true, tenant: owner.tenant, queued: false };
+      const at = { ...key, owner, fseq };
       // Cleaned before it is read: a frame that the database cannot take would be sent again for ever.
-      const queued = await this.apply(tx, { ...key, owner, fseq }, JSON.parse(storableJson(frame)) as { type: string });
-      return { kind: 'applied', recvSeq: fseq, duplicate: false, tenant: owner.tenant, queued };
+      const clean = JSON.parse(storableJson(frame)) as { type: string };
+      const before = await this.advance(tx, key, fseq);
+      const duplicate = before >= fseq;
+      const queued = !duplicate && (await this.apply(tx, at, clean));
+      const snapshot = await this.keptSnapshot(tx, at, readUplink(clean));
+      return { kind: 'applied', recvSeq: Math.max(before, fseq), duplicate, tenant: owner.tenant, queued, snapshot };
     });
+  }
+
+  /** The newest version of the session that a frame was a snapshot of; undefined of other frames, and when there is none. */
+  private async keptSnapshot(tx: Tx, at: FramePlace, effect: UplinkEffect): Promise<number | undefined> {
+    if ((effect.kind !== 'snapshot' && effect.kind !== 'unchanged') || !(await this.ownsSession(tx, at, effect.sessionId))) return undefined;
+    const [row] = await tx.query<{ version: number | null }>(
+      'inbox_snapshot_kept',
+      'SELECT max(version) AS version FROM session_snapshots WHERE tenant_id = $1 AND session_id = $2',
+      [at.owner.tenant, effect.sessionId],
+    );
+    return row?.version ?? undefined;
   }
 
   mark(key: WireKey, upTo: number): Promise<number | undefined> {
