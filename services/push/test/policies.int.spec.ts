@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Bus } from '@plexus/bus';
+import { type Bus, connectBus } from '@plexus/bus';
 import {
   type InputOf,
   pushContracts,
@@ -8,7 +9,9 @@ import {
   type ResponseOf,
   type RpcContract,
   SCOPES,
+  routingContracts,
 } from '@plexus/contracts';
+import { ulid } from '@plexus/kernel';
 import type { RunningService } from '@plexus/service-kit';
 import { createTestDatabase, type TestDatabase, waitFor } from '@plexus/testing';
 import { startPush, startTestMesh, type TestMesh } from './support/mesh.js';
@@ -348,5 +351,34 @@ describe('policies, explanations and opinions in the mesh', () => {
     const other = mesh.user('root', { tenant: 'other', ...ADMIN });
     expect(await gateway.call(listPolicies, 'other', {}, other)).toEqual({ active: 0, policies: [] });
     await expect(call(listPolicies, {}, other)).rejects.toMatchObject({ code: 'TENANT_MISMATCH' });
+  });
+
+  it('forgets a person: opinions, results of replays that name him, and who wrote a policy', async () => {
+    const gone = as('gone', ADMIN);
+    const { policy } = await call(putPolicy, { text: CALM }, gone);
+    await follow('gone');
+    const ids: string[] = [];
+    for (const _ of [1, 2]) {
+      ids.push(publish({ data: { caseId: 'gone' } }));
+      await decided('gone', ids.at(-1) as string);
+    }
+    const [first] = (await explained('gone', ids[0] as string)).decisions;
+    await call(feedback, { deliveryId: first?.deliveryId as string, useful: true }, gone);
+    const job = await finished(call(replayPolicy, { text: ONCE, from: new Date(Date.now() - 3_600_000).toISOString(), users: ['gone'] }));
+    expect(job.result?.examples.removed).toMatchObject([{ user: 'gone' }]);
+
+    const erasureId = ulid();
+    const data = { erasureId, user: 'gone', requestedBy: 'root', at: new Date().toISOString() };
+    const nkeySeed = readFileSync(mesh.credentialOf('routing').NATS_NKEY_SEED_FILE as string, 'utf8');
+    const routing = await connectBus({ service: 'routing', servers: mesh.nats.url, credentials: { nkeySeed }, allowAnonymous: true });
+    try {
+      await routing.publish(routingContracts.eraseRequested, { tenant: 'acme', key: [erasureId], data });
+      await waitFor(() => routing.lastOnSubject('PLEXUS_EVT_USER', routingContracts.userErased.subject('acme', erasureId)), { what: 'the receipt' });
+    } finally {
+      await routing.close();
+    }
+    await expect(call(getReplay, { jobId: job.jobId })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(await call(getPolicy, { version: policy.version })).toMatchObject({ policy: { createdBy: '' } });
+    expect(await call(pushStats, {}, gone)).toMatchObject({ decisions: [], subscriptions: [] });
   });
 });
