@@ -90,7 +90,20 @@ describe('an agent with tools', () => {
     ]);
     const [first, second] = model.requests;
     const offered = first?.body.tools?.map((one) => one.function) ?? [];
-    expect(offered.map(({ name }) => name)).toEqual(['scratchpad', 'exec', 'read', 'write', 'edit', 'list', 'memory_search', 'memory_write']);
+    expect(offered.map(({ name }) => name)).toEqual([
+      'scratchpad',
+      'exec',
+      'read',
+      'write',
+      'edit',
+      'list',
+      'memory_search',
+      'memory_write',
+      'notify_user',
+      'dispatch_research',
+      'dispatch_and_notify',
+      'dispatch_status',
+    ]);
     expect(offered[1]?.parameters).toMatchObject({ type: 'object', required: ['command'], properties: { command: { type: 'string' } } });
     expect(second?.body.messages.slice(-3)).toMatchObject([
       { role: 'assistant', content: 'Let me see.', tool_calls: [{ id: 'call-a' }, { id: 'call-b' }] },
