@@ -137,8 +137,9 @@ describe('addresses outside the inbox, on a real Postgres', () => {
   });
 
   it('twenty addresses are enough for anybody, and the same one twenty times at once is one', async () => {
-    const answers = await Promise.allSettled(Array.from({ length: 10 }, () => contacts.add(me, email)));
-    expect(answers.filter((one) => one.status === 'fulfilled' && one.value.created)).toHaveLength(1);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => contacts.add(me, email)));
+    expect(answers.filter(({ created, codeSent }) => created && codeSent)).toHaveLength(1);
+    expect(sent).toHaveLength(1);
     expect(await contacts.list(me)).toHaveLength(1);
     const browser = (n: number) => ({ channel: 'webpush' as const, address: `https://push.example.org/${n}`, details: { keys: { p256dh: 'a', auth: 'b' } } });
     for (let n = 1; n < 20; n += 1) await contacts.add(me, browser(n));

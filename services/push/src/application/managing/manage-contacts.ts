@@ -52,6 +52,13 @@ const CODES_A_DAY = 5;
 const MAX_ATTEMPTS = 5;
 const HOUR_MS = 3_600_000;
 
+interface Added {
+  readonly contact: StoredContact;
+  readonly created: boolean;
+  /** A code was made for it, and is to be sent. */
+  readonly codeSent: boolean;
+}
+
 /**
  * Where people can be reached outside the inbox. An e-mail address or webhook is proven by a code that is sent to it; until then nothing
  * else is. A browser that subscribed gave its endpoint and keys itself, which nobody could guess: it needs no code.
@@ -59,8 +66,7 @@ const HOUR_MS = 3_600_000;
 export class ManageContacts {
   constructor(
     private readonly store: ContactStore,
-    /** Absent: no channel can send codes. */
-    private readonly codes: CodeSender | undefined,
+    private readonly codes: CodeSender,
     private readonly newId: () => string,
     private readonly newCode: () => string,
     private readonly clock: Pick<Clock, 'now'>,
@@ -69,7 +75,7 @@ export class ManageContacts {
   ) {}
 
   /** The same address again answers with the contact that is there; without a code that still holds, it is sent a new one as far as the limits allow. */
-  async add(owner: Owner, draft: ContactDraft): Promise<{ contact: StoredContact; created: boolean; codeSent: boolean }> {
+  async add(owner: Owner, draft: ContactDraft): Promise<Added> {
     const read = readAddress(draft.channel, draft.address);
     if (!read.ok) throw invalid({ path: 'address', message: read.message });
     const issues = textIssues({ label: draft.label, address: read.address });
@@ -80,31 +86,39 @@ export class ManageContacts {
       ...{ id: `cnt_${this.newId()}`, user: owner.user, channel, address: read.address, details, label, createdAt: now, codeAttempts: 0, codesSent: 0 },
       ...(channel === 'webpush' ? { verifiedAt: now } : {}),
     };
-    const { contact, created } = await this.store.change<{ contact: StoredContact; created: boolean }>(owner, (contacts) => {
+    const code = this.newCode();
+    const { contact, created, codeSent } = await this.store.change<Added>(owner, (contacts) => {
       const found = contacts.find((one) => one.channel === channel && one.address === read.address);
-      if (found !== undefined) {
-        const renewed = renewedContact(found, draft);
-        return renewed === found ? { result: { contact: found, created: false } } : { result: { contact: renewed, created: false }, next: renewed };
-      }
-      if (contacts.length >= MAX_CONTACTS) throw errors.create('QUOTA_EXCEEDED', { details: { maxContacts: MAX_CONTACTS } });
-      return { result: { contact: fresh, created: true }, next: fresh };
+      if (found === undefined && contacts.length >= MAX_CONTACTS) throw errors.create('QUOTA_EXCEEDED', { details: { maxContacts: MAX_CONTACTS } });
+      const known = found === undefined ? fresh : renewedContact(found, draft);
+      const isProven = known.verifiedAt !== undefined || (known.codeExpiresAt ?? 0) > now;
+      // In the same step: of several that add it at once, one sends the code.
+      const contact = isProven ? known : issuedContact(known, hashOf(owner, known.id, code), now, dailyCodes(contacts, now));
+      const result = { contact, created: found === undefined, codeSent: !isProven };
+      return contact === found ? { result } : { result, next: contact };
     });
-    if (contact.verifiedAt !== undefined || (contact.codeExpiresAt ?? 0) > now) return { contact, created, codeSent: false };
-    const outcome = await this.#sendCode(owner, contact.id);
+    if (!codeSent) return { contact, created, codeSent };
+    const outcome = await this.#send(owner, contact, code);
     // What can never be proven is not kept.
-    if (created && outcome !== undefined && outcome.kind !== 'sent' && outcome.kind !== 'retry') await this.remove(owner, contact.id);
+    if (created && outcome.kind !== 'sent' && outcome.kind !== 'retry') await this.remove(owner, contact.id);
     requireSent(outcome, channel);
-    return { contact, created, codeSent: true };
+    return { contact, created, codeSent };
   }
 
   /** Sends a new code; the one before is void. Fails with RATE_LIMITED within a minute, or after five on one day. */
   async sendCode(owner: Owner, id: string): Promise<{ codeSent: boolean; expiresAt?: number }> {
-    const found = (await this.store.list(owner)).find((one) => one.id === id);
-    if (found === undefined) throw errors.create('NOT_FOUND');
-    const outcome = await this.#sendCode(owner, id);
-    if (outcome === undefined) return { codeSent: false };
-    requireSent(outcome, found.channel);
-    return { codeSent: true, expiresAt: outcome.expiresAt };
+    const code = this.newCode();
+    const now = this.clock.now();
+    const contact = await this.store.change<StoredContact | undefined>(owner, (contacts) => {
+      const found = contacts.find((one) => one.id === id);
+      if (found === undefined) throw errors.create('NOT_FOUND');
+      if (found.verifiedAt !== undefined) return { result: undefined };
+      const issued = issuedContact(found, hashOf(owner, id, code), now, dailyCodes(contacts, now));
+      return { result: issued, next: issued };
+    });
+    if (contact === undefined) return { codeSent: false };
+    requireSent(await this.#send(owner, contact, code), contact.channel);
+    return { codeSent: true, expiresAt: contact.codeExpiresAt as number };
   }
 
   /** Fails with INVALID_REQUEST for a wrong or lapsed code, with RATE_LIMITED after five attempts with it. */
@@ -135,28 +149,15 @@ export class ManageContacts {
     return this.store.change<boolean>(owner, (contacts) => (contacts.some((one) => one.id === id) ? { result: true, remove: id } : { result: false }));
   }
 
-  /** Undefined when there is nothing to prove. */
-  async #sendCode(owner: Owner, id: string): Promise<(SendOutcome & { readonly expiresAt: number }) | undefined> {
-    const code = this.newCode();
-    const now = this.clock.now();
-    const contact = await this.store.change<StoredContact | undefined>(owner, (contacts) => {
-      const found = contacts.find((one) => one.id === id);
-      if (found === undefined) throw errors.create('NOT_FOUND');
-      if (found.verifiedAt !== undefined) return { result: undefined };
-      if (this.codes === undefined) throw errors.create('CHANNEL_NOT_CONFIGURED', { details: { channel: found.channel } });
-      const issued = issuedContact(found, hashOf(owner, id, code), now, dailyCodes(contacts, now));
-      return { result: issued, next: issued };
-    });
-    if (contact === undefined || this.codes === undefined) return undefined;
-    if (!this.allowance.take(JSON.stringify([owner.tenant, owner.user]), now)) throw errors.create('RATE_LIMITED', { details: { retryAfterMs: HOUR_MS } });
-    const { channel, address, details } = contact;
-    const expiresAt = contact.codeExpiresAt as number;
-    return { ...(await this.codes.sendCode({ ...owner, channel, target: { id, address, details }, code, expiresAt })), expiresAt };
+  async #send(owner: Owner, { id, channel, address, details, codeExpiresAt }: StoredContact, code: string): Promise<SendOutcome> {
+    const isAllowed = this.allowance.take(JSON.stringify([owner.tenant, owner.user]), this.clock.now());
+    if (!isAllowed) throw errors.create('RATE_LIMITED', { details: { retryAfterMs: HOUR_MS } });
+    return this.codes.sendCode({ ...owner, channel, target: { id, address, details }, code, expiresAt: codeExpiresAt as number });
   }
 }
 
-function requireSent(outcome: SendOutcome | undefined, channel: ContactChannel): void {
-  if (outcome === undefined || outcome.kind === 'sent') return;
+function requireSent(outcome: SendOutcome, channel: ContactChannel): void {
+  if (outcome.kind === 'sent') return;
   const details = { channel, error: outcome.error };
   if (outcome.kind === 'unconfigured') throw errors.create('CHANNEL_NOT_CONFIGURED', { details });
   if (outcome.kind === 'retry') throw errors.create('UNAVAILABLE', { message: 'The code could not be sent now; ask for it again later.', details });
