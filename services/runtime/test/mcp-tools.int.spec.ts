@@ -36,11 +36,13 @@ describe('MCP servers of a session', () => {
   let answer: (tool: string) => unknown;
   let mcp: McpTools;
   let stage: FenceStage;
+  let stuckAfterMs: number;
 
   beforeEach(() => {
     requests = [];
     logged.length = 0;
     stage = 'open';
+    stuckAfterMs = 60_000;
     answer = () => ({ result: { tools: [] } });
     mcp = new McpTools({
       mesh: {
@@ -54,6 +56,9 @@ describe('MCP servers of a session', () => {
       workspaceOf: () => folder,
       variables: { PATH: process.env.PATH, HOME: folder, NOT_FOR_SERVERS: 'secret-of-the-vm' },
       fenceStage: () => stage,
+      get stuckAfterMs() {
+        return stuckAfterMs;
+      },
       clock: systemClock,
       log: (_level, message, fields) => void logged.push({ message, fields }),
     });
@@ -71,7 +76,7 @@ describe('MCP servers of a session', () => {
 
   it('run as programs of the VM, see the configured variables and nothing else, and offer their tools as server__tool', async () => {
     const tools = await mcp.tools(session([local({ env: { PLAIN: 'one' }, sealed_env: sealedEnv({ API_KEY: 'two' }) })]));
-    expect(tools.map(({ name }) => name)).toEqual(['local__die', 'local__echo', 'local__env', 'local__fail', 'local__wait', 'local__where']);
+    expect(tools.map(({ name }) => name)).toEqual(['block', 'die', 'echo', 'env', 'fail', 'wait', 'where'].map((tool) => `local__${tool}`));
     expect(tools.find(({ name }) => name === 'local__echo')).toMatchObject({
       description: 'Says it again.',
       inputSchema: { type: 'object', required: ['text'] },
@@ -150,6 +155,20 @@ describe('MCP servers of a session', () => {
     stop.abort();
     await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
     expect(await call(tools, 'local__echo', { text: 'still here' })).toEqual({ content: 'still here' });
+  });
+
+  it('are ended when they do not let go of a call that was given up, and started again with the next', async () => {
+    stuckAfterMs = 200;
+    const tools = await mcp.tools(session([local()]));
+    const file = path.join(folder, 'blocked.pid');
+    const stop = new AbortController();
+    const blocked = call(tools, 'local__block', { file }, stop.signal);
+    const pid = Number(await waitFor(() => existsSync(file) && readFileSync(file, 'utf8'), { timeoutMs: 60_000, what: 'the program to hear nothing' }));
+    stop.abort();
+    await expect(blocked).rejects.toMatchObject({ name: 'AbortError' });
+    await waitFor(() => !isAlive(pid), { timeoutMs: 60_000, what: 'the program is gone' });
+    expect(logged.map(({ message }) => message)).toContain('MCP server ended: it did not let go of a call that was given up');
+    expect(await call(tools, 'local__echo', { text: 'again' })).toEqual({ content: 'again' });
   });
 
   it('are ended while the mesh is out of reach for too long, whatever they do, and started again afterwards', async () => {

@@ -21,6 +21,8 @@ export interface McpToolsOptions {
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** How far this machine has to hold back while the mesh cannot be reached. */
   readonly fenceStage: () => FenceStage;
+  /** After a call that was given up a program that answers nothing for so long is ended; 10 s unless set. */
+  readonly stuckAfterMs?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -45,6 +47,7 @@ interface Server {
 }
 
 const START_TIMEOUT_MS = 20_000;
+const STUCK_AFTER_MS = 10_000;
 const CALL_TIMEOUT_MS = 60_000;
 const LIST_HOLDS_MS = 300_000;
 /** A server that is away is asked again after so long. */
@@ -139,6 +142,7 @@ export class McpTools implements ToolSource {
       cwd: workspaceOf(sessionId),
       startTimeoutMs: entry.start_timeout_ms ?? START_TIMEOUT_MS,
       callTimeoutMs: entry.timeout_ms ?? CALL_TIMEOUT_MS,
+      stuckAfterMs: this.options.stuckAfterMs ?? STUCK_AFTER_MS,
       clock,
       log,
       sessionId,

@@ -20,6 +20,7 @@ export interface StdioServerOptions {
   readonly cwd: string;
   readonly startTimeoutMs: number;
   readonly callTimeoutMs: number;
+  readonly stuckAfterMs: number;
   readonly clock: Clock;
   readonly log: Log;
   readonly sessionId: string;
@@ -51,6 +52,7 @@ export class StdioServer {
   private running: Promise<Running> | undefined;
   /** Of the program that was started last, also while it does not answer yet. */
   private transport: ProcessTransport | undefined;
+  private calls = 0;
   private failures = 0;
   private notBefore = 0;
   private closed = false;
@@ -73,9 +75,33 @@ export class StdioServer {
 
   /** Calls a tool; the answer is the protocol's result of `tools/call`. A server that is away is waited for as long as its pause lasts. */
   async call(tool: string, input: Record<string, unknown>, signal: AbortSignal): Promise<unknown> {
-    const { client } = await this.ready(signal);
+    const running = await this.ready(signal);
     const { callTimeoutMs } = this.options;
-    return client.callTool({ name: tool, arguments: input }, undefined, { signal, timeout: callTimeoutMs, maxTotalTimeout: callTimeoutMs });
+    this.calls += 1;
+    try {
+      return await running.client.callTool({ name: tool, arguments: input }, undefined, { signal, timeout: callTimeoutMs, maxTotalTimeout: callTimeoutMs });
+    } catch (error) {
+      if (signal.aborted || (error as { code?: unknown }).code === REQUEST_TIMEOUT) void this.doubt(running);
+      throw error;
+    } finally {
+      this.calls -= 1;
+    }
+  }
+
+  /**
+   * The program was told that nobody waits for a call any more. One that does not even answer a ping then works on regardless: it is ended, unless
+   * somebody waits for another call of it. Never rejects.
+   */
+  private async doubt({ client, transport }: Running): Promise<void> {
+    try {
+      await client.ping({ timeout: this.options.stuckAfterMs });
+    } catch {
+      // It is stuck, or has ended already; then there is nothing to close.
+      if (this.calls > 0 || transport.ending !== undefined) return;
+      const { log, sessionId, name } = this.options;
+      log('warn', 'MCP server ended: it did not let go of a call that was given up', { sessionId, server: name });
+      await transport.close();
+    }
   }
 
   /** Ends the program and whatever it started. */
