@@ -29,6 +29,7 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
     schema: config.PUSH_DATABASE_SCHEMA,
     applicationName: context.instanceId,
     max: config.PUSH_DATABASE_CONNECTIONS,
+    pipelined: true,
     log,
   });
   context.onShutdown('database', 'pool', () => database.close());

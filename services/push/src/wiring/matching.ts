@@ -14,7 +14,7 @@ import { NO_MEANING } from '../application/meaning.js';
 export type { MatchingHooks };
 
 /** Tasks of matching that run at the same time: look-ups in the database and windows of publishes. */
-const TASKS = 8;
+const TASKS = 32;
 
 export interface Matching {
   readonly matchEvent: MatchEvent;

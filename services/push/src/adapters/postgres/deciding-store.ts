@@ -1,5 +1,5 @@
 import type { DataOf, pushContracts, pushDeliveryContracts } from '@plexus/contracts';
-import { appendOutbox, type Database, type OutboxMessage, type Tx } from '@plexus/database';
+import { appendOutbox, type Database, errorCodeOf, type OutboxMessage, type Tx } from '@plexus/database';
 import { toStorableText } from '@plexus/kernel';
 import type { CommitResult, DecidedBatch, DecidingStore, MadeItem, StoredUser, UserRef } from '../../application/deciding-ports.js';
 import type { SharedState, UserState } from '../../domain/engine/types.js';
@@ -72,14 +72,18 @@ export class PostgresDecidingStore implements DecidingStore {
 
   async commit(batch: DecidedBatch): Promise<CommitResult> {
     try {
+      const outbox = this.#outboxOf(batch);
       await this.database.transaction(async (tx) => {
-        await moveCursors(tx, batch);
-        await saveUsers(tx, batch);
-        await saveInbox(tx, batch);
-        await saveDecisions(tx, batch);
-        await saveTimers(tx, batch);
-        await saveShared(tx, batch);
-        await appendOutbox(tx, this.#outboxOf(batch));
+        // Sent together where the connection can: each of them waits for the one before at the server, not here.
+        const steps = [
+          moveCursors(tx, batch),
+          saveUsers(tx, batch),
+          saveInbox(tx, batch),
+          saveDecisions(tx, batch),
+          saveTimers(tx, batch),
+          saveShared(tx, batch),
+        ];
+        await allOrFirstFailure([...steps, appendOutbox(tx, outbox)]);
       });
       return { kind: 'committed' };
     } catch (error) {
@@ -98,6 +102,16 @@ export class PostgresDecidingStore implements DecidingStore {
     );
     return [...facts, ...commands];
   }
+}
+
+/** What the server says of statements behind one that failed. */
+const ABORTED = '25P02';
+
+/** Waits for all, so that nothing is still under way when the transaction ends. Fails with the reason, not with its consequences. */
+async function allOrFirstFailure(steps: readonly Promise<void>[]): Promise<void> {
+  const failures = (await Promise.allSettled(steps)).flatMap((step) => (step.status === 'rejected' ? [step.reason as unknown] : []));
+  if (failures.length === 0) return;
+  throw failures.find((failure) => failure instanceof NotCommitted) ?? failures.find((failure) => errorCodeOf(failure) !== ABORTED) ?? failures[0];
 }
 
 async function moveCursors(tx: Tx, { cursors }: DecidedBatch): Promise<void> {

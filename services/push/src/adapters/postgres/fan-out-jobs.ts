@@ -2,7 +2,7 @@ import type { Database } from '@plexus/database';
 import type { FanOutJob, FanOutJobs, FanOutPage } from '../../application/deciding-ports.js';
 import type { IncomingEvent } from '../../domain/incoming-event.js';
 import type { FollowedScope } from '../../domain/subscription.js';
-import { FIND_SUBSCRIPTIONS, scopeColumns } from './subscription-index.js';
+import { FIND_SUBSCRIPTIONS, scopeColumns } from './subscription-statements.js';
 
 const PAGE_SIZE = 500;
 /** A job that is done is kept this long, so that a redelivery of its event finds it. */
