@@ -1,5 +1,5 @@
 import type { DataOf, pushDeliveryContracts } from '@plexus/contracts';
-import type { ChannelMessage } from '../../application/channel-provider.js';
+import type { ChannelMessage } from './channel.js';
 
 export type DeliverCommand = DataOf<typeof pushDeliveryContracts.deliverCommand>;
 

@@ -1,4 +1,4 @@
-import type { SendOutcome } from '../../application/channel-provider.js';
+import type { SendOutcome } from './channel.js';
 
 /** What an HTTP answer means for a message. `gone`: statuses that say that the address exists no more. `now` in milliseconds. */
 export function httpOutcome(status: number, retryAfter: string | null, now: number, gone: readonly number[]): SendOutcome {

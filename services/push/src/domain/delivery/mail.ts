@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ChannelMessage } from '../../application/channel-provider.js';
+import type { ChannelMessage } from './channel.js';
 
 export interface MailSettings {
   readonly from: string;

@@ -1,4 +1,4 @@
-import type { SendOutcome } from '../../application/channel-provider.js';
+import type { SendOutcome } from './channel.js';
 
 /** Commands whose refusal is about the sender's settings, not about the message. */
 const ABOUT_US = /^(EHLO|HELO|AUTH|STARTTLS|CONN)/;
