@@ -210,7 +210,11 @@ export const researchFinished = defineInbound({
 
 /** Which events a dispatch rule is about. Everything that is given must hold. */
 export const DispatchMatch = z.object({
-  types: z.array(z.string().min(1).max(256)).max(50).default([]).describe('Event types with `*`; empty = every type.'),
+  types: z
+    .array(z.string().min(1).max(256))
+    .max(50)
+    .default([])
+    .describe('Event types with `*`; empty = every type of events from outside. Facts of the mesh must be named.'),
   minSeverity: Severity.default('low'),
   matchers: z.array(LabelMatcher).max(20).default([]),
 });

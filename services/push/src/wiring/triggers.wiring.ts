@@ -53,6 +53,14 @@ export function wireTriggers(basis: PushBasis): PushPart & Required<Pick<Matchin
     dispatches.add(1, { result });
     if (result === 'made') running.wake();
   };
+  let compared = true;
+  const countMeaning = (result: 'semantic' | 'unavailable' | 'reranked' | 'rerank_failed') => {
+    meanings.add(1, { result });
+    // Said when it begins and when it is over, not with every event.
+    if (result === 'unavailable' && compared) log.warn('no embedding model can be asked: interests in words are not compared with events');
+    if (result === 'semantic' && !compared) log.info('interests in words are compared with events again');
+    if (result === 'semantic' || result === 'unavailable') compared = result === 'semantic';
+  };
   const advance = new AdvanceRuns(store, agents, clock, (err, run) => log.warn({ err, runId: run.id, tenant: run.tenant }, 'a research run waits'), counted);
   const running = new Rounds(
     () => advance.step(),
@@ -87,7 +95,7 @@ export function wireTriggers(basis: PushBasis): PushPart & Required<Pick<Matchin
       similarity: new MeshSimilarity(bus, (tenant) => identity.service(tenant)),
       reranker: judges(basis, clock),
       clock,
-      count: (result) => meanings.add(1, { result }),
+      count: (result) => countMeaning(result),
     }),
     tap,
     start: async () => {

@@ -48,7 +48,7 @@ export class FireSchedules {
     const results: FiringResult[] = [];
     if (plan.skipped !== undefined) {
       const { lastDueAt: dueAt, count } = plan.skipped;
-      const reason = `${count} due time${count === 1 ? '' : 's'} or more passed while nothing looked`;
+      const reason = plan.problem ?? `${count} due time${count === 1 ? '' : 's'} or more passed while nothing looked`;
       await tx.recordFiring(schedule, { dueAt, firedAt: now, trigger: 'due', state: 'skipped', reason });
       results.push('skipped');
     }
@@ -79,12 +79,17 @@ export class FireSchedules {
 }
 
 /** A schedule that cannot be read any more (a zone that the platform forgot) must not hold up the others: it is never due again. */
-function planOf(schedule: StoredSchedule, now: number): FiringPlan {
+function planOf(schedule: StoredSchedule, now: number): FiringPlan & { readonly problem?: string } {
   const nextAt = schedule.nextAt ?? now;
   try {
     return planFirings(schedule, schedule.catchUp, nextAt, now);
-  } catch {
-    return { firings: [], skipped: { lastDueAt: nextAt, count: 1 } };
+  } catch (error) {
+    // Kept with the firing, where whoever looks for the reason finds it.
+    return {
+      firings: [],
+      skipped: { lastDueAt: nextAt, count: 1 },
+      problem: `its timing cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    };
   }
 }
 

@@ -38,6 +38,11 @@ describe('which events a dispatch rule is about', () => {
     expect(matchesRule(wanted, event)).toBe(expected);
   });
 
+  it('facts of the mesh only where their type is named', () => {
+    const fact = { ...event, origin: 'plexus.vm', type: 'dev.plexus.vm.state-changed.v1' };
+    expect([matchesRule(match(), fact), matchesRule(match({ types: ['dev.plexus.vm.*'] }), fact)]).toEqual([false, true]);
+  });
+
   it('puts the event into the prompt, and leaves other braces alone', () => {
     expect(renderPrompt('{{summary}} ({{caseId}}, {{type}}) {{constructor}} {{x}}', event)).toBe(
       'Collection about Aurora is complete (case-7, aegi.collection_done) {{constructor}} {{x}}',

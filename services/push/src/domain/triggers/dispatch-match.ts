@@ -12,6 +12,8 @@ const MAX_EVENT = 16_000;
 /** True when everything that the rule asks of an event holds. */
 export function matchesRule(match: DispatchMatch, event: LogEvent): boolean {
   if (SEVERITIES[event.severity] < SEVERITIES[match.minSeverity]) return false;
+  // Facts of the mesh must be asked for: research makes some itself, and a rule about everything would never end.
+  if (match.types.length === 0 && event.origin.startsWith('plexus.')) return false;
   if (match.types.length > 0 && !match.types.some((pattern) => matchesTypePattern(pattern, event.type))) return false;
   return match.matchers.every((matcher) => holds(matcher, valuesOf(matcher.label, event)));
 }
