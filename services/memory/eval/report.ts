@@ -44,7 +44,12 @@ export function summary(system: SystemName, results: readonly Measured[]): strin
 }
 
 /** The page of results, as Markdown. */
-export function report(conditions: Conditions, measured: ReadonlyMap<SystemName, readonly Measured[]>, kinds: readonly QueryKind[]): string {
+export function report(
+  conditions: Conditions,
+  measured: ReadonlyMap<SystemName, readonly Measured[]>,
+  kinds: readonly QueryKind[],
+  title = 'How well memory finds',
+): string {
   const ours = measured.get('ours') ?? [];
   const all = [...measured];
   const overall = all.map(([system, results]) => {
@@ -68,7 +73,7 @@ export function report(conditions: Conditions, measured: ReadonlyMap<SystemName,
     });
   const names = all.map(([system]) => system);
   return [
-    '# How well memory finds',
+    `# ${title}`,
     '',
     'Written by `npm run eval -- memory`; do not edit.',
     '',

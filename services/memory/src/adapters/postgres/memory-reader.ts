@@ -17,10 +17,10 @@ const HITS = `
    WHERE ${LIVING}
    ORDER BY chosen.place`;
 
-/** Without these an index under a filter stops early and gives back too few. */
+/** Without these an index under a filter stops early and gives back too few. As many at a time as there are chunks to find. */
 const HNSW_SETTINGS = {
   name: 'memory_hnsw_settings',
-  text: `SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '200', true), set_config('hnsw.max_scan_tuples', '40000', true)`,
+  text: `SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '400', true), set_config('hnsw.max_scan_tuples', '40000', true)`,
 };
 
 const GET = `SELECT ${MEMORY_COLUMNS} FROM memory m WHERE ${LIVING} AND m.id = $3`;

@@ -64,13 +64,20 @@ const FETCHED_ONCE = (weight: (lex: string) => string): string => `(SELECT ${wei
 /** Smaller ones are in their row. */
 const IN_ROW_BYTES = 2_000;
 
+interface Evidence {
+  /** Of any memory: most have nothing of a query, which is seen at one look. */
+  readonly ofAny: string;
+  /** Of one that was found by its words. */
+  readonly ofFound: string;
+}
+
 /** What the terms of the memory `m` are worth: weighed completely, and from its own row. */
-function evidence(weighing: Weighing): string {
+function evidence(weighing: Weighing): Evidence {
   const weighed =
     weighing === 'variants'
       ? FETCHED_ONCE(BEST)
       : `CASE WHEN pg_column_size(m.lex) < ${IN_ROW_BYTES} THEN ${SUM('m.lex', weighing.marks)} ELSE ${FETCHED_ONCE((lex) => SUM(lex, weighing.marks))} END`;
-  return `CASE WHEN (m.lex @@ $12::tsquery) IS NOT TRUE THEN 0 ELSE ${weighed} END`;
+  return { ofAny: `CASE WHEN (m.lex @@ $12::tsquery) IS NOT TRUE THEN 0 ELSE ${weighed} END`, ofFound: weighed };
 }
 
 const BEST_BY_WORDS = 'equal DESC, evidence DESC, created_at DESC, id DESC';
@@ -99,24 +106,24 @@ const ranked = (from: string): string => `SELECT found.*, row_number() OVER (ORD
                ORDER BY ${BEST_BY_WORDS}
                LIMIT ${POOL}) found`;
 
-const bestByWords = (weight: string, visibleNow: string): string =>
-  ranked(`SELECT m.id, m.match_mac = $11 AS equal, ${weight} AS evidence, m.created_at, m.importance, m.evergreen
+const bestByWords = ({ ofFound }: Evidence, visibleNow: string): string =>
+  ranked(`SELECT m.id, m.match_mac = $11 AS equal, ${ofFound} AS evidence, m.created_at, m.importance, m.evergreen
                 FROM (${visibleNow}) m
                WHERE m.match_mac = $11 OR m.lex @@ $12::tsquery`);
 
-function byWords(weight: string, visibleNow: string): string {
+function byWords(weight: Evidence, visibleNow: string): string {
   return `
   SELECT id, equal, evidence, NULL::float8 AS cosine, rank::int AS lexical_rank, NULL::int AS vector_rank, created_at, importance, evergreen
     FROM (${bestByWords(weight, visibleNow)}) lexical`;
 }
 
 /** Every visible memory is read once, and weighed while it is at hand; vectors are compared with what that left of it. */
-function byWordsAndAllVectors(weight: string, visibleNow: string, tableName: string, vectorAt: number): string {
+function byWordsAndAllVectors({ ofAny }: Evidence, visibleNow: string, tableName: string, vectorAt: number): string {
   const table = sqlIdentifier(tableName);
   const distance = `v.e <=> $${vectorAt}::halfvec`;
   return `
   WITH seen AS MATERIALIZED (
-      SELECT m.id, m.match_mac = $11 AS equal, ${weight} AS evidence, m.created_at, m.importance, m.evergreen FROM (${visibleNow}) m
+      SELECT m.id, m.match_mac = $11 AS equal, ${ofAny} AS evidence, m.created_at, m.importance, m.evergreen FROM (${visibleNow}) m
     ),
     lexical AS (${ranked('SELECT * FROM seen WHERE equal OR evidence > 0')}),
     near AS (
@@ -140,7 +147,7 @@ function byWordsAndAllVectors(weight: string, visibleNow: string, tableName: str
 }
 
 /** Each vector is checked by itself, as it comes out of the index: a join with everything visible would sort all of them instead. */
-function byWordsAndIndex(weight: string, visibleNow: string, tableName: string, vectorAt: number): string {
+function byWordsAndIndex(weight: Evidence, visibleNow: string, tableName: string, vectorAt: number): string {
   const table = sqlIdentifier(tableName);
   const distance = `v.e <=> $${vectorAt}::halfvec`;
   return `
@@ -158,7 +165,7 @@ function byWordsAndIndex(weight: string, visibleNow: string, tableName: string, 
                LIMIT ${POOL}) best
     ),
     candidate AS (SELECT id FROM lexical UNION SELECT id FROM near)
-  SELECT m.id, m.match_mac = $11 AS equal, coalesce(l.evidence, ${weight}) AS evidence, own.cosine, l.rank::int AS lexical_rank, n.rank::int AS vector_rank,
+  SELECT m.id, m.match_mac = $11 AS equal, coalesce(l.evidence, ${weight.ofAny}) AS evidence, own.cosine, l.rank::int AS lexical_rank, n.rank::int AS vector_rank,
          m.created_at, m.importance, m.evergreen
     FROM candidate
     JOIN memory m ON m.tenant_id = $1 AND m.id = candidate.id
