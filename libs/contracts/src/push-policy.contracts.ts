@@ -146,7 +146,7 @@ export const activatePolicy = defineRpc({
     'refuses it (CONFLICT, details.failures and details.criticalRegressions). Scope operator.admin.',
   data: z.object({
     version: OwnVersion,
-    replayHours: z.number().min(0).max(336).default(24).describe('How far back critical regressions are looked for.'),
+    replayHours: z.number().min(1).max(336).default(24).describe('How far back critical regressions are looked for.'),
   }),
   response: Activated,
   timeoutMs: 45_000,

@@ -20,6 +20,10 @@ const GET = `
   SELECT id, version, digest, against, CASE WHEN state = 'running' AND alive_until <= now() THEN 'interrupted' ELSE state END AS state,
          inputs, partitions, error, result, created_at, finished_at
     FROM policy_replay WHERE t = $1 AND id = $2`;
+const REGRESSIONS = `
+  SELECT result FROM policy_replay
+   WHERE t = $1 AND digest = $2 AND against = $3 AND state = 'done' AND (result ->> 'criticalRegressionCount')::int > 0
+   ORDER BY created_at DESC LIMIT 1`;
 const PRUNE = `DELETE FROM policy_replay WHERE created_at < now() - $1::double precision * interval '1 day'`;
 
 interface Row {
@@ -89,6 +93,11 @@ export class PostgresReplayJobStore implements ReplayJobStore {
       ...(row.error === null ? {} : { error: row.error }),
       ...(row.result === null || row.result === undefined ? {} : { result: row.result }),
     };
+  }
+
+  async regressions(tenant: string, digest: string, against: number): ReturnType<ReplayJobStore['regressions']> {
+    const [row] = await this.database.query<Row>('push_replay_regressions', REGRESSIONS, [tenant, digest, against]);
+    return row?.result ?? undefined;
   }
 
   async prune(days: number): Promise<void> {

@@ -80,7 +80,7 @@ export class ManagePolicies {
     const replay = await this.replay(tenant, { before, after: policy }, replayHours);
     if (replay.criticalRegressionCount > 0) {
       throw errors.create('CONFLICT', {
-        message: `${replay.criticalRegressionCount} critical event(s) of the last ${replayHours} h would be sent later or not at all.`,
+        message: `${replay.criticalRegressionCount} critical event(s) from ${replay.coverage.from} to ${replay.coverage.to} would be sent later or not at all.`,
         details: {
           version,
           criticalRegressionCount: replay.criticalRegressionCount,

@@ -35,6 +35,7 @@ class MemoryJobs implements ReplayJobStore {
   async get(_tenant: string, id: string): Promise<ReplayJob | undefined> {
     return this.jobs.get(id);
   }
+  async regressions(): Promise<undefined> {}
   async prune(): Promise<void> {}
 }
 

@@ -27,6 +27,8 @@ export interface ReplayJobStore {
   ): Promise<void>;
   cancel(tenant: string, id: string): Promise<boolean>;
   get(tenant: string, id: string): Promise<ReplayJob | undefined>;
+  /** The newest finding of critical regressions by a policy that says exactly this, against the one that is active. */
+  regressions(tenant: string, digest: string, against: number): Promise<ReplayFinding['result'] | undefined>;
   /** Forgets what is older than `days`. */
   prune(days: number): Promise<void>;
 }
@@ -92,6 +94,11 @@ export class ReplayJobs {
   async cancel(tenant: string, id: string): Promise<ReplayJob> {
     await this.store.cancel(tenant, id);
     return this.get(tenant, id, 2 * BEAT_MS);
+  }
+
+  /** What a replay of any length found that speaks against a policy; undefined when none did. */
+  regressions(tenant: string, digest: string, against: number): Promise<ReplayFinding['result'] | undefined> {
+    return this.store.regressions(tenant, digest, against);
   }
 
   /** Settles when every job of this replica has ended. */
