@@ -82,7 +82,7 @@ export async function openTriggers(): Promise<Triggers> {
   const test = await createTestDatabase(path.join(prismaFolder, 'migrations'), 'push');
   const pools: PostgresDatabase[] = [];
   const open = () => {
-    const pool = createPool({ url: test.url, schema: 'push', applicationName: 'push-test', max: 4 });
+    const pool = createPool({ url: test.url, schema: 'push', applicationName: 'push-test', max: 4, connectTimeoutMs: 60_000, statementTimeoutMs: 60_000 });
     pools.push(pool);
     return pool;
   };
