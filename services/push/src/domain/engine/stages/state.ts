@@ -34,17 +34,16 @@ export function tell(turn: Turn, event: Labels, deliveryId: string, eventKey: st
 
 const MAX_TOLD = 20;
 
-/** The incident is over: it inhibits nothing from here on. Returns what was known of it. */
-export function forgetIncident(turn: Turn, event: Labels): Incident | undefined {
+/** The incident is over: it inhibits nothing from here on, and nothing of it is said any more. Returns what was known of it. */
+export function endIncident(turn: Turn, event: Labels): { readonly incident: Incident | undefined; readonly cancelled: number } {
   const key = incidentKey(event);
   const known = turn.state.incidents.find((incident) => incident.key === key);
   if (known !== undefined) turn.keep('incidents', (one) => one !== known);
-  return known;
+  return { incident: known, cancelled: cancelParked(turn, key) };
 }
 
 function resolve(turn: Turn, candidate: Candidate, key: string): Ending {
-  const incident = forgetIncident(turn, candidate.event);
-  const cancelled = cancelParked(turn, key);
+  const { incident, cancelled } = endIncident(turn, candidate.event);
   const told = incident?.told ?? [];
   for (const { deliveryId, eventKey } of told) turn.edits.push({ deliveryId, eventKey, resolvedAt: turn.now, at: turn.now });
   const last = told.at(-1);

@@ -1,6 +1,6 @@
 import { note, type StageRule, type Turn } from '../turn.js';
 import type { Labels } from '../user-state.js';
-import { forgetIncident } from './state.js';
+import { endIncident } from './state.js';
 
 /**
  * Stage 2: the event still counts, and the user may see what it is about. That something is resolved is true however late it is heard, and
@@ -17,7 +17,7 @@ export const validity: StageRule = (turn, candidate) => {
   if (forbidden === undefined) note(candidate, 'validity', 'access', 'pass');
   else {
     note(candidate, 'validity', 'access', 'stop', { input: { scope: forbidden } });
-    if (event.state === 'resolved') forgetIncident(turn, event);
+    if (event.state === 'resolved') endIncident(turn, event);
     return { end: 'drop', reason: 'not_authorized' };
   }
   return undefined;
