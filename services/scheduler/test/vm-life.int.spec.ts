@@ -294,7 +294,7 @@ describe('the life of VMs on real processes', () => {
   });
 
   it('stops its VMs with itself when it is embedded, starts none by itself, and resumes on demand', async () => {
-    const embedded = await mesh.only({ PLEXUS_EMBEDDED: '1' });
+    const embedded = await mesh.only({ PLEXUS_EMBEDDED: '1', SHUTDOWN_TIMEOUT_MS: '60000' });
     const { vmId } = await mesh.asUser('max', ensureVm, {});
     const runtime = await bootstrapped(mesh, vmId);
     await connect(mesh, 'max', runtime, { beat: false });
