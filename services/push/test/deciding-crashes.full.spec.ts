@@ -154,7 +154,7 @@ describe('deciding survives', () => {
       n += 1;
       return publish(n, [`topic_${n % 4}`]);
     };
-    for (let pauses = 0; pauses < 4; pauses += 1) {
+    for (let pauses = 0; pauses < 2; pauses += 1) {
       await waitFor(async () => (await owners()) === 2, { what: 'both replicas to own partitions' });
       const [paused, going] = pauses % 2 === 0 ? [one, two] : [two, one];
       const flow = Promise.all(Array.from({ length: 50 }, () => publishNext()));
