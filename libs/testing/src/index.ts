@@ -3,6 +3,7 @@ export { connectTestBus, type TestBusOptions } from './connect-test-bus.js';
 export { type FakeAnswer, type FakeOpenAi, type FakeRequest, type FakeScript, startFakeOpenAi } from './fake-open-ai.js';
 export { openclawProgram } from './openclaw.js';
 export { embeddingModel, type RunningEmbeddingModel } from './embedding-model.js';
+export { type OpenClawGateway, startOpenClawGateway } from './openclaw-gateway.js';
 export { pgvectorBinaries } from './pgvector.js';
 export { descendants, expectGone, marked, residentBytes } from './process-tree.js';
 export { startTestMesh, type TestMesh, type TestMeshOptions } from './test-mesh.js';

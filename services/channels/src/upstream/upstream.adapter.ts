@@ -37,7 +37,8 @@ async function connect(port: Port): Promise<AccountConnection> {
   const client = new GatewayClient({
     url: settings.url,
     ...(settings.token !== undefined && { token: settings.token }),
-    client: { id: 'plexus-upstream' },
+    // Real gateways know a closed list of clients, and let only this kind keep its scopes without a paired device.
+    client: { id: 'gateway-client', mode: 'backend', displayName: 'Plexus' },
     scopes: settings.deliver === 'inject' ? [SCOPE.admin] : [SCOPE.read, SCOPE.write],
     onState: (state, error) => {
       if (state === 'connected' && established) port.recovered();
