@@ -45,59 +45,67 @@ describe('research and schedules over processes that are killed', () => {
       { msgId: id },
     );
 
-  it('each event is researched by one run and told once, whatever dies in between', async () => {
-    let first = await start();
-    await mesh.gateway.call(
-      triggers.saveDispatchRule,
-      'acme',
-      { name: 'c', match: { types: ['collection_done'] }, research: { message: '{{summary}}' } },
-      operator(),
-    );
-    const ids = Array.from({ length: 12 }, (_, n) => `c${n}`);
-    for (const id of ids) {
-      await publish(id);
-      if (id === 'c3' || id === 'c7') {
-        await first.end('SIGKILL');
-        first = await start();
+  it(
+    'each event is researched by one run and told once, whatever dies in between',
+    async () => {
+      let first = await start();
+      await mesh.gateway.call(
+        triggers.saveDispatchRule,
+        'acme',
+        { name: 'c', match: { types: ['collection_done'] }, research: { message: '{{summary}}' } },
+        operator(),
+      );
+      const ids = Array.from({ length: 12 }, (_, n) => `c${n}`);
+      for (const id of ids) {
+        await publish(id);
+        if (id === 'c3' || id === 'c7') {
+          await first.end('SIGKILL');
+          first = await start();
+        }
       }
-    }
-    // Killed while the agents work, and again while their answers are told.
-    await waitFor(() => routing.accepted.length >= 6, { what: 'half of the runs', ...PATIENT });
-    await first.end('SIGKILL');
-    for (const run of routing.accepted) run.answer = 'Found.';
-    first = await start();
-    await waitFor(async () => (await inbox()).length >= 3, { what: 'the first notifications', ...PATIENT });
-    await first.end('SIGKILL');
-    await start();
-    await waitFor(
-      async () => {
-        for (const run of routing.accepted) run.answer ??= 'Found.';
-        return (await inbox()).length >= ids.length;
-      },
-      { what: 'every notification', ...PATIENT },
-    );
-    const { runs } = await mesh.gateway.call(triggers.dispatchRuns, 'acme', { limit: 200 }, operator());
-    expect(runs.map(({ state }) => state)).toEqual(ids.map(() => 'done'));
-    expect(routing.accepted).toHaveLength(ids.length);
-    expect((await inbox()).map(({ title }) => title).sort()).toEqual(ids.map((id) => `Collection ${id}: Found.`).sort());
-  }, LONG_MS);
-
-  it('each due time of a schedule fires once, whoever of two processes is killed', async () => {
-    await start();
-    const action = { kind: 'notify' as const, summary: 'Tick' };
-    const catchUp = { mode: 'all' as const, max: 100 };
-    const { schedule } = await mesh.gateway.call(triggers.createSchedule, 'acme', { name: 'tick', everyMs: 1_000, action, catchUp }, operator());
-    const ticks = async () => (await mesh.gateway.call(triggers.scheduleRuns, 'acme', { id: schedule.id, limit: 200 }, operator())).runs;
-    for (let kills = 1; kills <= 3; kills += 1) {
-      await waitFor(async () => (await ticks()).length >= kills * 3, { what: 'ticks', ...PATIENT });
-      await processes.at(-2)?.end('SIGKILL');
+      // Killed while the agents work, and again while their answers are told.
+      await waitFor(() => routing.accepted.length >= 6, { what: 'half of the runs', ...PATIENT });
+      await first.end('SIGKILL');
+      for (const run of routing.accepted) run.answer = 'Found.';
+      first = await start();
+      await waitFor(async () => (await inbox()).length >= 3, { what: 'the first notifications', ...PATIENT });
+      await first.end('SIGKILL');
       await start();
-    }
-    await mesh.gateway.call(triggers.updateSchedule, 'acme', { id: schedule.id, enabled: false }, operator());
-    const due = (await ticks()).map(({ dueAt }) => Date.parse(dueAt)).sort((a, b) => a - b);
-    // Without a gap: what nobody looked at in time was caught up.
-    expect(due).toEqual(due.map((_, n) => (due[0] as number) + n * 1_000));
-    await waitFor(async () => (await inbox()).filter(({ title }) => title === 'Tick').length >= due.length, { what: 'a notification per tick', ...PATIENT });
-    expect((await inbox()).filter(({ title }) => title === 'Tick')).toHaveLength(due.length);
-  }, LONG_MS);
+      await waitFor(
+        async () => {
+          for (const run of routing.accepted) run.answer ??= 'Found.';
+          return (await inbox()).length >= ids.length;
+        },
+        { what: 'every notification', ...PATIENT },
+      );
+      const { runs } = await mesh.gateway.call(triggers.dispatchRuns, 'acme', { limit: 200 }, operator());
+      expect(runs.map(({ state }) => state)).toEqual(ids.map(() => 'done'));
+      expect(routing.accepted).toHaveLength(ids.length);
+      expect((await inbox()).map(({ title }) => title).sort()).toEqual(ids.map((id) => `Collection ${id}: Found.`).sort());
+    },
+    LONG_MS,
+  );
+
+  it(
+    'each due time of a schedule fires once, whoever of two processes is killed',
+    async () => {
+      await start();
+      const action = { kind: 'notify' as const, summary: 'Tick' };
+      const catchUp = { mode: 'all' as const, max: 100 };
+      const { schedule } = await mesh.gateway.call(triggers.createSchedule, 'acme', { name: 'tick', everyMs: 1_000, action, catchUp }, operator());
+      const ticks = async () => (await mesh.gateway.call(triggers.scheduleRuns, 'acme', { id: schedule.id, limit: 200 }, operator())).runs;
+      for (let kills = 1; kills <= 3; kills += 1) {
+        await waitFor(async () => (await ticks()).length >= kills * 3, { what: 'ticks', ...PATIENT });
+        await processes.at(-2)?.end('SIGKILL');
+        await start();
+      }
+      await mesh.gateway.call(triggers.updateSchedule, 'acme', { id: schedule.id, enabled: false }, operator());
+      const due = (await ticks()).map(({ dueAt }) => Date.parse(dueAt)).sort((a, b) => a - b);
+      // Without a gap: what nobody looked at in time was caught up.
+      expect(due).toEqual(due.map((_, n) => (due[0] as number) + n * 1_000));
+      await waitFor(async () => (await inbox()).filter(({ title }) => title === 'Tick').length >= due.length, { what: 'a notification per tick', ...PATIENT });
+      expect((await inbox()).filter(({ title }) => title === 'Tick')).toHaveLength(due.length);
+    },
+    LONG_MS,
+  );
 });
