@@ -85,6 +85,13 @@ export class DecideHere {
     for (const { part } of this.owned) this.remembered.forget(part);
   }
 
+  /** Owns and remembers nothing. */
+  clear(): void {
+    this.owned = [];
+    this.faults.length = 0;
+    for (let part = 0; part < 64; part += 1) this.remembered.forget(part);
+  }
+
   private isBehind(): boolean {
     return this.owned.some(({ part, cursor }) => this.options.log.behind(part, cursor, 1).length > 0);
   }

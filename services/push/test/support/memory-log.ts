@@ -29,6 +29,13 @@ export class MemoryLog implements CandidateLog {
     }
   }
 
+  clear(): void {
+    this.inputs.length = 0;
+    this.ids.clear();
+    this.now = 0;
+    this.dedupes = true;
+  }
+
   behind(part: number, cursor: number, most = Number.POSITIVE_INFINITY): LogInput[] {
     return this.inputs
       .slice(cursor)

@@ -48,6 +48,8 @@ export interface PushDatabase {
   readonly log: MemoryLog;
   readonly test: TestDatabase;
   replica(): Replica;
+  /** As if it was just opened: every table and the log are empty, replicas own and remember nothing. */
+  reset(): Promise<void>;
   rows<R>(sql: string, parameters?: unknown[]): Promise<R[]>;
   close(): Promise<void>;
 }
@@ -62,11 +64,31 @@ export async function openPushDatabase(engine: Engine = createEngine()): Promise
   };
   const own = open();
   const log = new MemoryLog();
+  const replicas: Replica[] = [];
   let statements = 0;
   return {
     test,
     log,
-    replica: () => buildReplica(open(), log, engine),
+    replica: () => {
+      const replica = buildReplica(open(), log, engine);
+      replicas.push(replica);
+      return replica;
+    },
+    reset: async () => {
+      const kept = ['_prisma_migrations', 'partition_cursor'];
+      const tables = await own.query<{ name: string }>(
+        'test_tables',
+        "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'push' AND tablename <> ALL ($1::text[])",
+        [kept],
+      );
+      await own.script(`TRUNCATE ${tables.map(({ name }) => name).join(', ')}; UPDATE partition_cursor SET stream_seq = 0, fence = fence + 1, owner = NULL;`);
+      log.clear();
+      for (const replica of replicas) {
+        replica.hints.length = 0;
+        replica.crashBeforeCommit = false;
+        replica.decide.clear();
+      }
+    },
     rows: (sql, parameters) => {
       statements += 1;
       return own.query(`test_${statements}`, sql, parameters ?? []);
