@@ -2,10 +2,10 @@
 // MEMORY_EMBEDDER and MEMORY_EMBEDDING_* name (local-hash unless told otherwise) and, with `--model`, once more with the real model that
 // tools/setup-embedding-model.mjs fetches. Held-out figures go to docs/quality-memory.md; those of the development seed are only shown. Figures against a
 // stand-in for a model say nothing about any model: do not publish them.
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { embeddingModel } from '@plexus/testing';
-import { setupEmbeddingModel } from '../../../tools/setup-embedding-model.mjs';
 import type { EmbedderSettings } from '../dist/src/adapters/embedding/embedders.js';
 import { embedderSettings, memoryConfig } from '../dist/src/config.js';
 import { generate, QUERY_KINDS, SEEDS } from './dataset.ts';
@@ -30,7 +30,7 @@ else {
 }
 
 async function measureModel(wanted: string): Promise<string> {
-  setupEmbeddingModel();
+  spawnSync(process.execPath, [fileURLToPath(new URL('../../../tools/setup-embedding-model.mjs', import.meta.url))], { stdio: 'inherit' });
   const running = await embeddingModel()?.start();
   if (running === undefined) return `# With a real model\n\nNot measured: ${wanted} could not be fetched where this was written.\n`;
   try {

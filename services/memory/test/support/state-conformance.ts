@@ -70,6 +70,9 @@ async function applyTo(store: StateStore, run: string, one: Operation): Promise<
   }
 }
 
+/** The long tier runs a thousand, every run the first two hundred of them. */
+const OPERATIONS = process.env.PLEXUS_TIER === 'full' ? 1_000 : 200;
+
 /** What a state backend promises, whichever it is. */
 export function stateConformance(backend: StateBackend): void {
   let runs = 0;
@@ -81,9 +84,9 @@ export function stateConformance(backend: StateBackend): void {
     run = `run ${runs}/../ü`;
   });
 
-  it('a thousand random operations agree with a map (P14, 29)', async () => {
+  it('random operations agree with a map (P14, 29)', async () => {
     const model = new MapModel();
-    for (const one of script(1_000)) expect([one, await applyTo(store, run, one)]).toEqual([one, model.apply(one)]);
+    for (const one of script(OPERATIONS)) expect([one, await applyTo(store, run, one)]).toEqual([one, model.apply(one)]);
     await expect(store.list(run)).resolves.toEqual(model.listing());
     for (const name of NAMES) expect((await store.get(run, name))?.value).toBe(model.get(name));
     const listed = model.listing().filter(({ name }) => name.startsWith('plan'));
