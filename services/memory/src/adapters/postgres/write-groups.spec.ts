@@ -13,7 +13,11 @@ function scripted(lanes = 1) {
     groups.push(memories.map(({ id }) => id));
     return new Promise((resolve, reject) => ends.push((error) => (error ? reject(error) : resolve(memories.map(({ id }) => `${id} done`)))));
   }, lanes);
-  return { groups, writes, end: async (error?: Error) => (ends.shift()?.(error), await later()) };
+  const end = async (error?: Error): Promise<void> => {
+    ends.shift()?.(error);
+    await later();
+  };
+  return { groups, writes, end };
 }
 
 it('the first does not wait; those that come meanwhile are written together', async () => {
