@@ -64,6 +64,8 @@ function armAgain(turn: Turn, buffer: Buffer, blocked: readonly Blocked[]): void
     return { ...item, reason };
   });
   const due = Math.min(...blocked.map(({ until }) => until));
+  // Otherwise the same moment would come again and again, for ever.
+  if (due <= turn.now) throw new Error(`${buffer.key} is held back until ${due}, which is not after ${turn.now}`);
   turn.own('buffers').push({ ...buffer, due, items });
 }
 
