@@ -88,7 +88,7 @@ module.exports = {
       name: 'testing-only-in-tests',
       comment: 'Test servers and stand-ins never reach a program that runs.',
       severity: 'error',
-      from: { pathNot: '(^libs/testing/|/test/|/bench/|\\.spec\\.ts$)' },
+      from: { pathNot: '(^libs/testing/|/test/|/bench/|/eval/|\\.spec\\.ts$)' },
       to: { path: '(^@plexus|^libs)/testing(/|$)' },
     },
     {
