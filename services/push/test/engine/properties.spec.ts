@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { createEngine } from '../../src/domain/engine/engine.js';
-import type { LogEvent, LogInput } from '../../src/domain/engine/types.js';
+import type { LogBody, LogEvent, LogInput } from '../../src/domain/engine/types.js';
 import { LogRun } from '../../src/domain/replay/run-log.js';
 import { forgetfulEngine, type History, histories, inputsOf, type Told, tell } from '../support/histories.js';
 import { T0 } from '../support/scenario.js';
@@ -128,13 +128,13 @@ describe('whatever happens to a user', () => {
       fc.property(histories, fc.nat(24), fc.constantFrom('preference', 'subscription'), (history, where, how) => {
         const muted = T0 + (history.steps[where % history.steps.length]?.at ?? T0) - T0;
         const quietHours = history.quiet === undefined ? {} : { quietHours: { tz: 'UTC', days: [0, 1, 2, 3, 4, 5, 6], ...history.quiet } };
-        const body =
+        const body: LogBody =
           how === 'preference'
-            ? ({
+            ? {
                 kind: 'preference',
                 data: { version: 2, preferences: [{ id: 'm', match: { types: ['a'] }, channel: '*', value: 'off' }], ...quietHours },
-              } as const)
-            : ({ kind: 'subscription', data: { id: 'sub_1', version: 2, level: 'muted', minSeverity: 'low', removed: false } } as const);
+              }
+            : { kind: 'subscription', data: { id: 'sub_1', version: 2, level: 'muted', minSeverity: 'low', removed: false } };
         const place = history.steps.findIndex(({ at }) => at > muted);
         const steps = history.steps.toSpliced(place < 0 ? history.steps.length : place, 0, { at: muted, body });
         const inScope = ({ type }: LogEvent) => how === 'subscription' || type === 'a';

@@ -1,5 +1,6 @@
 import { PushPolicy } from '@plexus/contracts';
 import { createEngine } from '../../src/domain/engine/engine.js';
+import type { LogBody } from '../../src/domain/engine/types.js';
 import { LIMITS, SEEN_IN_STATE } from '../../src/domain/engine/user-state.js';
 import { eventOf, hitOf, Scenario, T0 } from '../support/scenario.js';
 
@@ -71,6 +72,39 @@ describe('rules of a policy', () => {
       .until(100);
     expect(s.interrupts).toEqual(['single@10', 'single@41']);
     expect([s.endings('a'), s.endings('b')]).toEqual([['inhibited'], ['sent']]);
+  });
+
+  it('inhibit only what has exactly the same labels, missing ones included, and never the source itself', () => {
+    const any = { severities: ['medium' as const] };
+    const s = new Scenario({ inhibit: [{ source: any, target: any, equal: ['case'] }] });
+    s.event(0, 'source', { state: 'firing', dedupKey: 'k' })
+      .event(1, 'case', { caseId: '7' })
+      .event(2, 'none')
+      .event(3, 'again', { state: 'firing', dedupKey: 'k' });
+    s.event(700, 'later', { state: 'firing', dedupKey: 'k' });
+    expect(['source', 'case', 'none', 'again', 'later'].map((id) => s.endings(id)[0])).toEqual(['sent', 'sent', 'inhibited', 'collapsed', 'sent']);
+  });
+
+  it('let what falls due at the same moment go in the order of its names', () => {
+    const s = new Scenario({ throttle: [{ n: 1, perSeconds: 600 }], group: [{ mode: 'trailing', windowSeconds: 60 }] });
+    s.event(0, 'b', { type: 'b' }).event(0, 'a', { type: 'a' }).until(10_000);
+    expect(s.sends.map(({ at, events }) => [events[0]?.id, s.seconds(at)])).toEqual([
+      ['a', 60],
+      ['b', 660],
+    ]);
+  });
+
+  it('count a digest for every limit that is about any of its events', () => {
+    const s = new Scenario({
+      throttle: [{ match: { types: ['b'] }, n: 1, perSeconds: 600 }],
+      group: [{ match: { case: '7' }, by: 'user', mode: 'trailing', windowSeconds: 60 }],
+    });
+    s.event(0, 'a', { type: 'a', caseId: '7' })
+      .event(1, 'b', { type: 'b', caseId: '7' })
+      .event(61, 'b2', { type: 'b' })
+      .event(62, 'a2', { type: 'a' })
+      .until(10_000);
+    expect(s.interrupts).toEqual(['digest2@60', 'single@62', 'single@660']);
   });
 
   it('keep a flood of one agent to one message, and let what is critical through', () => {
@@ -163,7 +197,7 @@ describe('a state', () => {
     let state = engine.emptyUser('epoch');
     const outcomes = times(count).map((n) => {
       const event = eventOf(`e${n}`, { type: `t${n % 3}`, ...(data === undefined ? {} : { data }) });
-      const body = { kind: 'candidate', data: { event, hits: [hitOf()], score: 1 } } as const;
+      const body: LogBody = { kind: 'candidate', data: { event, hits: [hitOf()], score: 1 } };
       const outcome = engine.reduce(state, { ...body, id: `i${n}`, tenant: 'acme', user: 'ada', seq: n, at: T0 + n }, shared);
       state = outcome.state;
       return outcome;
@@ -203,7 +237,7 @@ describe('a state', () => {
   });
 
   it('believes the host, who knows what was seen longer ago than it remembers', () => {
-    const body = { kind: 'candidate', data: { event: eventOf('e'), hits: [hitOf()], score: 1 } } as const;
+    const body: LogBody = { kind: 'candidate', data: { event: eventOf('e'), hits: [hitOf()], score: 1 } };
     const outcome = engine.reduce(engine.emptyUser('epoch'), { ...body, id: 'i', tenant: 'acme', user: 'ada', seq: 1, at: T0 }, shared, { seen: true });
     expect(outcome.decisions[0]?.reason).toBe('duplicate_event');
   });

@@ -72,7 +72,7 @@ const happening = fc.record({
   type: fc.constantFrom('a', 'b'),
   severity: fc.constantFrom('low' as const, 'medium' as const, 'medium' as const, 'high' as const, 'critical' as const),
   caseId: fc.constantFrom(undefined, 'case-7', 'case-8'),
-  topics: fc.constantFrom([], ['t']),
+  topics: fc.constantFrom<string[]>([], ['t']),
   dedupKey: fc.constantFrom(undefined, undefined, 'k1', 'k2'),
   state: fc.constantFrom(undefined, undefined, 'firing' as const, 'resolved' as const),
   expiresIn: fc.constantFrom(undefined, undefined, undefined, 0, 60_000, 120_000, 301_000),
