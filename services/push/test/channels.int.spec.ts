@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type Socket } from 'node:net';
 import { err, ok } from '@plexus/kernel';
 import { allowedHosts, type GuardedFetch, guardedFetch, guardedLookup } from '@plexus/service-kit';
+import { waitFor } from '@plexus/testing';
 import webPush from 'web-push';
 import { EmailProvider } from '../src/adapters/channels/email.provider.js';
 import { WebhookProvider } from '../src/adapters/channels/webhook.provider.js';
@@ -109,11 +110,23 @@ describe('channels outside the inbox', () => {
       expect(elsewhere.requests).toEqual([]);
     });
 
-    it('that finds nobody, is broken off or answered at length is tried again', async () => {
+    it('that was taken is not sent again because its answer is long, or never ends', async () => {
       const receiver = await server();
-      receiver.answers.push({ instead: 'break' }, { status: 200, body: 'x'.repeat(10_000) });
+      receiver.answers.push(
+        { status: 200, body: 'x'.repeat(10_000) },
+        { status: 202, body: 'x', instead: 'trickle' },
+        { status: 503, body: 'x'.repeat(10_000) },
+      );
+      expect(await send(webhook(), message(), target(receiver.url))).toEqual({ kind: 'sent' });
+      expect(await send(webhook(), message(), target(receiver.url), 600_000)).toEqual({ kind: 'sent' });
+      await waitFor(async () => (await receiver.connections()) === 0, { what: 'the connection that is of no use any more to be gone' });
+      expect(await send(webhook(), message(), target(receiver.url))).toEqual({ kind: 'retry', error: 'http_503', endpointFault: true });
+    });
+
+    it('that finds nobody or is broken off is tried again', async () => {
+      const receiver = await server();
+      receiver.answers.push({ instead: 'break' });
       expect(await send(webhook(), message(), target(receiver.url))).toEqual({ kind: 'retry', error: 'econnreset', endpointFault: true });
-      expect(await send(webhook(), message(), target(receiver.url))).toEqual({ kind: 'retry', error: 'answer_too_large', endpointFault: false });
       const { url } = receiver;
       await receiver.stop();
       expect(await send(webhook(), message(), target(url))).toEqual({ kind: 'retry', error: 'econnrefused', endpointFault: true });

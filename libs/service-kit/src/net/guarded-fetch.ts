@@ -42,6 +42,8 @@ export function guardedFetch({ allowPrivate, maxAnswerBytes, maxSockets, onTooLa
       const incoming = await send(url, { method, headers, agent: agents[url.protocol], ...(signal && { signal }) }, body);
       const bounded = incoming.pipe(limit(maxAnswerBytes, incoming, onTooLarge));
       incoming.on('error', (error) => bounded.destroy(error));
+      // A reader that wants no more must not leave a connection behind that waits to be read.
+      bounded.on('close', () => incoming.complete || incoming.destroy());
       const { statusCode: status = 502 } = incoming;
       const isEmpty = status === 204 || status === 205 || status === 304;
       return new Response(isEmpty ? null : (Readable.toWeb(bounded) as ReadableStream), { status, headers: headersOf(incoming) });

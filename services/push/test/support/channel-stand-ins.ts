@@ -16,7 +16,7 @@ export interface HttpAnswer {
   readonly headers?: Record<string, string>;
   readonly body?: string;
   /** Never answers, or breaks the connection off. */
-  readonly instead?: 'hang' | 'break';
+  readonly instead?: 'hang' | 'break' | 'trickle';
 }
 
 /** A web server of somebody else that answers as it is told and remembers what it was asked. */
@@ -41,6 +41,7 @@ export class HttpStandIn {
         void standIn.before(received).then(() => {
           const { status = 204, headers = {}, body = '', instead } = standIn.answers.shift() ?? standIn.answer;
           if (instead === 'break') request.socket.destroy();
+          else if (instead === 'trickle') response.writeHead(status, headers).write(body);
           else if (instead !== 'hang') response.writeHead(status, headers).end(body);
         });
       });
@@ -55,6 +56,10 @@ export class HttpStandIn {
 
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
+  }
+
+  connections(): Promise<number> {
+    return new Promise((resolve, reject) => this.server.getConnections((error, count) => (error ? reject(error) : resolve(count))));
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,4 @@
-import { AnswerTooLargeError, PrivateAddressError } from '@plexus/service-kit';
+import { PrivateAddressError } from '@plexus/service-kit';
 import type { SendOutcome } from '../../application/channel-provider.js';
 
 const CODE = /^[A-Z][A-Z0-9_]{2,40}$/;
@@ -7,8 +7,6 @@ const CODE = /^[A-Z][A-Z0-9_]{2,40}$/;
 export function networkFault(error: unknown): SendOutcome {
   for (let one = error, depth = 0; typeof one === 'object' && one !== null && depth < 8; one = (one as { cause?: unknown }).cause, depth += 1) {
     if (one instanceof PrivateAddressError) return { kind: 'refused', error: 'address_not_allowed' };
-    // It was taken in, whatever it says at length.
-    if (one instanceof AnswerTooLargeError) return { kind: 'retry', error: 'answer_too_large', endpointFault: false };
     const { code } = one as { code?: unknown };
     if (typeof code === 'string' && CODE.test(code)) return { kind: 'retry', error: code.toLowerCase(), endpointFault: true };
   }

@@ -3,6 +3,7 @@ import type { ChannelMessage, ChannelProvider, ChannelTarget, SendLimits, SendOu
 import type { Channels } from '../../application/channel-settings.js';
 import { httpOutcome } from '../../domain/delivery/http-outcome.js';
 import { signedHeaders } from '../../domain/delivery/standard-webhook.js';
+import { discard } from './discard.js';
 import { networkFault } from './network-fault.js';
 
 /**
@@ -37,8 +38,7 @@ export class WebhookProvider implements ChannelProvider {
     const headers = { 'content-type': 'application/json', 'user-agent': 'plexus-push', ...signedHeaders(message.id, this.now(), body, secret.value) };
     try {
       const response = await this.http.fetch(url, { method: 'POST', headers, body, signal });
-      // Read to its end, so that the connection can be used again; what it says does not matter.
-      await response.arrayBuffer();
+      await discard(response);
       return httpOutcome(response.status, response.headers.get('retry-after'), this.now(), [410]);
     } catch (error) {
       if (signal.aborted) throw error;

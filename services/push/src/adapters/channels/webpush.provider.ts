@@ -3,6 +3,7 @@ import type { GuardedFetch } from '@plexus/service-kit';
 import type { ChannelMessage, ChannelProvider, ChannelTarget, SendLimits, SendOutcome } from '../../application/channel-provider.js';
 import type { Channels } from '../../application/channel-settings.js';
 import { httpOutcome } from '../../domain/delivery/http-outcome.js';
+import { discard } from './discard.js';
 import { networkFault } from './network-fault.js';
 
 const URGENCY = { P0: 'high', P1: 'high', P2: 'normal', P3: 'low' } as const;
@@ -36,7 +37,7 @@ export class WebPushProvider implements ChannelProvider {
     if (typeof request === 'string') return { kind: 'refused', error: request };
     try {
       const response = await this.http.fetch(target.address, { method: 'POST', headers: request.headers, body: request.body, signal });
-      await response.arrayBuffer();
+      await discard(response);
       return httpOutcome(response.status, response.headers.get('retry-after'), this.now(), [404, 410]);
     } catch (error) {
       if (signal.aborted) throw error;
