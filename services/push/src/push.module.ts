@@ -3,7 +3,7 @@ import { routingContracts } from '@plexus/contracts';
 import { createPool, migrationsFolderOf, OutboxRelay, requireMigrations } from '@plexus/database';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
 import { ErasureController } from './adapters/nats/erasure.controller.js';
-import { PersonLog } from './adapters/nats/person-log.js';
+import { PersonLog, subjectsOfPerson } from './adapters/nats/person-log.js';
 import { Patience } from './adapters/nats/patience.js';
 import { PersonEraser } from './adapters/postgres/person-eraser.js';
 import type { MatchingHooks } from './application/matching-hooks.js';
@@ -46,6 +46,7 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
       return { ...event, msgId };
     },
     () => relay.kick(),
+    (tenant, user) => subjectsOfPerson(tenant, user).map(({ subject }) => subject),
   );
   const stopping = new AbortController();
   context.onShutdown('listeners', 'waiting messages', () => stopping.abort());

@@ -183,6 +183,28 @@ describe('research, then a notification', () => {
     expect(depths).toEqual([1, 2, 3]);
   });
 
+  it('keeps to its budget when events come at the same time, and a repeated event is not counted as refused', async () => {
+    await save({ maxPerHour: 2 });
+    const taps = [one.tap, two.tap];
+    await Promise.all(Array.from({ length: 8 }, (_, n) => taps[n % 2]?.onEvent({ tenant, event: event(`at-once-${n}`) })));
+    expect([(await runs()).length, (await one.dispatching.rules(tenant))[0]?.refused]).toEqual([2, 6]);
+    const [known] = await triggers.database.query<{ dedup_key: string }>('test_known', 'SELECT dedup_key FROM dispatch_run WHERE t = $1 LIMIT 1', [tenant]);
+    await happens(known?.dedup_key as string);
+    expect([(await runs()).length, (await one.dispatching.rules(tenant))[0]?.refused]).toEqual([2, 6]);
+  });
+
+  it('tells followers also of an event whose names are empty', async () => {
+    await save({ notify: { to: 'followers' } });
+    await one.tap.onEvent({ tenant, event: event('nameless', { caseId: '', topics: ['', 'vessels'], regions: [''] }) });
+    await bothLook();
+    triggers.agents.end(started()[0]?.runId as string, 'Found.');
+    await bothLook();
+    expect((await runs())[0]).toMatchObject({ state: 'done' });
+    const [sent] = await triggers.outbox(tenant);
+    expect(sent?.event.data).toMatchObject({ topics: ['vessels'], regions: [], status: 'done' });
+    expect(sent?.event.data).not.toHaveProperty('caseId');
+  });
+
   it('agents and people research by a call; a repeated key is the same run, for another request a conflict', async () => {
     const request = pushTriggersContracts.dispatchResearch.data.parse({ query: 'Who owns Aurora?', idempotencyKey: 'k' });
     const runId = await one.tools.research(ann(), request);
@@ -232,6 +254,7 @@ describe('research, then a notification', () => {
         return { subject: 'plexus.evt.x.user.erased.v1.e', msgId: `${tenant}:${erasureId}`, body: Buffer.from('{}') };
       },
       () => undefined,
+      () => [],
     );
     await eraser.erase(tenant, 'ann', 'erasure');
     expect(receipts[0]).toMatchObject({ schedule: 1, dispatch_rule: 1, dispatch_run: 1 });

@@ -1,3 +1,7 @@
+import { subjectsOfPerson } from '../src/adapters/nats/person-log.js';
+import { PostgresAttemptBook } from '../src/adapters/postgres/attempt-book.js';
+import { PostgresInboxRetention } from '../src/adapters/postgres/inbox-retention.js';
+import { PersonEraser } from '../src/adapters/postgres/person-eraser.js';
 import { everything, incoming, openPushDatabase, type PushDatabase, type Replica } from './support/push-on-postgres.js';
 
 describe('subscriptions and inbox on a real Postgres', () => {
@@ -64,6 +68,56 @@ describe('subscriptions and inbox on a real Postgres', () => {
       await expect(followUntilRefused()).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' });
       expect((await one.subscriptions.list(me, { limit: 500 })).subscriptions.length).toBeGreaterThan(30);
     });
+  });
+
+  describe('a person who is forgotten', () => {
+    const erase = (user: string) => {
+      const receipt = { subject: 'plexus.evt.acme.user.erased.v1.e', msgId: 'receipt', body: Buffer.from('{}') };
+      const subjects = (tenant: string, name: string) => subjectsOfPerson(tenant, name).map(({ subject }) => subject);
+      return new PersonEraser(
+        one.database,
+        () => receipt,
+        () => undefined,
+        subjects,
+      ).erase('acme', user, 'e');
+    };
+    const outbox = () => push.rows<{ subject: string }>('SELECT subject FROM outbox ORDER BY id');
+
+    it('is not published behind the erasure, neither from the outbox nor from a page that waits to be fanned out', async () => {
+      const you = { tenant: 'acme', user: 'you' };
+      for (const owner of [me, you, { ...me, tenant: 'other' }]) {
+        const { subscription } = await one.subscriptions.subscribe(owner, everything);
+        await one.subscriptions.update(owner, subscription.id, { level: 'digest' });
+      }
+      await one.jobs.begin({ id: 'job', event: incoming(1) });
+      expect(await outbox()).toHaveLength(3);
+      await erase('me');
+      expect((await outbox()).map(({ subject }) => subject.split('.').filter((token) => ['acme', 'other', 'me', 'you', 'erased'].includes(token)))).toEqual([
+        ['acme', 'you'],
+        ['other', 'me'],
+        ['acme', 'erased'],
+      ]);
+      expect((await one.jobs.claim('acme', 1, 1_000))?.subscriptions.map(({ user }) => user)).toEqual(['you']);
+    });
+
+    it('has no attempts written down about items that went meanwhile', async () => {
+      await new PostgresAttemptBook(one.database).skip({ ...me, deliveryId: 'dlv_gone', channel: 'webhook', level: 0 }, 1, 'no_contact');
+      expect(await push.rows('SELECT 1 FROM delivery_attempt')).toEqual([]);
+    });
+  });
+
+  it('silences that are over are forgotten like old decisions', async () => {
+    const silence = (id: string, to: string) =>
+      push.rows(
+        `INSERT INTO silence (t, id, user_id, matchers, starts_at, ends_at, include_critical, reason, created_by, created_at)
+         VALUES ('acme', $1, 'me', '[]', '2020-01-01', $2, false, '', 'me', '2020-01-01')`,
+        [id, to],
+      );
+    await silence('old', '2020-02-01');
+    await silence('new', '2020-04-01');
+    const retention = new PostgresInboxRetention(one.database);
+    expect(await retention.pruneSilences(new Date('2020-03-01'), 10)).toBe(1);
+    expect(await push.rows('SELECT id FROM silence')).toEqual([{ id: 'new' }]);
   });
 
   describe('the inbox', () => {

@@ -1,12 +1,14 @@
 import path from 'node:path';
 import { listParked } from '@plexus/bus';
-import { type DataOf, pushContracts, routingContracts, SCOPES } from '@plexus/contracts';
+import { type DataOf, pushContracts, pushLogContracts, routingContracts, SCOPES } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
 import type { RunningService } from '@plexus/service-kit';
 import { createTestDatabase, type TestDatabase, waitFor } from '@plexus/testing';
+import { partitionOf } from '../src/domain/partition.js';
 import { startPush, startTestMesh, type TestMesh } from './support/mesh.js';
 import { prismaFolder } from './support/push-on-postgres.js';
 
+const { subscriptionLogged } = pushLogContracts;
 const { subscribe, unsubscribe, listSubscriptions, fetchInbox, markInbox, inboxHeads, inboxItemHint, delivered } = pushContracts;
 
 describe('push in the mesh', () => {
@@ -74,6 +76,9 @@ describe('push in the mesh', () => {
     publish('k', { id: `erase-${name}`, data: { caseId: 'case-erase' } });
     const { epoch } = await items(1);
     await items(1, you);
+    const stated = await waitFor(() => mesh.gateway.lastOnSubject('PLEXUS_EVT_PUSH', delivered.subject('acme', name)), { what: 'the fact' });
+    const input = { subject: subscriptionLogged.subject('acme', String(partitionOf('acme', name)), name), raw: stated.raw, headers: stated.headers };
+    await mesh.gateway.park({ ...input, stream: 'PLEXUS_PUSH_LOG', seq: 1, consumer: 'push-decider', attempts: 1, code: 'HANDLER_FAILED', reason: 'test' });
     const erasureId = ulid();
     const request = { erasureId, user: name, requestedBy: 'admin', at: new Date().toISOString() };
     for (const n of [1, 2]) {
@@ -88,8 +93,18 @@ describe('push in the mesh', () => {
       user: name,
       counts: { subscription: 1, inbox_item: 1, inbox_head: 1, decision: 1, seen_event: 1, user_state: 1 },
     });
-    const left = await mesh.gateway.jetstream.subjects('PLEXUS_PUSH_LOG', 'plexus.log.acme.push.>');
-    expect(left.filter((subject) => subject.endsWith(`.${name}`))).toEqual([]);
+    // The receipt is on its way with the rows; the streams are looked through once more behind it.
+    await waitFor(
+      async () => {
+        const left = await Promise.all([
+          mesh.gateway.jetstream.subjects('PLEXUS_PUSH_LOG', 'plexus.log.acme.push.>'),
+          mesh.gateway.jetstream.subjects('PLEXUS_EVT_PUSH', 'plexus.evt.acme.push.>'),
+          mesh.gateway.jetstream.subjects('PLEXUS_DLQ', 'plexus.dlq.acme.push.>'),
+        ]);
+        return left.flat().every((subject) => !subject.endsWith(`.${name}`));
+      },
+      { what: 'nothing about the person to be left in the streams' },
+    );
     const after = await inbox();
     expect(after).toMatchObject({ items: [], head: 0 });
     expect(after.epoch).not.toBe(epoch);

@@ -75,6 +75,7 @@ function pruning({ context: { config, clock, log }, database }: PushBasis, attem
   const kept = [
     { keptMs: config.PUSH_INBOX_DAYS * DAY_MS, prune: (before: Date, limit: number) => retention.pruneItems(before, limit) },
     { keptMs: config.PUSH_DECISION_DAYS * DAY_MS, prune: (before: Date, limit: number) => retention.pruneDecisions(before, limit) },
+    { keptMs: config.PUSH_DECISION_DAYS * DAY_MS, prune: (before: Date, limit: number) => retention.pruneSilences(before, limit) },
     { keptMs: config.PUSH_ATTEMPT_DAYS * DAY_MS, prune: (before: Date, limit: number) => attempts.prune(before, limit) },
   ];
   return new PruneOld(kept, clock, (err) => log.warn({ err }, 'what is old could not be pruned; tried again later'));

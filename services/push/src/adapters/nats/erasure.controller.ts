@@ -16,9 +16,10 @@ export class ErasureController {
 
   @Consume(CONSUMERS.pushErase, { concurrency: 1, contracts: [routingContracts.eraseRequested] })
   async onRequested(@Ctx() { tenant, data }: Delivery<DataOf<typeof routingContracts.eraseRequested>>): Promise<Outcome> {
-    // First what would be decided, then what was.
+    // First what would be decided, then what was, then what was on its way into the streams meanwhile.
     await this.personLog.erase(tenant, data.user);
     await this.eraser.erase(tenant, data.user, data.erasureId);
+    await this.personLog.erase(tenant, data.user);
     return { kind: 'done' };
   }
 }

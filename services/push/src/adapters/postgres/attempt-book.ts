@@ -21,10 +21,13 @@ const CLAIM = `
   ON CONFLICT DO NOTHING RETURNING 1 AS claimed`;
 const END = `UPDATE delivery_attempt SET status = $7, error = $8 WHERE ${OF_COMMAND} AND contact = $5 AND n = $6`;
 const SKIP = `
+  WITH item AS (
+    SELECT 1 FROM inbox_item WHERE t = $1 AND delivery_id = $2 AND user_id = $5 FOR KEY SHARE
+  ), known AS (
+    SELECT coalesce(max(n), 0) + 1 AS n, count(*) FILTER (WHERE status = 'skipped') AS skipped FROM delivery_attempt WHERE ${OF_COMMAND} AND contact = ''
+  )
   INSERT INTO delivery_attempt (t, delivery_id, channel, level, contact, n, user_id, status, error, command_seq, lease_until)
-  SELECT $1, $2, $3, $4, '', coalesce(max(n), 0) + 1, $5, 'skipped', $6, $7, now()
-    FROM delivery_attempt WHERE ${OF_COMMAND} AND contact = ''
-  HAVING count(*) FILTER (WHERE status = 'skipped') = 0
+  SELECT $1, $2, $3, $4, '', known.n, $5, 'skipped', $6, $7, now() FROM item, known WHERE known.skipped = 0
   ON CONFLICT DO NOTHING`;
 const OF_DELIVERY = `
   SELECT channel, level, n AS attempt, status, error, contact, at FROM delivery_attempt

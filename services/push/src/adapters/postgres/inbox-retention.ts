@@ -20,8 +20,12 @@ const PRUNE_DECISIONS = `
   WITH old AS (SELECT id FROM decision WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED),
        gone AS (DELETE FROM decision d USING old WHERE d.id = old.id RETURNING 1)
   SELECT count(*)::int AS pruned FROM gone`;
+const PRUNE_SILENCES = `
+  WITH old AS (SELECT ctid FROM silence WHERE ends_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED),
+       gone AS (DELETE FROM silence s USING old WHERE s.ctid = old.ctid RETURNING 1)
+  SELECT count(*)::int AS pruned FROM gone`;
 
-/** Forgets old items and decisions in batches. */
+/** Forgets old items, decisions and silences in batches. */
 export class PostgresInboxRetention {
   constructor(private readonly database: Database) {}
 
@@ -31,6 +35,11 @@ export class PostgresInboxRetention {
 
   async pruneDecisions(before: Date, limit: number): Promise<number> {
     return this.#prune('push_prune_decisions', PRUNE_DECISIONS, before, limit);
+  }
+
+  /** Silences that ended before: decisions that name them are gone by then. */
+  async pruneSilences(before: Date, limit: number): Promise<number> {
+    return this.#prune('push_prune_silences', PRUNE_SILENCES, before, limit);
   }
 
   async #prune(name: string, text: string, before: Date, limit: number): Promise<number> {

@@ -22,6 +22,12 @@ const TABLES = [
   'dispatch_run',
 ] as const;
 
+/** A page that waits to be fanned out names everybody whom it is for; what somebody works on at this moment is in nobody's reach. */
+const LEAVE_PAGES = `
+  UPDATE fanout_page p
+     SET recipients = (SELECT coalesce(json_agg(r), '[]'::json) FROM json_array_elements(p.recipients) AS r WHERE r->0->>'user' <> $2)
+   WHERE p.t = $1 AND EXISTS (SELECT FROM json_array_elements(p.recipients) AS r WHERE r->0->>'user' = $2)`;
+
 export type ErasedCounts = Readonly<Record<(typeof TABLES)[number], number>>;
 
 /** Removes a person for good, and puts the receipt into the outbox of the same transaction. */
@@ -30,6 +36,8 @@ export class PersonEraser {
     private readonly database: Database,
     private readonly encodeReceipt: (tenant: string, erasureId: string, user: string, counts: ErasedCounts) => OutboxMessage,
     private readonly afterCommit: () => void,
+    /** Under which subjects messages about a person leave the outbox. */
+    private readonly subjectsOf: (tenant: string, user: string) => readonly string[],
   ) {}
 
   async erase(tenant: string, user: string, erasureId: string): Promise<ErasedCounts> {
@@ -53,6 +61,9 @@ export class PersonEraser {
         await tx.query(`push_erase_named_${table}`, sql, [tenant, user]);
       }
       await tx.query('push_erase_idle_rules', "DELETE FROM dispatch_rule WHERE t = $1 AND notify->>'to' = 'users' AND cardinality(recipients) = 0", [tenant]);
+      await tx.query('push_erase_pages', LEAVE_PAGES, [tenant, user]);
+      // What is not published yet would be, behind the erasure.
+      await tx.query('push_erase_outbox', 'DELETE FROM outbox WHERE subject = ANY ($1::text[])', [this.subjectsOf(tenant, user)]);
       await appendOutbox(tx, [this.encodeReceipt(tenant, erasureId, user, erased as ErasedCounts)]);
       return erased as ErasedCounts;
     });
