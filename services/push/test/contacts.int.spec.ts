@@ -121,6 +121,18 @@ describe('addresses outside the inbox, on a real Postgres', () => {
     expect(sent).toEqual([]);
   });
 
+  it('an address that was gone is proven anew when it is added again', async () => {
+    const hook = { channel: 'webhook' as const, address: 'https://hooks.example.org/1', details: {} };
+    const { contact } = await contacts.add(me, hook);
+    await contacts.verify(me, contact.id, lastCode());
+    await push.rows("UPDATE contact SET disabled_reason = 'http_410'");
+    now += MINUTE;
+    expect(await contacts.add(me, hook)).toMatchObject({ created: false, codeSent: true, contact: { id: contact.id } });
+    const [asked] = await contacts.list(me);
+    expect([asked?.verifiedAt, asked?.disabledReason]).toEqual([undefined, undefined]);
+    expect(await contacts.verify(me, contact.id, lastCode())).toMatchObject({ verifiedAt: now });
+  });
+
   it('nobody proves, removes or lists what is somebody else’s', async () => {
     const { contact } = await contacts.add(me, email);
     for (const stranger of [

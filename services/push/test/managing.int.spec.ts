@@ -254,6 +254,14 @@ describe('what people say about how they want to be reached', () => {
       expect(ends).toHaveLength(3);
       expect(ends).toEqual([...ends].sort((a, b) => b - a));
       await expect(call(manage.listSilences, { cursor: 'nonsense' })).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+      for (const forged of [
+        [9e15, 'sil_x'],
+        [1.5, 'sil_x'],
+        [Date.now(), 'sil_\0'],
+      ]) {
+        const cursor = Buffer.from(JSON.stringify(forged)).toString('base64url');
+        await expect(call(manage.listSilences, { cursor })).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+      }
     });
 
     it.each([

@@ -1,4 +1,8 @@
+import { isStorableText } from '@plexus/kernel';
 import { invalid } from '../../application/managing/invalid.js';
+
+/** Of a Date. */
+const LAST_INSTANT = 8.64e15;
 
 type Part = string | number;
 
@@ -6,7 +10,7 @@ type Part = string | number;
 export function readCursor(cursor: string | undefined, types: readonly ('string' | 'number')[]): Part[] | undefined {
   if (cursor === undefined) return undefined;
   const parts = parsed(cursor);
-  if (!Array.isArray(parts) || parts.length !== types.length || !parts.every((part, place) => typeof part === types[place])) {
+  if (!Array.isArray(parts) || parts.length !== types.length || !parts.every((part, place) => typeof part === types[place] && isUsable(part))) {
     throw invalid({ path: 'cursor', message: 'is none that a page came with' });
   }
   return parts as Part[];
@@ -18,6 +22,11 @@ export function pageOf<T>(rows: readonly T[], limit: number, placeOf: (last: T) 
   const last = items.at(-1);
   if (rows.length <= limit || last === undefined) return { items };
   return { items, nextCursor: Buffer.from(JSON.stringify(placeOf(last))).toString('base64url') };
+}
+
+/** Whatever a client made of it, the database can compare with it: text that can be stored, and instants that exist. */
+function isUsable(part: Part): boolean {
+  return typeof part === 'string' ? isStorableText(part) : Number.isInteger(part) && Math.abs(part) <= LAST_INSTANT;
 }
 
 function parsed(cursor: string): unknown {

@@ -164,11 +164,14 @@ function requireSent(outcome: SendOutcome, channel: ContactChannel): void {
   throw errors.create('DELIVERY_FAILED', { message: 'The address does not take the code; check how it is written.', details });
 }
 
-/** A browser that subscribed again has new keys, and is there again. */
+/** A browser that subscribed again has new keys, and is there again. Any other address that was gone may be somebody else's by now: it is proven anew. */
 function renewedContact(found: StoredContact, { channel, details, label }: ContactDraft): StoredContact {
   const named = label === undefined || label === found.label ? found : { ...found, label };
-  if (channel !== 'webpush') return named;
   const { disabledReason, ...rest } = named;
+  if (channel !== 'webpush') {
+    const { verifiedAt: _verified, ...unproven } = rest;
+    return disabledReason === undefined ? named : unproven;
+  }
   const same = disabledReason === undefined && JSON.stringify(sortedKeys(rest.details)) === JSON.stringify(sortedKeys(details));
   return same ? named : { ...rest, details };
 }
