@@ -18,7 +18,9 @@ export const gatewayConfig = z.object({
   GATEWAY_TOKEN_FILE: z.string().min(1).optional().describe('File with the shared token; wins over GATEWAY_TOKEN.'),
   GATEWAY_TOKEN_TENANT: z.string().min(1).default('default').describe('Tenant of the shared token.'),
   GATEWAY_TOKEN_USER: z.string().min(1).max(256).default('me').describe('User of the shared token.'),
-  GATEWAY_ALLOWED_ORIGINS: list.default([]).describe('Origins of pages that may connect beside our own, separated by commas; * allows all.'),
+  GATEWAY_ALLOWED_ORIGINS: list
+    .default([])
+    .describe('Origins of pages that may connect and read HTTP answers (CORS) beside our own, separated by commas; * allows all.'),
 
   GATEWAY_HANDSHAKE_MS: whole(100, 120_000).default(15_000).describe('A socket without connect is closed after this.'),
   GATEWAY_TICK_MS: whole(100, 600_000).default(15_000).describe('Interval of the tick event; inbox heads are compared as often.'),
@@ -41,6 +43,20 @@ export const gatewayConfig = z.object({
     .describe('What may wait to be sent to one client; beyond it droppable events are dropped and others end the connection (1008).'),
   GATEWAY_MAX_REQUESTS: whole(1, 10_000).default(64).describe('Requests of one client connection that may run at once; more are answered UNAVAILABLE.'),
   GATEWAY_BODY_LIMIT_BYTES: whole(1_024, 67_108_864).default(1_048_576).describe('Largest HTTP request body.'),
+  GATEWAY_HTTP_USER_PER_SECOND: whole(1, 1_000_000)
+    .default(50)
+    .describe('HTTP requests of one user per second on one gateway, on average; more get 429. limits.requestsPerMinute of a tenant wins. Loopback is exempt.'),
+  GATEWAY_HTTP_USER_BURST: whole(1, 1_000_000).default(200).describe('HTTP requests of one user at once.'),
+  GATEWAY_HTTP_ADDRESS_PER_SECOND: whole(1, 1_000_000)
+    .default(200)
+    .describe('HTTP requests of one address per second on one gateway, on average, whoever sends them; more get 429. Loopback is exempt.'),
+  GATEWAY_HTTP_ADDRESS_BURST: whole(1, 1_000_000).default(1_000).describe('HTTP requests of one address at once.'),
+  GATEWAY_PLUGINS: list
+    .default([])
+    .describe(
+      'Modules with HTTP handlers, separated by commas, in the order in which they are asked: npm packages, or files by their path. Their code runs in the gateway.',
+    ),
+  GATEWAY_PLUGIN_TIMEOUT_MS: whole(10, 600_000).default(30_000).describe('A request to plugins that is not answered by then gets 504.'),
   GATEWAY_REPLAY_EVENTS: whole(0, 1_000_000)
     .default(5_000)
     .describe('Session events read back at start, so that runs in flight are shown whole to clients that reconnect.'),

@@ -14,6 +14,7 @@ import {
   type ServiceParts,
   verifyTenantToken,
 } from '@plexus/service-kit';
+import { BearerCheck } from './adapters/http/bearer-check.js';
 import { createHttpApi } from './adapters/http/http-api.js';
 import { EventStreams } from './adapters/http/event-streams.js';
 import { DirectoryTenants } from './adapters/nats/directory-tenants.js';
@@ -27,6 +28,7 @@ import { StoredRequests } from './adapters/nats/stored-requests.js';
 import { StoredTickets } from './adapters/nats/stored-tickets.js';
 import { WatchedEpochs } from './adapters/nats/watched-epochs.js';
 import { WatchedRevocations } from './adapters/nats/watched-revocations.js';
+import { loadPlugins } from './adapters/plugins/load-plugins.js';
 import { nestLogger, socketMetrics, traced } from './adapters/telemetry.js';
 import { ClientEndpoint } from './adapters/ws/client-endpoint.js';
 import { Liveness } from './adapters/ws/liveness.js';
@@ -42,6 +44,8 @@ import { Invocations } from './application/nodes/invocations.js';
 import { LocalNodes } from './application/nodes/local-nodes.js';
 import { Nodes } from './application/nodes/nodes.js';
 import { persist } from './application/persist.js';
+import { nodeBroadcasts } from './application/plugins/node-broadcasts.js';
+import { PluginChain } from './application/plugins/plugin-chain.js';
 import type { Mesh } from './application/ports.js';
 import { Presence } from './application/presence.js';
 import { SessionFeed } from './application/session-feed.js';
@@ -54,6 +58,7 @@ import { Watchers } from './application/watch/watchers.js';
 import { gatewayConfig } from './config.js';
 import type { Credential } from './domain/caller.js';
 import { trustedProxies } from './domain/client-address.js';
+import { HttpRates } from './domain/request-rates.js';
 
 const logTail = new LogTail();
 
@@ -133,7 +138,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     now: () => clock.now(),
     startedAt: clock.now(),
     health,
-    counters: () => ({ sessions: { ...sessions.counters }, vms: { ...vmCounters } }),
+    counters: () => ({ sessions: { ...sessions.counters }, vms: { ...vmCounters }, delivery: { ...clients.counters } }),
   };
 
   const policy = {
@@ -173,6 +178,19 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
   );
 
   const streams = new EventStreams({ maxBufferedBytes: config.GATEWAY_MAX_BUFFERED_BYTES, heartbeatMs: SSE_HEARTBEAT_MS }, metrics.streams);
+
+  const rates = new HttpRates(
+    {
+      user: { perSecond: config.GATEWAY_HTTP_USER_PER_SECOND, burst: config.GATEWAY_HTTP_USER_BURST },
+      address: { perSecond: config.GATEWAY_HTTP_ADDRESS_PER_SECOND, burst: config.GATEWAY_HTTP_ADDRESS_BURST },
+      requestsPerMinute: (tenant) => tenants.requestsPerMinute(tenant),
+    },
+    () => clock.monotonic(),
+  );
+  const bearer = new BearerCheck(authenticator, rates, () => clock.now());
+  const pluginLog = log.child({ part: 'plugins' });
+  const chain = new PluginChain(pluginLog);
+  const plugins = await loadPlugins(config.GATEWAY_PLUGINS, chain, nodeBroadcasts(nodes, tenants), pluginLog);
 
   const vmLog = log.child({ part: 'vms' });
   const storedRequests = new StoredRequests();
@@ -242,6 +260,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
         {
           ...services,
           authenticator,
+          bearer,
           archive: reader,
           epochOf,
           bus,
@@ -249,7 +268,13 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
           tickets,
           watchers,
         },
-        { bodyLimitBytes: config.GATEWAY_BODY_LIMIT_BYTES, trustedProxies: config.GATEWAY_TRUSTED_PROXIES, logger: nestLogger(log.child({ part: 'http' })) },
+        {
+          bodyLimitBytes: config.GATEWAY_BODY_LIMIT_BYTES,
+          trustedProxies: config.GATEWAY_TRUSTED_PROXIES,
+          logger: nestLogger(log.child({ part: 'http' })),
+          edge: { allowedOrigins: config.GATEWAY_ALLOWED_ORIGINS, rates },
+          plugins: { chain, timeoutMs: config.GATEWAY_PLUGIN_TIMEOUT_MS, bodyLimitBytes: config.GATEWAY_BODY_LIMIT_BYTES },
+        },
         log.child({ part: 'http' }),
       );
       server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => route(request, socket, head, clients, vms));
@@ -265,6 +290,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
         streams.endWhere(() => true);
         await Promise.all([clients.drain(signal), vms.drain(signal)]);
         await app.close();
+        await plugins.close();
         // Not later: the bus is leaving then, and the lease would be waited for until it runs out.
         nodeDirectory.stop();
         await storedPresence.stop(AbortSignal.any([signal, AbortSignal.timeout(PRESENCE_STOP_MS)]));

@@ -1,4 +1,4 @@
-import { CLIENT_CAPS, type ConnectParams, encodeEventHead, scopeOfEvent } from '@plexus/client-protocol';
+import { CAPABILITIES, CLIENT_CAPS, type ConnectParams, encodeEventHead, scopeOfEvent } from '@plexus/client-protocol';
 import { hasScope, type Principal } from '@plexus/contracts';
 import { type Credential, ownerKey } from '../domain/caller.js';
 
@@ -10,16 +10,20 @@ export interface SharedEvent {
   readonly payload: unknown;
   /** A connection that is behind may miss it. */
   readonly droppable: boolean;
+  /** Only the newest event of this name counts: it takes the place of an older one that still waits. */
+  readonly latestOf?: string | undefined;
+  /** Also for a connection that lags: whoever sends it keeps to the pace of that connection. */
+  readonly paced?: boolean | undefined;
 }
 
-export function shareEvent(event: string, payload: unknown, droppable = false): SharedEvent {
-  return { event, head: Buffer.from(encodeEventHead(event, payload)), payload, droppable };
+export function shareEvent(event: string, payload: unknown, droppable = false, more: Pick<SharedEvent, 'latestOf' | 'paced'> = {}): SharedEvent {
+  return { event, head: Buffer.from(encodeEventHead(event, payload)), payload, droppable, ...more };
 }
 
 /** What the socket offers to the use cases. */
 export interface ClientWire {
-  /** Queues an event; a connection whose bound is exceeded is closed, or misses the event when that is droppable. */
-  event(event: SharedEvent): void;
+  /** Queues an event. False: it was not taken, because the connection is behind or gone. */
+  event(event: SharedEvent): boolean;
   /** Queues a response frame. */
   response(frame: string): void;
   close(code: number, reason: string): void;
@@ -36,6 +40,10 @@ export class ClientConnection {
   readonly followed = new Set<string>();
   /** Wants `sessions.changed`. */
   watchesSessionList = false;
+  /** Reads its inbox by cursor: whatever it misses while it is behind comes from there. */
+  keepsInbox = false;
+  /** Is behind: misses live events until it has caught up with its inbox. */
+  lagging = false;
   readonly owner: string;
   readonly caps: ReadonlySet<string>;
   readonly role: 'operator' | 'node';
@@ -52,6 +60,7 @@ export class ClientConnection {
     this.owner = ownerKey(credential.tenant, credential.user);
     this.caps = new Set(connect.caps);
     this.role = connect.role === 'node' ? 'node' : 'operator';
+    this.keepsInbox = this.caps.has(CAPABILITIES.inbox) && this.role === 'operator' && this.has('operator.read');
   }
 
   get open(): boolean {
@@ -85,9 +94,14 @@ export class ClientConnection {
     return !this.caps.has(CLIENT_CAPS.sessionScopedEvents) || this.watchedSessions.has(sessionKey);
   }
 
-  /** Sends an event if its scopes allow it. */
-  send(event: SharedEvent): void {
-    if (this.mayReceive(event.event)) this.wire.event(event);
+  /** Sends an event if its scopes allow it. False: it was not taken. */
+  send(event: SharedEvent): boolean {
+    return this.mayReceive(event.event) && this.wire.event(event);
+  }
+
+  /** It has everything of its inbox again, and gets live events from now on. */
+  caughtUp(): void {
+    this.lagging = false;
   }
 
   /** Sends an event that is meant for this node. */

@@ -1,7 +1,9 @@
 import { CLOSE_CODES } from '@plexus/client-protocol';
 import { type DataOf, type Principal, pushContracts as push } from '@plexus/contracts';
+import { type Clock, fullJitter } from '@plexus/kernel';
 import { canResume, formatCursor, type InboxCursor, judgeHint } from '../domain/inbox-cursor.js';
 import { type SharedEvent, shareEvent } from './client-connection.js';
+import type { PageGate } from './page-gate.js';
 import type { Log, Mesh } from './ports.js';
 
 type InboxItem = push.InboxItem;
@@ -11,7 +13,14 @@ export interface InboxReader {
   readonly open: boolean;
   /** Bytes that it has not taken yet. */
   readonly bufferedBytes: number;
-  send(event: SharedEvent): void;
+  /** Acknowledges what it got; while it catches up, its acks set the pace. */
+  readonly keepsInbox?: boolean;
+  /** Takes no live items until it has caught up. */
+  readonly lagging?: boolean;
+  /** Not false: the event is on its way. */
+  send(event: SharedEvent): boolean | undefined;
+  /** It has everything up to the head, and gets live items from now on. */
+  caughtUp?(): void;
   close(code: number, reason: string): void;
 }
 
@@ -30,6 +39,10 @@ interface Member {
   last: number;
   /** False while it is being brought up to the feed; live items would come too early. */
   live: boolean;
+  /** It said that it has everything up to this offset. */
+  acked: number;
+  /** Called when it has acknowledged more. */
+  wake?: () => void;
 }
 
 const PAGE = 200;
@@ -38,7 +51,13 @@ const MAX_EARLY_HINTS = 64;
 /** Pages are fetched no faster than the socket takes them. */
 const DRAINED_BYTES = 262_144;
 const DRAIN_POLL_MS = 20;
-const DRAIN_LIMIT_MS = 60_000;
+/** A reader that takes or acknowledges nothing for so long is closed. */
+const STALLED_MS = 60_000;
+/** Items that a lagging reader may have without having acknowledged them. */
+const LAG_WINDOW = 200;
+const LAG_PAGE = 64;
+const LAG_POLL_MS = 100;
+const RETRY = { baseMs: 100, capMs: 5_000 };
 
 /**
  * The inbox of one user as the connections of this process see it. The inbox itself is the truth; a hint only says that there is more.
@@ -55,6 +74,8 @@ export class InboxFeed {
     readonly tenant: string,
     readonly user: string,
     private readonly mesh: Mesh,
+    private readonly clock: Clock,
+    private readonly gate: PageGate,
     private readonly log: Log,
   ) {}
 
@@ -69,7 +90,23 @@ export class InboxFeed {
 
   /** From now on the connection gets what is new. */
   join(connection: InboxReader): void {
-    this.members.set(connection, { last: this.position?.offset ?? 0, live: true });
+    const last = this.position?.offset ?? 0;
+    this.members.set(connection, { last, live: true, acked: last });
+  }
+
+  /** The reader has everything up to `offset`. */
+  acked(reader: InboxReader, offset: number): void {
+    const member = this.members.get(reader);
+    if (member === undefined || offset <= member.acked) return;
+    member.acked = Math.min(offset, member.last);
+    member.wake?.();
+  }
+
+  /** The reader is behind and takes no live items: from now on it is served from the inbox, until it is at the head again. */
+  lag(reader: InboxReader): void {
+    const member = this.members.get(reader);
+    // Whoever is being brought up to date goes on from where that ends.
+    if (member?.live === true) this.catchUp(reader, member);
   }
 
   leave(connection: InboxReader): void {
@@ -118,7 +155,7 @@ export class InboxFeed {
 
   /** Brings a connection from `cursor` to the head, or hands it a snapshot when that cannot be done item by item. */
   async resume(connection: InboxReader, principal: Principal, cursor: InboxCursor | undefined, signal: AbortSignal): Promise<ResumeResult> {
-    const member: Member = { last: cursor?.offset ?? 0, live: false };
+    const member: Member = { last: cursor?.offset ?? 0, live: false, acked: cursor?.offset ?? 0 };
     this.members.set(connection, member);
     try {
       let page = await this.fetch(principal, cursor?.offset ?? 0, cursor === undefined ? 1 : PAGE, signal);
@@ -136,27 +173,33 @@ export class InboxFeed {
         }
         const reached = member.last >= Math.max(head.offset, this.position?.offset ?? 0);
         if (reached || page.items.length === 0 || !connection.open) break;
-        await drained(connection, signal);
+        await this.drained(connection, signal);
         page = await this.fetch(principal, member.last, PAGE, signal);
         if (page.epoch !== head.epoch) return await this.snapshot(member, principal, signal);
       }
       return { recovered: true, count, head: member.last, cursor: formatCursor({ epoch: head.epoch, offset: member.last }), unread: page.unread };
     } finally {
       // No wait between the last comparison and this line: nothing can come between catching up and being live.
-      member.live = true;
+      if (connection.lagging === true) this.catchUp(connection, member);
+      else member.live = true;
     }
   }
 
   private async snapshot(member: Member, principal: Principal, signal: AbortSignal): Promise<ResumeResult> {
     const { epoch, head, unread, items } = await this.mesh.call(push.fetchInbox, this.tenant, { limit: SNAPSHOT }, { principal, signal });
     member.last = Math.max(head, this.position?.epoch === epoch ? this.position.offset : 0);
+    member.acked = member.last;
     return { recovered: false, count: 0, head, cursor: formatCursor({ epoch, offset: head }), unread, snapshot: { items } };
   }
 
   private begin(position: InboxCursor, except?: Member): void {
     this.position = position;
     // Whoever is being brought up to date has a place of his own, and comes here by himself.
-    for (const member of this.members.values()) if (member !== except && member.live) member.last = position.offset;
+    for (const member of this.members.values()) {
+      if (member === except || !member.live) continue;
+      member.last = position.offset;
+      member.acked = position.offset;
+    }
   }
 
   /** Fetches up to `offset`, once at a time however many hints ask for it. */
@@ -172,7 +215,7 @@ export class InboxFeed {
   }
 
   private async fillUp(): Promise<void> {
-    const principal: Principal = { tenant: this.tenant, user: this.user, role: 'user', scopes: ['operator.read'], credentialId: 'gateway-inbox' };
+    const principal = this.ownPrincipal();
     while (this.position !== undefined && this.position.offset < this.target) {
       const page = await this.fetch(principal, this.position.offset, PAGE);
       if (page.epoch !== this.position.epoch) {
@@ -189,7 +232,12 @@ export class InboxFeed {
   }
 
   private fetch(principal: Principal, after: number, limit: number, signal?: AbortSignal) {
-    return this.mesh.call(push.fetchInbox, this.tenant, { after, limit }, { principal, ...(signal && { signal }) });
+    return this.gate.run(() => this.mesh.call(push.fetchInbox, this.tenant, { after, limit }, { principal, ...(signal && { signal }) }));
+  }
+
+  /** In whose name the inbox is read where no request of the user asks for it. */
+  private ownPrincipal(): Principal {
+    return { tenant: this.tenant, user: this.user, role: 'user', scopes: ['operator.read'], credentialId: 'gateway-inbox' };
   }
 
   private deliver(item: InboxItem): void {
@@ -198,25 +246,109 @@ export class InboxFeed {
     const shared = itemEvent(epoch, item);
     for (const [connection, member] of this.members) {
       if (!member.live || item.offset <= member.last) continue;
-      member.last = item.offset;
-      connection.send(shared);
+      if (item.offset > member.last + 1) this.catchUp(connection, member);
+      else if (connection.send(shared) !== false) member.last = item.offset;
     }
   }
 
   private sendItem(connection: InboxReader, epoch: string, item: InboxItem): void {
-    connection.send(itemEvent(epoch, item));
+    connection.send(itemEvent(epoch, item, { paced: true }));
+  }
+
+  private catchUp(reader: InboxReader, member: Member): void {
+    member.live = false;
+    this.serveFromInbox(reader, member).catch((error: unknown) => {
+      this.log.error({ error, tenant: this.tenant }, 'a connection could not catch up');
+      reader.close(CLOSE_CODES.internal, 'internal error');
+    });
+  }
+
+  /** Pages from the inbox at the pace of the reader, until it has everything. Nobody else waits for it. */
+  private async serveFromInbox(reader: InboxReader, member: Member): Promise<void> {
+    let epoch = this.position?.epoch;
+    let failures = 0;
+    while (await this.hasRoom(reader, member)) {
+      const page = await this.fetch(this.ownPrincipal(), member.last, LAG_PAGE).catch((error: unknown) => {
+        this.log.debug({ error, tenant: this.tenant }, 'a lagging connection waits for the inbox');
+        return undefined;
+      });
+      if (!this.serves(reader, member)) return;
+      if (page === undefined) {
+        await this.clock.sleep(fullJitter(failures++, RETRY));
+        continue;
+      }
+      failures = 0;
+      if (page.epoch !== epoch) {
+        // What the new numbering counts already is not this reader's to miss: like everybody, it goes on with what is new.
+        epoch = page.epoch;
+        member.last = page.head;
+        member.acked = page.head;
+      }
+      member.last = Math.max(member.last, page.minOffset ?? 0);
+      for (const item of page.items) {
+        if (item.offset !== member.last + 1) continue;
+        this.sendItem(reader, page.epoch, item);
+        member.last = item.offset;
+      }
+      const head = this.position?.epoch === epoch ? this.position.offset : 0;
+      if (page.items.length > 0) continue;
+      if (member.last < head) {
+        // A hint was ahead of what the inbox has committed.
+        await this.pause(member);
+        continue;
+      }
+      // No wait since the comparison: what comes next comes live.
+      member.live = true;
+      reader.caughtUp?.();
+      return;
+    }
+  }
+
+  private serves(reader: InboxReader, member: Member): boolean {
+    return reader.open && this.members.get(reader) === member;
+  }
+
+  /** Waits until the reader has taken, and where it acknowledges also acknowledged, enough of what it was sent. False: it is gone, or made no progress and was closed. */
+  private async hasRoom(reader: InboxReader, member: Member): Promise<boolean> {
+    let { acked } = member;
+    let since = this.clock.monotonic();
+    while (this.serves(reader, member)) {
+      const unacknowledged = reader.keepsInbox === true ? member.last - member.acked : 0;
+      if (reader.bufferedBytes <= DRAINED_BYTES && unacknowledged < LAG_WINDOW) return true;
+      if (member.acked !== acked) {
+        acked = member.acked;
+        since = this.clock.monotonic();
+      } else if (this.clock.monotonic() - since >= STALLED_MS) {
+        reader.close(CLOSE_CODES.policy, 'slow consumer');
+        return false;
+      }
+      await this.pause(member);
+    }
+    return false;
+  }
+
+  /** Until the reader acknowledges something, at most for a moment. */
+  private pause(member: Member): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.clock.setTimeout(resolve, LAG_POLL_MS);
+      member.wake = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  private async drained(connection: InboxReader, signal: AbortSignal): Promise<void> {
+    const deadline = this.clock.monotonic() + STALLED_MS;
+    while (connection.open && connection.bufferedBytes > DRAINED_BYTES) {
+      signal.throwIfAborted();
+      if (this.clock.monotonic() > deadline) connection.close(CLOSE_CODES.policy, 'slow consumer');
+      await this.clock.sleep(DRAIN_POLL_MS);
+    }
   }
 }
 
-function itemEvent(epoch: string, item: InboxItem) {
-  return shareEvent('inbox.item', { ...item, items: item.events, cursor: formatCursor({ epoch, offset: item.offset }) });
-}
-
-async function drained(connection: InboxReader, signal: AbortSignal): Promise<void> {
-  const deadline = performance.now() + DRAIN_LIMIT_MS;
-  while (connection.open && connection.bufferedBytes > DRAINED_BYTES) {
-    signal.throwIfAborted();
-    if (performance.now() > deadline) connection.close(CLOSE_CODES.policy, 'slow consumer');
-    await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
-  }
+function itemEvent(epoch: string, item: InboxItem, more: Pick<SharedEvent, 'paced'> = {}): SharedEvent {
+  const cursor = formatCursor({ epoch, offset: item.offset });
+  return shareEvent('inbox.item', { ...item, items: item.events, cursor }, false, more);
 }

@@ -3,11 +3,14 @@ import type { Clock, Timer } from '@plexus/kernel';
 import { type Credential, ownerKey } from '../domain/caller.js';
 import type { ClientConnection } from './client-connection.js';
 import { InboxFeed, type InboxReader } from './inbox-feed.js';
+import { PageGate } from './page-gate.js';
 import type { GatewayIdentity, Hints, Log, Mesh } from './ports.js';
 
 /** Hints of a user are listened to for so long after the last connection went: people reload pages. */
 const LINGER_MS = 30_000;
 const USERS_PER_CALL = 2_000;
+/** After a restart everybody comes back at once; the inbox is asked for so many pages at a time. */
+const PAGES_AT_ONCE = 50;
 const READ = 'operator.read';
 
 interface Entry {
@@ -19,6 +22,7 @@ interface Entry {
 /** The inboxes of the users that are connected here. */
 export class InboxFeeds {
   private readonly entries = new Map<string, Entry>();
+  private readonly gate = new PageGate(PAGES_AT_ONCE);
   private sweeping: Promise<void> | undefined;
 
   constructor(
@@ -42,6 +46,11 @@ export class InboxFeeds {
     entry.linger?.cancel();
     entry.linger = undefined;
     return entry.feed;
+  }
+
+  /** The connection is behind and takes nothing live: it is served from the inbox. */
+  lag(connection: ClientConnection): void {
+    this.of(connection)?.lag(connection);
   }
 
   leave(connection: ClientConnection): void {
@@ -76,7 +85,7 @@ export class InboxFeeds {
   }
 
   private open(owner: string, { tenant, user }: Credential): Entry {
-    const feed = new InboxFeed(tenant, user, this.mesh, this.log);
+    const feed = new InboxFeed(tenant, user, this.mesh, this.clock, this.gate, this.log);
     const selection = { tenant, key: [user] };
     const items = this.hints.listenLive(push.inboxItemHint, selection, (hint) => feed.hint({ epoch: hint.epoch, offset: hint.offset }, hint.item));
     const changes = this.hints.listenLive(push.inboxChangedHint, selection, (hint) => feed.changed(hint));

@@ -36,6 +36,8 @@ interface Wanted {
   readonly sessionKey: string;
   /** Of those who follow a session that is shared with them. */
   readonly follower: (connection: ClientConnection) => boolean;
+  /** Only the newest of these counts. */
+  readonly latestOf?: string;
 }
 
 /** Sessions whose reading state is kept; the one that was silent longest makes room. */
@@ -167,6 +169,8 @@ export class SessionFeed {
       own: (connection) => connection.watchesSessionList,
       sessionKey,
       follower: (connection) => connection.watchesSessionList,
+      // Clients read the list again when they hear of a change; older news of the same session tell them nothing more.
+      latestOf: `sessions.changed ${sessionId}`,
     });
     if (revokedFrom !== undefined || change === 'deleted') this.revoke(ownerKey(message.tenant, owner), sessionKey, revokedFrom);
   }
@@ -196,11 +200,11 @@ export class SessionFeed {
     const watching = this.connections.watchersOf(tenant);
     const following = this.connections.followersOf(owner, wanted.sessionKey);
     if (own.size > 0) {
-      const shared = shareEvent(event, payload, droppable);
+      const shared = shareEvent(event, payload, droppable, { latestOf: wanted.latestOf });
       for (const connection of own) if (wanted.own(connection)) connection.send(shared);
     }
     if (watching.size > 0 || following.size > 0) {
-      const named = shareEvent(event, { ...payload, owner: user }, droppable);
+      const named = shareEvent(event, { ...payload, owner: user }, droppable, { latestOf: wanted.latestOf });
       for (const connection of watching) if (!own.has(connection) && wanted.own(connection)) connection.send(named);
       for (const connection of following) if (!own.has(connection) && !watching.has(connection) && wanted.follower(connection)) connection.send(named);
     }

@@ -11,11 +11,13 @@ import { BearerGuard } from './bearer.guard.js';
 import { ChannelsController } from './channels.controller.js';
 import { ChatController } from './chat.controller.js';
 import { ConfigController } from './config.controller.js';
+import { addEdge, type EdgeOptions } from './edge.js';
 import { EventsController } from './events.controller.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { InboxController } from './inbox.controller.js';
 import { MemoryArchiveController, NDJSON } from './memory-archive.controller.js';
 import { MemoryController } from './memory.controller.js';
+import { addPluginRoutes, type PluginRouteOptions } from './plugin-routes.js';
 import { PoliciesController } from './policies.controller.js';
 import { ProblemFilter, sendProblem } from './problem.filter.js';
 import { PublicHealthController } from './public-health.controller.js';
@@ -71,12 +73,16 @@ export interface HttpApi {
   readonly server: Server;
 }
 
+export interface HttpApiOptions {
+  readonly bodyLimitBytes: number;
+  readonly trustedProxies: readonly string[];
+  readonly logger: LoggerService;
+  readonly edge: EdgeOptions;
+  readonly plugins: PluginRouteOptions;
+}
+
 /** Builds the HTTP side of the gateway; it listens once `app.listen()` is called. */
-export async function createHttpApi(
-  services: HttpServices,
-  options: { readonly bodyLimitBytes: number; readonly trustedProxies: readonly string[]; readonly logger: LoggerService },
-  log: Log,
-): Promise<HttpApi> {
+export async function createHttpApi(services: HttpServices, options: HttpApiOptions, log: Log): Promise<HttpApi> {
   const problem = (error: unknown, request: FastifyRequest, reply: FastifyReply) => sendProblem(error, request, reply, log);
   const adapter = new FastifyAdapter({
     bodyLimit: options.bodyLimitBytes,
@@ -92,6 +98,8 @@ export async function createHttpApi(
     logger: options.logger,
   });
   const fastify = adapter.getInstance();
+  addEdge(fastify, options.edge, problem);
+  addPluginRoutes(fastify, options.plugins, services.bearer, problem, log);
   fastify.removeAllContentTypeParsers();
   const jsonTypes = ['application/json', 'application/cloudevents+json'];
   fastify.addContentTypeParser(

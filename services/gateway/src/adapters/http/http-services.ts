@@ -4,6 +4,7 @@ import type { MethodServices } from '../../application/methods/method-context.js
 import type { SessionArchive } from '../../application/ports.js';
 import type { Tickets } from '../../application/tickets.js';
 import type { Watchers } from '../../application/watch/watchers.js';
+import type { BearerCheck } from './bearer-check.js';
 import type { EventStreams } from './event-streams.js';
 
 /** Injection token of {@link HttpServices}. */
@@ -12,6 +13,7 @@ export const HTTP_SERVICES = Symbol.for('plexus.gateway.http-services');
 /** What the controllers work with. */
 export interface HttpServices extends MethodServices {
   readonly authenticator: Authenticator;
+  readonly bearer: BearerCheck;
   readonly archive: SessionArchive;
   readonly epochOf: (vmId: string) => number;
   readonly bus: Pick<Bus, 'publishRaw' | 'kv'>;

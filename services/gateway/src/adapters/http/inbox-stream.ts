@@ -16,9 +16,10 @@ export class InboxStream implements InboxReader {
     return this.stream.bufferedBytes;
   }
 
-  send({ event, payload }: SharedEvent): void {
+  send({ event, payload }: SharedEvent): boolean {
     const data = payload as Record<string, unknown>;
     this.stream.event(event === 'inbox.item' ? String(data.cursor) : undefined, event, data);
+    return true;
   }
 
   /** The client comes back with its last event id. */

@@ -27,6 +27,9 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
+/** Answers a request with an error. */
+export type SendProblem = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void;
+
 export function sendProblem(cause: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): void {
   const error = toPlexusError(cause, request);
   const problem = problemOf(error);

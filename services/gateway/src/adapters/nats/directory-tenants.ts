@@ -1,3 +1,4 @@
+import { resolveLimits } from '@plexus/agent-config';
 import type { TenantDirectory } from '@plexus/service-kit';
 import type { Tenants, TokenGrant } from '../../application/ports.js';
 
@@ -39,6 +40,12 @@ export class DirectoryTenants implements Tenants {
     const agents = config?.agents.list ?? [];
     const agent = agents.find((candidate) => candidate.default === true) ?? agents[0];
     return { agentId: agent?.id ?? 'main', mainKey: config?.session.mainKey ?? 'main' };
+  }
+
+  /** What the platform and the tenant allow one of its users over HTTP. */
+  requestsPerMinute(tenant: string): number | undefined {
+    const config = this.directory.get(tenant);
+    return config === undefined ? undefined : resolveLimits(this.directory.platform(), tenant, config).requestsPerMinute;
   }
 
   private keysOf(tenant: string): readonly { readonly kid: string | undefined; readonly name: string }[] {

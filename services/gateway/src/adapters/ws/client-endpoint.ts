@@ -39,6 +39,8 @@ export class ClientEndpoint implements ClientSocketEvents {
   /** Sockets per address that have not said hello. */
   private readonly waiting = new Map<string, number>();
   private draining = false;
+  /** Since the start: connections that had to catch up, events that were not sent to one that is behind, connections closed because they did not read. */
+  readonly counters = { lagged: 0, missed: 0, slow: 0 };
 
   constructor(
     private readonly handshake: ClientHandshake,
@@ -107,15 +109,25 @@ export class ClientEndpoint implements ClientSocketEvents {
     this.metrics.frame('client', direction);
   }
 
+  onLagging(connection: ClientConnection): void {
+    this.counters.lagged += 1;
+    this.inboxes.lag(connection);
+  }
+
+  onMissed(count: number): void {
+    this.counters.missed += count;
+  }
+
+  onSlow(): void {
+    this.counters.slow += 1;
+  }
+
   /** Tells everybody that we go, and closes with 1012. Resolves when the sockets are closed, at the latest when the signal aborts. */
   async drain(signal: AbortSignal): Promise<void> {
     this.draining = true;
     const { shutdownSpreadMs } = this.options;
-    const shutdown = shareEvent('shutdown', {
-      reason: 'gateway stopping',
-      restartExpectedMs: 5_000,
-      ...(shutdownSpreadMs > 0 && { spreadMs: shutdownSpreadMs }),
-    });
+    const said = { reason: 'gateway stopping', restartExpectedMs: 5_000, ...(shutdownSpreadMs > 0 && { spreadMs: shutdownSpreadMs }) };
+    const shutdown = shareEvent('shutdown', said, false, { paced: true });
     for (const socket of this.sockets) {
       if (socket.connection !== undefined) socket.event(shutdown);
       socket.close(CLOSE_CODES.restart, 'service restart');

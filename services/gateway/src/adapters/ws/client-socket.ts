@@ -24,7 +24,17 @@ export interface ClientSocketEvents {
   /** `byUs`: this side closed it; otherwise the peer went away. */
   onClosed(socket: ClientSocket, connection: ClientConnection | undefined, code: number, byUs: boolean): void;
   onFrames(direction: 'received' | 'sent'): void;
+  /** It is too far behind for live events, and has to catch up with its inbox. */
+  onLagging(connection: ClientConnection): void;
+  /** So many events were not sent to it; their numbers are used up. */
+  onMissed(count: number): void;
+  /** It was closed because it does not read. */
+  onSlow(): void;
 }
+
+/** More than this may not wait for a connection that keeps an inbox: from there on it catches up. */
+const LIVE_BYTES = 1_048_576;
+const LIVE_FRAMES = 512;
 
 /** Frames that may come between connect and hello-ok; they are answered after it. */
 const MAX_EARLY_FRAMES = 32;
@@ -74,26 +84,53 @@ export class ClientSocket implements ClientWire {
     return this.outbound.bufferedBytes;
   }
 
-  event({ head, droppable }: SharedEvent): void {
-    if (!this.open) return;
+  event(event: SharedEvent): boolean {
+    if (!this.open) return false;
     // The number is used up even when the event is dropped: the gap tells the client that it missed something.
     const seq = this.connection?.role === 'node' ? undefined : ++this.seq;
-    if (this.outbound.bufferedBytes + head.length > this.options.maxBufferedBytes && this.outbound.bufferedBytes > 0) {
-      if (!droppable) this.close(CLOSE_CODES.policy, 'slow consumer');
-      return;
-    }
-    this.outbound.event(head, seq);
+    if (!this.takes(event)) return false;
+    const { head, paced, latestOf } = event;
+    if (!this.outbound.event(head, seq, { live: paced !== true && event.event !== 'inbox.item', latestOf })) this.events.onMissed(1);
     this.events.onFrames('sent');
+    return true;
   }
 
   response(frame: string): void {
     if (!this.open) return;
     if (this.outbound.bufferedBytes > this.options.maxBufferedBytes) {
-      this.close(CLOSE_CODES.policy, 'slow consumer');
+      this.closeSlow();
       return;
     }
     this.outbound.text(frame);
     this.events.onFrames('sent');
+  }
+
+  private takes({ head, droppable, paced, latestOf }: SharedEvent): boolean {
+    const { connection } = this;
+    if (connection?.keepsInbox === true && paced !== true) {
+      const beyond = this.outbound.isBeyond(LIVE_BYTES, LIVE_FRAMES);
+      if (beyond && !connection.lagging) this.lag(connection);
+      // What is replaced by its successor cannot pile up, and shows a client that catches up that the connection lives.
+      if (!beyond && (!connection.lagging || latestOf !== undefined)) return true;
+      this.events.onMissed(1);
+      return false;
+    }
+    const { bufferedBytes } = this.outbound;
+    if (bufferedBytes === 0 || bufferedBytes + head.length <= this.options.maxBufferedBytes) return true;
+    if (droppable) this.events.onMissed(1);
+    else this.closeSlow();
+    return false;
+  }
+
+  private lag(connection: ClientConnection): void {
+    connection.lagging = true;
+    this.events.onMissed(this.outbound.clearLive());
+    this.events.onLagging(connection);
+  }
+
+  private closeSlow(): void {
+    this.events.onSlow();
+    this.close(CLOSE_CODES.policy, 'slow consumer');
   }
 
   ping(): void {
@@ -108,7 +145,7 @@ export class ClientSocket implements ClientWire {
 
   close(code: number, reason: string): void {
     if (this.phase === 'closed') return;
-    this.outbound.flush();
+    this.outbound.flushAll();
     this.phase = 'closed';
     this.ws.close(code, reason);
   }

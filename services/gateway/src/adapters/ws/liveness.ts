@@ -98,7 +98,7 @@ export class Liveness {
     if (now < due.tickAt) return;
     due.tickAt = now + this.options.tickMs;
     const head = this.inboxes.of(connection)?.head;
-    connection.send(shareEvent('tick', { ts: Date.now(), ...(head === undefined ? {} : { head }) }, true));
+    connection.send(shareEvent('tick', { ts: Date.now(), ...(head === undefined ? {} : { head }) }, true, { latestOf: 'tick' }));
   }
 
   private isOver({ expiresAt }: Credential): boolean {

@@ -69,4 +69,60 @@ describe('OutboundQueue', () => {
     await turn();
     expect(writes).toEqual([]);
   });
+
+  describe('behind a socket that takes nothing', () => {
+    const LIVE = { live: true };
+
+    /** A queue whose socket is full, and how to empty it. */
+    async function full() {
+      const socket = new PassThrough({ highWaterMark: 1_000 });
+      const queue = new OutboundQueue(socket);
+      queue.text('x'.repeat(2_000));
+      await turn();
+      expect(socket.writableNeedDrain).toBe(true);
+      const read = async (count: number): Promise<string[]> => {
+        const writes: Buffer[] = [];
+        socket.on('data', (chunk) => writes.push(chunk));
+        while (queue.bufferedBytes > 0) await turn();
+        await turn();
+        return (await decode(Buffer.concat(writes), count + 1)).slice(1);
+      };
+      return { queue, read };
+    }
+    const head = (event: string, payload = {}) => Buffer.from(encodeEventHead(event, payload));
+
+    it('keeps frames until it has room, in order', async () => {
+      const { queue, read } = await full();
+      for (let index = 0; index < 600; index += 1) queue.text(`${index}`);
+      expect(await read(600)).toEqual(Array.from({ length: 600 }, (_, index) => `${index}`));
+    });
+
+    it('says that too much waits, in bytes or in frames, only after the socket was offered everything', async () => {
+      const { queue } = await full();
+      for (let index = 0; index < 9; index += 1) queue.text('a');
+      expect([queue.isBeyond(1_000_000, 10), queue.isBeyond(1_000_000, 9), queue.isBeyond(2_000, 10)]).toEqual([false, true, true]);
+      const { socket } = collect();
+      const free = new OutboundQueue(socket);
+      for (let index = 0; index < 600; index += 1) free.text('a');
+      expect(free.isBeyond(1_000_000, 512)).toBe(false);
+    });
+
+    it('drops live events when it is told to, and nothing else', async () => {
+      const { queue, read } = await full();
+      queue.text('an answer');
+      queue.event(head('chat'), 1, LIVE);
+      queue.event(head('inbox.item'), 2, { live: false });
+      queue.event(head('agent'), 3, LIVE);
+      expect(queue.clearLive()).toBe(2);
+      expect(await read(2)).toEqual(['an answer', encodeEvent('inbox.item', {}, 2)]);
+    });
+
+    it('puts the newest in the place of an older one of the same name, with its own number', async () => {
+      const { queue, read } = await full();
+      expect(queue.event(head('tick', { ts: 1 }), 1, { live: true, latestOf: 'tick' })).toBe(true);
+      queue.event(head('chat'), 2, LIVE);
+      expect(queue.event(head('tick', { ts: 2 }), 3, { live: true, latestOf: 'tick' })).toBe(false);
+      expect(await read(2)).toEqual([encodeEvent('chat', {}, 2), encodeEvent('tick', { ts: 2 }, 3)]);
+    });
+  });
 });

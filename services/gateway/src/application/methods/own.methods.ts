@@ -21,6 +21,7 @@ export const ownMethods: OwnMethods = {
   /** Items behind the cursor come as `inbox.item` events before this answer does. */
   'inbox.resume': async ({ cursor }, call) => {
     const { connection, services, signal } = call;
+    connection.keepsInbox = true;
     services.inboxes.join(connection);
     const feed = services.inboxes.of(connection);
     // Joined one line above; a node never gets here, because its role has no such method.
@@ -29,10 +30,14 @@ export const ownMethods: OwnMethods = {
   },
   'inbox.list': (params, call) => call.ask(push.fetchInbox, params),
   /** Up to an offset: they arrived. One delivery: somebody takes care of it, and its escalation ends. */
-  'inbox.ack': async ({ offset, deliveryId }, call) =>
-    deliveryId === undefined
-      ? { ok: true, ...(await call.ask(push.markInbox, { upTo: offset ?? 0, state: 'seen' })) }
-      : { ok: true, ...(await call.ask(push.ackInbox, { deliveryId })) },
+  'inbox.ack': async ({ offset, deliveryId }, call) => {
+    if (deliveryId !== undefined) return { ok: true, ...(await call.ask(push.ackInbox, { deliveryId })) };
+    const { connection, services } = call;
+    connection.keepsInbox = true;
+    // It is the pace of this connection, whatever becomes of the mark.
+    services.inboxes.of(connection)?.acked(connection, offset ?? 0);
+    return { ok: true, ...(await call.ask(push.markInbox, { upTo: offset ?? 0, state: 'seen' })) };
+  },
   'inbox.mark': async ({ ids, state }, call) => ({ ok: true, ...(await call.ask(push.markInbox, { ids, state })) }),
 
   'push.subscribe': (params, call) => call.ask(push.subscribe, params),

@@ -1,0 +1,221 @@
+import { FakeClock } from '@plexus/kernel';
+import fc from 'fast-check';
+import type { SharedEvent } from './client-connection.js';
+import { InboxFeed, type InboxReader } from './inbox-feed.js';
+import { PageGate } from './page-gate.js';
+import type { Log, Mesh } from './ports.js';
+
+const LOG: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+const PRINCIPAL = { tenant: 't', user: 'u', role: 'user' as const, scopes: ['operator.read'], credentialId: 'c' };
+
+/** An inbox with `head` items, as its owner answers for it. */
+class Inbox {
+  head = 0;
+  epoch = 'e1';
+  away = false;
+  fetches = 0;
+  readonly mesh: Mesh = {
+    call: async (_rpc: unknown, _tenant: string, input: unknown) => {
+      this.fetches += 1;
+      if (this.away) throw new Error('away');
+      const { after = 0, limit } = input as { after?: number; limit: number };
+      const items = Array.from({ length: Math.max(0, Math.min(limit, this.head - after)) }, (_, index) => item(after + index + 1));
+      return { epoch: this.epoch, head: this.head, minOffset: 0, unread: 0, items } as never;
+    },
+  };
+}
+
+function item(offset: number) {
+  return {
+    ...{ offset, id: `d${offset}`, kind: 'notification' as const, priority: 'low' as const, title: 't', events: [], reasons: [], state: 'new' as const },
+    createdAt: '2026-11-21T10:00:00Z',
+  };
+}
+
+/** A client that lags when it is told to, as a socket does whose queue is full. */
+class Client implements InboxReader {
+  open = true;
+  bufferedBytes = 0;
+  keepsInbox = true;
+  lagging = false;
+  readonly offsets: number[] = [];
+  closed: string | undefined;
+
+  constructor(private readonly feed: InboxFeed) {}
+
+  send({ event, payload, paced }: SharedEvent): boolean {
+    if (event !== 'inbox.item' || (this.lagging && paced !== true)) return false;
+    this.offsets.push((payload as { offset: number }).offset);
+    return true;
+  }
+
+  fallBehind(): void {
+    this.lagging = true;
+    this.feed.lag(this);
+  }
+
+  caughtUp(): void {
+    this.lagging = false;
+  }
+
+  close(code: number, reason: string): void {
+    this.open = false;
+    this.closed = `${code} ${reason}`;
+  }
+}
+
+function world() {
+  const clock = new FakeClock();
+  const inbox = new Inbox();
+  const feed = new InboxFeed('t', 'u', inbox.mesh, clock, new PageGate(2), LOG);
+  feed.headIs({ epoch: 'e1', offset: 0 });
+  const client = new Client(feed);
+  feed.join(client);
+  const deliver = (count = 1) => {
+    for (let index = 0; index < count; index += 1) {
+      inbox.head += 1;
+      feed.hint({ epoch: inbox.epoch, offset: inbox.head }, item(inbox.head));
+    }
+  };
+  return { clock, inbox, feed, client, deliver };
+}
+
+const upTo = (head: number, from = 1) => Array.from({ length: head - from + 1 }, (_, index) => from + index);
+
+describe('a connection that is behind', () => {
+  it('catches up from the inbox when it takes things again, and gets what is new live from there on', async () => {
+    const { clock, feed, client, deliver } = world();
+    deliver(3);
+    client.bufferedBytes = 2_000_000;
+    client.fallBehind();
+    deliver(100);
+    await clock.advance(1_000);
+    expect(client.offsets).toEqual([1, 2, 3]);
+    client.bufferedBytes = 0;
+    await clock.advance(1_000);
+    expect([client.offsets, client.lagging]).toEqual([upTo(103), false]);
+    const other = new Client(feed);
+    feed.join(other);
+    deliver();
+    expect([client.offsets.at(-1), other.offsets]).toEqual([104, [104]]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('is sent items at the pace of its acks: never more than a window that it has not acknowledged', async () => {
+    const { clock, feed, client, deliver } = world();
+    client.fallBehind();
+    deliver(1_000);
+    await clock.advance(1_000);
+    const first = client.offsets.length;
+    expect(first).toBeGreaterThanOrEqual(200);
+    expect(first).toBeLessThan(300);
+    await clock.advance(30_000);
+    expect(client.offsets).toHaveLength(first);
+    feed.acked(client, 100);
+    await clock.advance(1_000);
+    expect(client.offsets.length).toBeGreaterThan(first);
+    expect(client.offsets.length).toBeLessThan(400);
+    while (client.lagging) {
+      feed.acked(client, client.offsets.length);
+      await clock.advance(100);
+    }
+    expect(client.offsets).toEqual(upTo(1_000));
+  });
+
+  it('is closed as a slow consumer after 60 s without progress, not while it acknowledges', async () => {
+    const { clock, feed, client, deliver } = world();
+    client.fallBehind();
+    deliver(1_000);
+    for (let turn = 1; turn <= 3; turn += 1) {
+      await clock.advance(50_000);
+      feed.acked(client, turn);
+    }
+    expect(client.closed).toBeUndefined();
+    await clock.advance(61_000);
+    expect(client.closed).toBe('1008 slow consumer');
+    expect(clock.pending).toBe(0);
+  });
+
+  it('waits for an inbox that is away without being closed for it', async () => {
+    const { clock, inbox, client, deliver } = world();
+    inbox.away = true;
+    client.fallBehind();
+    deliver(5);
+    await clock.advance(120_000);
+    expect([client.offsets, client.closed]).toEqual([[], undefined]);
+    inbox.away = false;
+    await clock.advance(10_000);
+    expect([client.offsets, client.lagging]).toEqual([upTo(5), false]);
+  });
+
+  it('G4: is waited for by nobody: others get every item at once, and its own memory does not grow', async () => {
+    const { clock, inbox, feed, client, deliver } = world();
+    const other = new Client(feed);
+    feed.join(other);
+    client.bufferedBytes = 2_000_000;
+    client.fallBehind();
+    for (let turn = 0; turn < 50; turn += 1) deliver(100);
+    expect(other.offsets).toEqual(upTo(5_000));
+    await clock.advance(59_000);
+    expect([client.offsets, inbox.fetches, clock.pending]).toEqual([[], 0, 1]);
+  });
+
+  it('goes on with what is new when the inbox is rebuilt meanwhile', async () => {
+    const { clock, inbox, client, deliver } = world();
+    deliver(10);
+    client.bufferedBytes = 2_000_000;
+    client.fallBehind();
+    inbox.epoch = 'e2';
+    inbox.head = 2;
+    deliver();
+    client.bufferedBytes = 0;
+    await clock.advance(1_000);
+    deliver();
+    expect([client.offsets.slice(10), client.lagging]).toEqual([[4], false]);
+  });
+
+  it('leaves nothing behind when it goes', async () => {
+    const { clock, feed, client, deliver } = world();
+    client.fallBehind();
+    deliver(1_000);
+    await clock.advance(1_000);
+    client.open = false;
+    feed.leave(client);
+    await clock.advance(1_000);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('G1: property: sees every offset once and in order, whenever it falls behind, stalls, acknowledges, resumes or loses hints', async () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('deliver' as const), count: fc.nat({ max: 300 }) }),
+      fc.record({ kind: fc.constant('lose' as const), count: fc.integer({ min: 1, max: 5 }) }),
+      fc.record({ kind: fc.constantFrom('behind' as const, 'stall' as const, 'drain' as const, 'ack' as const, 'resume' as const), count: fc.constant(0) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        const { clock, inbox, feed, client, deliver } = world();
+        const resumes: Promise<unknown>[] = [];
+        for (const { kind, count } of steps) {
+          if (kind === 'deliver') deliver(count);
+          else if (kind === 'lose') inbox.head += count;
+          else if (kind === 'behind') client.fallBehind();
+          else if (kind === 'stall') client.bufferedBytes = 300_000;
+          else if (kind === 'drain') client.bufferedBytes = 0;
+          else if (kind === 'ack') feed.acked(client, client.offsets.length);
+          else resumes.push(feed.resume(client, PRINCIPAL, { epoch: 'e1', offset: client.offsets.length }, new AbortController().signal));
+          await clock.advance(10);
+          expect(client.offsets).toEqual(upTo(client.offsets.length));
+        }
+        client.bufferedBytes = 0;
+        deliver();
+        for (let turn = 0; turn < 200 && client.offsets.length < inbox.head; turn += 1) {
+          feed.acked(client, client.offsets.length);
+          await clock.advance(100);
+        }
+        await Promise.all(resumes);
+        expect([client.offsets, client.closed]).toEqual([upTo(inbox.head), undefined]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
