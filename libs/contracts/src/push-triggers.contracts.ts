@@ -54,7 +54,7 @@ export const ScheduleAction = z.discriminatedUnion('kind', [
 ]);
 export type ScheduleAction = z.infer<typeof ScheduleAction>;
 
-/** When a schedule is due. Exactly one of `cron` and `everyMs`. */
+/** When a schedule is due. Exactly one of `cron`, `everyMs` and `at`. */
 const Timing = {
   cron: z.string().min(1).max(200).optional().describe('Five or six fields, read in `timeZone`.'),
   everyMs: z
@@ -64,6 +64,7 @@ const Timing = {
     .max(366 * 86_400_000)
     .optional()
     .describe('Fixed interval, counted from 1970.'),
+  at: Instant.optional().describe('One moment; afterwards the schedule is disabled. Missed, it is made up for, whatever `catchUp` says.'),
   timeZone: z.string().min(1).max(64).default('UTC').describe('IANA time zone.'),
 };
 
@@ -115,6 +116,7 @@ export const updateSchedule = defineRpc({
     name: scheduleFields.name.optional(),
     cron: Timing.cron,
     everyMs: Timing.everyMs,
+    at: Timing.at,
     timeZone: z.string().min(1).max(64).optional(),
     action: ScheduleAction.optional(),
     catchUp: CatchUp.optional(),

@@ -112,6 +112,58 @@ describe('schedules over two replicas', () => {
     expect((await one.schedules.runs(ann(), agent.id, 5))[0]).toMatchObject({ state: 'fired' });
   });
 
+  it('one whose event cannot be published holds up nobody else', async () => {
+    const strange = { kind: 'event', summary: 'Odd', data: { caseId: 5 } };
+    await expect(one.schedules.create(ann(), draft({ action: strange }))).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+    // One that an earlier release accepted.
+    const odd = await create();
+    const next = await create();
+    await triggers.database.query('test_odd', 'UPDATE schedule SET action = $1::json WHERE t = $2 AND id = $3', [JSON.stringify(strange), tenant, odd.id]);
+    await triggers.clock.advance(MINUTE);
+    await bothFire();
+    const [run] = await one.schedules.runs(ann(), odd.id, 5);
+    expect(run).toMatchObject({ state: 'skipped', reason: expect.stringContaining('cannot be published') });
+    expect(await one.schedules.runs(ann(), next.id, 5)).toMatchObject([{ state: 'fired' }]);
+    expect(await one.schedules.runNow(ann(), odd.id)).toMatchObject({ state: 'skipped' });
+  });
+
+  it('a moment fires once and never again, however late it is looked at', async () => {
+    const moment = (afterMs: number) => ({ everyMs: undefined, at: new Date(triggers.clock.now() + afterMs).toISOString() });
+    for (const wrong of [moment(0), { ...moment(MINUTE), everyMs: MINUTE }, { ...moment(MINUTE), cron: '* * * * *' }])
+      await expect(create(wrong)).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+    const once = await create({ ...moment(MINUTE), action: { kind: 'notify', summary: 'Once' } });
+    const agent = await create({ ...moment(MINUTE), action: { kind: 'agent', message: 'Look' } });
+    await one.schedules.runNow(ann(), agent.id);
+    // The only replica was away for a day: a single moment is made up for.
+    await triggers.clock.advance(24 * 60 * MINUTE);
+    await bothFire();
+    expect(await one.schedules.runs(ann(), once.id, 5)).toMatchObject([{ state: 'fired', trigger: 'caught_up', dueAt: once.at }]);
+    expect((await one.schedules.runs(ann(), agent.id, 5)).map(({ state, trigger }) => [state, trigger])).toEqual([
+      ['fired', 'caught_up'],
+      ['fired', 'manual'],
+    ]);
+    await triggers.clock.advance(24 * 60 * MINUTE);
+    await bothFire();
+    expect(await one.schedules.runs(ann(), once.id, 5)).toHaveLength(1);
+    const [kept] = (await one.schedules.list(ann(), { all: false, limit: 10 })).schedules.filter(({ id }) => id === once.id);
+    expect(kept).toMatchObject({ enabled: false, at: once.at });
+    expect(kept).not.toHaveProperty('nextAt');
+    // It may be renamed, and given another moment or a pattern; only its past one cannot come again.
+    expect(await one.schedules.update(ann(), { id: once.id, name: 'renamed' })).toMatchObject({ name: 'renamed', enabled: false });
+    await expect(one.schedules.update(ann(), { id: once.id, enabled: true })).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+    const again = await one.schedules.update(ann(), { id: once.id, at: moment(MINUTE).at, enabled: true });
+    expect(again.nextAt).toBe(again.at);
+    expect(await one.schedules.update(ann(), { id: once.id, everyMs: MINUTE })).not.toHaveProperty('at');
+  });
+
+  it('two changes at once keep both, and what was removed meanwhile stays so', async () => {
+    const { id } = await create();
+    await Promise.all([one.schedules.update(ann(), { id, name: 'renamed' }), two.schedules.update(ann(), { id, everyMs: 2 * MINUTE })]);
+    expect((await one.schedules.list(ann(), { all: false, limit: 10 })).schedules).toMatchObject([{ name: 'renamed', everyMs: 2 * MINUTE }]);
+    const [, removed] = await Promise.all([one.schedules.update(ann(), { id, name: 'again' }).catch(() => undefined), two.schedules.remove(ann(), id)]);
+    expect([removed, (await one.schedules.list(ann(), { all: false, limit: 10 })).schedules]).toEqual([true, []]);
+  });
+
   it('is changed, fired and removed by its owner and by operators only', async () => {
     const { id } = await create();
     const ben = { tenant, user: 'ben', all: false };

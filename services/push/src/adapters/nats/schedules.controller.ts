@@ -51,8 +51,13 @@ export class SchedulesController {
   }
 }
 
-function toContract({ tenant: _tenant, nextAt, createdAt, ...rest }: StoredSchedule): pushTriggersContracts.Schedule {
-  return { ...rest, createdAt: instant(createdAt), ...(nextAt === undefined ? {} : { nextAt: instant(nextAt) }) };
+function toContract({ tenant: _tenant, nextAt, createdAt, at, ...rest }: StoredSchedule): pushTriggersContracts.Schedule {
+  return {
+    ...rest,
+    createdAt: instant(createdAt),
+    ...(at === undefined ? {} : { at: instant(at) }),
+    ...(nextAt === undefined ? {} : { nextAt: instant(nextAt) }),
+  };
 }
 
 function toFiringContract({ dueAt, firedAt, ...rest }: ScheduleRun): ReplyOf<typeof scheduleRuns>['runs'][number] {

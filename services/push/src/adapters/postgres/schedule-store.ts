@@ -5,19 +5,19 @@ import { type FiringRow, SCHEDULE_COLUMNS, type ScheduleRow, toFiring, toSchedul
 /** The same id of another owner, or of the configuration, stays as it is: then no row comes back. */
 const SAVE = `
   INSERT INTO schedule AS s (${SCHEDULE_COLUMNS}, config_revision)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8::json, $9, $10, $11, $12, $13, $14, 0)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::json, $10, $11, $12, $13, $14, $15, 0)
   ON CONFLICT (t, id) DO UPDATE
-    SET name = excluded.name, cron = excluded.cron, every_ms = excluded.every_ms, tz = excluded.tz, action = excluded.action, catch_up = excluded.catch_up,
-        catch_up_max = excluded.catch_up_max, enabled = excluded.enabled,
+    SET name = excluded.name, cron = excluded.cron, every_ms = excluded.every_ms, at = excluded.at, tz = excluded.tz, action = excluded.action,
+        catch_up = excluded.catch_up, catch_up_max = excluded.catch_up_max, enabled = excluded.enabled,
         next_at = CASE WHEN s.enabled AND excluded.enabled AND s.cron IS NOT DISTINCT FROM excluded.cron AND s.every_ms IS NOT DISTINCT FROM excluded.every_ms
-                            AND s.tz = excluded.tz THEN s.next_at ELSE excluded.next_at END
+                            AND s.at IS NOT DISTINCT FROM excluded.at AND s.tz = excluded.tz THEN s.next_at ELSE excluded.next_at END
     WHERE s.user_id = excluded.user_id AND s.origin = 'user'
   RETURNING ${SCHEDULE_COLUMNS}, (xmax = 0) AS created`;
 
 /** An older revision changes nothing; a job whose timing stayed the same keeps its next due time. */
 const RECONCILE = `
   INSERT INTO schedule AS s (${SCHEDULE_COLUMNS}, config_revision)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8::json, $9, $10, $11, $12, $13, $14, $15)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::json, $10, $11, $12, $13, $14, $15, $16)
   ON CONFLICT (t, id) DO UPDATE
     SET user_id = excluded.user_id, name = excluded.name, cron = excluded.cron, every_ms = excluded.every_ms, tz = excluded.tz, action = excluded.action,
         config_revision = excluded.config_revision,
@@ -43,6 +43,16 @@ export class PostgresScheduleStore implements ScheduleStore {
         return 'too_many';
       }
       return { schedule: toSchedule(row), created: row.created };
+    });
+  }
+
+  async change(tenant: string, id: string, edit: (found: StoredSchedule) => StoredSchedule): Promise<StoredSchedule | undefined> {
+    return this.database.transaction(async (tx) => {
+      const sql = `SELECT ${SCHEDULE_COLUMNS} FROM schedule WHERE t = $1 AND id = $2 FOR UPDATE`;
+      const [found] = await tx.query<ScheduleRow>('push_edit_schedule', sql, [tenant, id]);
+      if (found === undefined) return undefined;
+      const [row] = await tx.query<ScheduleRow>('push_save_schedule', SAVE, valuesOf(edit(toSchedule(found))));
+      return row && toSchedule(row);
     });
   }
 
@@ -92,9 +102,13 @@ async function countOf(tx: Tx, { tenant, owner }: StoredSchedule): Promise<numbe
 }
 
 function valuesOf(schedule: StoredSchedule): unknown[] {
-  const { tenant, id, owner, name, cron, everyMs, timeZone, action, catchUp, enabled, origin, nextAt, createdAt } = schedule;
+  const { tenant, id, owner, name, cron, everyMs, at, timeZone, action, catchUp, enabled, origin, nextAt, createdAt } = schedule;
   return [
-    ...[tenant, id, owner, name, cron ?? null, everyMs ?? null, timeZone, JSON.stringify(action), catchUp.mode, catchUp.max, enabled, origin],
-    ...[nextAt === undefined ? null : new Date(nextAt), new Date(createdAt)],
+    ...[tenant, id, owner, name, cron ?? null, everyMs ?? null, timestamp(at), timeZone, JSON.stringify(action), catchUp.mode, catchUp.max, enabled, origin],
+    ...[timestamp(nextAt), new Date(createdAt)],
   ];
+}
+
+function timestamp(at: number | undefined): Date | null {
+  return at === undefined ? null : new Date(at);
 }

@@ -9,6 +9,7 @@ export interface ScheduleRow {
   readonly name: string;
   readonly cron: string | null;
   readonly every_ms: number | null;
+  readonly at: Date | null;
   readonly tz: string;
   readonly action: StoredSchedule['action'];
   readonly catch_up: StoredSchedule['catchUp']['mode'];
@@ -18,7 +19,7 @@ export interface ScheduleRow {
   readonly next_at: Date | null;
   readonly created_at: Date;
 }
-export const SCHEDULE_COLUMNS = 't, id, user_id, name, cron, every_ms, tz, action, catch_up, catch_up_max, enabled, origin, next_at, created_at';
+export const SCHEDULE_COLUMNS = 't, id, user_id, name, cron, every_ms, at, tz, action, catch_up, catch_up_max, enabled, origin, next_at, created_at';
 
 export function toSchedule(row: ScheduleRow): StoredSchedule {
   return {
@@ -28,6 +29,7 @@ export function toSchedule(row: ScheduleRow): StoredSchedule {
     name: row.name,
     ...(row.cron === null ? {} : { cron: row.cron }),
     ...(row.every_ms === null ? {} : { everyMs: row.every_ms }),
+    ...(row.at === null ? {} : { at: row.at.getTime() }),
     timeZone: row.tz,
     action: row.action,
     catchUp: { mode: row.catch_up, max: row.catch_up_max },

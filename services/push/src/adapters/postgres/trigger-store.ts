@@ -95,7 +95,7 @@ class PostgresTriggerTransaction implements TriggerTransaction {
   }
 
   async moveSchedule({ tenant, id }: StoredSchedule, nextAt: number | undefined): Promise<void> {
-    await this.tx.query('push_move_schedule', 'UPDATE schedule SET next_at = $3 WHERE t = $1 AND id = $2', [
+    await this.tx.query('push_move_schedule', 'UPDATE schedule SET next_at = $3, enabled = enabled AND at IS NULL WHERE t = $1 AND id = $2', [
       tenant,
       id,
       nextAt === undefined ? null : new Date(nextAt),
@@ -127,8 +127,14 @@ class PostgresTriggerTransaction implements TriggerTransaction {
     return { run: toRun(known), created: false };
   }
 
+  async hasRun(tenant: string, kind: NewRun['kind'], sourceId: string, dedupKey: string): Promise<boolean> {
+    const sql = 'SELECT 1 AS known FROM dispatch_run WHERE t = $1 AND kind = $2 AND source_id = $3 AND dedup_key = $4';
+    return (await this.tx.query('push_has_run', sql, [tenant, kind, sourceId, dedupKey])).length > 0;
+  }
+
   async countRuns(tenant: string, { kind, sourceId, owner }: Parameters<TriggerTransaction['countRuns']>[1], since: number): Promise<number> {
     const [by, value] = sourceId === undefined ? ['user_id', owner ?? ''] : ['source_id', sourceId];
+    await this.tx.query('push_lock_budget', 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) AS locked', [`runs:${tenant}:${kind}:${by}:${value}`]);
     const sql = `SELECT count(*)::int AS runs FROM dispatch_run WHERE t = $1 AND ${by} = $2 AND kind = $3 AND created_at > $4`;
     const [row] = await this.tx.query<{ runs: number }>(`push_count_runs_${by}`, sql, [tenant, value, kind, new Date(since)]);
     return row?.runs ?? 0;
@@ -155,6 +161,15 @@ class PostgresTriggerTransaction implements TriggerTransaction {
       ...[text(change.result), text(change.error?.code), text(change.error?.message), change.attempts ?? 0, time(change.dueAt), time(change.endedAt)],
     ];
     return (await this.tx.query('push_advance_run', ADVANCE, values)).length > 0;
+  }
+
+  problemOf(messages: readonly Outgoing[]): string | undefined {
+    try {
+      for (const message of messages) this.encode(message);
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
   }
 
   async publish(messages: readonly Outgoing[]): Promise<void> {

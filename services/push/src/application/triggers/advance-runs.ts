@@ -92,8 +92,14 @@ export class AdvanceRuns {
   /** With the outcome goes what people are told: both or neither. */
   #change(run: StoredRun, change: RunChange, messages: readonly Outgoing[] = []): Promise<boolean> {
     return this.store.transaction(async (tx) => {
-      if (!(await tx.advance(run, change))) return false;
-      await tx.publish(messages);
+      const problem = tx.problemOf(messages);
+      const done =
+        problem === undefined
+          ? change
+          : { ...change, state: 'failed' as const, error: { code: 'INVALID_EVENT', message: `Its end cannot be told: ${problem}` } };
+      if (!(await tx.advance(run, done))) return false;
+      // What cannot be told must not be tried for ever: the run says so.
+      if (problem === undefined) await tx.publish(messages);
       return true;
     });
   }

@@ -43,6 +43,8 @@ export class DispatchOnEvent implements EventTap {
       const now = this.clock.now();
       const depth = agent === undefined ? 1 : (await tx.depthOf(tenant, agent)) + 1;
       const used = await tx.countRuns(tenant, { kind: 'rule', sourceId: rule.id }, now - HOUR_MS);
+      // The event came again; its run is one of those that were counted.
+      if (await tx.hasRun(tenant, 'rule', rule.id, event.key)) return undefined;
       if (depth > MAX_DEPTH || used >= rule.maxPerHour) {
         await tx.refuse(tenant, rule.id);
         return 'refused';
@@ -79,10 +81,10 @@ function runOf(rule: StoredRule, event: LogEvent, { id, depth, now, agent }: { i
       notice: {
         summary: event.summary ?? rule.name,
         severity: notify.severity ?? event.severity,
-        ...(event.caseId === undefined ? {} : { caseId: event.caseId }),
-        entities: [...event.entities],
-        regions: [...event.regions],
-        topics: [...event.topics],
+        ...(event.caseId === undefined || event.caseId === '' ? {} : { caseId: event.caseId }),
+        entities: named(event.entities),
+        regions: named(event.regions),
+        topics: named(event.topics),
       },
       onFailure: notify.onFailure,
       followers: notify.to === 'followers',
@@ -93,4 +95,9 @@ function runOf(rule: StoredRule, event: LogEvent, { id, depth, now, agent }: { i
     createdAt: now,
     deadline: now + research.timeoutMs,
   };
+}
+
+/** Foreign events may hold empty names, events of ours may not. */
+function named(references: readonly string[]): string[] {
+  return references.filter((reference) => reference !== '');
 }

@@ -2,6 +2,7 @@ import type { Clock } from '@plexus/kernel';
 import { noticeEvent } from '../../domain/triggers/notice.js';
 import { type FiringPlan, planFirings } from '../../domain/triggers/plan-firings.js';
 import { requestHash } from '../../domain/triggers/request-hash.js';
+import { scheduleEvent } from '../../domain/triggers/schedule-event.js';
 import type { NewRun, Outgoing, ScheduleRun, StoredSchedule, TriggerStore, TriggerTransaction } from './trigger-ports.js';
 
 const BATCH = 50;
@@ -62,19 +63,27 @@ export class FireSchedules {
 
   async #fireOne(tx: TriggerTransaction, schedule: StoredSchedule, dueAt: number, trigger: ScheduleRun['trigger'], firedAt: number): Promise<ScheduleRun> {
     const { action } = schedule;
-    if (action.kind === 'agent' && (await tx.hasOpenRun(schedule.tenant, 'schedule', schedule.id))) {
-      const skipped: ScheduleRun = { dueAt, firedAt, trigger, state: 'skipped', reason: 'the run before has not ended' };
-      await tx.recordFiring(schedule, skipped);
-      return skipped;
+    // A single moment is not passed over: its run waits in the session for the one before.
+    if (action.kind === 'agent' && schedule.at === undefined && (await tx.hasOpenRun(schedule.tenant, 'schedule', schedule.id))) {
+      return this.#skip(tx, schedule, { dueAt, firedAt, trigger }, 'the run before has not ended');
     }
+    const message = messageOf(schedule, dueAt, firedAt);
+    const messages = message === undefined ? [] : [message];
+    const problem = tx.problemOf(messages);
+    if (problem !== undefined) return this.#skip(tx, schedule, { dueAt, firedAt, trigger }, `its event cannot be published: ${problem}`);
     const started = action.kind === 'agent' ? runOf(schedule, action, `dsp_${this.newId()}`, dueAt, firedAt) : undefined;
     const run: ScheduleRun = { dueAt, firedAt, trigger, state: 'fired', ...(started === undefined ? {} : { runId: started.id }) };
     // Fired before: whatever it did is done.
     if (!(await tx.recordFiring(schedule, run))) return run;
     if (started !== undefined) await tx.startRun(started);
-    const message = messageOf(schedule, dueAt, firedAt);
-    if (message !== undefined) await tx.publish([message]);
+    if (messages.length > 0) await tx.publish(messages);
     return run;
+  }
+
+  async #skip(tx: TriggerTransaction, schedule: StoredSchedule, of: Pick<ScheduleRun, 'dueAt' | 'firedAt' | 'trigger'>, reason: string): Promise<ScheduleRun> {
+    const skipped: ScheduleRun = { ...of, state: 'skipped', reason };
+    await tx.recordFiring(schedule, skipped);
+    return skipped;
   }
 }
 
@@ -116,7 +125,7 @@ function messageOf({ tenant, id, owner, action }: StoredSchedule, dueAt: number,
   const eventId = `schedule:${id}:${dueAt}`;
   if (action.kind === 'notify') return { kind: 'notice', tenant, user: owner, event: noticeEvent(tenant, owner, action, eventId, now) };
   if (action.kind !== 'event') return undefined;
-  const { kind: _kind, type, severity, data, ...about } = action;
+  const { type, severity } = action;
   return {
     kind: 'event',
     tenant,
@@ -125,6 +134,6 @@ function messageOf({ tenant, id, owner, action }: StoredSchedule, dueAt: number,
     at: dueAt,
     ...(type === undefined ? {} : { type }),
     severity,
-    data: { ...data, ...about, scheduleId: id, dueAt: new Date(dueAt).toISOString() },
+    data: scheduleEvent(action, id, dueAt),
   };
 }

@@ -1,11 +1,14 @@
-import { isTimeZone, nextDue } from '@plexus/agent-config';
-import { type DataOf, errors, type pushTriggersContracts as triggers } from '@plexus/contracts';
+import { isTimeZone } from '@plexus/agent-config';
+import { type DataOf, errors, pushTriggersContracts as triggers } from '@plexus/contracts';
 import type { Clock } from '@plexus/kernel';
-import type { Timing } from '../../domain/triggers/plan-firings.js';
+import { dueAfter, type Timing } from '../../domain/triggers/plan-firings.js';
 import type { FireSchedules } from './fire-schedules.js';
-import type { ScheduleRun, ScheduleStore, StoredSchedule } from './trigger-ports.js';
+import { scheduleEvent } from '../../domain/triggers/schedule-event.js';
+import type { ScheduleAction, ScheduleRun, ScheduleStore, StoredSchedule } from './trigger-ports.js';
 
 const MAX_PER_USER = 200;
+/** A moment further away than this is a mistake. */
+const LONGEST_WAIT_MS = 100 * 366 * 86_400_000;
 /** Ids of schedules that the configuration makes. */
 const RESERVED = /^(cron|heartbeat):/;
 
@@ -28,11 +31,13 @@ export class ManageSchedules {
     private readonly newId: () => string,
   ) {}
 
-  async create(caller: ScheduleCaller, { id, owner: wanted, ...draft }: Draft): Promise<{ schedule: StoredSchedule; created: boolean }> {
+  async create(caller: ScheduleCaller, { id, owner: wanted, at, ...rest }: Draft): Promise<{ schedule: StoredSchedule; created: boolean }> {
     const owner = wanted ?? caller.user;
     if (owner === undefined || (owner !== caller.user && !caller.all))
       throw errors.create('FORBIDDEN', { message: 'A schedule belongs to its caller; operators name another owner.' });
     if (id !== undefined && RESERVED.test(id)) throw invalid('id', 'ids that begin so are made by the configuration');
+    requirePublishable(rest.action);
+    const draft = { ...rest, ...momentOf(at) };
     const now = this.clock.now();
     const nextAt = this.#next(draft, draft.enabled, now);
     const schedule = { ...withoutUndefined(draft), tenant: caller.tenant, id: id ?? `sch_${this.newId()}`, owner, origin: 'user' as const, createdAt: now };
@@ -42,18 +47,19 @@ export class ManageSchedules {
     return saved;
   }
 
-  async update(caller: ScheduleCaller, { id, ...patch }: Patch): Promise<StoredSchedule> {
-    const found = await this.#changeable(caller, id);
-    const { cron, everyMs, ...rest } = withoutUndefined(patch);
-    const { cron: oldCron, everyMs: oldEvery, nextAt: _before, ...kept } = found;
-    const old = { ...(oldCron === undefined ? {} : { cron: oldCron }), ...(oldEvery === undefined ? {} : { everyMs: oldEvery }) };
-    const timing =
-      cron !== undefined || everyMs !== undefined ? { ...(cron === undefined ? {} : { cron }), ...(everyMs === undefined ? {} : { everyMs }) } : old;
-    const changed = { ...kept, ...rest, ...timing };
-    const nextAt = this.#next(changed, changed.enabled, this.clock.now());
-    const saved = await this.store.save({ ...changed, ...(nextAt === undefined ? {} : { nextAt }) } as StoredSchedule, Number.MAX_SAFE_INTEGER);
-    if (typeof saved === 'string') throw errors.create('CONFLICT');
-    return saved.schedule;
+  async update(caller: ScheduleCaller, { id, at, ...given }: Patch): Promise<StoredSchedule> {
+    const patch = withoutUndefined({ ...given, ...momentOf(at) });
+    if (patch.action !== undefined) requirePublishable(patch.action);
+    const now = this.clock.now();
+    const saved = await this.store.change(caller.tenant, id, (found) => {
+      if (!maySee(caller, found)) throw errors.create('NOT_FOUND');
+      requireChangeable(found);
+      const { nextAt: _before, ...changed } = retimed(found, patch);
+      const nextAt = this.#next(changed, changed.enabled, now);
+      return { ...changed, ...(nextAt === undefined ? {} : { nextAt }) };
+    });
+    if (saved === undefined) throw errors.create('NOT_FOUND');
+    return saved;
   }
 
   /** In the order of their ids; `next` is where to go on. */
@@ -93,26 +99,41 @@ export class ManageSchedules {
     return found;
   }
 
-  async #changeable(caller: ScheduleCaller, id: string): Promise<StoredSchedule> {
-    const found = await this.#visible(caller, id);
-    requireChangeable(found);
-    return found;
-  }
-
   /** When it is due next. Throws INVALID_REQUEST for a timing that is none, or never comes. */
   #next(timing: { readonly [K in keyof Timing]?: Timing[K] | undefined }, enabled: boolean, now: number): number | undefined {
-    const { cron, everyMs, timeZone = 'UTC' } = timing;
-    if ((cron === undefined) === (everyMs === undefined)) throw invalid('cron', 'needs exactly one of cron and everyMs');
+    const { cron, everyMs, at, timeZone = 'UTC' } = timing;
+    if ([cron, everyMs, at].filter((one) => one !== undefined).length !== 1) throw invalid('cron', 'needs exactly one of cron, everyMs and at');
     if (!isTimeZone(timeZone)) throw invalid('timeZone', 'is no IANA time zone, such as Europe/Berlin');
-    const nextAt = firstDue({ timeZone, ...(cron === undefined ? {} : { cron }), ...(everyMs === undefined ? {} : { everyMs }) }, now);
+    // A moment that is over stays what it was, as long as it does not have to come again.
+    if (at !== undefined && !enabled) return undefined;
+    if (at !== undefined && (at <= now || at > now + LONGEST_WAIT_MS)) throw invalid('at', 'must be in the future, within a hundred years');
+    const nextAt = firstDue(withoutUndefined({ timeZone, cron, everyMs, at }), now);
     if (nextAt === undefined) throw invalid('cron', 'names no time that ever comes');
     return enabled ? nextAt : undefined;
   }
 }
 
+function momentOf(at: string | undefined): { readonly at?: number } {
+  return at === undefined ? {} : { at: Date.parse(at) };
+}
+
+/** A timing in the patch replaces the one that was. */
+function retimed(found: StoredSchedule, patch: Partial<StoredSchedule>): StoredSchedule {
+  if (patch.cron === undefined && patch.everyMs === undefined && patch.at === undefined) return { ...found, ...patch };
+  const { cron: _cron, everyMs: _everyMs, at: _at, ...rest } = found;
+  return { ...rest, ...patch };
+}
+
+/** Refuses what could not be published when it is due. */
+function requirePublishable(action: ScheduleAction): void {
+  if (action.kind !== 'event') return;
+  const { success, error } = triggers.scheduleFired.data.safeParse(scheduleEvent(action, 'sch', 0));
+  if (!success) throw invalid('action', error.issues.map(({ path, message }) => `data.${path.join('.')}: ${message}`).join('; '));
+}
+
 function firstDue(timing: Timing, now: number): number | undefined {
   try {
-    return nextDue(timing, now);
+    return dueAfter(timing, now);
   } catch (cause) {
     throw errors.create('INVALID_REQUEST', { message: 'cron: is no pattern of five or six fields', details: { issues: [{ path: '/cron' }] }, cause });
   }

@@ -130,12 +130,16 @@ export interface TriggerTransaction {
   hasOpenRun(tenant: string, kind: NewRun['kind'], sourceId: string): Promise<boolean>;
   /** The run that is there now, and whether this call made it. */
   startRun(run: NewRun): Promise<{ readonly run: StoredRun; readonly created: boolean }>;
+  hasRun(tenant: string, kind: NewRun['kind'], sourceId: string, dedupKey: string): Promise<boolean>;
+  /** Whoever counts the same runs meanwhile waits for the end of this transaction, so that none of two goes beyond a limit. */
   countRuns(tenant: string, selection: { readonly kind: NewRun['kind']; readonly sourceId?: string; readonly owner?: string }, since: number): Promise<number>;
   /** How deep the run of an agent is; 0 for one that no trigger started. */
   depthOf(tenant: string, agentRunId: string): Promise<number>;
   refuse(tenant: string, ruleId: string): Promise<void>;
   /** False when somebody else changed the run since it was read: then nothing may be done. */
   advance(run: StoredRun, change: RunChange): Promise<boolean>;
+  /** Why these cannot be published (a field of the wrong shape, too large); undefined when they can. */
+  problemOf(messages: readonly Outgoing[]): string | undefined;
   publish(messages: readonly Outgoing[]): Promise<void>;
 }
 
@@ -163,6 +167,8 @@ export interface TriggerStore {
 export interface ScheduleStore {
   /** Undefined when the id belongs to somebody else or to the configuration. */
   save(schedule: StoredSchedule, most: number): Promise<{ readonly schedule: StoredSchedule; readonly created: boolean } | 'taken' | 'too_many'>;
+  /** Replaces a schedule by what `edit` makes of it, while nobody else changes it. Undefined when there is none; what `edit` throws is passed on. */
+  change(tenant: string, id: string, edit: (found: StoredSchedule) => StoredSchedule): Promise<StoredSchedule | undefined>;
   find(tenant: string, id: string): Promise<StoredSchedule | undefined>;
   list(tenant: string, selection: { readonly owner?: string; readonly after?: string; readonly limit: number }): Promise<StoredSchedule[]>;
   remove(tenant: string, id: string): Promise<boolean>;

@@ -1,9 +1,11 @@
 import { nextDue } from '@plexus/agent-config';
 
-/** When something is due: a cron pattern read in a zone, or an interval counted from 1970. Exactly one of the two. */
+/** When something is due: a cron pattern read in a zone, an interval counted from 1970, or one moment. Exactly one of the three. */
 export interface Timing {
   readonly cron?: string;
   readonly everyMs?: number;
+  /** Milliseconds. */
+  readonly at?: number;
   readonly timeZone: string;
 }
 
@@ -28,6 +30,12 @@ export interface FiringPlan {
   readonly nextAt?: number;
 }
 
+/** The first due time after `after`, in milliseconds; undefined when there is none. */
+export function dueAfter(timing: Timing, after: number): number | undefined {
+  if (timing.at === undefined) return nextDue(timing, after);
+  return timing.at > after ? timing.at : undefined;
+}
+
 /** Late by less than this is on time: a restart of the only replica must not cost the daily report. */
 const LONGEST_GRACE_MS = 60_000;
 /** And by less than this even what is due every second. */
@@ -41,13 +49,13 @@ const FIRST_WINDOW_MS = 60_000;
  * looked at decides between on time and missed, and the due times themselves never depend on it.
  */
 export function planFirings(timing: Timing, catchUp: CatchUp, nextAt: number, now: number): FiringPlan {
-  const next = nextDue(timing, Math.max(now, nextAt));
+  const next = dueAfter(timing, Math.max(now, nextAt));
   const rest = next === undefined ? {} : { nextAt: next };
   if (nextAt > now) return { firings: [], nextAt };
   const { dueTimes, more } = newestDueTimes(timing, nextAt, now);
   const onTime = dueTimes.filter((dueAt) => dueAt > now - graceOf(timing, dueAt));
   const missed = dueTimes.slice(0, dueTimes.length - onTime.length);
-  const caughtUp = missed.slice(missed.length - caughtUpCount(catchUp, missed.length, onTime.length));
+  const caughtUp = missed.slice(missed.length - caughtUpCount(timing, catchUp, missed.length, onTime.length));
   const left = missed.slice(0, missed.length - caughtUp.length);
   const count = left.length + (more ? 1 : 0);
   const lastDueAt = left.at(-1) ?? nextAt;
@@ -58,7 +66,9 @@ export function planFirings(timing: Timing, catchUp: CatchUp, nextAt: number, no
   };
 }
 
-function caughtUpCount({ mode, max }: CatchUp, missed: number, onTime: number): number {
+function caughtUpCount({ at }: Timing, { mode, max }: CatchUp, missed: number, onTime: number): number {
+  // There is no next one that could stand for a single moment.
+  if (at !== undefined) return missed;
   if (mode === 'skip') return 0;
   // The newest due time stands for all before it; where one is on time, that is it.
   if (mode === 'latest') return onTime > 0 ? 0 : Math.min(1, missed);
@@ -67,7 +77,7 @@ function caughtUpCount({ mode, max }: CatchUp, missed: number, onTime: number): 
 
 /** Half of the time until the next due time, within bounds. */
 function graceOf(timing: Timing, dueAt: number): number {
-  const following = nextDue(timing, dueAt);
+  const following = dueAfter(timing, dueAt);
   const half = following === undefined ? LONGEST_GRACE_MS : (following - dueAt) / 2;
   return Math.min(LONGEST_GRACE_MS, Math.max(SHORTEST_GRACE_MS, half));
 }
@@ -77,7 +87,7 @@ function newestDueTimes(timing: Timing, from: number, now: number): { dueTimes: 
   for (let window = FIRST_WINDOW_MS; ; window *= 4) {
     const start = Math.max(from, now - window);
     const dueTimes: number[] = [];
-    for (let at = nextDue(timing, start - 1); at !== undefined && at <= now; at = nextDue(timing, at)) {
+    for (let at = dueAfter(timing, start - 1); at !== undefined && at <= now; at = dueAfter(timing, at)) {
       dueTimes.push(at);
       if (dueTimes.length > MOST_DUE_TIMES) dueTimes.shift();
     }
