@@ -38,6 +38,9 @@ export interface ReconcilerParts {
 /** Steps of one VM under one claim; more are taken under the next. */
 const MAX_ROUNDS = 16;
 const RETRY_AFTER_MS = 1_000;
+/** Whoever moves a VM of a host that stops has asked before: they are few. */
+const MAX_PARKS = 8;
+const HOST_STOPPED = { code: 'HOST_STOPPED', text: 'Its host was stopped; it starts again on demand.' };
 
 /** Takes the steps that `decide` says, one VM at a time, under a claim. */
 export class Reconciler {
@@ -51,11 +54,15 @@ export class Reconciler {
     const { store, random } = this.parts;
     // The claim may still be that of a predecessor that was killed a moment ago; nobody else acts on this host.
     if (!(await store.seize(vmId))) return;
-    const snapshot = await store.load(vmId);
-    if (snapshot?.instance !== undefined && snapshot.vm.state !== 'stopping') {
-      const reason = { code: 'HOST_STOPPED', text: 'Its host was stopped; it starts again on demand.' };
-      const decision = park({ ...snapshot, observed: undefined, policy: this.policyOf(snapshot), random: random() }, reason);
-      if (await store.commit(snapshot, decision, { release: false })) this.announce(snapshot, 'stopping', reason.code);
+    for (let attempt = 1; attempt <= MAX_PARKS; attempt += 1) {
+      const snapshot = await store.load(vmId);
+      if (snapshot?.instance === undefined || snapshot.vm.state === 'stopping') break;
+      const decision = park({ ...snapshot, observed: undefined, policy: this.policyOf(snapshot), random: random() }, HOST_STOPPED);
+      if (await store.commit(snapshot, decision, { release: false })) {
+        this.announce(snapshot, 'stopping', HOST_STOPPED.code);
+        break;
+      }
+      // A caller has moved it meanwhile. Its end must not look like one of its own: it is looked at again.
     }
     await this.reconcile(vmId);
   }

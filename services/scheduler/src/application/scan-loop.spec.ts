@@ -119,4 +119,47 @@ describe('the scan loop', () => {
     free();
     await loop.stop();
   });
+
+  it('stops every VM of its host and waits for each, also when one of them cannot be stopped in order', async () => {
+    const parked: string[] = [];
+    const problems: object[] = [];
+    let finish = (): void => undefined;
+    const slow = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const ended: string[] = [];
+    const key = (vmId: string) => ({ vmId, epoch: 1 });
+    const provider = {
+      name: 'local',
+      kind: 'local',
+      hostId: 'host-1',
+      list: async () => [key('vm-3'), key('vm-4')],
+      destroy: async ({ vmId }: { vmId: string }) => {
+        if (vmId === 'vm-3') throw new Error('no such process');
+        await slow;
+        ended.push(vmId);
+      },
+    };
+    const park = async (vmId: string): Promise<void> => {
+      if (vmId === 'vm-1') throw new Error('the database is away');
+      await slow;
+      parked.push(vmId);
+    };
+    const loop = new ScanLoop({
+      store: { present: async () => [key('vm-1'), key('vm-2')] },
+      providers: new ProviderRegistry([provider as unknown as VmProvider]),
+      reconciler: { park },
+      log: { error: (fields: object) => void problems.push(fields) },
+    } as unknown as ScanLoopParts);
+    let isOver = false;
+    const parking = loop.parkAll().then(() => {
+      isOver = true;
+    });
+    for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(isOver).toBe(false);
+    finish();
+    await parking;
+    expect([parked, ended]).toEqual([['vm-2'], ['vm-4']]);
+    expect(problems).toMatchObject([{ vmId: 'vm-1' }, { vmId: 'vm-3' }]);
+  });
 });

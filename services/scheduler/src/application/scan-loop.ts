@@ -117,16 +117,18 @@ export class ScanLoop {
    */
   async parkAll(): Promise<void> {
     const { store, providers, reconciler, log } = this.parts;
+    const failed = (fields: object) => (error: unknown) => log.error({ ...fields, err: error }, 'VMs could not be stopped in order');
+    // Each is waited for whatever becomes of the others: the database and this process go right after.
+    const all = (keys: readonly IncarnationKey[], stop: (key: IncarnationKey) => Promise<unknown>) =>
+      Promise.all(keys.map((key) => stop(key).catch(failed(key))));
     // Only VMs of this machine end with it.
     const work = providers.all
       .filter(({ kind }) => kind === 'local')
       .flatMap((provider) => [
-        store.present(provider.name, provider.hostId).then((present) => Promise.all(present.map(({ vmId }) => reconciler.park(vmId)))),
-        provider.list().then((running) => Promise.all(running.map((key) => provider.destroy(key, { force: false, graceMs: PARK_GRACE_MS })))),
+        store.present(provider.name, provider.hostId).then((present) => all(present, ({ vmId }) => reconciler.park(vmId))),
+        provider.list().then((running) => all(running, (key) => provider.destroy(key, { force: false, graceMs: PARK_GRACE_MS }))),
       ]);
-    for (const outcome of await Promise.allSettled<unknown>(work)) {
-      if (outcome.status === 'rejected') log.error({ err: outcome.reason }, 'VMs could not be stopped in order');
-    }
+    await Promise.all(work.map((one) => one.catch(failed({}))));
   }
 
   private async forEachProvider(work: (provider: VmProvider) => Promise<unknown>): Promise<void> {
