@@ -18,6 +18,8 @@ export interface MeaningAnswer {
   /** False: nobody can say what texts mean (no embedding model, or it is down). Then there are no hits, and nothing is guessed. */
   readonly available: boolean;
   readonly hits: readonly MeaningHit[];
+  /** What was compared and is too far away, for explanations. */
+  readonly misses?: readonly { readonly subscriptionId: string; readonly score: number }[];
   /** Why it is not available, or what was left out; for traces and logs. */
   readonly note?: string;
 }
@@ -32,6 +34,9 @@ export const SEMANTIC_THRESHOLD = 0.65;
 export interface MeaningMatcher {
   match(event: LogEvent, tenant: string, interests: readonly Interest[]): Promise<MeaningAnswer>;
 }
+
+/** Injection token of the matcher that is wired. */
+export const MEANING = Symbol('MeaningMatcher');
 
 /** Where nothing can compare meanings. */
 export const NO_MEANING: MeaningMatcher = { match: async () => ({ available: false, hits: [], note: 'no matcher of meanings' }) };

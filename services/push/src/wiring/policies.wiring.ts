@@ -9,6 +9,7 @@ import { PostgresOpinionStore } from '../adapters/postgres/opinion-store.js';
 import { type EncodeActivation, PostgresPolicyStore } from '../adapters/postgres/policy-store.js';
 import { PostgresReplayJobStore } from '../adapters/postgres/replay-job-store.js';
 import { standingFacts } from '../adapters/postgres/standing-facts.js';
+import { MEANING, type MeaningMatcher } from '../application/meaning.js';
 import { ExplainEvent } from '../application/policies/explain-event.js';
 import { ManagePolicies } from '../application/policies/manage-policies.js';
 import { Opinions } from '../application/policies/opinions.js';
@@ -50,7 +51,11 @@ export function wirePolicies(basis: PushBasis): PushPart {
     providers: [
       { provide: ManagePolicies, useValue: policies },
       { provide: ReplayPolicies, useValue: replays },
-      { provide: ExplainEvent, useValue: new ExplainEvent(new PostgresExplainStore(database), new NatsStoredEvents(bus, clock, SEARCH), clock) },
+      {
+        provide: ExplainEvent,
+        useFactory: (meaning: MeaningMatcher) => new ExplainEvent(new PostgresExplainStore(database), new NatsStoredEvents(bus, clock, SEARCH), meaning, clock),
+        inject: [MEANING],
+      },
       { provide: Opinions, useValue: new Opinions(new PostgresOpinionStore(database), clock) },
     ],
     start: () => context.onShutdown('consumers', 'replays', () => jobs.settled()),

@@ -12,6 +12,7 @@ import { TriggerMessages } from '../adapters/nats/trigger-messages.js';
 import { PostgresDispatchStore } from '../adapters/postgres/dispatch-store.js';
 import { PostgresScheduleStore } from '../adapters/postgres/schedule-store.js';
 import { PostgresTriggerStore } from '../adapters/postgres/trigger-store.js';
+import { MEANING } from '../application/meaning.js';
 import { PruneSeenEvents } from '../application/prune-seen-events.js';
 import { AdvanceRuns } from '../application/triggers/advance-runs.js';
 import { AgentTools } from '../application/triggers/agent-tools.js';
@@ -84,19 +85,22 @@ export function wireTriggers(basis: PushBasis): PushPart & Required<Pick<Matchin
     await configured.apply(tenant, tenants.get(tenant) ?? after, revision);
   };
 
+  const meaning = new MatchMeaning({
+    similarity: new MeshSimilarity(bus, (tenant) => identity.service(tenant)),
+    reranker: judges(basis, clock),
+    clock,
+    count: (result) => countMeaning(result),
+  });
+
   return {
     controllers: [SchedulesController, DispatchController],
     providers: [
       { provide: ManageSchedules, useValue: new ManageSchedules(schedules, fire, clock, newId) },
       { provide: ManageDispatch, useValue: new ManageDispatch(dispatching, clock, newId, (tenant) => tap.forget(tenant)) },
+      { provide: MEANING, useValue: meaning },
       { provide: AgentTools, useValue: new AgentTools(store, clock, newId, counted) },
     ],
-    meaning: new MatchMeaning({
-      similarity: new MeshSimilarity(bus, (tenant) => identity.service(tenant)),
-      reranker: judges(basis, clock),
-      clock,
-      count: (result) => countMeaning(result),
-    }),
+    meaning,
     tap,
     start: async () => {
       // A tenant whose document is gone has no schedules of it either.

@@ -3,6 +3,8 @@ import type { Clock } from '@plexus/kernel';
 import { explainDecisions } from '../../domain/explain/explanation.js';
 import { type JudgedSubscription, judgeSubscription } from '../../domain/explain/judge-subscription.js';
 import type { IncomingEvent } from '../../domain/incoming-event.js';
+import type { MeaningAnswer, MeaningMatcher } from '../meaning.js';
+import { compareInterests, hasInterest, interestVerdict, withMeaning } from './explain-meaning.js';
 import type { EventReference, EventSearch, ExplainedSubscription, ExplainStore, FoundDecisions, StoredEvents } from './explain-ports.js';
 
 export type Explanation = ReplyOf<typeof pushPolicyContracts.explain>;
@@ -25,6 +27,7 @@ export class ExplainEvent {
   constructor(
     private readonly store: ExplainStore,
     private readonly events: StoredEvents,
+    private readonly meaning: MeaningMatcher,
     private readonly clock: Clock,
   ) {}
 
@@ -53,10 +56,13 @@ export class ExplainEvent {
       question.privileged ? false : this.store.isHidden(tenant, user, event, new Date(this.clock.now())),
     ]);
     const judged = subscriptions.map((subscription) => judgeSubscription(subscription, event));
-    const shown = hidden ? judged.map((one) => ({ ...one, covers: false, why: UNSEEN })) : ordered(judged);
+    const meant = hidden ? undefined : await compareInterests(this.meaning, event, subscriptions, judged);
+    const shown = hidden
+      ? judged.map((one) => ({ ...one, covers: false, why: UNSEEN }))
+      : ordered(judged.map((one, place) => (meant !== undefined && one.covers && hasInterest(subscriptions[place] ?? {}) ? withMeaning(one, meant) : one)));
     const { origin, source, id, type, severity, receivedAt } = event;
     const visible = hidden ? {} : { event: { origin, source, id, type, severity, at: iso(receivedAt) } };
-    const verdict = hidden ? uncovered(user, judged.length) : verdictOf(user, subscriptions, judged, event);
+    const verdict = hidden ? uncovered(user, judged.length) : verdictOf(user, subscriptions, judged, event, meant);
     return { ...empty(question, search), ...visible, ...verdict, subscriptions: shown.slice(0, MAX_SHOWN) };
   }
 }
@@ -97,10 +103,15 @@ function gone(question: ExplainQuestion, search: EventSearch): Explanation {
 
 type Verdict = Pick<Explanation, 'outcome' | 'sentence' | 'toBeSent'>;
 
-function verdictOf(user: string, subscriptions: readonly ExplainedSubscription[], judged: readonly JudgedSubscription[], event: IncomingEvent): Verdict {
+function verdictOf(
+  user: string,
+  subscriptions: readonly ExplainedSubscription[],
+  judged: readonly JudgedSubscription[],
+  event: IncomingEvent,
+  meant: MeaningAnswer | undefined,
+): Verdict {
   const covering = subscriptions.filter((_, place) => judged[place]?.covers === true);
   if (covering.length === 0) return uncovered(user, subscriptions.length);
-  const meant = covering.filter(({ interestText }) => typeof interestText === 'string' && interestText !== '');
   const then = covering.filter(({ changedAt }) => changedAt <= event.receivedAt);
   if (then.length === 0) {
     return {
@@ -109,13 +120,9 @@ function verdictOf(user: string, subscriptions: readonly ExplainedSubscription[]
       toBeSent: blocked('subscriptions:later', 'The subscription would have to exist, as it is now, before the event.'),
     };
   }
-  if (meant.length === covering.length) {
-    return {
-      outcome: 'no_subscription',
-      sentence:
-        'The rules of a subscription cover the event, but it was not found near enough to its interest in meaning (or meaning could not be compared then).',
-      toBeSent: blocked('interest', 'What the event says would have to be nearer to the interest, or the interest be left out.'),
-    };
+  if (meant !== undefined && covering.every(hasInterest)) {
+    const { sentence, unless } = interestVerdict(meant);
+    return { outcome: 'no_subscription', sentence, toBeSent: blocked('interest', unless) };
   }
   return {
     outcome: 'pending',

@@ -50,6 +50,7 @@ describe('whose interest an event means', () => {
         { subscriptionId: 's3', score: 0.9, method: 'semantic' },
         { subscriptionId: 's5', score: 1, method: 'semantic' },
       ],
+      misses: [{ subscriptionId: 's2', score: 0.6499 }],
     });
     expect([asked, counted]).toEqual([[['ships', 'cables', 'weather', 'refused', 'odd']], ['semantic']]);
   });
@@ -83,6 +84,16 @@ describe('whose interest an event means', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('one tenant whose comparisons hang costs no other one its matches', async () => {
+    const { clock, state, meaning } = world({ ships: 0.9 });
+    state.mode = 'down';
+    for (let n = 0; n < 4; n += 1) await meaning.match(event, 'crowded', interests('ships'));
+    state.mode = 'ok';
+    expect(await meaning.match(event, 'crowded', interests('ships'))).toMatchObject({ available: false });
+    expect(await meaning.match(event, 'acme', interests('ships'))).toMatchObject({ available: true, hits: [{ subscriptionId: 's0' }] });
+    expect(clock.pending).toBe(0);
+  });
+
   it('may be judged by a model: only what is close, the closest first, and its word counts', async () => {
     const judged: (readonly string[])[] = [];
     const reranker: Reranker = {
@@ -108,6 +119,7 @@ describe('whose interest an event means', () => {
     const expected = {
       available: true,
       hits: [{ subscriptionId: 's0', score: 0.9, method: 'semantic' }],
+      misses: [],
       note: 'the judging model failed; similarity alone counts',
     };
     expect(await match('ships')).toEqual(expected);

@@ -33,6 +33,8 @@ export interface MatchMeaningOptions {
 const LIMIT_MS = 5_000;
 const BREAKER = { threshold: 3, resetMs: 15_000 };
 const BATCH = 200;
+/** Tenants whose failures are remembered. */
+const MAX_TENANTS = 1_000;
 /** Different texts that are compared for one event; beyond them something else is wrong. */
 const MAX_TEXTS = 2_000;
 /** So close below the threshold a judge still looks. */
@@ -48,12 +50,10 @@ interface Texts {
 
 /** Cosine of summary and interest by the memory service, then, if configured, the judgement of a model about the closest ones. */
 export class MatchMeaning implements MeaningMatcher {
-  /** A memory service that hangs must not cost every event its whole time limit. */
-  readonly #breaker: CircuitBreaker;
+  /** A memory service that hangs must not cost every event its whole time limit; a tenant whose many texts take too long must not cost others theirs. */
+  readonly #breakers = new Map<string, CircuitBreaker>();
 
-  constructor(private readonly options: MatchMeaningOptions) {
-    this.#breaker = new CircuitBreaker({ ...BREAKER, clock: options.clock });
-  }
+  constructor(private readonly options: MatchMeaningOptions) {}
 
   async match(event: LogEvent, tenant: string, interests: readonly Interest[]): Promise<MeaningAnswer> {
     const summary = event.summary?.trim().slice(0, MAX_SUMMARY);
@@ -81,27 +81,40 @@ export class MatchMeaning implements MeaningMatcher {
       const verdict = verdictOf(textOf(text), cosines, judged);
       return verdict === undefined ? [] : [{ subscriptionId, ...verdict }];
     });
-    return { available: true, hits, ...noteOf(texts, judged) };
+    const near = new Set(hits.map(({ subscriptionId }) => subscriptionId));
+    const misses = interests.flatMap(({ subscriptionId, text }) => {
+      const score = judged.scores.get(textOf(text)) ?? cosines.get(textOf(text));
+      return score === undefined || near.has(subscriptionId) ? [] : [{ subscriptionId, score }];
+    });
+    return { available: true, hits, misses, ...noteOf(texts, judged) };
   }
 
   /** Undefined when there is no embedder, or not all of the texts could be compared in time: half an answer would depend on luck. */
   async #cosines(tenant: string, summary: string, texts: readonly string[], signal: AbortSignal): Promise<Map<string, number> | undefined> {
-    if (!this.#breaker.canAttempt()) return undefined;
+    const breaker = this.#breakerOf(tenant);
+    if (!breaker.canAttempt()) return undefined;
     const cosines = new Map<string, number>();
     try {
       for (let from = 0; from < texts.length; from += BATCH) {
         const others = texts.slice(from, from + BATCH).map((text, index) => ({ id: String(from + index), text }));
         const { available, scores } = await untilAborted(this.options.similarity.compare(tenant, summary, others, signal), signal);
-        this.#breaker.success();
+        breaker.success();
         if (!available) return undefined;
         for (const { id, score } of scores) cosines.set(texts[Number(id)] as string, Math.min(1, Math.max(0, score)));
       }
       return cosines;
     } catch {
       // Whatever is wrong with memory, rules go on matching; counted as unavailable by the caller.
-      this.#breaker.failure();
+      breaker.failure();
       return undefined;
     }
+  }
+
+  #breakerOf(tenant: string): CircuitBreaker {
+    const breaker = this.#breakers.get(tenant) ?? new CircuitBreaker({ ...BREAKER, clock: this.options.clock });
+    if (!this.#breakers.has(tenant) && this.#breakers.size >= MAX_TENANTS) this.#breakers.delete(this.#breakers.keys().next().value as string);
+    this.#breakers.set(tenant, breaker);
+    return breaker;
   }
 
   async #judge(tenant: string, summary: string, cosines: ReadonlyMap<string, number>, signal: AbortSignal): Promise<Judged> {
