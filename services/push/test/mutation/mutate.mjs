@@ -1,7 +1,7 @@
 // Plants faults in copies of the engine, one at a time, and runs the pure suite against each: a fault that no spec notices is shown, and the exit
 // code is 1. `node test/mutation/mutate.mjs [words of a name]`, in the folder of the project.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { FAULTS } from './faults.mjs';
@@ -22,10 +22,21 @@ function run(domain, folder, leftOut) {
   const config = path.join(folder, 'jest.config.json');
   const moduleNameMapper = { '^\\.\\./\\.\\./src/domain/(.*)\\.js$': path.join(domain, '$1'), ...base.moduleNameMapper };
   const testMatch = [path.join(project, 'test/engine/*.spec.ts')];
+  // Packages are left as they are; the copy lies among them and is not one.
+  const transformIgnorePatterns = ['/node_modules/(?!\\.cache/mutation-)'];
   const testPathIgnorePatterns = ['\\.full\\.spec\\.ts$', `/test/engine${leftOut}`];
   writeFileSync(
     config,
-    JSON.stringify({ ...base, rootDir: project, roots: [path.join(project, 'test')], testMatch, testPathIgnorePatterns, moduleNameMapper, maxWorkers: 1 }),
+    JSON.stringify({
+      ...base,
+      rootDir: project,
+      roots: [path.join(project, 'test')],
+      testMatch,
+      testPathIgnorePatterns,
+      transformIgnorePatterns,
+      moduleNameMapper,
+      maxWorkers: 1,
+    }),
   );
   const jest = path.join(root, 'node_modules/jest/bin/jest.js');
   const { status, error } = spawnSync(
@@ -55,8 +66,10 @@ function plant(domain, { file, from, to }) {
 
 /** Tries the faults; returns the names of those that nobody noticed. */
 export function mutate(faults = FAULTS, report = () => {}) {
-  // Inside the project, so that packages are found from there.
-  const folder = mkdtempSync(path.join(project, 'test/mutation/.copy-'));
+  // Inside a folder of packages: they are found from there, and neither specs nor formatting nor versions are looked for in it.
+  const cache = path.join(project, 'node_modules/.cache');
+  mkdirSync(cache, { recursive: true });
+  const folder = mkdtempSync(path.join(cache, 'mutation-'));
   try {
     const copy = () => {
       const domain = path.join(folder, 'domain');
