@@ -1,7 +1,8 @@
 import { startTestMesh, type TestMesh } from '@plexus/testing';
 import { describePush } from './push.js';
+import { describePushInbox } from './push-inbox.js';
 
-describe('what people say to push, in a mesh of its own', () => {
+describe('what people say to push and hear from it, in a mesh of its own', () => {
   let mesh: TestMesh;
 
   beforeAll(async () => {
@@ -12,4 +13,5 @@ describe('what people say to push, in a mesh of its own', () => {
   }, 180_000);
 
   describePush(() => mesh);
+  describePushInbox(() => mesh);
 });
