@@ -1,5 +1,6 @@
 import { waitFor } from '@plexus/testing';
 import fc from 'fast-check';
+import { describeInboxStream } from './support/inbox-stream.js';
 import { PushStandIn } from './support/push-stand-in.js';
 import { RawClient } from './support/raw-client.js';
 import { type TestGateway, TestMesh } from './support/test-mesh.js';
@@ -124,7 +125,9 @@ describe('the inbox on the sockets', () => {
   });
 
   it('passes acks and marks on', async () => {
-    const client = await connect(newUser());
+    const user = newUser();
+    const client = await connect(user);
+    push.deliver('default', user);
     expect((await client.request('inbox.ack', { offset: 7 })).payload).toMatchObject({ ok: true });
     expect((await client.request('inbox.mark', { ids: ['dlv_1'], state: 'done' })).payload).toMatchObject({ ok: true, changed: 1 });
     expect(push.marks.slice(-2)).toEqual([
@@ -178,4 +181,6 @@ describe('the inbox on the sockets', () => {
       { numRuns: 15 },
     );
   }, 180_000);
+
+  describeInboxStream(() => ({ mesh, gateway, push }));
 });
