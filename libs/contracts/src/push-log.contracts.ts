@@ -68,6 +68,7 @@ export const candidateLogged = defineLog({
     hits: z.array(LogHit).min(1).max(500),
     score: z.number().min(0).max(1).describe('Send-worthiness: an input, never computed by the decider.'),
     agent: z.string().optional().describe('The agent run that caused the event; its budget is counted.'),
+    note: z.string().max(500).optional().describe('Why interests in words of this user were not compared with the event; for the trace.'),
   }),
   examples: [
     {

@@ -10,6 +10,8 @@ export interface MatchedUser {
   readonly hits: readonly LogHit[];
   /** The best score of the hits. */
   readonly score: number;
+  /** Why interests in words of this user were not (all) compared with the event. */
+  readonly note?: string;
 }
 
 /** A part of an audience, at most 500 users, in the order of their names. */

@@ -74,16 +74,23 @@ export class MatchEvent implements CandidateSource {
   /** Users whom the event concerns, by rule or by meaning. */
   private async matched(event: IncomingEvent, subscriptions: readonly FollowedScope[]): Promise<MatchedUser[]> {
     const { found, open } = splitByMeaning(match(event, subscriptions));
+    let notes: ReadonlyMap<string, string> = new Map();
     if (open.length > 0) {
       const interests = open.map(({ id, user, interestText }) => ({ subscriptionId: id, user, text: interestText ?? '' }));
-      const { hits } = await this.options.meaning().match(toLogEvent(event), event.tenant, interests);
+      const { hits, note } = await this.options.meaning().match(toLogEvent(event), event.tenant, interests);
+      if (note !== undefined) notes = new Map(open.map(({ user }) => [user, note]));
       const byId = new Map(open.map((scope) => [scope.id, scope]));
       for (const { subscriptionId, score, method } of hits) {
         const scope = byId.get(subscriptionId);
         if (scope !== undefined) addFound(found, scope.user, { scope, method, score: Math.min(1, Math.max(0, score)) });
       }
     }
-    return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([user, of]) => ({ user, ...toHits(of) }));
+    return [...found]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([user, of]) => {
+        const note = notes.get(user);
+        return { user, ...toHits(of), ...(note === undefined ? {} : { note }) };
+      });
   }
 }
 

@@ -28,9 +28,9 @@ export class NatsCandidateLog implements CandidateLog {
 
   /** A candidate that fits no message must not keep the event from everybody else. */
   private encode(candidate: CandidateEntry): EncodedEvent[] {
-    const { tenant, user, event, hits, score, agent } = candidate;
+    const { tenant, user, event, hits, score, agent, note } = candidate;
     try {
-      const data = { event, hits: [...hits], score, ...(agent === undefined ? {} : { agent }) };
+      const data = { event, hits: [...hits], score, ...(agent === undefined ? {} : { agent }), ...(note === undefined ? {} : { note }) };
       return this.entries.encoded({ tenant, user, kind: 'candidate', id: event.key, data });
     } catch (problem) {
       this.onUnwritable(candidate, problem);

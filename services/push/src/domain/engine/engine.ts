@@ -56,7 +56,7 @@ function apply(turn: Turn, input: LogInput): void {
   }
 }
 
-function candidateOf(turn: Turn, { event, hits, score, agent }: Extract<LogInput, { kind: 'candidate' }>['data']): Candidate {
+function candidateOf(turn: Turn, { event, hits, score, agent, note }: Extract<LogInput, { kind: 'candidate' }>['data']): Candidate {
   return {
     event,
     hits,
@@ -67,6 +67,6 @@ function candidateOf(turn: Turn, { event, hits, score, agent }: Extract<LogInput
     seq: turn.seq,
     wanted: hits,
     digest: false,
-    trace: [],
+    trace: note === undefined ? [] : [{ stage: 'match', rule: 'interest', verdict: 'pass', input: { note } }],
   };
 }

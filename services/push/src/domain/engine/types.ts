@@ -62,7 +62,7 @@ export type ReasonCode =
   | 'escalated'
   | 'sent';
 
-/** The stages in their fixed order; `match` is the matcher's and appears in explanations only. */
+/** The stages in their fixed order; `match` is the matcher's: in traces only where it left something out. */
 export type Stage =
   | 'match'
   | 'idempotency'
