@@ -87,6 +87,21 @@ test('a steering message goes to the run that is on its way; confirmed, it is an
   ]);
 });
 
+test('a steering message that was taken along is answered once, however close the end of the run is behind the confirmation', async () => {
+  const sessions = await Promise.all(
+    ['q1', 'q2', 'q3', 'q4'].map(async (sessionKey) => ({ first: await say(sessionKey, 'one', 'steer'), taken: await say(sessionKey, 'in French', 'steer') })),
+  );
+  await Promise.all(sessions.map(({ first }) => started(first.sessionId, 1)));
+  for (const { first, taken } of sessions) {
+    await mesh.event(first, { type: 'steer_accepted', message_id: `steer:${taken.runId}` });
+    await mesh.event(first, { type: 'execution_complete', content: 'Oui' });
+  }
+  for (const { first, taken } of sessions) {
+    await ended(taken.runId, 'ok');
+    expect(await statusOf(taken.runId)).toMatchObject({ text: 'Oui', mergedInto: first.runId });
+  }
+});
+
 test('collected messages are handed out although nobody was woken for them: the stored time is enough', async () => {
   const first = await say('gone', 'one', 'collect');
   await say('gone', 'two', 'collect');

@@ -56,12 +56,16 @@ export class CloseRun {
     const { run, position } = found;
     // Without a position the session has a new incarnation, and that closed the run.
     if (!isOpen(run) || position === undefined) return { outcome: 'already-closed', run };
-    const { end } = await this.#events.readRun(run, position, delivered.seq);
+    const { end, tookAlong = [] } = await this.#events.readRun(run, position, delivered.seq);
     if (!end) return { outcome: 'not-an-end', run };
-    return this.#close(run, end);
+    return this.#close(run, end, tookAlong);
   }
 
-  async #close(candidate: StoredRun, { end, position }: NonNullable<RunReading['end']>): Promise<{ outcome: Closing; run: StoredRun }> {
+  async #close(
+    candidate: StoredRun,
+    { end, position }: NonNullable<RunReading['end']>,
+    tookAlong: readonly string[],
+  ): Promise<{ outcome: Closing; run: StoredRun }> {
     const closed = await this.#store.transaction(async (tx) => {
       const session = await tx.lockSessionByRef(candidate.sessionRef);
       const run = await tx.findRun(candidate.id);
@@ -73,6 +77,7 @@ export class CloseRun {
         const message = await tx.appendMessage(session, { messageId: this.#newId(), role: 'assistant', text, runId: run.runId });
         outgoing.push(messageAppended(session, message));
       }
+      if (tookAlong.length > 0 && session.activeRunId === run.runId) await mergeTaken(tx, session, run, tookAlong);
       await tx.endRun(session, run, { ...end, text });
       await tx.movePosition(session, position);
       if (end.status === 'ok') await this.#answers.queue(tx, run, text);
@@ -106,4 +111,14 @@ export class CloseRun {
     }
     return outgoing;
   }
+}
+
+/**
+ * Merges what the run said that it took along, also when its end is consumed before its words about that: several consume the stream at the same
+ * time. Whoever waited with such a message would otherwise be answered twice.
+ */
+async function mergeTaken(tx: RoutingTransaction, session: StoredSession, leader: StoredRun, tookAlong: readonly string[]): Promise<void> {
+  const waiting = await waitingRuns(tx, session);
+  const taken = waiting.filter((run) => run.queueMode === 'steer' && run.mergedInto === undefined && tookAlong.includes(run.runId));
+  if (taken.length > 0) await tx.mergeRuns(leader, taken);
 }

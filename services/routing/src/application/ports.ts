@@ -195,4 +195,6 @@ export interface RunReading {
   readonly end?: { readonly end: RunEnd; readonly position: StreamPosition } | undefined;
   /** When the stream stored the run's last event that counts. */
   readonly lastEventAt?: Date | undefined;
+  /** With an end: run ids of the further messages that the run took along before it. */
+  readonly tookAlong?: readonly string[] | undefined;
 }

@@ -2,11 +2,14 @@ import type { Bus, OrderedMessage } from '@plexus/bus';
 import { emptySessionStream, plexusError, readSessionEvent, type SessionStreamState, sessionContracts } from '@plexus/contracts';
 import { timeout } from '@plexus/kernel';
 import { MAX_TEXT_BYTES } from '../../domain/text-limits.js';
+import { steeredRunId } from '../../application/confirm-steer.js';
 import type { RunReading, SessionEvents, StreamPosition } from '../../application/ports.js';
 
 const STREAM = 'PLEXUS_EVT_SESSION';
 /** Millions of events; the bus tells the server meanwhile that the delivery is being worked on. */
 const READ_TIMEOUT_MS = 60_000;
+/** More further messages than a session may have waiting; a runtime may claim any number. */
+const MAX_TAKEN = 1_000;
 
 /** Reads a session's subject back from the stream: the only place where the order of its events is certain. */
 export class StreamSessionEvents implements SessionEvents {
@@ -43,6 +46,7 @@ class RunReader {
   readonly #upTo: number;
   #state: SessionStreamState;
   #lastEventAt: Date | undefined;
+  readonly #tookAlong = new Set<string>();
   #finish: (reading: RunReading) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
 
@@ -68,8 +72,17 @@ class RunReader {
     this.#state = bounded(state);
     if (item.data.runId !== this.#runId || (verdict.kind !== 'event' && verdict.kind !== 'end')) return;
     this.#lastEventAt = new Date(message.time);
-    if (verdict.kind === 'event') return;
-    this.#finish({ end: { end: verdict.end, position: { seq: message.seq, epoch: state.epoch } }, lastEventAt: this.#lastEventAt });
+    if (verdict.kind === 'event') {
+      this.#note(item.data.event);
+      return;
+    }
+    const end = { end: verdict.end, position: { seq: message.seq, epoch: state.epoch } };
+    this.#finish({ end, lastEventAt: this.#lastEventAt, tookAlong: [...this.#tookAlong] });
+  }
+
+  #note(event: { readonly type: string; readonly message_id?: unknown }): void {
+    const taken = event.type === 'steer_accepted' ? steeredRunId(event.message_id) : undefined;
+    if (taken !== undefined && this.#tookAlong.size < MAX_TAKEN) this.#tookAlong.add(taken);
   }
 
   fail(error: unknown): void {
