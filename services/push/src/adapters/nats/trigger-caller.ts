@@ -14,9 +14,10 @@ export function scheduleCaller(context: RpcContext, scope: string): ScheduleCall
   return { tenant, all: forOthers, ...(user === undefined ? {} : { user }) };
 }
 
-/** Who uses the tools: VMs for their owner, people for themselves, operators and services for anybody. */
+/** Who uses the tools: VMs for their owner, people for themselves, operators and services for anybody. What a VM says outside any run counts for the VM. */
 export function toolCaller(context: RpcContext, scope: string): ToolCaller {
-  return callerOf(context, scope);
+  const { role, credentialId } = context.principal;
+  return { ...callerOf(context, scope), ...(role === 'vm' ? { agent: `vm:${credentialId}`.slice(0, 256) } : {}) };
 }
 
 /** Dispatch rules see every event of the tenant, whoever may see its case: operators only. */

@@ -16,6 +16,8 @@ export interface ToolCaller {
   readonly user?: string;
   /** May tell others than itself. */
   readonly forOthers: boolean;
+  /** Who is charged for what comes from no run: agents have a budget, whether or not they say which run they are. */
+  readonly agent?: string;
 }
 
 type Research = Pick<DataOf<typeof triggers.dispatchResearch>, 'query' | 'agentId' | 'timeoutMs' | 'agentRunId' | 'idempotencyKey'>;
@@ -74,8 +76,9 @@ export class AgentTools {
     const recipient = userOf(caller, user);
     const eventId = `notify:${idempotencyKey === undefined ? this.newId() : requestHash([caller.user ?? '', idempotencyKey])}`;
     const event = noticeEvent(caller.tenant, recipient, notice, eventId, this.clock.now());
-    const agent = agentRunId === undefined ? {} : { agent: agentRunId };
-    await this.store.transaction((tx) => tx.publish([{ kind: 'notice', tenant: caller.tenant, user: recipient, event, ...agent }]));
+    const agent = agentRunId ?? caller.agent;
+    const charged = agent === undefined ? {} : { agent };
+    await this.store.transaction((tx) => tx.publish([{ kind: 'notice', tenant: caller.tenant, user: recipient, event, ...charged }]));
     return { eventId, user: recipient };
   }
 
