@@ -2,6 +2,7 @@ import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Query } 
 import { plexusError, type Principal, routingContracts as routing, SCOPES } from '@plexus/contracts';
 import { z } from 'zod';
 import { Caller, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, idempotencyKeyOf, readInput } from './read-input.js';
 
@@ -18,6 +19,7 @@ export class ChannelsController {
 
   /** Answered once the message will not be lost; `GET /v1/sends/:sendId` tells what became of it. */
   @Post('send')
+  @Describe({ rpc: routing.sendMessage, scope: SCOPES.write, body: SendBody, idempotency: 'owner' })
   @HttpCode(202)
   send(@Body() body: unknown, @Headers() headers: Record<string, string | undefined>, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
@@ -29,24 +31,28 @@ export class ChannelsController {
   }
 
   @Get('sends/:sendId')
+  @Describe({ rpc: routing.getSend, scope: SCOPES.read })
   outcome(@Param('sendId') sendId: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(routing.getSend, principal.tenant, { sendId: readInput(SendId, sendId) }, { principal });
   }
 
   @Get('channels/health')
+  @Describe({ rpc: routing.channelHealth, scope: SCOPES.read, query: ChannelQuery })
   health(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(routing.channelHealth, principal.tenant, defined(readInput(ChannelQuery, query)), { principal });
   }
 
   @Get('pairings')
+  @Describe({ rpc: routing.listPairings, scope: SCOPES.pairing, query: ChannelQuery })
   pairings(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.pairing);
     return this.services.mesh.call(routing.listPairings, principal.tenant, defined(readInput(ChannelQuery, query)), { principal });
   }
 
   @Post('pairings/approve')
+  @Describe({ rpc: routing.approvePairing, scope: SCOPES.pairing, body: PairingBody })
   @HttpCode(200)
   approve(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.pairing);
@@ -54,6 +60,7 @@ export class ChannelsController {
   }
 
   @Post('pairings/reject')
+  @Describe({ rpc: routing.rejectPairing, scope: SCOPES.pairing, body: PairingBody })
   @HttpCode(200)
   reject(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.pairing);

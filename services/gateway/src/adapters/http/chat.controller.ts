@@ -3,6 +3,7 @@ import { METHODS } from '@plexus/client-protocol';
 import { plexusError, type Principal, routingContracts as routing, SCOPES } from '@plexus/contracts';
 import { z } from 'zod';
 import { Caller, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, idempotencyKeyOf, readInput } from './read-input.js';
 
@@ -25,6 +26,7 @@ export class ChatController {
 
   /** Accepts a message. The answer comes after it is durable; the run's events come over the session's stream. */
   @Post('send')
+  @Describe({ rpc: routing.acceptMessage, scope: SCOPES.write, body: SendBody, idempotency: 'owner' })
   @HttpCode(202)
   async send(@Body() body: unknown, @Headers() headers: Record<string, string | undefined>, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);

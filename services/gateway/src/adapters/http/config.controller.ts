@@ -6,6 +6,7 @@ import { dropParts, loadParts, storeParts } from '@plexus/service-kit';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { Caller, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, queryNumber, readInput } from './read-input.js';
 
@@ -26,6 +27,8 @@ const DiffBody = z.object({
 });
 const RollbackBody = z.object({ revision: z.number().int().min(1), comment: z.string().max(500).optional() });
 
+const JSON5 = ['application/json5'];
+
 type Base = { readonly baseRevision?: number; readonly baseHash?: string; readonly force?: boolean };
 
 /**
@@ -38,6 +41,7 @@ export class ConfigController {
 
   /** The document as it was written: JSON with the text inside, or with `Accept: application/json5` the text alone. */
   @Get()
+  @Describe({ rpc: config.getConfig, scope: SCOPES.read, query: GetQuery })
   async get(
     @Query() query: unknown,
     @Headers() headers: Record<string, string | undefined>,
@@ -57,6 +61,7 @@ export class ConfigController {
 
   /** Replaces the whole document: a JSON body, or any JSON5 text as `application/json5`. */
   @Put()
+  @Describe({ rpc: config.applyConfig, scope: SCOPES.admin, query: WriteQuery, body: Document, bodyTypes: JSON5, headers: ['If-Match'] })
   async apply(
     @Body() body: unknown,
     @Query() query: unknown,
@@ -77,6 +82,7 @@ export class ConfigController {
 
   /** Merges a patch (RFC 7396). */
   @Patch()
+  @Describe({ rpc: config.patchConfig, scope: SCOPES.admin, query: WriteQuery, body: Document, headers: ['If-Match'] })
   async patch(
     @Body() body: unknown,
     @Query() query: unknown,
@@ -96,6 +102,7 @@ export class ConfigController {
 
   /** Says what a write would do: `{document}`, `{text}` (JSON5) or `{patch}`, or a JSON5 text as body. */
   @Post('check')
+  @Describe({ rpc: config.checkConfig, scope: SCOPES.read, body: CheckBody, bodyTypes: JSON5, idempotency: 'none' })
   @HttpCode(200)
   check(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
@@ -106,6 +113,7 @@ export class ConfigController {
   }
 
   @Post('diff')
+  @Describe({ rpc: config.diffConfig, scope: SCOPES.read, body: DiffBody, bodyTypes: JSON5, idempotency: 'none' })
   @HttpCode(200)
   diff(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
@@ -120,6 +128,7 @@ export class ConfigController {
   }
 
   @Post('rollback')
+  @Describe({ rpc: config.rollbackConfig, scope: SCOPES.admin, body: RollbackBody, headers: ['If-Match'] })
   @HttpCode(200)
   async rollback(
     @Body() body: unknown,
@@ -136,12 +145,14 @@ export class ConfigController {
   }
 
   @Get('history')
+  @Describe({ rpc: config.configHistory, scope: SCOPES.read, query: HistoryQuery })
   history(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(config.configHistory, principal.tenant, defined(readInput(HistoryQuery, query)), { principal });
   }
 
   @Get('status')
+  @Describe({ rpc: config.configStatus, scope: SCOPES.read })
   status(@Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(config.configStatus, principal.tenant, {}, { principal });

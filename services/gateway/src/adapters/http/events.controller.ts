@@ -1,8 +1,12 @@
 import { Body, Controller, HttpCode, Inject, Post } from '@nestjs/common';
 import { CloudEvent, HEADERS, plexusError, type Principal, SCOPES, SubjectError } from '@plexus/contracts';
+import { z } from 'zod';
 import { inboundMessageId, inboundSubject } from '../../domain/inbound-event.js';
 import { Caller, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
+
+const Stored = z.object({ id: z.string(), source: z.string(), subject: z.string(), stream: z.string(), seq: z.number().int(), duplicate: z.boolean() });
 
 @Controller('v1/events')
 export class EventsController {
@@ -10,6 +14,13 @@ export class EventsController {
 
   /** Takes one CloudEvent in structured JSON mode. The answer comes when the stream has stored it. */
   @Post()
+  @Describe({
+    summary: 'Takes one CloudEvent in structured JSON mode. The answer comes when the stream has stored it; the same source and id again are a duplicate.',
+    scope: SCOPES.write,
+    body: CloudEvent,
+    response: Stored,
+    idempotency: 'none',
+  })
   @HttpCode(202)
   async publish(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);

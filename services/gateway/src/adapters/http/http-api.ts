@@ -18,6 +18,7 @@ import { InboxController } from './inbox.controller.js';
 import { MemoryArchiveController, NDJSON } from './memory-archive.controller.js';
 import { MemoryController } from './memory.controller.js';
 import { addPluginRoutes, type PluginRouteOptions } from './plugin-routes.js';
+import { DESCRIBED_CONTROLLERS, OpenApiController } from './openapi/openapi.controller.js';
 import { PoliciesController } from './policies.controller.js';
 import { ProblemFilter, sendProblem } from './problem.filter.js';
 import { PublicHealthController } from './public-health.controller.js';
@@ -34,7 +35,8 @@ import { SubscriptionsController } from './subscriptions.controller.js';
 import { TicketsController } from './tickets.controller.js';
 import { VmsController } from './vms.controller.js';
 
-const API = [
+/** Everything under /v1 that needs a bearer token. */
+export const API = [
   ChatController,
   SessionsController,
   SessionCareController,
@@ -62,8 +64,13 @@ class HttpModule {
   static around(services: HttpServices): DynamicModule {
     return {
       module: HttpModule,
-      controllers: [PublicHealthController, ...API],
-      providers: [BearerGuard, { provide: APP_INTERCEPTOR, useClass: TracingInterceptor }, { provide: HTTP_SERVICES, useValue: services }],
+      controllers: [PublicHealthController, OpenApiController, ...API],
+      providers: [
+        BearerGuard,
+        { provide: APP_INTERCEPTOR, useClass: TracingInterceptor },
+        { provide: HTTP_SERVICES, useValue: services },
+        { provide: DESCRIBED_CONTROLLERS, useValue: [OpenApiController, ...API] },
+      ],
     };
   }
 }

@@ -5,10 +5,12 @@ import { z } from 'zod';
 import type { Credential } from '../../domain/caller.js';
 import { parseCursor } from '../../domain/inbox-cursor.js';
 import { Caller, CallerCredential, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { InboxStream } from './inbox-stream.js';
 import { defined, queryNumber, readInput } from './read-input.js';
 
+const StreamQuery = z.object({ last_event_id: z.string().max(128).optional() });
 const listOf = <T extends string>(of: z.ZodType<T, string>, most: number) =>
   z
     .string()
@@ -47,6 +49,7 @@ export class InboxController {
 
   /** Newest first; with `after` what came behind that offset, oldest first. */
   @Get('inbox')
+  @Describe({ rpc: push.fetchInbox, scope: SCOPES.read, query: InboxQuery })
   inbox(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     const { state: states, priority: priorities, kind: kinds, ...place } = readInput(InboxQuery, query);
@@ -59,6 +62,12 @@ export class InboxController {
    * with `recovered: false`.
    */
   @Get('inbox/stream')
+  @Describe({
+    summary: "Server-sent events of the caller's inbox: what came behind Last-Event-ID, how things stand, then what comes.",
+    scope: SCOPES.read,
+    query: StreamQuery,
+    response: 'text/event-stream',
+  })
   async stream(
     @Query('last_event_id') lastInQuery: unknown,
     @Caller() principal: Principal,
@@ -85,6 +94,7 @@ export class InboxController {
 
   /** Acknowledges: the item is read, its escalation and its follow-ups end. */
   @Post('inbox/acks')
+  @Describe({ rpc: push.ackInbox, scope: SCOPES.read, body: Ack })
   @HttpCode(200)
   acknowledge(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
@@ -93,12 +103,14 @@ export class InboxController {
 
   /** What was tried over channels outside the inbox. */
   @Get('inbox/:id/attempts')
+  @Describe({ rpc: pushDelivery.listAttempts, scope: SCOPES.read })
   attempts(@Param('id') id: string, @Query() _query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(pushDelivery.listAttempts, principal.tenant, readInput(DeliveryId, { deliveryId: id }), { principal });
   }
 
   @Post('inbox/marks')
+  @Describe({ rpc: push.markInbox, scope: SCOPES.read, body: Marks })
   @HttpCode(200)
   mark(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);

@@ -14,6 +14,7 @@ import {
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { Caller, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, readInput } from './read-input.js';
 import { textLines } from './text-lines.js';
@@ -38,6 +39,7 @@ export class MemoryArchiveController {
 
   /** Ends with its manifest; what was cut off has none and is refused by every import. */
   @Get('export')
+  @Describe({ rpc: archive.exportMemories, scope: SCOPES.read, query: Whose, response: NDJSON })
   async export(@Query() query: unknown, @Caller() principal: Principal, @Res() reply: FastifyReply): Promise<void> {
     requireScope(principal, SCOPES.read);
     const whose = defined(readInput(Whose, query));
@@ -53,6 +55,7 @@ export class MemoryArchiveController {
   }
 
   @Post('import')
+  @Describe({ rpc: archive.importMemories, scope: SCOPES.write, bodyTypes: [NDJSON], idempotency: 'none' })
   @HttpCode(200)
   async import(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
@@ -79,6 +82,7 @@ export class MemoryArchiveController {
   }
 
   @Post('purge')
+  @Describe({ rpc: archive.purgeMemories, scope: SCOPES.write, body: PurgeBody })
   @HttpCode(200)
   purge(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
@@ -86,6 +90,7 @@ export class MemoryArchiveController {
   }
 
   @Post('receipts/check')
+  @Describe({ rpc: archive.checkPurgeReceipt, scope: SCOPES.read, body: archive.checkPurgeReceipt.data, idempotency: 'none' })
   @HttpCode(200)
   check(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);

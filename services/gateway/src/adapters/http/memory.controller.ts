@@ -3,6 +3,7 @@ import { METHODS } from '@plexus/client-protocol';
 import { memoryContracts as memory, type Principal, SCOPES } from '@plexus/contracts';
 import { z } from 'zod';
 import { Caller, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, idempotencyKeyOf, queryNumber, readInput } from './read-input.js';
 
@@ -43,6 +44,7 @@ export class MemoryController {
   constructor(@Inject(HTTP_SERVICES) private readonly services: HttpServices) {}
 
   @Post()
+  @Describe({ rpc: memory.writeMemory, scope: SCOPES.write, body: METHODS['memory.write'].params, idempotency: 'owner' })
   @HttpCode(201)
   write(@Body() body: unknown, @Headers() headers: Record<string, string | undefined>, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
@@ -52,6 +54,7 @@ export class MemoryController {
   }
 
   @Get('search')
+  @Describe({ rpc: memory.searchMemory, scope: SCOPES.read, query: SearchQuery })
   search(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     const { q, scope, ...rest } = readInput(SearchQuery, query);
@@ -59,30 +62,35 @@ export class MemoryController {
   }
 
   @Get('stats')
+  @Describe({ rpc: memory.memoryStats, scope: SCOPES.read })
   stats(@Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(memory.memoryStats, principal.tenant, {}, { principal });
   }
 
   @Get()
+  @Describe({ rpc: memory.listMemories, scope: SCOPES.read, query: ListQuery })
   list(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(memory.listMemories, principal.tenant, defined(readInput(ListQuery, query)), { principal });
   }
 
   @Get(':id')
+  @Describe({ rpc: memory.getMemory, scope: SCOPES.read })
   get(@Param('id') id: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(memory.getMemory, principal.tenant, { id: readInput(Id, id) }, { principal });
   }
 
   @Patch(':id')
+  @Describe({ rpc: memory.updateMemory, scope: SCOPES.write, body: Update })
   update(@Param('id') id: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
     return this.services.mesh.call(memory.updateMemory, principal.tenant, { ...readInput(Update, body), id: readInput(Id, id) }, { principal });
   }
 
   @Delete(':id')
+  @Describe({ rpc: memory.deleteMemory, scope: SCOPES.write })
   delete(@Param('id') id: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
     return this.services.mesh.call(memory.deleteMemory, principal.tenant, { id: readInput(Id, id) }, { principal });

@@ -2,6 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Quer
 import { type Principal, pushPolicyContracts as push, SCOPES } from '@plexus/contracts';
 import { z } from 'zod';
 import { Caller, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, queryNumber, readInput } from './read-input.js';
 
@@ -15,6 +16,7 @@ const Given = z
   .object({ text: z.string().min(1).optional(), body: z.record(z.string(), z.unknown()).optional(), notes: z.string().max(2_000).optional() })
   .strict();
 const ReplayBody = push.replayPolicy.data.omit({ version: true, text: true, body: true }).partial({ warmUpHours: true, waitMs: true });
+const YAML = ['application/yaml', 'text/plain'];
 const JobId = z.string().min(1).max(64);
 
 /** A policy as it comes over HTTP: `{text}`, `{body}`, or the YAML itself as text/plain or application/yaml. */
@@ -26,12 +28,14 @@ export class PoliciesController {
   constructor(@Inject(HTTP_SERVICES) private readonly services: HttpServices) {}
 
   @Get()
+  @Describe({ rpc: push.listPolicies, scope: SCOPES.read, query: ListQuery })
   list(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(push.listPolicies, principal.tenant, defined(readInput(ListQuery, query)), { principal });
   }
 
   @Post()
+  @Describe({ rpc: push.putPolicy, scope: SCOPES.admin, query: NotesQuery, body: Given, bodyTypes: YAML })
   @HttpCode(201)
   put(@Body() body: unknown, @Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
@@ -40,6 +44,7 @@ export class PoliciesController {
 
   /** Tests a policy that is only given; nothing is kept. */
   @Post('test')
+  @Describe({ rpc: push.testPolicy, scope: SCOPES.admin, body: Given, bodyTypes: YAML, idempotency: 'none' })
   @HttpCode(200)
   testGiven(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
@@ -48,12 +53,14 @@ export class PoliciesController {
   }
 
   @Get('diff')
+  @Describe({ rpc: push.diffPolicies, scope: SCOPES.read, query: DiffQuery })
   diff(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(push.diffPolicies, principal.tenant, defined(readInput(DiffQuery, query)), { principal });
   }
 
   @Post('rollback')
+  @Describe({ rpc: push.rollbackPolicy, scope: SCOPES.admin, body: push.rollbackPolicy.data })
   @HttpCode(200)
   rollback(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
@@ -61,12 +68,14 @@ export class PoliciesController {
   }
 
   @Get('replays/:job')
+  @Describe({ rpc: push.getReplay, scope: SCOPES.admin, query: WaitQuery })
   replayJob(@Param('job') job: string, @Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
     return this.services.mesh.call(push.getReplay, principal.tenant, defined({ jobId: readInput(JobId, job), ...readInput(WaitQuery, query) }), { principal });
   }
 
   @Delete('replays/:job')
+  @Describe({ rpc: push.cancelReplay, scope: SCOPES.admin })
   cancelReplay(@Param('job') job: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
     return this.services.mesh.call(push.cancelReplay, principal.tenant, { jobId: readInput(JobId, job) }, { principal });
@@ -74,12 +83,14 @@ export class PoliciesController {
 
   /** The one that decides now. */
   @Get('active')
+  @Describe({ rpc: push.getPolicy, scope: SCOPES.read })
   active(@Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(push.getPolicy, principal.tenant, {}, { principal });
   }
 
   @Get(':version')
+  @Describe({ rpc: push.getPolicy, scope: SCOPES.read })
   get(@Param('version') version: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(push.getPolicy, principal.tenant, { version: readInput(Version, version) }, { principal });
@@ -87,6 +98,7 @@ export class PoliciesController {
 
   /** Another text for a draft. */
   @Put(':version')
+  @Describe({ rpc: push.putPolicy, scope: SCOPES.admin, query: NotesQuery, body: Given, bodyTypes: YAML })
   replace(@Param('version') version: string, @Body() body: unknown, @Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
     const draft = { version: readInput(Version, version), ...readInput(NotesQuery, query), ...written(body) };
@@ -94,6 +106,7 @@ export class PoliciesController {
   }
 
   @Post(':version/test')
+  @Describe({ rpc: push.testPolicy, scope: SCOPES.admin })
   @HttpCode(200)
   test(@Param('version') version: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
@@ -101,6 +114,7 @@ export class PoliciesController {
   }
 
   @Post(':version/activate')
+  @Describe({ rpc: push.activatePolicy, scope: SCOPES.admin, body: push.activatePolicy.data.pick({ replayHours: true }).partial() })
   @HttpCode(200)
   activate(@Param('version') version: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
@@ -109,6 +123,7 @@ export class PoliciesController {
   }
 
   @Post(':version/retire')
+  @Describe({ rpc: push.retirePolicy, scope: SCOPES.admin })
   @HttpCode(200)
   retire(@Param('version') version: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
@@ -117,6 +132,7 @@ export class PoliciesController {
 
   /** 202 with the running job; its answer is under `replays/:job`. */
   @Post(':version/replay')
+  @Describe({ rpc: push.replayPolicy, scope: SCOPES.admin, body: ReplayBody })
   @HttpCode(202)
   replay(@Param('version') version: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);

@@ -2,6 +2,7 @@ import { Body, Controller, Get, HttpCode, Inject, Post, Query } from '@nestjs/co
 import { type Principal, pushPolicyContracts as push, SCOPES } from '@plexus/contracts';
 import { z } from 'zod';
 import { Caller, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, readInput } from './read-input.js';
 
@@ -29,6 +30,7 @@ export class PushInsightController {
   constructor(@Inject(HTTP_SERVICES) private readonly services: HttpServices) {}
 
   @Get('push/explain')
+  @Describe({ rpc: push.explain, scope: SCOPES.read, query: ExplainQuery })
   explain(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     const { event: id, source, origin, user, near } = readInput(ExplainQuery, query);
@@ -37,12 +39,14 @@ export class PushInsightController {
   }
 
   @Get('push/stats')
+  @Describe({ rpc: push.pushStats, scope: SCOPES.read, query: StatsQuery })
   stats(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(push.pushStats, principal.tenant, defined(readInput(StatsQuery, query)), { principal });
   }
 
   @Post('feedback')
+  @Describe({ rpc: push.feedback, scope: SCOPES.read, body: push.feedback.data })
   @HttpCode(200)
   feedback(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);

@@ -2,6 +2,7 @@ import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch,
 import { type Principal, pushManageContracts as manage, SCOPES } from '@plexus/contracts';
 import { z } from 'zod';
 import { Caller, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, idempotencyKeyOf, queryNumber, readInput } from './read-input.js';
 
@@ -11,6 +12,9 @@ const Base = { for: Whose, baseVersion: z.number().int().min(0).optional() };
 const PreferencesInput = manage.setPreferences.data;
 const Replace = z.object({ ...Base, preferences: z.array(z.unknown()).max(200) });
 const Hours = z.object({ ...Base }).loose();
+const { quietHours } = manage.setQuietHours.data.shape;
+const HoursBody = z.intersection(z.object(Base), quietHours.unwrap()).describe('Quiet hours, beside whose they are.');
+const QuietHoursAnswer = z.object({ own: quietHours, tenant: quietHours, version: z.number().int(), tenantVersion: z.number().int() });
 const SilenceQuery = z.object({
   for: Whose,
   expired: z
@@ -28,6 +32,7 @@ export class PushWishesController {
   constructor(@Inject(HTTP_SERVICES) private readonly services: HttpServices) {}
 
   @Get('preferences')
+  @Describe({ rpc: manage.getPreferences, scope: SCOPES.read })
   preferences(@Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(manage.getPreferences, principal.tenant, {}, { principal });
@@ -35,6 +40,7 @@ export class PushWishesController {
 
   /** The whole of them. */
   @Put('preferences')
+  @Describe({ rpc: manage.setPreferences, scope: SCOPES.write, body: Replace })
   replace(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
     const { preferences, ...rest } = readInput(Replace, body);
@@ -43,12 +49,14 @@ export class PushWishesController {
 
   /** `{put, remove}`: the same match and channel again replace the earlier sentence. */
   @Patch('preferences')
+  @Describe({ rpc: manage.setPreferences, scope: SCOPES.write, body: PreferencesInput })
   change(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
     return this.#set({ ...readInput(z.record(z.string(), z.unknown()), body), replace: false }, principal);
   }
 
   @Get('quiet-hours')
+  @Describe({ summary: 'Quiet hours of the caller and of the tenant; null where there are none.', scope: SCOPES.read, response: QuietHoursAnswer })
   async quietHours(@Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     const { own, tenant } = await this.services.mesh.call(manage.getPreferences, principal.tenant, {}, { principal });
@@ -56,6 +64,7 @@ export class PushWishesController {
   }
 
   @Put('quiet-hours')
+  @Describe({ rpc: manage.setQuietHours, scope: SCOPES.write, body: HoursBody })
   setQuietHours(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
     const { for: whose, baseVersion, ...quietHours } = readInput(Hours, body);
@@ -64,6 +73,7 @@ export class PushWishesController {
   }
 
   @Delete('quiet-hours')
+  @Describe({ rpc: manage.setQuietHours, scope: SCOPES.write, query: WhoseQuery })
   dropQuietHours(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
     const whose = defined(readInput(WhoseQuery, query));
@@ -71,12 +81,14 @@ export class PushWishesController {
   }
 
   @Get('silences')
+  @Describe({ rpc: manage.listSilences, scope: SCOPES.read, query: SilenceQuery })
   silences(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(manage.listSilences, principal.tenant, defined(readInput(SilenceQuery, query)), { principal });
   }
 
   @Post('silences')
+  @Describe({ rpc: manage.createSilence, scope: SCOPES.write, body: manage.createSilence.data, idempotency: 'owner' })
   @HttpCode(200)
   silence(@Body() body: unknown, @Headers() headers: Record<string, string | string[] | undefined>, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
@@ -88,6 +100,7 @@ export class PushWishesController {
 
   /** Ends it now; it stays in the list. */
   @Post('silences/:id/expire')
+  @Describe({ rpc: manage.expireSilence, scope: SCOPES.write })
   @HttpCode(200)
   expire(@Param('id') id: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
@@ -95,6 +108,7 @@ export class PushWishesController {
   }
 
   @Delete('silences/:id')
+  @Describe({ rpc: manage.removeSilence, scope: SCOPES.write })
   remove(@Param('id') id: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
     return this.services.mesh.call(manage.removeSilence, principal.tenant, readInput(IdOnly, { id }), { principal });

@@ -2,6 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Qu
 import { type Principal, pushTriggersContracts as triggers, SCOPES } from '@plexus/contracts';
 import { z } from 'zod';
 import { Caller, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, queryNumber, readInput } from './read-input.js';
 
@@ -17,12 +18,14 @@ export class SchedulesController {
   constructor(@Inject(HTTP_SERVICES) private readonly services: HttpServices) {}
 
   @Get('schedules')
+  @Describe({ rpc: triggers.listSchedules, scope: SCOPES.read, query: ListQuery })
   list(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(triggers.listSchedules, principal.tenant, defined(readInput(ListQuery, query)), { principal });
   }
 
   @Post('schedules')
+  @Describe({ rpc: triggers.createSchedule, scope: SCOPES.write, body: triggers.createSchedule.data })
   @HttpCode(200)
   create(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
@@ -30,6 +33,7 @@ export class SchedulesController {
   }
 
   @Patch('schedules/:id')
+  @Describe({ rpc: triggers.updateSchedule, scope: SCOPES.write, body: Changes })
   update(@Param('id') id: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
     const input = { ...readInput(Changes, body), id: readInput(Id, id) };
@@ -37,12 +41,14 @@ export class SchedulesController {
   }
 
   @Delete('schedules/:id')
+  @Describe({ rpc: triggers.removeSchedule, scope: SCOPES.write })
   remove(@Param('id') id: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
     return this.services.mesh.call(triggers.removeSchedule, principal.tenant, { id: readInput(Id, id) }, { principal });
   }
 
   @Post('schedules/:id/run')
+  @Describe({ rpc: triggers.runSchedule, scope: SCOPES.write })
   @HttpCode(200)
   run(@Param('id') id: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
@@ -50,6 +56,7 @@ export class SchedulesController {
   }
 
   @Get('schedules/:id/runs')
+  @Describe({ rpc: triggers.scheduleRuns, scope: SCOPES.read, query: RunsQuery })
   runs(@Param('id') id: string, @Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     const input = defined({ ...readInput(RunsQuery, query), id: readInput(Id, id) });
@@ -57,12 +64,14 @@ export class SchedulesController {
   }
 
   @Get('dispatch-rules')
+  @Describe({ rpc: triggers.listDispatchRules, scope: SCOPES.admin })
   rules(@Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
     return this.services.mesh.call(triggers.listDispatchRules, principal.tenant, {}, { principal });
   }
 
   @Post('dispatch-rules')
+  @Describe({ rpc: triggers.saveDispatchRule, scope: SCOPES.admin, body: triggers.saveDispatchRule.data })
   @HttpCode(200)
   saveRule(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
@@ -70,6 +79,7 @@ export class SchedulesController {
   }
 
   @Delete('dispatch-rules/:id')
+  @Describe({ rpc: triggers.removeDispatchRule, scope: SCOPES.admin })
   removeRule(@Param('id') id: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
     return this.services.mesh.call(triggers.removeDispatchRule, principal.tenant, { id: readInput(Id, id) }, { principal });

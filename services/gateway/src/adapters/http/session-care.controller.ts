@@ -2,6 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Qu
 import { type Principal, routingContracts as routing, SCOPES } from '@plexus/contracts';
 import { z } from 'zod';
 import { Caller, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, queryNumber, readInput } from './read-input.js';
 
@@ -22,12 +23,14 @@ export class SessionCareController {
   constructor(@Inject(HTTP_SERVICES) private readonly services: HttpServices) {}
 
   @Get(':key')
+  @Describe({ rpc: routing.describeSession, scope: SCOPES.read })
   describe(@Param('key') key: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(routing.describeSession, principal.tenant, { sessionKey: readInput(Key, key) }, { principal });
   }
 
   @Patch(':key')
+  @Describe({ rpc: routing.patchSession, scope: SCOPES.write, body: PatchBody })
   patch(@Param('key') key: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
     const input = defined({ ...readInput(PatchBody, body), sessionKey: readInput(Key, key) });
@@ -35,18 +38,21 @@ export class SessionCareController {
   }
 
   @Delete(':key')
+  @Describe({ rpc: routing.deleteSession, scope: SCOPES.admin })
   remove(@Param('key') key: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
     return this.services.mesh.call(routing.deleteSession, principal.tenant, { sessionKey: readInput(Key, key) }, { principal });
   }
 
   @Get(':key/grants')
+  @Describe({ rpc: routing.listGrants, scope: SCOPES.read })
   grants(@Param('key') key: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(routing.listGrants, principal.tenant, { sessionKey: readInput(Key, key) }, { principal });
   }
 
   @Post(':key/grants')
+  @Describe({ rpc: routing.shareSession, scope: SCOPES.write, body: ShareBody })
   @HttpCode(200)
   share(@Param('key') key: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
@@ -55,6 +61,7 @@ export class SessionCareController {
   }
 
   @Delete(':key/grants/:grantee')
+  @Describe({ rpc: routing.unshareSession, scope: SCOPES.write })
   unshare(@Param('key') key: string, @Param('grantee') grantee: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
     const input = { sessionKey: readInput(Key, key), grantee: readInput(User, grantee) };
@@ -63,6 +70,7 @@ export class SessionCareController {
 
   /** One page of the transcript as text; `next` is the `after` of the next one. */
   @Get(':key/export')
+  @Describe({ rpc: routing.exportSession, scope: SCOPES.read, query: ExportQuery })
   export(@Param('key') key: string, @Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     const input = defined({ ...readInput(ExportQuery, query), sessionKey: readInput(Key, key) });

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { followSession } from '../../application/follow-session.js';
 import type { Credential } from '../../domain/caller.js';
 import { Caller, CallerCredential, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, queryNumber, readInput } from './read-input.js';
 
@@ -21,6 +22,7 @@ const ListQuery = z.object({
     .optional(),
 });
 const Owner = z.string().min(1).max(256);
+const StreamQuery = z.object({ last_event_id: z.string().max(16).optional(), owner: Owner.optional() });
 const HistoryQuery = z.object({ owner: Owner.optional(), limit: queryNumber(1, 1_000).optional(), before: queryNumber(1, Number.MAX_SAFE_INTEGER).optional() });
 const { message, label } = METHODS['chat.inject'].params.shape;
 const InjectBody = z.object({ message, label, idempotencyKey: METHODS['chat.send'].params.shape.idempotencyKey.optional() });
@@ -36,12 +38,14 @@ export class SessionsController {
   constructor(@Inject(HTTP_SERVICES) private readonly services: HttpServices) {}
 
   @Get()
+  @Describe({ rpc: routing.listSessions, scope: SCOPES.read, query: ListQuery })
   list(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(routing.listSessions, principal.tenant, defined(readInput(ListQuery, query)), { principal });
   }
 
   @Get(':key/history')
+  @Describe({ rpc: routing.getHistory, scope: SCOPES.read, query: HistoryQuery })
   history(@Param('key') key: string, @Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     const input = defined({ ...readInput(HistoryQuery, query), sessionKey: readInput(Key, key) });
@@ -49,6 +53,7 @@ export class SessionsController {
   }
 
   @Post(':key/inject')
+  @Describe({ rpc: routing.injectMessage, scope: SCOPES.admin, body: InjectBody })
   @HttpCode(200)
   inject(@Param('key') key: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
@@ -57,6 +62,7 @@ export class SessionsController {
   }
 
   @Post(':key/abort')
+  @Describe({ rpc: routing.cancelRun, scope: SCOPES.write, body: AbortBody })
   @HttpCode(200)
   abort(@Param('key') key: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
@@ -65,6 +71,7 @@ export class SessionsController {
   }
 
   @Post(':key/reset')
+  @Describe({ rpc: routing.resetSession, scope: SCOPES.admin, body: ResetBody })
   @HttpCode(200)
   reset(@Param('key') key: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
@@ -74,6 +81,12 @@ export class SessionsController {
 
   /** Server-sent events of a session: what came behind `Last-Event-ID`, then what comes. Ends when the client goes or its credential does. */
   @Get(':key/stream')
+  @Describe({
+    summary: 'Server-sent events of a session: what came behind Last-Event-ID, then what comes.',
+    scope: SCOPES.read,
+    query: StreamQuery,
+    response: 'text/event-stream',
+  })
   async stream(
     @Param('key') key: string,
     @Query('last_event_id') lastInQuery: unknown,

@@ -12,7 +12,9 @@ import {
 } from '@plexus/contracts';
 import { z } from 'zod';
 import { Caller, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
+import { NDJSON } from './memory-archive.controller.js';
 import { defined, queryNumber, readInput } from './read-input.js';
 import { textLines } from './text-lines.js';
 
@@ -40,18 +42,21 @@ export class SubscriptionsController {
   constructor(@Inject(HTTP_SERVICES) private readonly services: HttpServices) {}
 
   @Get()
+  @Describe({ rpc: push.listSubscriptions, scope: SCOPES.read, query: ListQuery })
   list(@Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(push.listSubscriptions, principal.tenant, defined(readInput(ListQuery, query)), { principal });
   }
 
   @Get(':id')
+  @Describe({ rpc: push.getSubscription, scope: SCOPES.read })
   get(@Param('id') id: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(push.getSubscription, principal.tenant, readInput(push.getSubscription.data, { id }), { principal });
   }
 
   @Post()
+  @Describe({ rpc: push.subscribe, scope: SCOPES.write, body: push.subscribe.data })
   @HttpCode(200)
   subscribe(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
@@ -60,6 +65,7 @@ export class SubscriptionsController {
 
   /** Rows of many users: lines of JSON (any number), or `{rows}` (up to 500). A page of 500 rows is taken as a whole or not at all. */
   @Post('import')
+  @Describe({ rpc: push.importSubscriptions, scope: SCOPES.admin, query: ImportQuery, body: Rows, bodyTypes: [NDJSON], idempotency: 'none' })
   @HttpCode(200)
   async import(@Body() body: unknown, @Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
@@ -69,6 +75,7 @@ export class SubscriptionsController {
   }
 
   @Patch(':id')
+  @Describe({ rpc: push.updateSubscription, scope: SCOPES.write, body: push.updateSubscription.data.omit({ id: true }) })
   update(@Param('id') id: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
     const patch = readInput(push.updateSubscription.data, { ...readInput(z.record(z.string(), z.unknown()), body), id });
@@ -76,6 +83,7 @@ export class SubscriptionsController {
   }
 
   @Delete(':id')
+  @Describe({ rpc: push.unsubscribe, scope: SCOPES.write })
   unsubscribe(@Param('id') id: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
     return this.services.mesh.call(push.unsubscribe, principal.tenant, readInput(push.unsubscribe.data, { id }), { principal });

@@ -2,6 +2,7 @@ import { Body, Controller, Headers, HttpCode, Inject, Post } from '@nestjs/commo
 import { z } from 'zod';
 import type { Credential } from '../../domain/caller.js';
 import { CallerCredential } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { readInput } from './read-input.js';
 
@@ -10,12 +11,20 @@ const TicketRequest = z
   .optional()
   .default({});
 
+const Ticket = z.object({ ticket: z.string(), expiresAt: z.iso.datetime() });
+
 @Controller('v1')
 export class TicketsController {
   constructor(@Inject(HTTP_SERVICES) private readonly services: HttpServices) {}
 
   /** A one-time ticket for a client socket: sent as `auth.token` in its connect. */
   @Post('ws-tickets')
+  @Describe({
+    summary: 'A one-time ticket for a client socket: sent as auth.token in its connect.',
+    body: TicketRequest,
+    response: Ticket,
+    idempotency: 'none',
+  })
   @HttpCode(201)
   async issue(@Body() body: unknown, @Headers('origin') origin: string | undefined, @CallerCredential() credential: Credential): Promise<unknown> {
     const input = readInput(TicketRequest, body ?? {});

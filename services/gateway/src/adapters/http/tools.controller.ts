@@ -2,6 +2,7 @@ import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post } from '@
 import { type Principal, pushTriggersContracts as triggers, SCOPES } from '@plexus/contracts';
 import { z } from 'zod';
 import { Caller, requireScope } from './caller.js';
+import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, idempotencyKeyOf, readInput } from './read-input.js';
 
@@ -14,6 +15,7 @@ export class ToolsController {
   constructor(@Inject(HTTP_SERVICES) private readonly services: HttpServices) {}
 
   @Post('dispatch-research')
+  @Describe({ rpc: triggers.dispatchResearch, scope: SCOPES.write, body: triggers.dispatchResearch.data, idempotency: 'owner' })
   @HttpCode(202)
   research(@Body() body: unknown, @Headers() headers: RequestHeaders, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
@@ -22,6 +24,7 @@ export class ToolsController {
   }
 
   @Post('notify-user')
+  @Describe({ rpc: triggers.notifyUser, scope: SCOPES.write, body: triggers.notifyUser.data, idempotency: 'owner' })
   @HttpCode(202)
   notify(@Body() body: unknown, @Headers() headers: RequestHeaders, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
@@ -30,6 +33,7 @@ export class ToolsController {
   }
 
   @Post('dispatch-and-notify')
+  @Describe({ rpc: triggers.dispatchAndNotify, scope: SCOPES.write, body: triggers.dispatchAndNotify.data, idempotency: 'owner' })
   @HttpCode(202)
   researchAndNotify(@Body() body: unknown, @Headers() headers: RequestHeaders, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
@@ -38,6 +42,7 @@ export class ToolsController {
   }
 
   @Get('runs/:runId')
+  @Describe({ rpc: triggers.dispatchStatus, scope: SCOPES.read })
   status(@Param('runId') runId: string, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.read);
     return this.services.mesh.call(triggers.dispatchStatus, principal.tenant, { runId: readInput(RunId, runId) }, { principal });
