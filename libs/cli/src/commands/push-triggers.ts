@@ -4,7 +4,7 @@ import { CommandFailure, EXIT } from '../exit-code.js';
 import type { MeshOptions } from '../mesh.js';
 import { callAsOperator } from '../operator-call.js';
 import { type Output, table } from '../output.js';
-import { type As, as, given, jsonOf, secondsOf } from '../push-arguments.js';
+import { type As, as, given, instantOf, jsonOf, secondsOf } from '../push-arguments.js';
 
 type Mesh = () => MeshOptions;
 const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const;
@@ -21,6 +21,7 @@ export function pushTriggerCommands(command: Command, output: () => Output, mesh
 interface ScheduleOptions extends As {
   readonly cron?: string;
   readonly every?: string;
+  readonly at?: string;
   readonly tz?: string;
   readonly agent?: string;
   readonly message?: string;
@@ -34,9 +35,10 @@ interface ScheduleOptions extends As {
 }
 
 function schedules(schedule: Command, output: () => Output, mesh: Mesh): void {
-  as(schedule.command('add <name>').description('one of --message (to an agent), --notify or --event, at --cron or --every'))
+  as(schedule.command('add <name>').description('one of --message (to an agent), --notify or --event, at --cron, --every or --at'))
     .option('--cron <pattern>', 'five or six fields: "0 9 * * 1-5"')
     .option('--every <time>', 'a fixed interval: 30m, 2h, 7d')
+    .option('--at <instant>', 'once: 2026-11-22T08:00:00Z, or how long from now: 2h')
     .option('--tz <zone>', 'IANA time zone of the pattern; default: UTC')
     .option('--message <text>', 'what an agent is told')
     .option('--agent <id>', 'which agent; default: the default one')
@@ -48,7 +50,12 @@ function schedules(schedule: Command, output: () => Output, mesh: Mesh): void {
     .addOption(new Option('--catch-up <mode>', 'what becomes of missed times').choices(['skip', 'latest', 'all']))
     .option('--id <id>', 'a name of your own; the same again replaces it')
     .action(async (name: string, options: ScheduleOptions) => {
-      const timing = given({ cron: options.cron, everyMs: options.every === undefined ? undefined : secondsOf(options.every) * 1_000, timeZone: options.tz });
+      const timing = given({
+        cron: options.cron,
+        everyMs: options.every === undefined ? undefined : secondsOf(options.every) * 1_000,
+        at: options.at === undefined ? undefined : instantOf(options.at),
+        timeZone: options.tz,
+      });
       const catchUp = options.catchUp === undefined ? {} : { catchUp: { mode: options.catchUp } };
       const data = { name, ...timing, ...catchUp, ...given({ id: options.id }), action: actionOf(options) };
       const answer = await callAsOperator(mesh(), triggers.createSchedule, options, data);
@@ -60,8 +67,8 @@ function schedules(schedule: Command, output: () => Output, mesh: Mesh): void {
     .option('--all', 'of everybody')
     .action(async (options: As & { all?: boolean }) => {
       const answer = await callAsOperator(mesh(), triggers.listSchedules, options, { all: options.all === true, limit: 200 });
-      const rows = answer.schedules.map(({ id, owner, name, cron, everyMs, timeZone, action, enabled, nextAt }) => [
-        ...[id, owner, name, cron === undefined ? `every ${(everyMs ?? 0) / 1_000} s` : `${cron} ${timeZone}`, action.kind],
+      const rows = answer.schedules.map(({ id, owner, name, cron, everyMs, at, timeZone, action, enabled, nextAt }) => [
+        ...[id, owner, name, at ?? (cron === undefined ? `every ${(everyMs ?? 0) / 1_000} s` : `${cron} ${timeZone}`), action.kind],
         enabled ? (nextAt ?? 'never') : 'off',
       ]);
       output().result(answer, rows.length === 0 ? 'Nothing runs by itself.' : table([['ID', 'OWNER', 'NAME', 'WHEN', 'DOES', 'NEXT'], ...rows]));

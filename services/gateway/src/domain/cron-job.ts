@@ -3,7 +3,10 @@ import { plexusError, type pushTriggersContracts } from '@plexus/contracts';
 import type { z } from 'zod';
 
 type Schedule = pushTriggersContracts.Schedule;
-type Timing = Pick<z.input<typeof pushTriggersContracts.createSchedule.data>, 'cron' | 'everyMs' | 'timeZone'>;
+type Timing = Pick<z.input<typeof pushTriggersContracts.createSchedule.data>, 'cron' | 'everyMs' | 'at' | 'timeZone'>;
+/** The last moment with a year of four digits. */
+const LATEST = Date.parse('9999-12-31T23:59:59.999Z');
+
 type Action = z.input<typeof pushTriggersContracts.ScheduleAction>;
 
 /** Where jobs of an agent speak that name no session of their own. */
@@ -14,7 +17,7 @@ export interface JobPlace {
 
 /** A schedule of the mesh as clients of the protocol know jobs. */
 export function jobOf(schedule: Schedule): Record<string, unknown> {
-  const { id, name, enabled, createdAt, nextAt, action, cron, everyMs, timeZone } = schedule;
+  const { id, name, enabled, createdAt, nextAt, action } = schedule;
   const createdAtMs = Date.parse(createdAt);
   return {
     id,
@@ -22,7 +25,7 @@ export function jobOf(schedule: Schedule): Record<string, unknown> {
     enabled,
     createdAtMs,
     updatedAtMs: createdAtMs,
-    schedule: cron === undefined ? { kind: 'every', everyMs } : { kind: 'cron', expr: cron, tz: timeZone },
+    schedule: whenOf(schedule),
     ...(action.kind === 'agent' && action.agentId !== undefined ? { agentId: action.agentId } : {}),
     ...(action.kind === 'agent' && action.sessionKey !== undefined ? { sessionKey: action.sessionKey } : {}),
     sessionTarget: action.kind === 'agent' ? (action.sessionKey === undefined ? 'isolated' : `session:${action.sessionKey}`) : 'main',
@@ -35,6 +38,11 @@ export function jobOf(schedule: Schedule): Record<string, unknown> {
   };
 }
 
+function whenOf({ cron, everyMs, at, timeZone }: Schedule): Record<string, unknown> {
+  if (at !== undefined) return { kind: 'at', at };
+  return cron === undefined ? { kind: 'every', everyMs } : { kind: 'cron', expr: cron, tz: timeZone };
+}
+
 /** When a job of the protocol is due, in the words of the mesh. Refuses what only a process on the gateway's own machine could watch. */
 export function timingOf(schedule: CronJobInput['schedule']): Timing {
   switch (schedule.kind) {
@@ -42,9 +50,20 @@ export function timingOf(schedule: CronJobInput['schedule']): Timing {
       return { cron: schedule.expr, ...(schedule.tz === undefined ? {} : { timeZone: schedule.tz }) };
     case 'every':
       return { everyMs: schedule.everyMs };
+    case 'at':
+      return { at: momentOf(schedule.at) };
     default:
-      throw plexusError('INVALID_REQUEST', { message: `schedule.kind ${schedule.kind} is not supported here; use cron or every` });
+      throw plexusError('INVALID_REQUEST', { message: `schedule.kind ${schedule.kind} is not supported here; use cron, every or at` });
   }
+}
+
+/** An instant as clients write it: with or without offset (then UTC), a day, or milliseconds since 1970. */
+function momentOf(text: string): string {
+  const trimmed = text.trim();
+  const written = /^\d{4}-\d\d-\d\dT/.test(trimmed) && !/(Z|[+-]\d\d:?\d\d)$/i.test(trimmed) ? `${trimmed}Z` : trimmed;
+  const at = /^\d+$/.test(trimmed) ? Number(trimmed) : Date.parse(written);
+  if (at >= 0 && at <= LATEST) return new Date(at).toISOString();
+  throw plexusError('INVALID_REQUEST', { message: 'schedule.at: write an instant such as 2026-11-22T08:00:00Z' });
 }
 
 /** What a job of the protocol does. Programs and scripts do not run on gateways: an agent's tools are the place for them. */
