@@ -57,6 +57,17 @@ describe('what an inbox item says', () => {
   });
 });
 
+describe('an item about many events with long words', () => {
+  it.each(['\u0001', '情'])('of %j fits one message as well: the last ones lose their summaries, then are left out', (letter) => {
+    const words = { source: letter.repeat(512), type: letter.repeat(512), subject: letter.repeat(512), summary: letter.repeat(2_000) };
+    const item = describeSend(send(...Array.from({ length: 100 }, (_, n) => ({ ...event, ...words, id: `${n}`.padStart(512, letter) }))));
+    expect(Buffer.byteLength(JSON.stringify(item))).toBeLessThan(500_000);
+    expect(item.events[0]).toHaveProperty('summary', words.summary);
+    expect(item.events.at(-1)).not.toHaveProperty('summary');
+    expect(item.events.length).toBeGreaterThan(10);
+  });
+});
+
 describe('a delivery id', () => {
   it('follows from the place in the inbox and nothing else', () => {
     const place = { epoch: 'a', offset: 1 };

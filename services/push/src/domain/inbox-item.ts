@@ -14,9 +14,10 @@ export interface InboxPosition {
 }
 
 const MAX_TITLE_LENGTH = 200;
-/** One item must fit one NATS message together with its envelope: more events than this, or their data beyond this, stay where they came from. */
+/** One item must fit one NATS message together with its envelope: more events than this, or more of what they say, stay where they came from. */
 const MAX_EVENTS = 100;
-const MAX_EVENT_BYTES = 128 * 1024;
+/** As JSON, where one character may take six bytes. */
+const MAX_BYTES = { events: 192 * 1024, summaries: 128 * 1024, data: 128 * 1024 } as const;
 
 const SEVERITY_OF: Readonly<Record<Send['priority'], InboxItem['priority']>> = { P0: 'critical', P1: 'high', P2: 'medium', P3: 'low' };
 const RANK: Readonly<Record<InboxItem['priority'], number>> = { low: 0, medium: 1, high: 2, critical: 3 };
@@ -46,13 +47,20 @@ function severityOf({ events, priority }: Send): InboxItem['priority'] {
 }
 
 function eventsOf(events: readonly LogEvent[]): InboxItem['events'] {
-  let left = MAX_EVENT_BYTES;
-  return events.slice(0, MAX_EVENTS).map(({ id, source, type, subject, occurredAt, summary, data }) => {
-    const bytes = data === undefined ? 0 : Buffer.byteLength(JSON.stringify(data));
-    const keepsData = data !== undefined && bytes <= left;
-    if (keepsData) left -= bytes;
-    return { id, source, type, subject, time: occurredAt, ...(summary === undefined ? {} : { summary }), ...(keepsData ? { data } : {}) };
-  });
+  const left: Record<keyof typeof MAX_BYTES, number> = { ...MAX_BYTES };
+  const fits = (what: keyof typeof MAX_BYTES, value: unknown): boolean => {
+    const bytes = value === undefined ? Number.POSITIVE_INFINITY : Buffer.byteLength(JSON.stringify(value));
+    if (bytes > left[what]) return false;
+    left[what] -= bytes;
+    return true;
+  };
+  const told: InboxItem['events'] = [];
+  for (const { id, source, type, subject, occurredAt: time, summary, data } of events.slice(0, MAX_EVENTS)) {
+    const event = { id, source, type, subject, time };
+    if (!fits('events', event)) break;
+    told.push({ ...event, ...(fits('summaries', summary) ? { summary } : {}), ...(fits('data', data) ? { data } : {}) });
+  }
+  return told;
 }
 
 function reasonsOf(hits: readonly LogHit[]): InboxItem['reasons'] {
