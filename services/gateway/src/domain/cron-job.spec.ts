@@ -1,6 +1,6 @@
 import { CronJobInput } from '@plexus/client-protocol';
 import { pushTriggersContracts } from '@plexus/contracts';
-import { actionOf, jobOf, timingOf } from './cron-job.js';
+import { actionOf, changedAction, jobOf, timingOf } from './cron-job.js';
 
 const place = { agentId: 'main', mainKey: 'main' };
 const job = (rest: object = {}) =>
@@ -56,6 +56,24 @@ describe('jobs of the client protocol', () => {
     ['the end of a program', { kind: 'on-exit' }],
   ])('refuses %s', (_what, schedule) => {
     expect(() => timingOf(schedule as CronJobInput['schedule'])).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST' }));
+  });
+
+  it('keep in a change what the change does not name', () => {
+    const before = actionOf(job({ sessionTarget: 'session:agent:main:x', agentId: 'ops' }), place);
+    const payload = { kind: 'agentTurn' as const, message: 'Look again' };
+    expect(changedAction(before, {}, place)).toBeUndefined();
+    expect(changedAction(before, { payload }, place)).toEqual({
+      kind: 'agent',
+      agentId: 'ops',
+      sessionKey: 'agent:main:x',
+      message: 'Look again',
+      timeoutMs: 120_000,
+    });
+    expect(changedAction(before, { sessionTarget: 'isolated' }, place)).toEqual({ kind: 'agent', agentId: 'ops', message: 'Look around', timeoutMs: 120_000 });
+    expect(changedAction({ kind: 'notify', summary: 'x' }, { payload }, place)).toEqual({ kind: 'agent', agentId: 'main', message: 'Look again' });
+    expect(() => changedAction({ kind: 'notify', summary: 'x' }, { sessionTarget: 'main' }, place)).toThrow(
+      expect.objectContaining({ code: 'INVALID_REQUEST' }),
+    );
   });
 
   it('speak in the session that they name', () => {

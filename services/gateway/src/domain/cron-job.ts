@@ -85,6 +85,19 @@ export function actionOf(
   };
 }
 
+/** What a job does after a change; what the change does not name stays. Undefined: nothing of it changes. */
+export function changedAction(before: Action, patch: Partial<CronJobInput>, place: JobPlace): Action | undefined {
+  const { payload, sessionTarget, sessionKey, agentId } = patch;
+  if (payload === undefined && sessionTarget === undefined && sessionKey === undefined && agentId === undefined) return undefined;
+  const old = before.kind === 'agent' ? before : undefined;
+  if (payload === undefined && old === undefined) throw plexusError('INVALID_REQUEST', { message: 'this job tells no agent anything: name a payload' });
+  const target = sessionTarget ?? (sessionKey ? 'current' : old?.sessionKey === undefined ? 'isolated' : `session:${old.sessionKey}`);
+  const told = payload ?? { kind: 'agentTurn' as const, message: old?.message ?? '' };
+  const next = actionOf({ payload: told, sessionTarget: target, sessionKey, agentId: agentId ?? old?.agentId }, place);
+  const timeoutMs = old?.timeoutMs;
+  return timeoutMs === undefined ? next : ({ timeoutMs, ...next } as Action);
+}
+
 function sessionOf(target: string, sessionKey: string | null | undefined, agentId: string, mainKey: string): string | undefined {
   if (target.startsWith('session:')) return target.slice('session:'.length);
   if (target === 'isolated') return undefined;

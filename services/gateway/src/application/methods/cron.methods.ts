@@ -1,5 +1,5 @@
 import { plexusError, pushTriggersContracts as push } from '@plexus/contracts';
-import { actionOf, jobOf, timingOf } from '../../domain/cron-job.js';
+import { actionOf, changedAction, jobOf, timingOf } from '../../domain/cron-job.js';
 import type { MethodCall, MethodHandlers } from './method-context.js';
 
 type CronMethods = Pick<MethodHandlers, Extract<keyof MethodHandlers, `cron.${string}`>>;
@@ -39,10 +39,7 @@ export const cronMethods: CronMethods = {
   },
 
   'cron.get': async (params, call) => {
-    const wanted = idOf(params);
-    const found = (await allSchedules(call)).find(({ id }) => id === wanted);
-    if (found === undefined) throw plexusError('NOT_FOUND', { message: 'there is no such job' });
-    return jobOf(found);
+    return jobOf(await scheduleOf(idOf(params), call));
   },
 
   'cron.runs': async ({ limit = 50, offset = 0, ...named }, call) => {
@@ -72,13 +69,14 @@ export const cronMethods: CronMethods = {
 
   'cron.update': async ({ patch, ...named }, call) => {
     const place = call.services.tenants.defaultAgent(call.connection.principal.tenant);
-    const { payload, sessionTarget = 'isolated', sessionKey, agentId } = patch;
+    const id = idOf(named);
+    const action = changedAction((await scheduleOf(id, call)).action, patch, place);
     const { schedule } = await call.ask(push.updateSchedule, {
-      id: idOf(named),
+      id,
       ...(patch.name === undefined ? {} : { name: patch.name }),
       ...(patch.enabled === undefined ? {} : { enabled: patch.enabled }),
       ...(patch.schedule === undefined ? {} : timingOf(patch.schedule)),
-      ...(payload === undefined ? {} : { action: actionOf({ payload, sessionTarget, sessionKey, agentId }, place) }),
+      ...(action === undefined ? {} : { action }),
     });
     return jobOf(schedule);
   },
@@ -93,6 +91,12 @@ export const cronMethods: CronMethods = {
     return { ok: true, ran: state === 'fired', enqueued: state === 'fired', ...(runId === undefined ? {} : { runId }) };
   },
 };
+
+async function scheduleOf(wanted: string, call: MethodCall): Promise<push.Schedule> {
+  const found = (await allSchedules(call)).find(({ id }) => id === wanted);
+  if (found === undefined) throw plexusError('NOT_FOUND', { message: 'there is no such job' });
+  return found;
+}
 
 async function allSchedules(call: MethodCall): Promise<push.Schedule[]> {
   const found: push.Schedule[] = [];
