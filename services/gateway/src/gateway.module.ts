@@ -226,6 +226,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     inboxes,
     vmConnections,
     { tickMs: config.GATEWAY_TICK_MS, pingMs: config.GATEWAY_PING_MS, beatMs: config.GATEWAY_VM_BEAT_MS, expiryGraceMs: config.GATEWAY_EXPIRY_GRACE_MS },
+    clock,
     log,
   );
 

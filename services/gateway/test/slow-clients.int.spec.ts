@@ -48,7 +48,7 @@ describe('clients that do not keep up', () => {
   it('G4: with an inbox miss live events, see the gap, and get every item in order when they read again; nobody waits for them', async () => {
     const caps = ['plexus-inbox-v1'];
     const [slow, fast] = [await connect('sam', { caps }), await connect('sam', { caps })];
-    await Promise.all([slow, fast].map((client) => client.event('tick', ({ head }) => head === 0)));
+    await Promise.all([slow, fast].map((client) => client.request('inbox.resume', { cursor: 'epoch-1:0' })));
     const before = await delivery();
     tcp(slow).pause();
     const to = routing.ensure({ tenant: 'default', user: 'sam' }, 'agent:main:flood');

@@ -1,4 +1,4 @@
-import { CAPABILITIES, CLIENT_CAPS, type ConnectParams, encodeEventHead, scopeOfEvent } from '@plexus/client-protocol';
+import { CLIENT_CAPS, type ConnectParams, encodeEventHead, scopeOfEvent } from '@plexus/client-protocol';
 import { hasScope, type Principal } from '@plexus/contracts';
 import { type Credential, ownerKey } from '../domain/caller.js';
 
@@ -40,7 +40,7 @@ export class ClientConnection {
   readonly followed = new Set<string>();
   /** Wants `sessions.changed`. */
   watchesSessionList = false;
-  /** Reads its inbox by cursor: whatever it misses while it is behind comes from there. */
+  /** It has resumed or acknowledged: whatever it misses while it is behind comes from its inbox. */
   keepsInbox = false;
   /** Is behind: misses live events until it has caught up with its inbox. */
   lagging = false;
@@ -60,7 +60,6 @@ export class ClientConnection {
     this.owner = ownerKey(credential.tenant, credential.user);
     this.caps = new Set(connect.caps);
     this.role = connect.role === 'node' ? 'node' : 'operator';
-    this.keepsInbox = this.caps.has(CAPABILITIES.inbox) && this.role === 'operator' && this.has('operator.read');
   }
 
   get open(): boolean {

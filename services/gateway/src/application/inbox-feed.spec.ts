@@ -1,7 +1,8 @@
 import { FakeClock } from '@plexus/kernel';
 import fc from 'fast-check';
 import type { SharedEvent } from './client-connection.js';
-import { InboxFeed, type InboxReader } from './inbox-feed.js';
+import { InboxFeed } from './inbox-feed.js';
+import type { InboxReader } from './inbox-pace.js';
 import { PageGate } from './page-gate.js';
 import type { Log, Mesh } from './ports.js';
 

@@ -3,26 +3,11 @@ import { type DataOf, type Principal, pushContracts as push } from '@plexus/cont
 import { type Clock, fullJitter } from '@plexus/kernel';
 import { canResume, formatCursor, type InboxCursor, judgeHint } from '../domain/inbox-cursor.js';
 import { type SharedEvent, shareEvent } from './client-connection.js';
+import { drained, hasRoom, type InboxReader, type Member, pause } from './inbox-pace.js';
 import type { PageGate } from './page-gate.js';
 import type { Log, Mesh } from './ports.js';
 
 type InboxItem = push.InboxItem;
-
-/** Whoever reads an inbox as it grows: the socket of a client, or an event stream. */
-export interface InboxReader {
-  readonly open: boolean;
-  /** Bytes that it has not taken yet. */
-  readonly bufferedBytes: number;
-  /** Acknowledges what it got; while it catches up, its acks set the pace. */
-  readonly keepsInbox?: boolean;
-  /** Takes no live items until it has caught up. */
-  readonly lagging?: boolean;
-  /** Not false: the event is on its way. */
-  send(event: SharedEvent): boolean | undefined;
-  /** It has everything up to the head, and gets live items from now on. */
-  caughtUp?(): void;
-  close(code: number, reason: string): void;
-}
 
 /** What `inbox.resume` answers. Every item in (cursor, head] was sent as `inbox.item` before, iff `recovered`. */
 export interface ResumeResult {
@@ -34,29 +19,10 @@ export interface ResumeResult {
   readonly snapshot?: { readonly items: readonly InboxItem[] };
 }
 
-interface Member {
-  /** Offset of the last item that was sent on this connection. */
-  last: number;
-  /** False while it is being brought up to the feed; live items would come too early. */
-  live: boolean;
-  /** It said that it has everything up to this offset. */
-  acked: number;
-  /** Called when it has acknowledged more. */
-  wake?: () => void;
-}
-
 const PAGE = 200;
 const SNAPSHOT = 50;
 const MAX_EARLY_HINTS = 64;
-/** Pages are fetched no faster than the socket takes them. */
-const DRAINED_BYTES = 262_144;
-const DRAIN_POLL_MS = 20;
-/** A reader that takes or acknowledges nothing for so long is closed. */
-const STALLED_MS = 60_000;
-/** Items that a lagging reader may have without having acknowledged them. */
-const LAG_WINDOW = 200;
 const LAG_PAGE = 64;
-const LAG_POLL_MS = 100;
 const RETRY = { baseMs: 100, capMs: 5_000 };
 
 /**
@@ -69,6 +35,8 @@ export class InboxFeed {
   private readonly early: { cursor: InboxCursor; item: InboxItem }[] = [];
   private target = 0;
   private filling = false;
+  /** New items, changes and repaired gaps since what is unread was last settled. */
+  private readonly since = { items: 0, changes: 0, repairs: 0 };
 
   constructor(
     readonly tenant: string,
@@ -88,10 +56,10 @@ export class InboxFeed {
     return this.position?.offset;
   }
 
-  /** From now on the connection gets what is new. */
-  join(connection: InboxReader): void {
+  /** From now on the connection gets what is new; with `live: false` not before it has resumed. */
+  join(connection: InboxReader, { live = true }: { readonly live?: boolean } = {}): void {
     const last = this.position?.offset ?? 0;
-    this.members.set(connection, { last, live: true, acked: last });
+    this.members.set(connection, { last, live, acked: last, missed: 0 });
   }
 
   /** The reader has everything up to `offset`. */
@@ -134,10 +102,31 @@ export class InboxFeed {
     }
   }
 
-  /** Items that were there before have changed. Whoever is being brought up to date reads them as they are. */
+  /** Items that were there before have changed. Whoever is being brought up to date hears at the end of it that there is something to read again. */
   changed(change: DataOf<typeof push.inboxChangedHint>): void {
+    this.since.changes += 1;
+    this.tell(change);
+  }
+
+  /**
+   * Items and changes reach us by different ways, so that a client may count an item twice or not at all as unread: what is unread is asked for
+   * and told once more, when both came since it was asked for last. Called again and again; asks nothing while nothing happens.
+   */
+  async settleUnread(): Promise<void> {
+    const { items, changes, repairs } = this.since;
+    const { position } = this;
+    if (position === undefined || (repairs === 0 && (items === 0 || changes === 0))) return;
+    const page = await this.fetch(this.ownPrincipal(), position.offset, 1);
+    const { since } = this;
+    const quiet = since.items === items && since.changes === changes && since.repairs === repairs;
+    if (!quiet || page.epoch !== position.epoch || page.head !== position.offset) return;
+    Object.assign(since, { items: 0, changes: 0, repairs: 0 });
+    this.tell({ epoch: page.epoch, unread: page.unread, changes: [], more: false });
+  }
+
+  private tell(change: DataOf<typeof push.inboxChangedHint>): void {
     const shared = shareEvent('inbox.changed', change, true);
-    for (const [reader, { live }] of this.members) if (live) reader.send(shared);
+    for (const [reader, member] of this.members) if (!member.live || reader.send(shared) === false) member.missed += 1;
   }
 
   /** The head as the owner of the inbox states it: finds a lost hint, and sets the starting point the first time. */
@@ -155,13 +144,14 @@ export class InboxFeed {
 
   /** Brings a connection from `cursor` to the head, or hands it a snapshot when that cannot be done item by item. */
   async resume(connection: InboxReader, principal: Principal, cursor: InboxCursor | undefined, signal: AbortSignal): Promise<ResumeResult> {
-    const member: Member = { last: cursor?.offset ?? 0, live: false, acked: cursor?.offset ?? 0 };
+    const member: Member = { last: cursor?.offset ?? 0, live: false, acked: cursor?.offset ?? 0, missed: 0 };
     this.members.set(connection, member);
     try {
+      let { missed } = member;
       let page = await this.fetch(principal, cursor?.offset ?? 0, cursor === undefined ? 1 : PAGE, signal);
       const head: InboxCursor = { epoch: page.epoch, offset: page.head };
       if (this.position === undefined || this.position.epoch !== head.epoch) this.begin(head, member);
-      if (!canResume(cursor, head, page.minOffset)) return await this.snapshot(member, principal, signal);
+      if (!canResume(cursor, head, page.minOffset)) return await this.snapshot(connection, member, principal, signal);
 
       let count = 0;
       for (;;) {
@@ -171,12 +161,15 @@ export class InboxFeed {
           member.last = item.offset;
           count += 1;
         }
-        const reached = member.last >= Math.max(head.offset, this.position?.offset ?? 0);
-        if (reached || page.items.length === 0 || !connection.open) break;
-        await this.drained(connection, signal);
+        const reached = page.items.length === 0 || member.last >= Math.max(head.offset, this.position?.offset ?? 0);
+        // What changed while the page was on its way is not in it for certain.
+        if ((reached && missed === member.missed) || !connection.open) break;
+        await drained(connection, this.clock, signal);
+        missed = member.missed;
         page = await this.fetch(principal, member.last, PAGE, signal);
-        if (page.epoch !== head.epoch) return await this.snapshot(member, principal, signal);
+        if (page.epoch !== head.epoch) return await this.snapshot(connection, member, principal, signal);
       }
+      this.tellMissed(connection, member, page);
       return { recovered: true, count, head: member.last, cursor: formatCursor({ epoch: head.epoch, offset: member.last }), unread: page.unread };
     } finally {
       // No wait between the last comparison and this line: nothing can come between catching up and being live.
@@ -185,11 +178,27 @@ export class InboxFeed {
     }
   }
 
-  private async snapshot(member: Member, principal: Principal, signal: AbortSignal): Promise<ResumeResult> {
-    const { epoch, head, unread, items } = await this.mesh.call(push.fetchInbox, this.tenant, { limit: SNAPSHOT }, { principal, signal });
+  private async snapshot(connection: InboxReader, member: Member, principal: Principal, signal: AbortSignal): Promise<ResumeResult> {
+    const ask = () => this.gate.run(() => this.mesh.call(push.fetchInbox, this.tenant, { limit: SNAPSHOT }, { principal, signal }));
+    let { missed } = member;
+    let page = await ask();
+    while (missed !== member.missed && connection.open) {
+      missed = member.missed;
+      page = await ask();
+    }
+    // The snapshot is newer than what was missed.
+    member.missed = 0;
+    const { epoch, head, unread, items } = page;
     member.last = Math.max(head, this.position?.epoch === epoch ? this.position.offset : 0);
     member.acked = member.last;
     return { recovered: false, count: 0, head, cursor: formatCursor({ epoch, offset: head }), unread, snapshot: { items } };
+  }
+
+  /** Tells a reader that was brought up to date that items which it has may have changed meanwhile, and what is unread now. */
+  private tellMissed(reader: InboxReader, member: Member, { epoch, unread }: { readonly epoch: string; readonly unread: number }): void {
+    if (member.missed === 0) return;
+    member.missed = 0;
+    reader.send(shareEvent('inbox.changed', { epoch, unread, changes: [], more: true }, false, { paced: true }));
   }
 
   private begin(position: InboxCursor, except?: Member): void {
@@ -226,6 +235,7 @@ export class InboxFeed {
       // What is not kept any more cannot be delivered; what comes behind it can.
       if ((page.minOffset ?? 0) > this.position.offset) this.begin({ epoch: page.epoch, offset: page.minOffset ?? 0 });
       for (const item of page.items) if (item.offset === this.position.offset + 1) this.deliver(item);
+      this.since.repairs += 1;
       // A hint may be ahead of what the inbox has committed; the next one or the next comparison asks again.
       if (page.items.length === 0) return;
     }
@@ -244,6 +254,7 @@ export class InboxFeed {
     const { epoch } = this.position as InboxCursor;
     this.position = { epoch, offset: item.offset };
     const shared = itemEvent(epoch, item);
+    this.since.items += 1;
     for (const [connection, member] of this.members) {
       if (!member.live || item.offset <= member.last) continue;
       if (item.offset > member.last + 1) this.catchUp(connection, member);
@@ -267,7 +278,8 @@ export class InboxFeed {
   private async serveFromInbox(reader: InboxReader, member: Member): Promise<void> {
     let epoch = this.position?.epoch;
     let failures = 0;
-    while (await this.hasRoom(reader, member)) {
+    while (await hasRoom(reader, member, this.clock, () => this.serves(reader, member))) {
+      const { missed } = member;
       const page = await this.fetch(this.ownPrincipal(), member.last, LAG_PAGE).catch((error: unknown) => {
         this.log.debug({ error, tenant: this.tenant }, 'a lagging connection waits for the inbox');
         return undefined;
@@ -291,13 +303,15 @@ export class InboxFeed {
         member.last = item.offset;
       }
       const head = this.position?.epoch === epoch ? this.position.offset : 0;
-      if (page.items.length > 0) continue;
+      // What changed while the page was on its way is not in it for certain.
+      if (page.items.length > 0 || missed !== member.missed) continue;
       if (member.last < head) {
         // A hint was ahead of what the inbox has committed.
-        await this.pause(member);
+        await pause(member, this.clock);
         continue;
       }
       // No wait since the comparison: what comes next comes live.
+      this.tellMissed(reader, member, page);
       member.live = true;
       reader.caughtUp?.();
       return;
@@ -306,45 +320,6 @@ export class InboxFeed {
 
   private serves(reader: InboxReader, member: Member): boolean {
     return reader.open && this.members.get(reader) === member;
-  }
-
-  /** Waits until the reader has taken, and where it acknowledges also acknowledged, enough of what it was sent. False: it is gone, or made no progress and was closed. */
-  private async hasRoom(reader: InboxReader, member: Member): Promise<boolean> {
-    let { acked } = member;
-    let since = this.clock.monotonic();
-    while (this.serves(reader, member)) {
-      const unacknowledged = reader.keepsInbox === true ? member.last - member.acked : 0;
-      if (reader.bufferedBytes <= DRAINED_BYTES && unacknowledged < LAG_WINDOW) return true;
-      if (member.acked !== acked) {
-        acked = member.acked;
-        since = this.clock.monotonic();
-      } else if (this.clock.monotonic() - since >= STALLED_MS) {
-        reader.close(CLOSE_CODES.policy, 'slow consumer');
-        return false;
-      }
-      await this.pause(member);
-    }
-    return false;
-  }
-
-  /** Until the reader acknowledges something, at most for a moment. */
-  private pause(member: Member): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.clock.setTimeout(resolve, LAG_POLL_MS);
-      member.wake = () => {
-        timer.cancel();
-        resolve();
-      };
-    });
-  }
-
-  private async drained(connection: InboxReader, signal: AbortSignal): Promise<void> {
-    const deadline = this.clock.monotonic() + STALLED_MS;
-    while (connection.open && connection.bufferedBytes > DRAINED_BYTES) {
-      signal.throwIfAborted();
-      if (this.clock.monotonic() > deadline) connection.close(CLOSE_CODES.policy, 'slow consumer');
-      await this.clock.sleep(DRAIN_POLL_MS);
-    }
   }
 }
 

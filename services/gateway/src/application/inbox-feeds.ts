@@ -1,8 +1,10 @@
+import { CAPABILITIES } from '@plexus/client-protocol';
 import { pushContracts as push } from '@plexus/contracts';
 import type { Clock, Timer } from '@plexus/kernel';
 import { type Credential, ownerKey } from '../domain/caller.js';
 import type { ClientConnection } from './client-connection.js';
-import { InboxFeed, type InboxReader } from './inbox-feed.js';
+import { InboxFeed } from './inbox-feed.js';
+import type { InboxReader } from './inbox-pace.js';
 import { PageGate } from './page-gate.js';
 import type { GatewayIdentity, Hints, Log, Mesh } from './ports.js';
 
@@ -36,7 +38,8 @@ export class InboxFeeds {
   /** Starts delivering new items to the connection, if its scopes allow it. */
   join(connection: ClientConnection): void {
     if (!connection.has(READ) || connection.role === 'node') return;
-    this.feedOf(connection.credential).join(connection);
+    // Whoever announces that it resumes gets nothing in front of its resume point.
+    this.feedOf(connection.credential).join(connection, { live: !connection.caps.has(CAPABILITIES.inbox) });
   }
 
   /** The feed of somebody who may read it; it stays until the last reader has left. */
@@ -118,6 +121,13 @@ export class InboxFeeds {
     for (const [tenant, list] of users) {
       for (let at = 0; at < list.length; at += USERS_PER_CALL) await this.compare(tenant, list.slice(at, at + USERS_PER_CALL));
     }
+    await Promise.all([...this.entries.values()].map(({ feed }) => (feed.size === 0 ? undefined : this.settle(feed))));
+  }
+
+  private settle(feed: InboxFeed): Promise<void> {
+    return feed
+      .settleUnread()
+      .catch((error: unknown) => this.log.debug({ error, tenant: feed.tenant }, 'what is unread could not be read; the next tick asks again'));
   }
 
   private async compare(tenant: string, users: string[]): Promise<void> {

@@ -22,16 +22,22 @@ export class PushStandIn {
       const items = all.filter(({ offset }) => offset > this.minOffset);
       const page =
         data.after === undefined ? [...items].reverse().slice(0, data.limit) : items.filter(({ offset }) => offset > (data.after ?? 0)).slice(0, data.limit);
-      return { epoch: this.epoch, head: all.length, minOffset: this.minOffset, unread: items.length, items: page };
+      return { epoch: this.epoch, head: all.length, minOffset: this.minOffset, unread: unread(items), items: page };
     });
     bus.serve(push.inboxHeads, async ({ users }, { tenant, principal }) => {
       this.present();
       if (principal.role !== 'service') throw plexusError('FORBIDDEN');
       return { heads: users.map((user) => ({ user, epoch: this.epoch, head: this.items(tenant, user).length })) };
     });
-    bus.serve(push.markInbox, async (data) => {
+    bus.serve(push.markInbox, async (data, { principal }) => {
       this.marks.push(data);
-      return { changed: 1, unread: 0 };
+      const { tenant, user = '' } = principal;
+      const items = this.items(tenant, user);
+      const meant = items.filter(({ offset, id, state }) => rank(state) < rank(data.state) && (offset <= (data.upTo ?? 0) || data.ids.includes(id)));
+      for (const item of meant) items[item.offset - 1] = { ...item, state: data.state };
+      const changes = meant.slice(0, 100).map(({ offset, id }) => ({ offset, id, state: data.state }));
+      if (meant.length > 0) this.change(tenant, user, unread(items), changes, meant.length > 100);
+      return { changed: meant.length, unread: unread(items) };
     });
     bus.serve(push.ackInbox, async (data) => {
       this.acks.push(data);
@@ -67,8 +73,13 @@ export class PushStandIn {
   }
 
   /** Tells the connections of a user that items were marked. */
-  change(tenant: string, user: string, unread: number, changes: push.InboxChange[]): void {
-    this.bus.publishLive(push.inboxChangedHint, tenant, [user], { epoch: this.epoch, unread, changes });
+  change(tenant: string, user: string, unread: number, changes: push.InboxChange[], more = false): void {
+    this.bus.publishLive(push.inboxChangedHint, tenant, [user], { epoch: this.epoch, unread, changes, more });
+  }
+
+  /** What the inbox of this user says is unread. */
+  unread(tenant: string, user: string): number {
+    return unread(this.items(tenant, user));
   }
 
   /** Forgets everything, as a rebuilt inbox does. */
@@ -87,6 +98,12 @@ export class PushStandIn {
   private present(): void {
     if (this.away) throw plexusError('UNAVAILABLE');
   }
+}
+
+const rank = (state: string): number => ['new', 'seen', 'read', 'done'].indexOf(state);
+
+function unread(items: readonly push.InboxItem[]): number {
+  return items.filter(({ state }) => state === 'new').length;
 }
 
 /** What people say about being reached: what was asked comes back as far as it shows, nothing is kept. */

@@ -1,6 +1,7 @@
 import type { Principal } from '@plexus/contracts';
 import type { SharedEvent } from '../../application/client-connection.js';
-import type { InboxFeed, InboxReader } from '../../application/inbox-feed.js';
+import type { InboxFeed } from '../../application/inbox-feed.js';
+import type { InboxReader } from '../../application/inbox-pace.js';
 import type { InboxCursor } from '../../domain/inbox-cursor.js';
 import type { EventStream } from './event-stream.js';
 

@@ -1,14 +1,12 @@
 import { CLOSE_CODES } from '@plexus/client-protocol';
-import { spread } from '@plexus/kernel';
+import { type Clock, spread, type Timer } from '@plexus/kernel';
 import { untraced } from '@plexus/telemetry';
 import { shareEvent } from '../../application/client-connection.js';
 import type { InboxFeeds } from '../../application/inbox-feeds.js';
 import type { Log } from '../../application/ports.js';
 import type { VmConnections } from '../../application/vm/vm-connections.js';
 import type { Credential } from '../../domain/caller.js';
-import type { ClientEndpoint } from './client-endpoint.js';
 import type { ClientSocket } from './client-socket.js';
-import type { VmEndpoint } from './vm-endpoint.js';
 
 export interface LivenessOptions {
   readonly tickMs: number;
@@ -16,6 +14,11 @@ export interface LivenessOptions {
   readonly beatMs: number;
   /** A connection lives so much longer than its token. */
   readonly expiryGraceMs: number;
+}
+
+/** Sockets of one kind. */
+interface Sockets<S extends Pingable> {
+  all(): Iterable<S>;
 }
 
 /** Event streams, as far as they outlive their credentials. */
@@ -43,29 +46,37 @@ const COARSEST_MS = 1_000;
 /** The one timer behind pings, ticks, expiries, heartbeats of VMs and the comparison of inbox heads. Each socket has its own phase, so that the work is spread. */
 export class Liveness {
   private readonly due = new WeakMap<object, Due>();
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
+  private stopped = false;
+  private readonly stepMs: number;
   private sweepAt = 0;
   private beatAt = 0;
 
   constructor(
-    private readonly clients: ClientEndpoint,
-    private readonly vms: VmEndpoint,
+    private readonly clients: Sockets<Pingable & Pick<ClientSocket, 'connection' | 'close'>>,
+    private readonly vms: Sockets<Pingable>,
     private readonly streams: Streams,
-    private readonly inboxes: InboxFeeds,
-    private readonly vmConnections: VmConnections,
+    private readonly inboxes: Pick<InboxFeeds, 'of' | 'sweep'>,
+    private readonly vmConnections: Pick<VmConnections, 'beat'>,
     private readonly options: LivenessOptions,
+    private readonly clock: Pick<Clock, 'monotonic' | 'setTimeout'>,
     private readonly log: Log,
-  ) {}
+  ) {
+    const { tickMs, pingMs, beatMs } = options;
+    this.stepMs = Math.min(COARSEST_MS, Math.max(FINEST_MS, Math.floor(Math.min(tickMs, pingMs, beatMs) / 5)));
+  }
 
   start(): void {
-    const { tickMs, pingMs, beatMs } = this.options;
-    const step = Math.min(COARSEST_MS, Math.max(FINEST_MS, Math.floor(Math.min(tickMs, pingMs, beatMs) / 5)));
-    // What happens every second would bury the traces that people look for.
-    this.timer = setInterval(() => untraced(() => this.turn(performance.now())), step);
+    this.timer = this.clock.setTimeout(() => {
+      // What happens every second would bury the traces that people look for.
+      untraced(() => this.turn(this.clock.monotonic()));
+      if (!this.stopped) this.start();
+    }, this.stepMs);
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    this.stopped = true;
+    this.timer?.cancel();
   }
 
   /** One turn of the wheel; nothing in it may end the wheel. */
@@ -87,7 +98,7 @@ export class Liveness {
     }
   }
 
-  private attendClient(socket: ClientSocket, now: number): void {
+  private attendClient(socket: Pingable & Pick<ClientSocket, 'connection' | 'close'>, now: number): void {
     const due = this.attend(socket, now);
     const { connection } = socket;
     if (connection === undefined) return;
@@ -112,9 +123,11 @@ export class Liveness {
       due = { tickAt: now + tickMs, pingAt: now + spread(pingMs, 0.1), pongBy: 0 };
       this.due.set(socket, due);
     }
+    // What falls due before the next turn is done in this one: a broken connection is found within 1.1 intervals and the wait for the pong, not later.
+    const until = now + this.stepMs;
     if (socket.awaitingPong) {
-      if (now >= due.pongBy) socket.terminate();
-    } else if (now >= due.pingAt) {
+      if (until > due.pongBy) socket.terminate();
+    } else if (until > due.pingAt) {
       socket.ping();
       due.pongBy = now + Math.min(PONG_MS, pingMs);
       due.pingAt = now + spread(pingMs, 0.1);

@@ -1,0 +1,55 @@
+import { FakeClock } from '@plexus/kernel';
+import { Liveness } from './liveness.js';
+
+/** A peer whose answers to pings stop at some moment. */
+class Peer {
+  awaitingPong = false;
+  readonly connection = undefined;
+  pings = 0;
+  endedAt: number | undefined;
+
+  constructor(
+    private readonly clock: FakeClock,
+    private readonly brokenAt: number,
+  ) {}
+
+  ping(): void {
+    this.pings += 1;
+    this.awaitingPong = this.clock.monotonic() >= this.brokenAt;
+  }
+
+  terminate(): void {
+    this.endedAt ??= this.clock.monotonic();
+  }
+
+  close(): void {}
+}
+
+describe('the liveness wheel', () => {
+  function wheel(peers: Peer[], clock: FakeClock): Liveness {
+    const all = { all: () => peers.filter(({ endedAt }) => endedAt === undefined) };
+    const nothing = { endWhere: () => undefined };
+    const inboxes = { of: () => undefined, sweep: async () => undefined };
+    const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+    const options = { tickMs: 15_000, pingMs: 25_000, beatMs: 1_000, expiryGraceMs: 0 };
+    return new Liveness(all, { all: () => [] }, nothing, inboxes, { beat: async () => undefined }, options, clock, log);
+  }
+
+  it('G5: ends half-open connections at most 37.5 s after they broke, at whatever moment of their interval that was, and no others', async () => {
+    const clock = new FakeClock();
+    const broken = Array.from({ length: 300 }, (_, index) => new Peer(clock, 20_000 + index * 250));
+    const healthy = Array.from({ length: 50 }, () => new Peer(clock, Number.POSITIVE_INFINITY));
+    const liveness = wheel([...broken, ...healthy], clock);
+    liveness.start();
+    await clock.advance(150_000);
+    liveness.stop();
+    const found = broken.map(({ endedAt = Number.POSITIVE_INFINITY }, index) => endedAt - (20_000 + index * 250));
+    expect(Math.max(...found)).toBeLessThanOrEqual(37_500);
+    // Nobody is ended who had less than 9 s to answer.
+    expect(Math.min(...found)).toBeGreaterThanOrEqual(9_000);
+    expect(healthy.filter(({ endedAt }) => endedAt !== undefined)).toEqual([]);
+    // Each is asked on its own, about every 25 s.
+    for (const { pings } of healthy) expect([5, 6]).toContain(pings);
+    expect(clock.pending).toBe(0);
+  });
+});
