@@ -1,5 +1,6 @@
 import { importSubscriptionPages, pushContracts as push, type SubscriptionLine, subscriptionLine, subscriptionPages } from '@plexus/contracts';
 import { type Command, Option } from 'commander';
+import { allPages } from '../all-pages.js';
 import { csvRows } from '../csv-rows.js';
 import { EXIT } from '../exit-code.js';
 import { fileLines } from '../file-lines.js';
@@ -51,13 +52,10 @@ export function pushFollowCommands(command: Command, output: () => Output, mesh:
     });
 
   as(command.command('subscriptions').description('what is followed, oldest first')).action(async (options: As) => {
-    const subscriptions: push.Subscription[] = [];
-    for (let cursor: string | undefined; ; ) {
-      const page = await call(push.listSubscriptions, options, given({ cursor }));
-      subscriptions.push(...page.subscriptions);
-      cursor = page.nextCursor;
-      if (cursor === undefined) break;
-    }
+    const subscriptions = await allPages(
+      (place) => call(push.listSubscriptions, options, place),
+      (page) => page.subscriptions,
+    );
     const rows = subscriptions.map((one) => [one.id, scopeText(one), one.level, one.minSeverity, String(one.version ?? 1), conditionsOf(one)]);
     output().result(
       { subscriptions },

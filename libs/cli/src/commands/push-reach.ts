@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { pushManageContracts as manage } from '@plexus/contracts';
 import { type Command, Option } from 'commander';
+import { allPages } from '../all-pages.js';
 import { EXIT } from '../exit-code.js';
 import type { MeshOptions } from '../mesh.js';
 import { callAsOperator } from '../operator-call.js';
@@ -100,13 +101,10 @@ function grants(grant: Command, output: () => Output, call: Call): void {
     .option('--user <user>', 'only of this user')
     .action(async (scope: string | undefined, options: { tenant: string; user?: string }) => {
       const filter = { ...(scope === undefined ? {} : grantScopeOf(scope)), ...given({ user: options.user }) };
-      const found: manage.AccessGrant[] = [];
-      for (let cursor: string | undefined; ; ) {
-        const page = await call(manage.listAccess, admin(options), { ...filter, ...given({ cursor }) });
-        found.push(...page.grants);
-        cursor = page.nextCursor;
-        if (cursor === undefined) break;
-      }
+      const found = await allPages(
+        (place) => call(manage.listAccess, admin(options), { ...filter, ...place }),
+        (page) => page.grants,
+      );
       const rows = found.map((one) => [
         `${one.scopeKind}:${one.scopeRef}`,
         one.user,

@@ -1,5 +1,6 @@
 import { pushManageContracts as manage } from '@plexus/contracts';
 import { type Command, Option } from 'commander';
+import { allPages } from '../all-pages.js';
 import { CommandFailure, EXIT } from '../exit-code.js';
 import type { MeshOptions } from '../mesh.js';
 import { callAsOperator } from '../operator-call.js';
@@ -106,8 +107,12 @@ function silencing(silence: Command, output: () => Output, call: Call): void {
   spoken(silence.command('ls').description('those that are not over'))
     .option('--all', 'also those that are')
     .action(async (options: Spoken & { all?: boolean }) => {
-      const answer = await call(manage.listSilences, options, { for: whose(options), expired: options.all ?? false, limit: 200 });
-      const rows = answer.silences.map((one) => [
+      const which = { for: whose(options), expired: options.all ?? false, limit: 200 };
+      const silences = await allPages(
+        (place) => call(manage.listSilences, options, { ...which, ...place }),
+        (page) => page.silences,
+      );
+      const rows = silences.map((one) => [
         one.id,
         one.state,
         one.from,
@@ -116,7 +121,7 @@ function silencing(silence: Command, output: () => Output, call: Call): void {
         one.createdBy,
         one.reason,
       ]);
-      output().result(answer, rows.length === 0 ? 'Nothing is silenced.' : table([['ID', 'STATE', 'FROM', 'TO', 'WHAT', 'BY', 'WHY'], ...rows]));
+      output().result({ silences }, rows.length === 0 ? 'Nothing is silenced.' : table([['ID', 'STATE', 'FROM', 'TO', 'WHAT', 'BY', 'WHY'], ...rows]));
     });
 
   as(silence.command('expire <id>').description('end it now; it stays in the list')).action(async (id: string, options: As) => {
