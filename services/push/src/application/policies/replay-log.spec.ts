@@ -155,6 +155,15 @@ describe('a replay of the log', () => {
     expect(others).toEqual(counts);
   });
 
+  it('holds no more of a single user than it may, and says that it covers a part', async () => {
+    const log = new MemoryLog();
+    for (let place = 0; place < 300; place += 1) log.event('ann', place, `e${place}`);
+    log.event('ben', 0, 'b');
+    const { result } = await run(log, request({}, {}), { held: 50 });
+    expect(result.coverage).toMatchObject({ complete: false, users: 2, partitions: 63 });
+    expect(result.interrupts.before).toBeLessThan(110);
+  });
+
   it('reads only the partitions of the users that are asked about', async () => {
     const log = new MemoryLog();
     log.event('ann', 0, 'a');

@@ -63,6 +63,9 @@ interface Runs {
 
 class Overflow extends Error {}
 
+/** One partition cannot be halved: it may hold this many times as much before the reading of it ends early. */
+const ALONE = 2;
+
 /**
  * Decides a stretch of the log twice with the pure core: as the present policy decides it, and as if the other one had been activated at
  * `from`. Activations that the log holds are passed over: both runs have one policy each. Partitions are independent of one another, so
@@ -97,7 +100,7 @@ export class ReplayLog {
         complete = false;
         break;
       }
-      const pass = new Pass(this.engine, request, group, facts, group.length > 1 ? limits.held : Number.POSITIVE_INFINITY);
+      const pass = new Pass(this.engine, request, group, facts, group.length > 1 ? limits.held : ALONE * limits.held);
       const read = await this.#read(pass, group, budget, onProgress, partitions);
       if (read === 'too-much') {
         const half = Math.ceil(group.length / 2);
@@ -143,7 +146,7 @@ export class ReplayLog {
       }
       return 'whole';
     } catch (error) {
-      if (error instanceof Overflow) return 'too-much';
+      if (error instanceof Overflow) return parts.length > 1 ? 'too-much' : 'cut-short';
       throw error;
     }
   }
