@@ -330,6 +330,16 @@ describe('a delivery over a channel', () => {
       expect(await run({ deliveryId: 'dlv_y' })).toEqual({ kind: 'done' });
     });
 
+    it('takes nothing from the budget of other addresses while it is open', async () => {
+      world.limits = { ...world.limits, perMinute: 60 };
+      world.answer = broken;
+      await fail(5);
+      for (let n = 0; n < 50; n += 1) expect(await run({ deliveryId: `dlv_w${n}` })).toMatchObject({ reason: 'held back by its breaker' });
+      world.answer = { kind: 'sent' };
+      world.contacts = [contact('c9')];
+      expect(await run({ deliveryId: 'dlv_y' })).toEqual({ kind: 'done' });
+    });
+
     it('does not open for messages that are refused one by one', async () => {
       world.answer = { kind: 'refused', error: 'http_422' };
       await fail(20);

@@ -123,7 +123,10 @@ export class DeliverItem {
     if (!permit.ok) return this.#held(job, permit.afterMs, 'budget');
     try {
       const breaker = this.#breaker(`${key.tenant}|${provider.channel}|${provider.endpointOf(message, target)}`);
-      if (!breaker.canAttempt()) return this.#held(job, BREAKER.resetMs, 'breaker');
+      if (!breaker.canAttempt()) {
+        permit.giveBack();
+        return this.#held(job, BREAKER.resetMs, 'breaker');
+      }
       const contact = target?.id ?? '';
       const attempt = { contact, n: step.n, commandSeq: arrived.seq, leaseMs: limits.timeoutMs + LEASE_MARGIN_MS, lapsed: step.lapsed };
       if (!(await this.parts.attempts.claim(key, attempt))) return { kind: 'later', afterMs: attempt.leaseMs, reason: 'under way elsewhere' };

@@ -4,7 +4,9 @@ export interface Spending {
   readonly concurrent: number;
 }
 
-export type Permit = { readonly ok: true; readonly release: () => void } | { readonly ok: false; readonly afterMs: number };
+export type Permit =
+  | { readonly ok: true; readonly release: () => void /** Nothing was tried: what it took is there again. */; readonly giveBack: () => void }
+  | { readonly ok: false; readonly afterMs: number };
 
 interface Account {
   tokens: number;
@@ -37,13 +39,15 @@ export class ChannelBudget {
     account.tokens -= 1;
     account.running += 1;
     let released = false;
-    return {
-      ok: true,
-      release: () => {
-        if (!released) account.running -= 1;
-        released = true;
-      },
+    const release = (): void => {
+      if (!released) account.running -= 1;
+      released = true;
     };
+    const giveBack = (): void => {
+      if (!released) account.tokens += 1;
+      release();
+    };
+    return { ok: true, release, giveBack };
   }
 
   #account(key: string, full: number, now: number): Account {
