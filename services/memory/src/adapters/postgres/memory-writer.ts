@@ -56,7 +56,11 @@ export class PostgresMemoryWriter implements MemoryWriter {
     private readonly encodeJobs: (modelId: string) => EncodeJobs,
     private readonly afterCommit: () => void,
   ) {
-    this.#groups = new WriteGroups((of, memories) => this.#writeTogether(of, memories), database.kind === 'pglite' ? 1 : LANES);
+    this.#groups = new WriteGroups(
+      (tenant, memories) => this.#writeTogether(tenant, memories),
+      database.kind === 'pglite' ? 1 : LANES,
+      (tenant, memory) => this.#writeAlone(tenant, memory),
+    );
   }
 
   async write(tenant: string, memory: NewMemory, idempotency?: Idempotency): Promise<WriteOutcome> {
@@ -88,19 +92,18 @@ export class PostgresMemoryWriter implements MemoryWriter {
     return gone.length > 0;
   }
 
-  /** What somebody else's expired content is in the way of is written again by itself, after removing that. */
-  async #writeTogether(tenant: string, memories: readonly NewMemory[]): Promise<Written[]> {
+  /** Undefined for those that expired content is in the way of: they are written by themselves, after removing that. */
+  async #writeTogether(tenant: string, memories: readonly NewMemory[]): Promise<(Written | undefined)[]> {
     const [first] = memories;
     const messages = memories.flatMap((memory) => this.#messages(tenant, memory, 1));
     const statement = memories.length === 1 && first !== undefined ? writeOne(tenant, first, { rev: 1 }, messages) : writeMany(tenant, memories, messages);
     const [rows = []] = await allInTenant(this.database, tenant, [statement]);
     const ids = new Map((rows as unknown as WrittenRow[]).map(({ id, content_mac }) => [Buffer.from(content_mac).toString('base64'), id]));
-    const outcomes: Written[] = [];
-    for (const memory of memories) {
+    const outcomes = memories.map((memory) => {
       const id = ids.get(Buffer.from(memory.contentMac).toString('base64'));
-      outcomes.push(id === undefined ? await this.#writeAlone(tenant, memory) : outcomeOf(memory, id));
-    }
-    if (outcomes.some(({ result }) => result === 'created')) this.afterCommit();
+      return id === undefined ? undefined : outcomeOf(memory, id);
+    });
+    if (outcomes.some((outcome) => outcome?.result === 'created')) this.afterCommit();
     return outcomes;
   }
 

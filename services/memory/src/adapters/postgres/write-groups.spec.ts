@@ -9,10 +9,12 @@ const later = () => new Promise<void>((resolve) => setImmediate(resolve));
 function scripted(lanes = 1) {
   const groups: string[][] = [];
   const ends: ((error?: Error) => void)[] = [];
-  const writes = new WriteGroups<string>((_tenant, memories) => {
+  const write = (_tenant: string, memories: readonly NewMemory[]): Promise<string[]> => {
     groups.push(memories.map(({ id }) => id));
     return new Promise((resolve, reject) => ends.push((error) => (error ? reject(error) : resolve(memories.map(({ id }) => `${id} done`)))));
-  }, lanes);
+  };
+  const alone = async (tenant: string, one: NewMemory): Promise<string> => (await write(tenant, [one]))[0] as string;
+  const writes = new WriteGroups<string>(write, lanes, alone);
   const end = async (error?: Error): Promise<void> => {
     ends.shift()?.(error);
     await later();
@@ -64,11 +66,59 @@ it('one that cannot be written does not spoil the others; a database that is awa
   expect(groups.slice(4)).toEqual([['d'], ['e', 'f']]);
 });
 
-it('a crowd is written in groups of at most 64, and beyond a limit it is refused', async () => {
+it('a crowd is written in groups of at most 64, and beyond a limit over all tenants it is refused', async () => {
   const { groups, writes, end } = scripted();
-  const crowd = Array.from({ length: 4_097 }, (_, n) => writes.write('t', { id: String(n), contentMac: Buffer.from(String(n)) } as unknown as NewMemory));
-  await expect(writes.write('t', memory('x'))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
-  for (let n = 0; n < 65; n += 1) await end();
-  await expect(Promise.all(crowd)).resolves.toHaveLength(4_097);
+  const named = (n: number): NewMemory => ({ id: String(n), contentMac: Buffer.from(String(n)) }) as unknown as NewMemory;
+  const tenants = ['t', 'u', 'v', 'w'];
+  const crowd = tenants.flatMap((tenant) => Array.from({ length: 1_025 }, (_, n) => writes.write(tenant, named(n))));
+  await expect(writes.write('x', named(0))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  for (let n = 0; n < 4 * 17; n += 1) await end();
+  await expect(Promise.all(crowd)).resolves.toHaveLength(4_100);
   expect(Math.max(...groups.map(({ length }) => length))).toBe(64);
+});
+
+it('one whose place is still taken is written by itself afterwards, and nothing that becomes of it touches the others', async () => {
+  const alone: string[] = [];
+  const groups: string[][] = [];
+  let commit = (): void => undefined;
+  const first = new Promise<void>((resolve) => {
+    commit = resolve;
+  });
+  const writes = new WriteGroups<string>(
+    async (_tenant, memories) => {
+      groups.push(memories.map(({ id }) => id));
+      if (groups.length === 1) await first;
+      return memories.map(({ id }) => (id.startsWith('taken') ? undefined : `${id} done`));
+    },
+    1,
+    async (_tenant, { id }) => {
+      alone.push(id);
+      if (id === 'taken 1') throw new PlexusError({ code: 'UNAVAILABLE', message: 'away', retryable: true, status: 503 });
+      return `${id} done alone`;
+    },
+  );
+  const named = (id: string): NewMemory => ({ id, contentMac: Buffer.from(id) }) as unknown as NewMemory;
+  const outcomes = Promise.allSettled(['a', 'b', 'taken 1', 'c', 'taken 2'].map((id) => writes.write('t', named(id))));
+  commit();
+  expect((await outcomes).map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : (outcome.reason as PlexusError).code))).toEqual([
+    'a done',
+    'b done',
+    'UNAVAILABLE',
+    'c done',
+    'taken 2 done alone',
+  ]);
+  expect(alone).toEqual(['taken 1', 'taken 2']);
+  expect(groups).toEqual([['a'], ['b', 'taken 1', 'c', 'taken 2']]);
+});
+
+it('a tenant with too many writes waiting is refused, and others are not', async () => {
+  const { groups, writes, end } = scripted();
+  const named = (n: number): NewMemory => ({ id: String(n), contentMac: Buffer.from(String(n)) }) as unknown as NewMemory;
+  const crowd = Array.from({ length: 1_025 }, (_, n) => writes.write('t', named(n)));
+  await expect(writes.write('t', named(1_025))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  const other = writes.write('u', named(0));
+  expect(groups.at(-1)).toEqual(['0']);
+  for (let n = 0; n < 19; n += 1) await end();
+  await expect(other).resolves.toBe('0 done');
+  await expect(Promise.all(crowd)).resolves.toHaveLength(1_025);
 });

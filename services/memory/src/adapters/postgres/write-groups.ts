@@ -4,7 +4,8 @@ import type { NewMemory } from '../../application/ports.js';
 
 /** Memories of one statement. More gain nothing, and a failure costs more. */
 const MOST_TOGETHER = 64;
-/** Writes of all tenants that may wait; more are refused. */
+/** Writes of one tenant, and of all, that may wait; more are refused. */
+const MOST_OF_TENANT = 1_024;
 const MOST_WAITING = 4_096;
 
 interface Waiting<T> {
@@ -12,6 +13,11 @@ interface Waiting<T> {
   readonly resolve: (outcome: T) => void;
   readonly reject: (error: unknown) => void;
 }
+
+/**
+ * Writes memories with different contents in one transaction. Gives the outcome of each, undefined for one that was left out, or fails as a whole.
+ */
+export type WriteTogether<T> = (tenant: string, memories: readonly NewMemory[]) => Promise<readonly (T | undefined)[]>;
 
 interface Lanes<T> {
   readonly waiting: Waiting<T>[];
@@ -24,18 +30,21 @@ interface Lanes<T> {
  */
 export class WriteGroups<T> {
   readonly #byTenant = new Map<string, Lanes<T>>();
-  readonly #write: (tenant: string, memories: readonly NewMemory[]) => Promise<readonly T[]>;
+  readonly #write: WriteTogether<T>;
   readonly #lanes: number;
+  readonly #alone: (tenant: string, memory: NewMemory) => Promise<T>;
   #waiting = 0;
 
-  /** `write` gives the outcome of each, or fails as a whole; contents of one group are different. `lanes`: groups of a tenant at a time. */
-  constructor(write: (tenant: string, memories: readonly NewMemory[]) => Promise<readonly T[]>, lanes: number) {
+  /** `lanes`: groups of a tenant at a time. `alone` writes what a group could not. */
+  constructor(write: WriteTogether<T>, lanes: number, alone: (tenant: string, memory: NewMemory) => Promise<T>) {
     this.#write = write;
     this.#lanes = lanes;
+    this.#alone = alone;
   }
 
   write(tenant: string, memory: NewMemory): Promise<T> {
-    if (this.#waiting >= MOST_WAITING) return Promise.reject(errors.create('UNAVAILABLE', { message: 'Too many memories wait to be written; try again.' }));
+    const isFull = this.#waiting >= MOST_WAITING || (this.#byTenant.get(tenant)?.waiting.length ?? 0) >= MOST_OF_TENANT;
+    if (isFull) return Promise.reject(errors.create('UNAVAILABLE', { message: 'Too many memories wait to be written; try again.' }));
     return new Promise((resolve, reject) => {
       const lanes = this.#byTenant.get(tenant) ?? { waiting: [], running: 0 };
       this.#byTenant.set(tenant, lanes);
@@ -58,16 +67,27 @@ export class WriteGroups<T> {
 
   /** Never fails: each of the group gets its outcome or its error. */
   async #writeGroup(tenant: string, group: readonly Waiting<T>[]): Promise<void> {
+    const outcomes = await this.#outcomesOf(tenant, group);
+    const left: Waiting<T>[] = [];
+    // Those that are committed hear of it before anything else is tried: it may fail.
+    for (const [index, one] of group.entries()) {
+      const outcome = outcomes[index];
+      if (outcome === undefined) left.push(one);
+      else outcome(one);
+    }
+    for (const one of left) await this.#alone(tenant, one.memory).then(one.resolve, one.reject);
+  }
+
+  /** How to tell each what became of it; undefined where it has to be written by itself. */
+  async #outcomesOf(tenant: string, group: readonly Waiting<T>[]): Promise<readonly (((one: Waiting<T>) => void) | undefined)[]> {
     try {
-      const outcomes = await this.#write(
-        tenant,
-        group.map(({ memory }) => memory),
-      );
-      for (const [index, { resolve }] of group.entries()) resolve(outcomes[index] as T);
+      const memories = group.map(({ memory }) => memory);
+      const outcomes = await this.#write(tenant, memories);
+      return outcomes.map((outcome) => (outcome === undefined ? undefined : (one) => one.resolve(outcome)));
     } catch (error) {
       // What is not about a member (the database is away) is true for all of them.
-      if (group.length === 1 || PlexusError.isPlexusError(error)) for (const { reject } of group) reject(error);
-      else for (const one of group) await this.#writeGroup(tenant, [one]);
+      const isShared = group.length === 1 || PlexusError.isPlexusError(error);
+      return group.map(() => (isShared ? (one) => one.reject(error) : undefined));
     }
   }
 }
