@@ -6,7 +6,7 @@ export type { DatabaseLog } from './database-log.js';
 export { parseDatabaseUrl, sqlIdentifier } from './database-url.js';
 export { type MigrateOptions, MigrationError, migrate, migrationsState } from './migrate.js';
 export type { MigrationsState } from './migration-plan.js';
-export { appendOutbox, OUTBOX_DDL, outboxInsert, type OutboxMessage, outboxParameters } from './outbox.js';
+export { appendOutbox, OUTBOX_DDL, outboxInsert, type OutboxMessage, outboxParameters, outboxStatements } from './outbox.js';
 export type { PublishRaw } from './outbox-batch.js';
 export { OutboxRelay, type OutboxRelayOptions } from './outbox-relay.js';
 export { createPool, type PostgresDatabase } from './postgres-database.js';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Tx } from './database.js';
+import type { Statement, Tx } from './database.js';
 
 /**
  * The table of the transactional outbox, to be copied into a service's first migration. What is to be published is written in the
@@ -34,17 +34,20 @@ export interface OutboxMessage {
  * writers exclude each other (a row lock on what the subject is about), because ids are drawn before commits.
  */
 export async function appendOutbox(tx: Tx, messages: readonly OutboxMessage[]): Promise<void> {
-  if (messages.length === 0) return;
-  await tx.query(
-    'plexus_outbox_append',
-    `INSERT INTO outbox (subject, msg_id, headers, body)
-     SELECT m.subject, m.msg_id, m.headers::jsonb, m.body
-     FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) WITH ORDINALITY AS m (subject, msg_id, headers, body, position)
-     ORDER BY m.position
-     ON CONFLICT (msg_id) DO NOTHING`,
-    columnsOf(messages),
-  );
+  for (const { name, text, params } of outboxStatements(messages)) await tx.query(name, text, params);
 }
+
+/** The same for a transaction whose statements are sent together (`Database.batch`): none for no messages. */
+export function outboxStatements(messages: readonly OutboxMessage[]): Statement[] {
+  return messages.length === 0 ? [] : [{ name: 'plexus_outbox_append', text: APPEND, params: columnsOf(messages) }];
+}
+
+const APPEND = `
+  INSERT INTO outbox (subject, msg_id, headers, body)
+  SELECT m.subject, m.msg_id, m.headers::jsonb, m.body
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) WITH ORDINALITY AS m (subject, msg_id, headers, body, position)
+   ORDER BY m.position
+  ON CONFLICT (msg_id) DO NOTHING`;
 
 /**
  * The same as a part of another statement (`WITH …, noted AS (…) …`), so that a row and what it makes true need one statement: `condition`

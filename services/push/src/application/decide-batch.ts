@@ -43,7 +43,8 @@ export class DecideBatch {
           user,
           stored: { rev: before.rev + 1, state, epoch: state.epoch, head: state.head },
         })),
-        batch.shared,
+        // Also what was only read, and that there is nothing: nobody else writes it while the fence holds.
+        [...known.tenants].map(([key, of]) => ({ ...of, state: known.shared.get(key) as SharedState })),
       );
     } else for (const { partition } of work) remembered.forget(partition.part);
     return { result, items: batch.items, decisions: batch.decisions, edits: batch.edits, earliestTimer: run.earliestTimer };
@@ -63,7 +64,7 @@ export class DecideBatch {
         if (input.kind === 'candidate') events.set(eventOf(tenant, user, input.data.event.key), { tenant, user, eventKey: input.data.event.key });
       }
     }
-    const known: Known = { users: new Map(), shared: new Map(), seen: new Set() };
+    const known: Known = { users: new Map(), tenants, shared: new Map(), seen: new Set() };
     const missing = [...users].filter(([key, ref]) => !takeKnown(known.users, key, remembered.user(ref.part, ref.tenant, ref.user)));
     const missingShared = [...tenants].filter(([key, { part, tenant }]) => !takeKnown(known.shared, key, remembered.shared(part, tenant)));
     const asked = [...events];
@@ -101,6 +102,7 @@ export class DecideBatch {
 
 interface Known {
   readonly users: Map<string, StoredUser>;
+  readonly tenants: ReadonlyMap<string, { readonly part: number; readonly tenant: string }>;
   readonly shared: Map<string, SharedState>;
   readonly seen: Set<string>;
 }

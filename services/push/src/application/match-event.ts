@@ -37,8 +37,8 @@ export class MatchEvent implements CandidateSource {
   async execute(event: IncomingEvent): Promise<void> {
     const { subscriptions, jobs, turns, onJob } = this.options;
     const told = { tenant: event.tenant, event: toLogEvent(event), ...(event.agent === undefined ? {} : { agent: event.agent }) };
-    await this.options.tap()?.onEvent(told);
-    const few = await turns.run(event.tenant, 1, () => subscriptions.fewFor(event, SMALL_AUDIENCE));
+    const tapped = this.options.tap()?.onEvent(told);
+    const [few] = await Promise.all([turns.run(event.tenant, 1, () => subscriptions.fewFor(event, SMALL_AUDIENCE)), tapped]);
     if (few !== undefined) return this.write(event, few);
     await jobs.begin({ id: jobId(event), event });
     onJob();

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Severity } from '@plexus/contracts';
-import { createPool, type PostgresDatabase } from '@plexus/database';
+import { createPool, type PostgresDatabase, type Statement } from '@plexus/database';
 import { systemClock, ulid } from '@plexus/kernel';
 import { createTestDatabase, type TestDatabase } from '@plexus/testing';
 import { PostgresDecidingStore } from '../../src/adapters/postgres/deciding-store.js';
@@ -58,7 +58,7 @@ export async function openPushDatabase(engine: Engine = createEngine()): Promise
   const test = await createTestDatabase(path.join(prismaFolder, 'migrations'), 'push');
   const pools: PostgresDatabase[] = [];
   const open = () => {
-    const database = createPool({ url: test.url, schema: 'push', applicationName: 'push-test', max: 4 });
+    const database = createPool({ url: test.url, schema: 'push', applicationName: 'push-test', max: 4, pipelined: true });
     pools.push(database);
     return database;
   };
@@ -108,13 +108,21 @@ export const readableEntries = new LogEntries((contract, { tenant, key, data, id
   body: Buffer.from(JSON.stringify(data)),
 }));
 
+/** Everything was written, nothing committed. */
+const CRASH = { name: 'test_crash', text: "DO $$ BEGIN RAISE EXCEPTION 'crashed before the commit'; END $$" };
+
 function buildReplica(database: PostgresDatabase, log: MemoryLog, engine: Engine): Replica {
   const hints: Replica['hints'] = [];
-  const store = new PostgresDecidingStore(database, {
-    delivered: (tenant, fact) => {
-      if (replica.crashBeforeCommit) throw new Error('crashed before the commit');
-      return { subject: `plexus.evt.${tenant}.push.delivered.v1.x`, msgId: fact.deliveryId, body: Buffer.from(JSON.stringify(fact)) };
-    },
+  const mortal = {
+    query: database.query.bind(database),
+    batch: (given: readonly Statement[]) => database.batch(replica.crashBeforeCommit ? [...given, CRASH] : given),
+  };
+  const store = new PostgresDecidingStore(mortal, {
+    delivered: (tenant, fact) => ({
+      subject: `plexus.evt.${tenant}.push.delivered.v1.x`,
+      msgId: fact.deliveryId,
+      body: Buffer.from(JSON.stringify(fact)),
+    }),
     deliver: (tenant, command) => ({
       subject: `plexus.cmd.${tenant}.push.deliver.v1.x`,
       msgId: `${command.deliveryId}:${command.channel}:${command.level}`,

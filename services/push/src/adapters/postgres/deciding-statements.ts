@@ -1,4 +1,20 @@
-/** The statements of deciding. Rows of several partitions and users travel as arrays, so that a batch costs as many round trips as one input. */
+import { errorCodeOf } from '@plexus/database';
+
+/**
+ * The statements of deciding. Rows of several partitions and users travel as arrays, and a commit is sent at once, from `BEGIN` to `COMMIT`: so a
+ * batch costs one round trip. What has to hold for it is therefore judged by the server, which refuses the rest when it does not.
+ */
+
+/** Fails, naming the reason, unless `rows` (a data-modifying part of the statement) has as many rows as were wanted. */
+const allOf = (rows: string, reason: 'lost' | 'stale') =>
+  `SELECT (CASE WHEN count(*) = cardinality($1) THEN '1' ELSE '${reason}' END)::int AS complete FROM ${rows}`;
+
+/** Which reason the server refused a batch for; undefined: for none of ours. */
+export function refusalOf(error: unknown): 'lost' | 'stale' | undefined {
+  if (errorCodeOf(error) !== INVALID_TEXT) return undefined;
+  return /"(lost|stale)"$/.exec((error as Error).message)?.[1] as 'lost' | 'stale' | undefined;
+}
+const INVALID_TEXT = '22P02';
 
 export const LOAD_USERS = `
   SELECT s.rev, s.state, h.epoch, h.head_offset AS head
@@ -25,29 +41,39 @@ export const SEEN = `
 /** Rows are locked in one order: the renewal of leases and other batches touch several of them as well. */
 export const MOVE_CURSORS = `
   WITH wanted AS (SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[]) AS w (part, fence, before, next)),
-       locked AS (SELECT part, fence, stream_seq FROM partition_cursor WHERE part = ANY ($1::int[]) ORDER BY part FOR UPDATE)
-  UPDATE partition_cursor c SET stream_seq = w.next
-    FROM wanted w JOIN locked l ON l.part = w.part AND l.fence = w.fence AND l.stream_seq = w.before
-   WHERE c.part = w.part
-  RETURNING c.part`;
+       locked AS (SELECT part, fence, stream_seq FROM partition_cursor WHERE part = ANY ($1::int[]) ORDER BY part FOR UPDATE),
+       moved AS (UPDATE partition_cursor c SET stream_seq = w.next
+                   FROM wanted w JOIN locked l ON l.part = w.part AND l.fence = w.fence AND l.stream_seq = w.before
+                  WHERE c.part = w.part
+                 RETURNING c.part)
+  ${allOf('moved', 'lost')}`;
+
+/** Those of the partitions that are still where we took them to be. */
+export const STILL_OURS = `
+  SELECT c.part FROM partition_cursor c
+    JOIN unnest($1::int[], $2::bigint[], $3::bigint[]) AS w (part, fence, before) ON c.part = w.part AND c.fence = w.fence AND c.stream_seq = w.before`;
 
 export const UPDATE_USERS = `
-  UPDATE user_state s SET state = u.state::json, rev = u.rev + 1, updated_at = now()
-    FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) AS u (t, user_id, rev, state)
-   WHERE s.t = u.t AND s.user_id = u.user_id AND s.rev = u.rev
-  RETURNING 1 AS written`;
+  WITH written AS (UPDATE user_state s SET state = u.state::json, rev = u.rev + 1, updated_at = now()
+                     FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) AS u (t, user_id, rev, state)
+                    WHERE s.t = u.t AND s.user_id = u.user_id AND s.rev = u.rev
+                   RETURNING 1)
+  ${allOf('written', 'stale')}`;
 
 export const INSERT_USERS = `
-  INSERT INTO user_state (t, user_id, part, rev, state)
-  SELECT u.t, u.user_id, u.part, 1, u.state::json FROM unnest($1::text[], $2::text[], $3::int[], $4::text[]) AS u (t, user_id, part, state)
-  ON CONFLICT DO NOTHING
-  RETURNING 1 AS written`;
+  WITH written AS (INSERT INTO user_state (t, user_id, part, rev, state)
+                   SELECT u.t, u.user_id, u.part, 1, u.state::json
+                     FROM unnest($1::text[], $2::text[], $3::int[], $4::text[]) AS u (t, user_id, part, state)
+                   ON CONFLICT DO NOTHING
+                   RETURNING 1)
+  ${allOf('written', 'stale')}`;
 
 export const MOVE_HEADS = `
-  UPDATE inbox_head h SET head_offset = m.after_offset
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::int[]) AS m (t, user_id, epoch, before_offset, after_offset)
-   WHERE h.t = m.t AND h.user_id = m.user_id AND h.epoch = m.epoch AND h.head_offset = m.before_offset
-  RETURNING 1 AS written`;
+  WITH moved AS (UPDATE inbox_head h SET head_offset = m.after_offset
+                   FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::int[]) AS m (t, user_id, epoch, before_offset, after_offset)
+                  WHERE h.t = m.t AND h.user_id = m.user_id AND h.epoch = m.epoch AND h.head_offset = m.before_offset
+                 RETURNING 1)
+  ${allOf('moved', 'stale')}`;
 
 export const INSERT_SEEN = `
   INSERT INTO seen_event (t, user_id, event_key, input_seq, at)

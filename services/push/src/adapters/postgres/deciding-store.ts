@@ -1,5 +1,5 @@
 import type { DataOf, pushContracts, pushDeliveryContracts } from '@plexus/contracts';
-import { appendOutbox, type Database, errorCodeOf, type OutboxMessage, type Tx } from '@plexus/database';
+import { type Database, type OutboxMessage, outboxStatements, type Statement } from '@plexus/database';
 import { toStorableText } from '@plexus/kernel';
 import type { CommitResult, DecidedBatch, DecidingStore, MadeItem, StoredUser, UserRef } from '../../application/deciding-ports.js';
 import type { SharedState, UserState } from '../../domain/engine/types.js';
@@ -25,17 +25,10 @@ interface UserRow {
   readonly head: number | null;
 }
 
-/** Rolls the transaction back and carries the reason out of it. */
-class NotCommitted extends Error {
-  constructor(readonly result: CommitResult) {
-    super('not committed');
-  }
-}
-
 /** What deciding reads and writes, on Postgres. Read committed is enough: the fence and the revisions are compared under row locks. */
 export class PostgresDecidingStore implements DecidingStore {
   constructor(
-    private readonly database: Database,
+    private readonly database: Pick<Database, 'query' | 'batch'>,
     private readonly messages: DecisionMessages,
   ) {}
 
@@ -71,25 +64,22 @@ export class PostgresDecidingStore implements DecidingStore {
   }
 
   async commit(batch: DecidedBatch): Promise<CommitResult> {
+    const outbox = outboxStatements(this.#outboxOf(batch));
+    const statements = [moveCursors(batch), ...saveUsers(batch), ...saveInbox(batch), ...saveDecisions(batch), ...saveTimers(batch), ...saveShared(batch)];
     try {
-      const outbox = this.#outboxOf(batch);
-      await this.database.transaction(async (tx) => {
-        // Sent together where the connection can: each of them waits for the one before at the server, not here.
-        const steps = [
-          moveCursors(tx, batch),
-          saveUsers(tx, batch),
-          saveInbox(tx, batch),
-          saveDecisions(tx, batch),
-          saveTimers(tx, batch),
-          saveShared(tx, batch),
-        ];
-        await allOrFirstFailure([...steps, appendOutbox(tx, outbox)]);
-      });
+      await this.database.batch([...statements, ...outbox]);
       return { kind: 'committed' };
     } catch (error) {
-      if (error instanceof NotCommitted) return error.result;
-      throw error;
+      const refusal = sql.refusalOf(error);
+      if (refusal === undefined) throw error;
+      return refusal === 'lost' ? { kind: 'lost', parts: await this.#lostOf(batch) } : { kind: 'stale' };
     }
+  }
+
+  async #lostOf({ cursors }: DecidedBatch): Promise<number[]> {
+    const rows = await this.database.query<{ part: number }>('push_still_ours', sql.STILL_OURS, cursorColumns(cursors));
+    const ours = new Set(rows.map(({ part }) => part));
+    return cursors.map(({ partition }) => partition.part).filter((part) => !ours.has(part));
   }
 
   #outboxOf({ items, channels }: DecidedBatch): OutboxMessage[] {
@@ -104,75 +94,54 @@ export class PostgresDecidingStore implements DecidingStore {
   }
 }
 
-/** What the server says of statements behind one that failed. */
-const ABORTED = '25P02';
-
-/** Waits for all, so that nothing is still under way when the transaction ends. Fails with the reason, not with its consequences. */
-async function allOrFirstFailure(steps: readonly Promise<void>[]): Promise<void> {
-  const failures = (await Promise.allSettled(steps)).flatMap((step) => (step.status === 'rejected' ? [step.reason as unknown] : []));
-  if (failures.length === 0) return;
-  throw failures.find((failure) => failure instanceof NotCommitted) ?? failures.find((failure) => errorCodeOf(failure) !== ABORTED) ?? failures[0];
+function moveCursors({ cursors }: DecidedBatch): Statement {
+  return { name: 'push_move_cursors', text: sql.MOVE_CURSORS, params: [...cursorColumns(cursors), cursors.map(({ next }) => next)] };
 }
 
-async function moveCursors(tx: Tx, { cursors }: DecidedBatch): Promise<void> {
-  const moved = await tx.query<{ part: number }>('push_move_cursors', sql.MOVE_CURSORS, [
-    cursors.map(({ partition }) => partition.part),
-    cursors.map(({ partition }) => partition.fence),
-    cursors.map(({ partition }) => partition.cursor),
-    cursors.map(({ next }) => next),
-  ]);
-  if (moved.length === cursors.length) return;
-  const ours = new Set(moved.map(({ part }) => part));
-  throw new NotCommitted({ kind: 'lost', parts: cursors.map(({ partition }) => partition.part).filter((part) => !ours.has(part)) });
+function cursorColumns(cursors: DecidedBatch['cursors']): [number[], number[], number[]] {
+  const parts = cursors.map(({ partition }) => partition);
+  return [parts.map(({ part }) => part), parts.map(({ fence }) => fence), parts.map(({ cursor }) => cursor)];
 }
 
 /** Rows of users are written in one order, so that two batches that meet (one of them under a lost fence) wait for each other instead of dead-locking. */
-async function saveUsers(tx: Tx, { users }: DecidedBatch): Promise<void> {
+function saveUsers({ users }: DecidedBatch): Statement[] {
   const ordered = inOrder(users);
   const known = ordered.filter(({ before }) => before.rev > 0);
   const fresh = ordered.filter(({ before }) => before.rev === 0);
-  let written = 0;
-  if (known.length > 0) {
-    const rows = await tx.query('push_update_users', sql.UPDATE_USERS, [
+  return [
+    ...statement('push_update_users', sql.UPDATE_USERS, known, () => [
       ...columnsOf(known),
       known.map(({ before }) => before.rev),
       known.map(({ state }) => JSON.stringify(state)),
-    ]);
-    written += rows.length;
-  }
-  if (fresh.length > 0) {
-    const rows = await tx.query('push_insert_users', sql.INSERT_USERS, [
+    ]),
+    ...statement('push_insert_users', sql.INSERT_USERS, fresh, () => [
       ...columnsOf(fresh),
       fresh.map(({ part }) => part),
       fresh.map(({ state }) => JSON.stringify(state)),
-    ]);
-    written += rows.length;
-  }
-  if (written !== users.length) throw new NotCommitted({ kind: 'stale' });
+    ]),
+  ];
 }
 
-async function saveInbox(tx: Tx, { users, items, edits }: DecidedBatch): Promise<void> {
+function saveInbox({ users, items, edits }: DecidedBatch): Statement[] {
   const moved = inOrder(users).filter(({ before, state }) => state.head !== before.head);
-  if (moved.length > 0) {
-    const rows = await tx.query('push_move_heads', sql.MOVE_HEADS, [
+  // Of several edits of one item the last one says how it is now.
+  const last = [...new Map(edits.map((one) => [`${one.tenant}\n${one.edit.deliveryId}`, one])).values()];
+  return [
+    ...statement('push_move_heads', sql.MOVE_HEADS, moved, () => [
       ...columnsOf(moved),
       moved.map(({ state }) => state.epoch),
       moved.map(({ before }) => before.head),
       moved.map(({ state }) => state.head),
-    ]);
-    if (rows.length !== moved.length) throw new NotCommitted({ kind: 'stale' });
-  }
-  if (items.length > 0) await tx.query('push_insert_items', sql.INSERT_ITEMS, itemColumns(items));
-  if (edits.length === 0) return;
-  // Of several edits of one item the last one says how it is now.
-  const last = [...new Map(edits.map((one) => [`${one.tenant}\n${one.edit.deliveryId}`, one])).values()];
-  await tx.query('push_edit_items', sql.EDIT_ITEMS, [
-    ...columnsOf(last),
-    last.map(({ edit }) => edit.deliveryId),
-    last.map(({ edit }) => edit.repeats ?? null),
-    last.map(({ edit }) => dateOf(edit.resolvedAt)),
-    last.map(({ edit }) => new Date(edit.at)),
-  ]);
+    ]),
+    ...statement('push_insert_items', sql.INSERT_ITEMS, items, () => itemColumns(items)),
+    ...statement('push_edit_items', sql.EDIT_ITEMS, last, () => [
+      ...columnsOf(last),
+      last.map(({ edit }) => edit.deliveryId),
+      last.map(({ edit }) => edit.repeats ?? null),
+      last.map(({ edit }) => dateOf(edit.resolvedAt)),
+      last.map(({ edit }) => new Date(edit.at)),
+    ]),
+  ];
 }
 
 function itemColumns(items: readonly MadeItem[]): unknown[] {
@@ -193,55 +162,56 @@ function itemColumns(items: readonly MadeItem[]): unknown[] {
   ];
 }
 
-async function saveDecisions(tx: Tx, { seen, decisions }: DecidedBatch): Promise<void> {
-  if (seen.length > 0) {
-    await tx.query('push_insert_seen', sql.INSERT_SEEN, [
+function saveDecisions({ seen, decisions }: DecidedBatch): Statement[] {
+  return [
+    ...statement('push_insert_seen', sql.INSERT_SEEN, seen, () => [
       ...columnsOf(seen),
       seen.map(({ eventKey }) => eventKey),
       seen.map(({ inputSeq }) => inputSeq),
       seen.map(({ at }) => new Date(at)),
-    ]);
-  }
-  if (decisions.length === 0) return;
-  await tx.query('push_insert_decisions', sql.INSERT_DECISIONS, [
-    ...columnsOf(decisions),
-    decisions.map(({ decision }) => toStorableText(decision.eventKey)),
-    decisions.map(({ decision }) => decision.inputSeq),
-    decisions.map(({ decision }) => decision.event.origin),
-    decisions.map(({ decision }) => toStorableText(decision.event.source)),
-    decisions.map(({ decision }) => toStorableText(decision.event.id)),
-    decisions.map(({ decision }) => toStorableText(decision.event.type)),
-    decisions.map(({ decision }) => decision.verdict),
-    decisions.map(({ decision }) => decision.reason),
-    decisions.map(({ decision }) => decision.terminal),
-    decisions.map(({ decision }) => decision.deliveryId ?? null),
-    decisions.map(({ decision }) => decision.policyVersion),
-    decisions.map(({ decision }) => storableJson(decision.trace)),
-    decisions.map(({ decision }) => new Date(decision.at)),
-    decisions.map(({ decision }) => dateOf(decision.until)),
-  ]);
+    ]),
+    ...statement('push_insert_decisions', sql.INSERT_DECISIONS, decisions, () => [
+      ...columnsOf(decisions),
+      decisions.map(({ decision }) => toStorableText(decision.eventKey)),
+      decisions.map(({ decision }) => decision.inputSeq),
+      decisions.map(({ decision }) => decision.event.origin),
+      decisions.map(({ decision }) => toStorableText(decision.event.source)),
+      decisions.map(({ decision }) => toStorableText(decision.event.id)),
+      decisions.map(({ decision }) => toStorableText(decision.event.type)),
+      decisions.map(({ decision }) => decision.verdict),
+      decisions.map(({ decision }) => decision.reason),
+      decisions.map(({ decision }) => decision.terminal),
+      decisions.map(({ decision }) => decision.deliveryId ?? null),
+      decisions.map(({ decision }) => decision.policyVersion),
+      decisions.map(({ decision }) => storableJson(decision.trace)),
+      decisions.map(({ decision }) => new Date(decision.at)),
+      decisions.map(({ decision }) => dateOf(decision.until)),
+    ]),
+  ];
 }
 
-async function saveTimers(tx: Tx, { timers }: DecidedBatch): Promise<void> {
+function saveTimers({ timers }: DecidedBatch): Statement[] {
   const set = timers.filter(({ change }) => change === 'set');
   const ended = timers.filter(({ change }) => change !== 'set');
   const key = (rows: typeof timers) => [...columnsOf(rows), rows.map(({ timerId }) => timerId)];
-  if (set.length > 0) {
-    await tx.query('push_set_timers', sql.SET_TIMERS, [...key(set), set.map(({ part }) => part), set.map(({ dueAt }) => new Date(dueAt))]);
-  }
-  if (ended.length > 0) {
-    const moments = ended.map(({ change, dueAt }) => (change === 'consumed' ? new Date(dueAt) : null));
-    await tx.query('push_end_timers', sql.END_TIMERS, [...key(ended), moments]);
-  }
+  const moments = ended.map(({ change, dueAt }) => (change === 'consumed' ? new Date(dueAt) : null));
+  return [
+    ...statement('push_set_timers', sql.SET_TIMERS, set, () => [...key(set), set.map(({ part }) => part), set.map(({ dueAt }) => new Date(dueAt))]),
+    ...statement('push_end_timers', sql.END_TIMERS, ended, () => [...key(ended), moments]),
+  ];
 }
 
-async function saveShared(tx: Tx, { shared }: DecidedBatch): Promise<void> {
-  if (shared.length === 0) return;
-  await tx.query('push_save_shared', sql.SAVE_SHARED, [
+function saveShared({ shared }: DecidedBatch): Statement[] {
+  return statement('push_save_shared', sql.SAVE_SHARED, shared, () => [
     shared.map(({ part }) => part),
     shared.map(({ tenant }) => tenant),
     shared.map(({ state }) => JSON.stringify(state)),
   ]);
+}
+
+/** Nothing to write costs no statement. */
+function statement(name: string, text: string, rows: readonly unknown[], params: () => unknown[]): Statement[] {
+  return rows.length === 0 ? [] : [{ name, text, params: params() }];
 }
 
 function columnsOf(refs: readonly UserRef[]): [string[], string[]] {
