@@ -5,9 +5,9 @@ import { RawClient } from './support/raw-client.js';
 import { RoutingStandIn } from './support/routing-stand-in.js';
 import { type TestGateway, TestMesh } from './support/test-mesh.js';
 
-const TEXT = 'x'.repeat(30_000);
+const TEXT = 'x'.repeat(60_000);
 /** More than the kernel and the live queue of one connection take together. */
-const FLOOD = 500;
+const FLOOD = 250;
 
 describe('clients that do not keep up', () => {
   let mesh: TestMesh;
