@@ -8,7 +8,10 @@ describe('deciding a batch', () => {
   it('asks once for what holds for everybody of a tenant, also when there is nothing, until the partition is doubted', async () => {
     const asked: string[] = [];
     const store = {
-      loadShared: async (wanted: readonly { tenant: string }[]) => wanted.map(({ tenant }) => void asked.push(tenant)),
+      loadShared: async (wanted: readonly { tenant: string }[]) => {
+        asked.push(...wanted.map(({ tenant }) => tenant));
+        return wanted.map(() => undefined);
+      },
       loadUsers: async (users: readonly unknown[]) => users.map(() => ({ rev: 0, epoch: 'epoch', head: 0 })),
       seen: async (wanted: readonly unknown[]) => wanted.map(() => false),
       commit: async () => ({ kind: 'committed' }),
