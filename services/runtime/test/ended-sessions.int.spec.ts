@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { FakeClock } from '@plexus/kernel';
 import { EndedSessions, type EndedSessionsOptions } from '../src/adapters/file/ended-sessions.js';
@@ -106,5 +106,37 @@ describe('the folder of a session that has ended', () => {
     writeFileSync(path.join(sessionFolder(workdir, 'a').root, 'ended.json'), '{"session_id":');
     await sessions.sweep();
     expect(isThere('a')).toBe(true);
+  });
+
+  it('is not taken away from a session that begins at that very moment', async () => {
+    work('now');
+    let looks = 0;
+    // Somebody begins it right after it was looked at.
+    const sessions = keeper({ keepMs: 0, isKnown: (sessionId) => known.has(sessionId) || (sessionId === 'now' && ++looks > 1) });
+    const { root } = sessionFolder(workdir, 'now');
+    writeFileSync(path.join(root, 'ended.json'), JSON.stringify({ session_id: 'now', at: 0 }));
+    await sessions.sweep();
+    expect(isThere('now')).toBe(true);
+  });
+
+  it('is that of the session that its mark names: a copied mark means nothing', async () => {
+    for (const sessionId of ['over', 'live']) work(sessionId);
+    const sessions = keeper({ keepMs: 0 });
+    await sessions.ended('over');
+    known.add('live');
+    copyFileSync(path.join(sessionFolder(workdir, 'over').root, 'ended.json'), path.join(sessionFolder(workdir, 'live').root, 'ended.json'));
+    await sessions.sweep();
+    expect(['over', 'live'].map(isThere)).toEqual([false, true]);
+  });
+
+  it('is looked for again later when the folders cannot be read now', async () => {
+    mkdirSync(workdir, { recursive: true });
+    writeFileSync(path.join(workdir, 'sessions'), 'not a folder');
+    const stop = new AbortController();
+    const sweeping = keeper().run(stop.signal);
+    await clock.advance(600_000);
+    stop.abort();
+    await sweeping;
+    expect(logged.splice(0)).toContain('folders of sessions that have ended could not be looked for');
   });
 });

@@ -171,6 +171,20 @@ describe('MCP servers of a session', () => {
     expect(await call(tools, 'local__echo', { text: 'again' })).toEqual({ content: 'again' });
   });
 
+  it('are not ended when they answer at all, though they refuse to be asked whether they live', async () => {
+    const refused = path.join(folder, 'refused');
+    const tools = await mcp.tools(session([local({ env: { MCP_TEST_NO_PING: refused } })]));
+    const where = async (): Promise<unknown> => (JSON.parse(String((await call(tools, 'local__where')).content)) as { pid: number }).pid;
+    const pid = await where();
+    const stop = new AbortController();
+    const waiting = call(tools, 'local__wait', {}, stop.signal);
+    stop.abort();
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
+    await waitFor(() => existsSync(refused), { timeoutMs: 60_000, what: 'the program to refuse' });
+    expect([await where(), await where()]).toEqual([pid, pid]);
+    expect(logged.map(({ message }) => message)).not.toContain('MCP server ended: it did not let go of a call that was given up');
+  });
+
   it('are ended while the mesh is out of reach for too long, whatever they do, and started again afterwards', async () => {
     const file = path.join(folder, 'fenced.pid');
     const tools = await mcp.tools(session([local({ env: { MCP_TEST_CHILD: file } })]));

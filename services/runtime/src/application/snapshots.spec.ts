@@ -97,7 +97,11 @@ describe('snapshots', () => {
   it('that are too large stay here, and that is said once', async () => {
     const { snapshots, sent, warnings } = bench(new JournalState(), 100);
     const a = sourceOf('a', 'x'.repeat(100), 'y'.repeat(100), 'z');
-    for (let n = 0; n < 3; n++) await snapshots.take(a);
+    expect(snapshots.isSettled('a')).toBe(true);
+    for (let n = 0; n < 2; n++) await snapshots.take(a);
+    // The mesh has nothing of it: its files are all there is.
+    expect(snapshots.isSettled('a')).toBe(false);
+    await snapshots.take(a);
     expect(sent()).toEqual([['a', 1, 'z']]);
     expect(warnings).toEqual(['snapshot too large to be sent, it stays in the workspace']);
   });

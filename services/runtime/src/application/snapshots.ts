@@ -84,9 +84,9 @@ export class Snapshots {
     return this.confirmed.get(sessionId) ?? 0;
   }
 
-  /** False while something that was sent from here is not confirmed. */
+  /** False while something that was sent from here is not confirmed, or the newest could not be sent at all. */
   isSettled(sessionId: string): boolean {
-    return (this.sent.get(sessionId) ?? 0) <= this.confirmedOf(sessionId);
+    return !this.tooLarge.has(sessionId) && (this.sent.get(sessionId) ?? 0) <= this.confirmedOf(sessionId);
   }
 
   /** The mesh has stored a version. */

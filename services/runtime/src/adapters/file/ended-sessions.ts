@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { renameSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { AbortedError, type Clock } from '@plexus/kernel';
 import type { Log } from '../../application/ports.js';
@@ -71,22 +72,35 @@ export class EndedSessions {
   async sweep(): Promise<void> {
     const { keepMs, most = MOST, isKnown, isSettled, clock, log } = this.options;
     await this.marking;
-    const folders = path.join(this.options.workdir, 'sessions');
-    const found = (await Promise.all((await namesIn(folders)).map((name) => endedIn(path.join(folders, name))))).filter((one) => one !== undefined);
-    const newestFirst = found.sort((a, b) => b.at - a.at);
+    const newestFirst = (await this.found()).sort((a, b) => b.at - a.at);
     for (const [index, { folder, sessionId, at }] of newestFirst.entries()) {
       const isOld = clock.now() - at >= (isSettled(sessionId) ? keepMs : UNSETTLED * keepMs);
-      // It may have begun while the others were removed.
       if (isKnown(sessionId) || !(isOld || (index >= most && isSettled(sessionId)))) continue;
-      await this.remove(folder).catch((error: unknown) => log('warn', 'the folder of a session that has ended could not be removed', { sessionId, error }));
+      await this.remove(folder, sessionId).catch((error: unknown) =>
+        log('warn', 'the folder of a session that has ended could not be removed', { sessionId, error }),
+      );
     }
   }
 
+  private async found(): Promise<Ended[]> {
+    const { workdir, log } = this.options;
+    const folders = path.join(workdir, 'sessions');
+    const names = await namesIn(folders).catch((error: unknown) => {
+      log('warn', 'folders of sessions that have ended could not be looked for', { error });
+      return [];
+    });
+    const found = await Promise.all(names.map((name) => endedIn(path.join(folders, name))));
+    // A mark that came with files of another session says nothing about this one.
+    return found.filter((one) => one !== undefined).filter(({ folder, sessionId }) => sessionFolder(workdir, sessionId).root === folder);
+  }
+
   /** Out of sight at once, so that a crash in the middle leaves nothing that looks like a session. */
-  private async remove(folder: string): Promise<void> {
+  private async remove(folder: string, sessionId: string): Promise<void> {
     const bin = path.join(this.options.workdir, `${DOOMED}sessions`);
     await mkdir(bin, { recursive: true, mode: 0o700 });
-    await rename(folder, path.join(bin, randomBytes(6).toString('hex')));
+    // It may have begun meanwhile. Nothing else happens between this look and the move.
+    if (this.options.isKnown(sessionId)) return;
+    renameSync(folder, path.join(bin, randomBytes(6).toString('hex')));
     await rm(bin, { recursive: true, force: true });
   }
 

@@ -52,6 +52,8 @@ export class StdioServer {
   private running: Promise<Running> | undefined;
   /** Of the program that was started last, also while it does not answer yet. */
   private transport: ProcessTransport | undefined;
+  /** While a program is being ended that the next call starts anew. */
+  private leaving: Promise<void> | undefined;
   private calls = 0;
   private failures = 0;
   private notBefore = 0;
@@ -95,12 +97,15 @@ export class StdioServer {
   private async doubt({ client, transport }: Running): Promise<void> {
     try {
       await client.ping({ timeout: this.options.stuckAfterMs });
-    } catch {
-      // It is stuck, or has ended already; then there is nothing to close.
-      if (this.calls > 0 || transport.ending !== undefined) return;
+    } catch (error) {
+      // One that refuses the ping answers; one that has ended already needs no closing.
+      const isSilent = (error as { code?: unknown }).code === REQUEST_TIMEOUT;
+      if (!isSilent || this.calls > 0 || transport.ending !== undefined) return;
       const { log, sessionId, name } = this.options;
       log('warn', 'MCP server ended: it did not let go of a call that was given up', { sessionId, server: name });
-      await transport.close();
+      this.leaving = transport.close().finally(() => {
+        this.leaving = undefined;
+      });
     }
   }
 
@@ -119,6 +124,10 @@ export class StdioServer {
 
   private async ready(signal?: AbortSignal): Promise<Running> {
     if (this.closed) throw new Error('the session is over');
+    if (this.leaving !== undefined) {
+      await this.leaving;
+      return this.ready(signal);
+    }
     if (this.running !== undefined) return this.running;
     const pauseMs = this.notBefore - this.options.clock.now();
     if (pauseMs > 0) {
