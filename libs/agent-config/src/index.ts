@@ -46,6 +46,7 @@ export { isPlainValue, McpConfig, McpServerConfig, type McpValue } from './schem
 export { AgentModelsConfig, ModelDescription, ModelProvider, ModelsConfig } from './schema/models-config.js';
 export { PlatformConfig, type PlatformConfigInput, TenantDeclaration, TenantLimits, TokenReference } from './schema/platform-config.js';
 export { PublicJwk } from './schema/public-jwk.js';
+export { TokenIssuer } from './schema/token-issuer.js';
 export { PushChannelsConfig, PushConfig, PushLlmConfig } from './schema/push-config.js';
 export { QueueConfig, QueueMode } from './schema/queue-config.js';
 export { BrowserConfig, DockerConfig, PruneConfig, SandboxConfig, SandboxScope } from './schema/sandbox-config.js';

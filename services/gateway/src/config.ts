@@ -51,6 +51,10 @@ export const gatewayConfig = z.object({
     .default(200)
     .describe('HTTP requests of one address per second on one gateway, on average, whoever sends them; more get 429. Loopback is exempt.'),
   GATEWAY_HTTP_ADDRESS_BURST: whole(1, 1_000_000).default(1_000).describe('HTTP requests of one address at once.'),
+  GATEWAY_PRIVATE_HOSTS: z
+    .string()
+    .default('')
+    .describe('Hosts of private addresses from which keys of issuers may be read, separated by commas; * allows all.'),
   GATEWAY_PLUGINS: list
     .default([])
     .describe(

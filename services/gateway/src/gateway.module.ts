@@ -6,6 +6,8 @@ import { Module } from '@nestjs/common';
 import { BUCKETS, routingContracts as routing } from '@plexus/contracts';
 import { ConfigurationError } from '@plexus/kernel';
 import {
+  allowedHosts,
+  guardedFetch,
   LogTail,
   requireStrongSecret,
   type ServiceConfig,
@@ -17,6 +19,7 @@ import {
 import { BearerCheck } from './adapters/http/bearer-check.js';
 import { createHttpApi } from './adapters/http/http-api.js';
 import { EventStreams } from './adapters/http/event-streams.js';
+import { DeclaredIssuers } from './adapters/issuers/declared-issuers.js';
 import { DirectoryTenants } from './adapters/nats/directory-tenants.js';
 import { DirectoryAgents } from './adapters/nats/directory-agents.js';
 import { GatewayPeers } from './adapters/nats/gateway-peers.js';
@@ -67,6 +70,7 @@ type Context = ServiceContext<ServiceConfig<typeof gatewayConfig>>;
 const MAX_VM_SOCKETS = 100_000;
 const SSE_HEARTBEAT_MS = 15_000;
 const REVOKED = 4403;
+const MAX_KEYS_BYTES = 262_144;
 const CANCEL_LIMIT_MS = 60_000;
 /** What is not removed by then is removed by the other gateways. */
 const PRESENCE_STOP_MS = 1_500;
@@ -89,11 +93,15 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     return { ready: failing.length === 0, failing };
   };
 
+  const keyFetch = guardedFetch({ allowPrivate: allowedHosts(config.GATEWAY_PRIVATE_HOSTS), maxAnswerBytes: MAX_KEYS_BYTES, maxSockets: 4 });
+  const clocks = { now: () => clock.now(), monotonic: () => clock.monotonic() };
+  const issuers = new DeclaredIssuers(() => context.tenants.platform(), keyFetch, clocks, log.child({ part: 'issuers' }));
   const authenticator = new Authenticator({
     shared: await sharedToken(config),
     tenants,
     revocations,
     verifyJwt: (token) => verifyTenantToken(token, context.tenants.platform(), clock.now()),
+    issuers,
     now: () => clock.now(),
   });
   const connections = new Connections();
@@ -237,7 +245,9 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
   };
   revocations.onRevoked(closeWithdrawn);
   context.tenants.onChange(({ kind }) => {
-    if (kind === 'platform') closeWithdrawn();
+    if (kind !== 'platform') return;
+    issuers.changed();
+    closeWithdrawn();
   });
 
   return {
@@ -292,6 +302,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
         await Promise.all([clients.drain(signal), vms.drain(signal)]);
         await app.close();
         await plugins.close();
+        keyFetch.close();
         // Not later: the bus is leaving then, and the lease would be waited for until it runs out.
         nodeDirectory.stop();
         await storedPresence.stop(AbortSignal.any([signal, AbortSignal.timeout(PRESENCE_STOP_MS)]));

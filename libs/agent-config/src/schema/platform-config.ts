@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PublicJwk } from './public-jwk.js';
-import { ALWAYS, uniqueBy } from './unique.js';
+import { TokenIssuer } from './token-issuer.js';
+import { ALWAYS, fieldOf, uniqueBy } from './unique.js';
 
 const TENANT_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
@@ -36,13 +37,37 @@ export const TenantDeclaration = z.strictObject({
   defaultOwner: z.string().min(1).max(256).optional().describe('Whose sessions those of channels are, unless the agent names an owner.'),
   tokens: z.array(TokenReference).max(1_000).superRefine(uniqueBy('id', 'duplicate_token'), ALWAYS).default([]),
   keys: z.array(PublicJwk).max(100).superRefine(uniqueBy('kid', 'duplicate_key'), ALWAYS).default([]).describe('Public keys that sign tokens of this tenant.'),
+  issuers: z.array(TokenIssuer).max(20).optional().describe('Others whose JWTs are taken for users of this tenant: by their JWKS.'),
   limits: TenantLimits.default({}),
 });
 export type TenantDeclaration = z.infer<typeof TenantDeclaration>;
 
+/** A token names its issuer and audience, not its tenant: two tenants must not be meant by the same. */
+function oneTenantPerIssuer(tenants: unknown, context: z.core.$RefinementCtx): void {
+  const first = new Map<string, string>();
+  for (const [tenant, declared] of Object.entries(typeof tenants === 'object' && tenants !== null ? tenants : {})) {
+    const issuers = fieldOf(declared, 'issuers');
+    for (const [index, issuer] of (Array.isArray(issuers) ? issuers : []).entries()) {
+      const name = JSON.stringify([fieldOf(issuer, 'issuer'), fieldOf(issuer, 'audience')]);
+      const known = first.get(name);
+      if (known === undefined) first.set(name, tenant);
+      else
+        context.addIssue({
+          code: 'custom',
+          params: { code: 'duplicate_issuer' },
+          path: [tenant, 'issuers', index, 'issuer'],
+          message: `tokens of this issuer for this audience are already those of tenant ${known}`,
+        });
+    }
+  }
+}
+
 /** Key `_` of PLEXUS_CONFIG: which tenants exist. A tenant that is not listed here is unknown everywhere. */
 export const PlatformConfig = z.strictObject({
-  tenants: z.record(z.string().regex(TENANT_ID, { error: 'a tenant id must be [a-z0-9][a-z0-9_-]{0,63}' }), TenantDeclaration).default({}),
+  tenants: z
+    .record(z.string().regex(TENANT_ID, { error: 'a tenant id must be [a-z0-9][a-z0-9_-]{0,63}' }), TenantDeclaration)
+    .superRefine(oneTenantPerIssuer, ALWAYS)
+    .default({}),
 });
 export type PlatformConfig = z.infer<typeof PlatformConfig>;
 /** The document as people write it, before defaults. */

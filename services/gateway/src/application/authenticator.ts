@@ -14,12 +14,33 @@ export interface SharedToken {
   readonly user: string;
 }
 
+/** A checked token of an issuer that a tenant trusts. */
+export interface IssuedToken {
+  readonly tenant: string;
+  readonly user: string;
+  readonly scopes: readonly string[];
+  readonly credentialId: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+  /** Names the declaration that it rests on. */
+  readonly issuer: string;
+}
+
+/** Others who sign tokens for users of tenants. */
+export interface Issuers {
+  /** Undefined: not a token of any of them. Rejects with UNAUTHENTICATED, and with UNAVAILABLE while its keys cannot be read. */
+  verify(token: string): Promise<IssuedToken | undefined>;
+  /** Whether the tenant still trusts it. */
+  isDeclared(tenant: string, issuer: string): boolean;
+}
+
 export interface AuthenticatorOptions {
   readonly shared: SharedToken | undefined;
   readonly tenants: Tenants;
   readonly revocations: Revocations;
   /** Checks a JWT against the keys of the tenant that it names. Rejects with UNAUTHENTICATED. */
   readonly verifyJwt: (token: string) => Promise<{ readonly principal: Principal; readonly expiresAt: number }>;
+  readonly issuers: Issuers;
   /** Wall clock, ms. */
   readonly now: () => number;
 }
@@ -35,7 +56,7 @@ export class Authenticator {
   async authenticate(bearer: string | undefined): Promise<Result<Credential, AuthenticationFailure>> {
     if (bearer === undefined || bearer === '') return err('missing');
     const digest = sha256(bearer);
-    const found = this.shared(digest) ?? this.declared(digest) ?? (await this.jwt(bearer));
+    const found = this.shared(digest) ?? this.declared(digest) ?? (await this.issued(bearer)) ?? (await this.jwt(bearer));
     if (!found.ok) return found;
     const { tenant, expiresAt } = found.value;
     if (!this.options.tenants.has(tenant)) return err('unknown-tenant');
@@ -63,6 +84,8 @@ export class Authenticator {
       }
       case 'signed':
         return proof.key !== undefined && tenants.hasSigningKey(tenant, proof.key);
+      case 'issued':
+        return this.options.issuers.isDeclared(tenant, proof.issuer);
     }
   }
 
@@ -88,6 +111,21 @@ export class Authenticator {
       ...(expiresAt === undefined ? {} : { expiresAt }),
       proof: { kind: 'declared', sha256: hex },
     });
+  }
+
+  /** A JWT of an issuer: its tenant is the one that trusts it, whatever the token says of tenants. */
+  private async issued(bearer: string): Promise<Result<Credential, AuthenticationFailure> | undefined> {
+    if (!isJwt(bearer)) return undefined;
+    try {
+      const token = await this.options.issuers.verify(bearer);
+      if (token === undefined) return undefined;
+      const { issuer, ...credential } = token;
+      return ok({ ...credential, proof: { kind: 'issued', issuer } });
+    } catch (error) {
+      if (!hasCode(error, 'UNAUTHENTICATED')) throw error;
+      const { exp } = decodeJwt(bearer);
+      return err(typeof exp === 'number' && exp * 1_000 <= this.options.now() ? 'expired' : 'mismatch');
+    }
   }
 
   private async jwt(bearer: string): Promise<Result<Credential, AuthenticationFailure>> {
@@ -122,7 +160,7 @@ function integrator(credentialId: string): string {
 
 /** What a JWT says of itself; proves nothing. */
 function readClaims(bearer: string): { readonly tenant: string; readonly kid: string | undefined; readonly expiresAt: number | undefined } | undefined {
-  if (bearer.length > 16_384 || bearer.split('.').length !== 3) return undefined;
+  if (!isJwt(bearer)) return undefined;
   try {
     const { tenant, exp } = decodeJwt(bearer);
     const { kid } = decodeProtectedHeader(bearer);
@@ -131,6 +169,10 @@ function readClaims(bearer: string): { readonly tenant: string; readonly kid: st
     // Not a JWT at all.
     return undefined;
   }
+}
+
+function isJwt(bearer: string): boolean {
+  return bearer.length <= 16_384 && bearer.split('.').length === 3;
 }
 
 function sha256(text: string): Buffer {

@@ -1,10 +1,11 @@
 import { hasScope, type Principal, SCOPES } from '@plexus/contracts';
 
-/** The shared token; a token that the platform configuration declares by its digest; a JWT by one of its tenant's keys (see `Tenants.signingKey`). */
+/** The shared token; a token that the platform configuration declares by its digest; a JWT by one of its tenant's keys (see `Tenants.signingKey`), or of an issuer that its tenant trusts. */
 export type Proof =
   | { readonly kind: 'shared' }
   | { readonly kind: 'declared'; readonly sha256: string }
-  | { readonly kind: 'signed'; readonly key: string | undefined };
+  | { readonly kind: 'signed'; readonly key: string | undefined }
+  | { readonly kind: 'issued'; readonly issuer: string };
 
 /** Whom a credential proves, before anybody asked for a particular set of scopes. */
 export interface Credential {

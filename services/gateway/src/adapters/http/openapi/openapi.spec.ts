@@ -56,7 +56,7 @@ describe('the description of the HTTP API', () => {
 
   const operations = (): [string, Anything][] =>
     Object.entries<Anything>(document.paths).flatMap(([path, item]) =>
-      Object.entries<Anything>(item).map(([method, operation]) => [`${method} ${path}`, operation]),
+      Object.entries<Anything>(item).map(([method, operation]): [string, Anything] => [`${method} ${path}`, operation]),
     );
 
   it('has every route under /v1 that is registered, and no other', () => {
