@@ -36,17 +36,21 @@ describe('schedules over two replicas', () => {
 
   it('each due time fires exactly once, whoever looks first', async () => {
     // More than one batch.
-    const ids: string[] = [];
-    for (let n = 0; n < 60; n += 1) ids.push((await create({ name: `s${n}` })).id);
-    for (let round = 0; round < 3; round += 1) {
+    const { id: first } = await create();
+    const copies = `
+      INSERT INTO schedule (t, id, user_id, name, every_ms, tz, action, catch_up, catch_up_max, enabled, origin, next_at, created_at)
+      SELECT t, 'copy-' || n, user_id, name, every_ms, tz, action, catch_up, catch_up_max, enabled, origin, next_at, created_at
+        FROM schedule, generate_series(1, 59) AS n WHERE t = $1 AND id = $2 RETURNING id`;
+    const ids = [first, ...(await triggers.database.query<{ id: string }>('test_copies', copies, [tenant, first])).map(({ id }) => id)];
+    for (let round = 0; round < 2; round += 1) {
       await triggers.clock.advance(MINUTE);
       await bothFire();
     }
     const fired = await triggers.outbox(tenant);
-    expect(fired).toHaveLength(ids.length * 3);
-    expect(new Set(fired.map(({ event }) => event.id)).size).toBe(ids.length * 3);
+    expect(fired).toHaveLength(ids.length * 2);
+    expect(new Set(fired.map(({ event }) => event.id)).size).toBe(ids.length * 2);
     expect(fired[0]?.subject).toMatch(new RegExp(`^plexus\\.in\\.${tenant}\\.push\\.schedule-fired\\.v1\\.`));
-    expect((await one.schedules.runs(ann(), ids[0] as string, 10)).map(({ trigger, state }) => [trigger, state])).toEqual(Array(3).fill(['due', 'fired']));
+    expect((await one.schedules.runs(ann(), ids[0] as string, 10)).map(({ trigger, state }) => [trigger, state])).toEqual(Array(2).fill(['due', 'fired']));
   });
 
   it('a replica that dies while it fires leaves it to the other one', async () => {

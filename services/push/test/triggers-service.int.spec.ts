@@ -8,6 +8,7 @@ import {
   type RpcContract,
   SCOPES,
 } from '@plexus/contracts';
+import { createPool } from '@plexus/database';
 import type { RunningService } from '@plexus/service-kit';
 import { createTestDatabase, type TestDatabase, waitFor } from '@plexus/testing';
 import { startPush, startStandIn, startTestMesh, type TestMesh } from './support/mesh.js';
@@ -38,7 +39,7 @@ describe('triggers in the mesh, with the permissions of the mesh', () => {
       cron: { jobs: [{ id: 'daily', cron: '0 0 29 2 *', message: 'Report' }] },
     };
     await (await routed.context.bus.kv(BUCKETS.config)).put('acme', config);
-    running = [routed, memory, ...(await Promise.all([startPush(mesh, database.url), startPush(mesh, database.url)]))];
+    running = [routed, memory, await startPush(mesh, database.url)];
   });
   afterAll(async () => {
     await Promise.all((running ?? []).map((service) => service.stop('end of the test')));
@@ -99,12 +100,22 @@ describe('triggers in the mesh, with the permissions of the mesh', () => {
     expect((await inbox('baker')).items).toEqual([]);
   });
 
-  it('a schedule that two replicas look at states each due time once, and its followers hear of it', async () => {
+  it('a schedule states each due time once, and its followers hear of it; one of a single moment is over then', async () => {
     await call(subscribe, { scopeKind: 'topic', scopeRef: 'reports' }, mesh.user('reader'));
     const action = { kind: 'event' as const, type: 'report.due', summary: 'Report is due', topics: ['reports'] };
     const { schedule } = await call(triggers.createSchedule, { name: 'often', everyMs: 1_000, action }, mesh.user('clerk'));
     const fired = async () => (await call(triggers.scheduleRuns, { id: schedule.id }, mesh.user('clerk'))).runs.filter(({ state }) => state === 'fired');
-    await waitFor(async () => (await fired()).length >= 3, { what: 'three firings' });
+    const at = new Date(Date.now() + 60_000).toISOString();
+    const once = await call(triggers.createSchedule, { name: 'once', at, action: { kind: 'notify', summary: 'Now' } }, mesh.user('clerk'));
+    expect(once.schedule).toMatchObject({ at, nextAt: at, enabled: true });
+    // The moment comes as soon as it was accepted, however long that took.
+    const pool = createPool({ url: database.url, schema: 'push', applicationName: 'push-test', max: 1 });
+    await pool.query('test_now', 'UPDATE schedule SET at = now(), next_at = now() WHERE id = $1', [once.schedule.id]);
+    await pool.close();
+    expect(await items('clerk', 1)).toMatchObject([{ title: 'Now' }]);
+    const { schedules } = await call(triggers.listSchedules, {}, mesh.user('clerk'));
+    expect(schedules.find(({ id }) => id === once.schedule.id)).toMatchObject({ enabled: false });
+    await waitFor(async () => (await fired()).length >= 2, { what: 'two firings' });
     await call(triggers.updateSchedule, { id: schedule.id, enabled: false }, mesh.user('clerk'));
     const due = (await fired()).map(({ dueAt }) => dueAt);
     expect(due.every((at) => Date.parse(at) % 1_000 === 0)).toBe(true);
