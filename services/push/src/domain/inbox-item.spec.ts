@@ -1,6 +1,6 @@
 import { isStorableText } from '@plexus/kernel';
 import type { LogEvent, Send } from './engine/types.js';
-import { deliveryId, describeSend } from './inbox-item.js';
+import { deliveryId, describeSend, identitiesOf } from './inbox-item.js';
 
 const event: LogEvent = {
   key: 'k1',
@@ -65,6 +65,13 @@ describe('an item about many events with long words', () => {
     expect(item.events[0]).toHaveProperty('summary', words.summary);
     expect(item.events.at(-1)).not.toHaveProperty('summary');
     expect(item.events.length).toBeGreaterThan(10);
+  });
+
+  it.each(['\u0001', '情', 'x'])('what is stated about it fits as well with ids of %j, and names all of them where they are short', (letter) => {
+    const long = Array.from({ length: 1_000 }, (_, n) => ({ ...event, source: letter.repeat(512), id: `${n}`.padStart(512, letter) }));
+    expect(Buffer.byteLength(JSON.stringify(identitiesOf(long)))).toBeLessThan(500_000);
+    expect(identitiesOf(long)[0]).toEqual({ source: long[0]?.source, id: long[0]?.id });
+    expect(identitiesOf(Array.from({ length: 500 }, () => event))).toHaveLength(500);
   });
 });
 

@@ -19,6 +19,8 @@ const MAX_EVENTS = 100;
 /** As JSON, where one character may take six bytes. */
 const MAX_BYTES = { events: 192 * 1024, summaries: 128 * 1024, data: 128 * 1024 } as const;
 
+const MAX_FACT = { events: 500, bytes: 384 * 1024 } as const;
+
 const SEVERITY_OF: Readonly<Record<Send['priority'], InboxItem['priority']>> = { P0: 'critical', P1: 'high', P2: 'medium', P3: 'low' };
 const RANK: Readonly<Record<InboxItem['priority'], number>> = { low: 0, medium: 1, high: 2, critical: 3 };
 
@@ -61,6 +63,18 @@ function eventsOf(events: readonly LogEvent[]): InboxItem['events'] {
     told.push({ ...event, ...(fits('summaries', summary) ? { summary } : {}), ...(fits('data', data) ? { data } : {}) });
   }
   return told;
+}
+
+/** Which events a delivery is about, as far as one message can name them. */
+export function identitiesOf(events: readonly LogEvent[]): { source: string; id: string }[] {
+  const named: { source: string; id: string }[] = [];
+  let left = MAX_FACT.bytes;
+  for (const { source, id } of events.slice(0, MAX_FACT.events)) {
+    left -= Buffer.byteLength(JSON.stringify({ source, id })) + 1;
+    if (left < 0) break;
+    named.push({ source, id });
+  }
+  return named;
 }
 
 function reasonsOf(hits: readonly LogHit[]): InboxItem['reasons'] {

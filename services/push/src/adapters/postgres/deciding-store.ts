@@ -3,7 +3,7 @@ import { type Database, type OutboxMessage, outboxStatements, type Statement } f
 import { toStorableText } from '@plexus/kernel';
 import type { CommitResult, DecidedBatch, DecidingStore, MadeItem, StoredUser, UserRef } from '../../application/deciding-ports.js';
 import type { SharedState, UserState } from '../../domain/engine/types.js';
-import type { InboxItem } from '../../domain/inbox-item.js';
+import { identitiesOf, type InboxItem } from '../../domain/inbox-item.js';
 import * as sql from './deciding-statements.js';
 
 export type DeliveredFact = DataOf<typeof pushContracts.delivered>;
@@ -14,9 +14,6 @@ export interface DecisionMessages {
   delivered(tenant: string, fact: DeliveredFact, time: string): OutboxMessage;
   deliver(tenant: string, command: DeliverCommand): OutboxMessage;
 }
-
-/** A fact must fit one message, however many events a digest has. */
-const MAX_FACT_EVENTS = 500;
 
 interface UserRow {
   readonly rev: number | null;
@@ -84,8 +81,11 @@ export class PostgresDecidingStore implements DecidingStore {
 
   #outboxOf({ items, channels }: DecidedBatch): OutboxMessage[] {
     const facts = items.map(({ tenant, user, item, send }) => {
-      const events = send.events.slice(0, MAX_FACT_EVENTS).map(({ source, id }) => ({ source, id }));
-      return this.messages.delivered(tenant, { user, deliveryId: item.id, offset: item.offset, priority: item.priority, events }, item.createdAt);
+      return this.messages.delivered(
+        tenant,
+        { user, deliveryId: item.id, offset: item.offset, priority: item.priority, events: identitiesOf(send.events) },
+        item.createdAt,
+      );
     });
     const commands = channels.map(({ tenant, user, channel: { deliveryId, channel, level, priority, at }, item }) =>
       this.messages.deliver(tenant, { user, deliveryId, channel, level, priority, item, decidedAt: new Date(at).toISOString() }),
