@@ -7,8 +7,8 @@ import { prismaFolder } from './support/push-on-postgres.js';
 import { RoutingStandIn } from './support/routing-stand-in.js';
 
 const PATIENT = { timeoutMs: 180_000 };
-/** Of one test: each kill may cost the time after which others take over. */
-const LONG_MS = 600_000;
+/** Of one test: longer than everything that it waits for together, so that what was waited for in vain is named. */
+const LONG_MS = 900_000;
 
 describe('research and schedules over processes that are killed', () => {
   let mesh: TestMesh;

@@ -1,6 +1,6 @@
 import { FakeClock } from '@plexus/kernel';
 import type { IncomingEvent } from '../../domain/incoming-event.js';
-import type { MeaningAnswer } from '../meaning.js';
+import { type MeaningAnswer, NO_MEANING } from '../meaning.js';
 import { ExplainEvent } from './explain-event.js';
 import type { ExplainedSubscription, ExplainStore, StoredEvents } from './explain-ports.js';
 
@@ -54,6 +54,21 @@ function explaining(subscriptions: ExplainedSubscription[], answer: MeaningAnswe
   const explain = new ExplainEvent(store, events, meaning, new FakeClock(at + 1_000));
   return { asked, explain: () => explain.execute({ tenant: 'acme', user: 'ann', event: { id: 'e1' }, privileged: false }) };
 }
+
+describe('an event of which nothing is known', () => {
+  it('is said to be looked for among events from outside only: facts of the mesh that concerned nobody are not found', async () => {
+    const search = { stream: 'PLEXUS_IN', found: false, examined: 3, exhausted: true };
+    const store = { decisionsOf: async () => undefined, candidatePosition: async () => undefined } as unknown as ExplainStore;
+    const explain = new ExplainEvent(store, { ofCandidate: async () => undefined, find: async () => ({ search }) }, NO_MEANING, new FakeClock(at));
+    const asked = (origin?: string) =>
+      explain.execute({ tenant: 'acme', user: 'ann', event: { id: 'e', ...(origin === undefined ? {} : { origin }) }, privileged: true });
+    expect(await asked()).toMatchObject({ outcome: 'event_unknown', sentence: expect.stringContaining('it never arrived, or it is older') });
+    const fact = await asked('plexus.vm');
+    expect(fact.outcome).toBe('event_unknown');
+    expect(fact.sentence).toContain('facts of the mesh');
+    expect(fact.sentence).not.toContain('never arrived');
+  });
+});
 
 describe('why an interest in words did not lead to a notification', () => {
   it('says that meanings cannot be compared, and what would have to change', async () => {

@@ -95,6 +95,10 @@ function empty({ user }: ExplainQuestion, search: EventSearch | undefined): Omit
 
 function gone(question: ExplainQuestion, search: EventSearch): Explanation {
   const within = search.oldest === undefined ? '' : ` (from ${search.oldest} to ${search.newest ?? 'now'})`;
+  if (question.event.origin?.startsWith('plexus.') === true) {
+    const sentence = `Nothing was decided about it for ${question.user}. Whether it happened is not known here: of facts of the mesh only those are found that concerned somebody.`;
+    return { ...empty(question, search), outcome: 'event_unknown', sentence };
+  }
   const sentence = search.exhausted
     ? `No such event is among the ${search.examined} that the stream ${search.stream} still holds${within}: it never arrived, or it is older than that. For this user nothing was decided about it.`
     : `No such event is among the ${search.examined} that were looked at${within}: name about when it was published, and its source and origin.`;
