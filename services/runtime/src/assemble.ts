@@ -43,8 +43,6 @@ export function assemble(config: RuntimeConfig, log: Log, clock: Clock = systemC
       stop.abort();
       await taking;
       calls.close();
-      // They may just be loading: nothing of theirs may begin behind our back. Why they could not be loaded is how the connection ended.
-      await loading?.catch(() => undefined);
       await sessions?.runtime.abandon();
       // Whatever becomes of them, the journal is closed.
       await sessions?.close();
