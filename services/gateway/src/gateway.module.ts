@@ -26,6 +26,7 @@ import { GatewayPeers } from './adapters/nats/gateway-peers.js';
 import { NatsNodeDirectory } from './adapters/nats/node-directory.js';
 import { SessionEventPublisher } from './adapters/nats/session-event-publisher.js';
 import { SessionStreamReader } from './adapters/nats/session-stream-reader.js';
+import { StoredAnswers } from './adapters/nats/stored-answers.js';
 import { StoredPresence } from './adapters/nats/stored-presence.js';
 import { StoredRequests } from './adapters/nats/stored-requests.js';
 import { StoredTickets } from './adapters/nats/stored-tickets.js';
@@ -44,6 +45,7 @@ import { CountedMesh } from './application/counted-mesh.js';
 import { InboxFeeds } from './application/inbox-feeds.js';
 import type { MethodServices } from './application/methods/method-context.js';
 import { Invocations } from './application/nodes/invocations.js';
+import { KeptAnswers } from './application/kept-answers.js';
 import { LocalNodes } from './application/nodes/local-nodes.js';
 import { Nodes } from './application/nodes/nodes.js';
 import { persist } from './application/persist.js';
@@ -156,6 +158,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     tickIntervalMs: config.GATEWAY_TICK_MS,
   };
   const clientLog = log.child({ part: 'clients' });
+  const storedAnswers = new StoredAnswers();
   const storedTickets = new StoredTickets();
   const tickets = new Tickets(
     storedTickets,
@@ -260,6 +263,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
       const [revocationBucket, epochBucket] = await Promise.all([bus.kv(BUCKETS.revocations), bus.kv(BUCKETS.vmEpoch)]);
       await Promise.all([revocations.start(revocationBucket), epochs.start(epochBucket)]);
       storedRequests.start(await bus.kv(BUCKETS.vmRequests));
+      storedAnswers.start(await bus.kv(BUCKETS.vmRequests));
       storedTickets.start(await bus.kv(BUCKETS.tickets));
       const leases = await bus.kv(BUCKETS.nodes);
       nodeDirectory.start(await bus.kv(BUCKETS.presence), leases, nodes);
@@ -272,6 +276,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
           ...services,
           authenticator,
           bearer,
+          keptAnswers: new KeptAnswers(storedAnswers, () => clock.now(), log.child({ part: 'http' })),
           archive: reader,
           epochOf,
           bus,

@@ -1,8 +1,10 @@
 import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BUCKETS } from '@plexus/contracts';
+import type { AddressInfo } from 'node:net';
+import { BUCKETS, plexusError, pushTriggersContracts as triggers } from '@plexus/contracts';
 import { waitFor } from '@plexus/testing';
+import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { PushStandIn } from './support/push-stand-in.js';
 import { RawClient } from './support/raw-client.js';
 import { RoutingStandIn } from './support/routing-stand-in.js';
@@ -10,22 +12,42 @@ import { type TestGateway, TestMesh } from './support/test-mesh.js';
 
 const FOLDER = path.join(path.dirname(fileURLToPath(import.meta.url)), 'plugins');
 const PLUGINS = ['doorbell.mjs', 'second.mjs'].map((file) => path.join(FOLDER, file)).join(',');
+const ISSUER = 'https://id.example';
 const PAGE = 'https://app.example';
 
 describe('the edge of the HTTP API', () => {
   let mesh: TestMesh;
   let one: TestGateway;
   let two: TestGateway;
+  let issuer: http.Server;
+  let issuerKey: CryptoKey;
+  let removals = 0;
   const clients: RawClient[] = [];
 
   beforeAll(async () => {
     mesh = await TestMesh.start();
+    const pair = await generateKeyPair('ES256');
+    issuerKey = pair.privateKey;
+    const set = JSON.stringify({ keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k' }] });
+    issuer = http.createServer((_request, answer) => void answer.end(set));
+    await new Promise<void>((resolve) => issuer.listen(0, '127.0.0.1', resolve));
+    const jwksUrl = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/keys`;
     const config = await mesh.operator.kv(BUCKETS.config);
     const keys = [mesh.state.publicKey];
-    await config.put('_', { tenants: { default: { defaultOwner: 'me', keys }, other: { keys, limits: { requestsPerMinute: 2 } } } });
+    await config.put('_', {
+      tenants: {
+        default: { defaultOwner: 'me', keys, issuers: [{ issuer: ISSUER, jwksUrl, audience: 'plexus' }] },
+        other: { keys, limits: { requestsPerMinute: 2 } },
+      },
+    });
     const [routing, push] = await Promise.all([mesh.standIn('routing'), mesh.standIn('push')]);
     new RoutingStandIn(routing);
     new PushStandIn(push);
+    push.serve(triggers.removeSchedule, async ({ id }) => {
+      removals += 1;
+      if (id === 'refused') throw plexusError('NOT_FOUND');
+      return { removed: removals === 1 };
+    });
     const settings = {
       GATEWAY_PLUGINS: PLUGINS,
       GATEWAY_PLUGIN_TIMEOUT_MS: '2000',
@@ -35,12 +57,16 @@ describe('the edge of the HTTP API', () => {
       GATEWAY_HTTP_ADDRESS_PER_SECOND: '1',
       GATEWAY_HTTP_ADDRESS_BURST: '4',
     };
-    [one, two] = await Promise.all([mesh.gateway(settings), mesh.gateway(settings)]);
+    [one, two] = await Promise.all([mesh.gateway({ ...settings, GATEWAY_PRIVATE_HOSTS: '127.0.0.1' }), mesh.gateway(settings)]);
   });
   afterEach(() => {
     for (const client of clients.splice(0)) client.close();
   });
-  afterAll(() => mesh?.stop());
+  afterAll(async () => {
+    await mesh?.stop();
+    issuer?.closeAllConnections();
+    issuer?.close();
+  });
 
   const ring = (query: string, gateway = one) => fetch(`${gateway.http}/hooks/doorbell${query}`, { method: 'POST', body: '{"door":"front"}' });
   const bearer = (token = mesh.token) => ({ authorization: `Bearer ${token}` });
@@ -144,6 +170,35 @@ describe('the edge of the HTTP API', () => {
     expect(seen(strange)).toEqual(['doorbell.ring']);
     // Nobody else's tenant can be named.
     expect((await ring('?tenant=nobody')).status).toBe(500);
+  });
+
+  it('a token of an issuer is its user, by keys that are read from an address that the operator allows', async () => {
+    const token = await new SignJWT({ sub: 'ann', scope: 'operator.write' })
+      .setProtectedHeader({ alg: 'ES256', kid: 'k' })
+      .setIssuer(ISSUER)
+      .setAudience('plexus')
+      .setExpirationTime('10 min')
+      .sign(issuerKey);
+    const answer = await fetch(`${one.http}/hooks/whoami`, { headers: bearer(token) });
+    expect([answer.status, await answer.json()]).toMatchObject([200, { caller: { tenant: 'default', user: 'ann', scopes: ['operator.write'] } }]);
+    // The other gateway may not read from private addresses.
+    const refused = await fetch(`${two.http}/hooks/whoami`, { headers: bearer(token) });
+    expect([refused.status, await refused.json()]).toMatchObject([503, { code: 'UNAVAILABLE', retryable: true }]);
+  });
+
+  it('a write with an Idempotency-Key has one effect, whichever gateway is asked again', async () => {
+    const remove = async (gateway: TestGateway, id: string, key: string) => {
+      const answer = await fetch(`${gateway.http}/v1/schedules/${id}`, { method: 'DELETE', headers: { ...bearer(), 'idempotency-key': key } });
+      return [answer.status, answer.headers.get('idempotent-replayed'), await answer.json()];
+    };
+    expect(await remove(one, 'a', 'k1')).toEqual([200, null, { removed: true }]);
+    expect(await remove(two, 'a', 'k1')).toEqual([200, 'true', { removed: true }]);
+    expect(await remove(one, 'a', 'k1')).toEqual([200, 'true', { removed: true }]);
+    expect(removals).toBe(1);
+    expect(await remove(two, 'a', 'k2')).toEqual([200, null, { removed: false }]);
+    expect(await remove(one, 'refused', 'k3')).toMatchObject([404, null, { code: 'NOT_FOUND' }]);
+    expect(await remove(two, 'refused', 'k3')).toMatchObject([404, null, { code: 'NOT_FOUND' }]);
+    expect(removals).toBe(4);
   });
 
   it('pages of allowed origins may ask and read, also errors and streams; others may not', async () => {

@@ -27,8 +27,17 @@ export function requireScope(principal: Principal, scope: string): void {
   throw plexusError('MISSING_SCOPE', { message: `missing scope: ${scope}`, details: { missingScope: scope, requiredScopes: [scope] } });
 }
 
+/** Whoever the guard has proved. */
+export function callerOf(request: FastifyRequest): Principal {
+  return provenBy(request).principal;
+}
+
 function provenOf(context: ExecutionContext): Proven {
-  const proven = CALLERS.get(context.switchToHttp().getRequest<FastifyRequest>().raw);
+  return provenBy(context.switchToHttp().getRequest<FastifyRequest>());
+}
+
+function provenBy(request: FastifyRequest): Proven {
+  const proven = CALLERS.get(request.raw);
   if (proven === undefined) throw plexusError('UNAUTHENTICATED');
   return proven;
 }

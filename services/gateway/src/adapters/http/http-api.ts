@@ -14,6 +14,7 @@ import { ConfigController } from './config.controller.js';
 import { addEdge, type EdgeOptions } from './edge.js';
 import { EventsController } from './events.controller.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
+import { IdempotencyInterceptor } from './idempotency.interceptor.js';
 import { InboxController } from './inbox.controller.js';
 import { MemoryArchiveController, NDJSON } from './memory-archive.controller.js';
 import { MemoryController } from './memory.controller.js';
@@ -68,6 +69,7 @@ class HttpModule {
       providers: [
         BearerGuard,
         { provide: APP_INTERCEPTOR, useClass: TracingInterceptor },
+        { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
         { provide: HTTP_SERVICES, useValue: services },
         { provide: DESCRIBED_CONTROLLERS, useValue: [OpenApiController, ...API] },
       ],

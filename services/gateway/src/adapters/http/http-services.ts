@@ -1,5 +1,6 @@
 import type { Bus } from '@plexus/bus';
 import type { Authenticator } from '../../application/authenticator.js';
+import type { KeptAnswers } from '../../application/kept-answers.js';
 import type { MethodServices } from '../../application/methods/method-context.js';
 import type { SessionArchive } from '../../application/ports.js';
 import type { Tickets } from '../../application/tickets.js';
@@ -17,6 +18,7 @@ export interface HttpServices extends MethodServices {
   readonly archive: SessionArchive;
   readonly epochOf: (vmId: string) => number;
   readonly bus: Pick<Bus, 'publishRaw' | 'kv'>;
+  readonly keptAnswers: KeptAnswers;
   readonly tickets: Tickets;
   readonly streams: EventStreams;
   readonly watchers: Watchers;

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { METHODS } from '@plexus/client-protocol';
 import { plexusError, type Principal, routingContracts as routing, SCOPES } from '@plexus/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -8,7 +8,7 @@ import type { Credential } from '../../domain/caller.js';
 import { Caller, CallerCredential, requireScope } from './caller.js';
 import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
-import { defined, queryNumber, readInput } from './read-input.js';
+import { defined, idempotencyKeyOf, queryNumber, readInput } from './read-input.js';
 
 const Key = z.string().trim().min(1).max(512);
 const ListQuery = z.object({
@@ -53,11 +53,17 @@ export class SessionsController {
   }
 
   @Post(':key/inject')
-  @Describe({ rpc: routing.injectMessage, scope: SCOPES.admin, body: InjectBody })
+  @Describe({ rpc: routing.injectMessage, scope: SCOPES.admin, body: InjectBody, idempotency: 'owner' })
   @HttpCode(200)
-  inject(@Param('key') key: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
+  inject(
+    @Param('key') key: string,
+    @Body() body: unknown,
+    @Headers() headers: Record<string, string | undefined>,
+    @Caller() principal: Principal,
+  ): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
-    const input = defined({ ...readInput(InjectBody, body), sessionKey: readInput(Key, key) });
+    const { idempotencyKey = idempotencyKeyOf(headers), ...rest } = readInput(InjectBody, body);
+    const input = defined({ ...rest, idempotencyKey, sessionKey: readInput(Key, key) });
     return this.services.mesh.call(routing.injectMessage, principal.tenant, input, { principal });
   }
 
