@@ -16,10 +16,12 @@ export class ErasureController {
 
   @Consume(CONSUMERS.pushErase, { concurrency: 1, contracts: [routingContracts.eraseRequested] })
   async onRequested(@Ctx() { tenant, data }: Delivery<DataOf<typeof routingContracts.eraseRequested>>): Promise<Outcome> {
-    // First what would be decided, then what was, then what was on its way into the streams meanwhile.
+    // First what would be decided, then what was. Once more for inputs that a decider had read already, and what came of them.
     await this.personLog.erase(tenant, data.user);
-    await this.eraser.erase(tenant, data.user, data.erasureId);
-    await this.personLog.erase(tenant, data.user);
+    for (let pass = 0; pass < 2; pass += 1) {
+      await this.eraser.erase(tenant, data.user, data.erasureId);
+      await this.personLog.erase(tenant, data.user);
+    }
     return { kind: 'done' };
   }
 }
