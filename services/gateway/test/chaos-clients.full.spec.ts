@@ -61,7 +61,10 @@ describe('a thousand clients', () => {
   /** Every client has every item of its user, each once and in order. */
   async function complete(delivered: readonly number[]): Promise<void> {
     const behind = () => clients.filter(({ offsets }, index) => offsets.at(-1) !== delivered[index % USERS] && (delivered[index % USERS] ?? 0) > 0);
-    await waitFor(() => behind().length === 0, { what: 'every item at every client', ...PATIENT });
+    await waitFor(() => behind().length === 0, { what: 'every item at every client', ...PATIENT }).catch((error: unknown) => {
+      const state = behind().map(({ connected, offsets, closes, wrong }) => ({ connected, last: offsets.at(-1), close: closes.at(-1), wrong }));
+      throw new Error(`${state.length} clients are behind: ${JSON.stringify(state.slice(0, 5))}`, { cause: error });
+    });
     for (const [index, { offsets, wrong }] of clients.entries()) {
       expect(wrong).toEqual([]);
       expect(offsets).toEqual(Array.from({ length: delivered[index % USERS] ?? 0 }, (_, at) => at + 1));

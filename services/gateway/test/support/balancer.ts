@@ -52,14 +52,16 @@ export class Balancer {
     }
     const target = connect(port, '127.0.0.1');
     this.keep(target);
+    let connected = false;
     target.once('connect', () => {
+      connected = true;
       this.passed.set(port, (this.passed.get(port) ?? 0) + 1);
       client.pipe(target).pipe(client);
       target.once('close', () => client.destroy());
       client.once('close', () => target.destroy());
     });
     target.once('error', () => {
-      if (target.connecting || target.bytesRead === 0) this.pass(client, triesLeft - 1);
+      if (!connected) this.pass(client, triesLeft - 1);
     });
   }
 

@@ -1,6 +1,8 @@
 import { WebSocket } from 'ws';
 import { connectParams } from './raw-client.js';
 
+const PATIENCE_MS = 15_000;
+
 /** A client of the inbox as people have it: comes back whenever it is cut off, resumes behind the last item it has, and acknowledges. */
 export class InboxClient {
   /** Offsets in the order in which they were taken. */
@@ -55,12 +57,15 @@ export class InboxClient {
   }
 
   private dial(): void {
-    const socket = new WebSocket(this.url, { perMessageDeflate: false });
+    const socket = new WebSocket(this.url, { perMessageDeflate: false, handshakeTimeout: PATIENCE_MS });
+    // Real clients do not wait longer for a hello.
+    const watchdog = setTimeout(() => !this.resumed && !this.slow && socket.terminate(), PATIENCE_MS);
     this.socket = socket;
     this.resumed = false;
     socket.on('message', (data) => this.take(JSON.parse(String(data))));
     socket.on('error', () => undefined);
     socket.on('close', (code, reason) => {
+      clearTimeout(watchdog);
       if (socket !== this.socket || this.ended) return;
       this.resumed = false;
       this.closes.push({ code, reason: String(reason) });

@@ -9,7 +9,7 @@ import type { Admitted, ClientHandshake } from '../../application/client-handsha
 import type { RequestDispatcher } from '../../application/request-dispatcher.js';
 import { describeIssues, readConnect } from '../../domain/handshake.js';
 import { REFUSALS, type Refusal } from '../../domain/refusal.js';
-import { OutboundQueue } from './outbound-queue.js';
+import { OutboundQueue, type Waiting } from './outbound-queue.js';
 import { setMaxPayload } from './ws-internals.js';
 
 export interface ClientSocketOptions {
@@ -89,8 +89,7 @@ export class ClientSocket implements ClientWire {
     // The number is used up even when the event is dropped: the gap tells the client that it missed something.
     const seq = this.connection?.role === 'node' ? undefined : ++this.seq;
     if (!this.takes(event)) return false;
-    const { head, paced, latestOf } = event;
-    if (!this.outbound.event(head, seq, { live: paced !== true && event.event !== 'inbox.item', latestOf })) this.events.onMissed(1);
+    if (!this.outbound.event(event.head, seq, waitingOf(event))) this.events.onMissed(1);
     this.events.onFrames('sent');
     return true;
   }
@@ -244,6 +243,15 @@ export class ClientSocket implements ClientWire {
     this.place?.release();
     this.events.onClosed(this, this.connection, code, byUs);
   }
+}
+
+const LIVE: Waiting = { live: true };
+const KEPT: Waiting = { live: false };
+
+/** Items of the inbox and what is paced stay when the live queue is cleared. */
+function waitingOf({ event, paced, latestOf }: SharedEvent): Waiting {
+  if (paced === true || event === 'inbox.item') return KEPT;
+  return latestOf === undefined ? LIVE : { live: true, latestOf };
 }
 
 /** Text frames and, as real gateways accept them, binary frames with the same UTF-8 JSON. */

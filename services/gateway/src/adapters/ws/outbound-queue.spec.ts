@@ -32,6 +32,19 @@ describe('OutboundQueue', () => {
     expect(await decode(Buffer.concat([textFrameHeader(length), Buffer.from(text)]), 1)).toEqual([text]);
   });
 
+  it('sends small and large frames mixed in order', async () => {
+    const { socket, writes } = collect();
+    const queue = new OutboundQueue(socket);
+    const texts = [10, 20_000, 10, 10, 70_000, 400_000, 3].map((length, index) => `${index}`.repeat(length));
+    for (const [index, text] of texts.entries()) {
+      if (index % 2 === 0) queue.text(text);
+      else queue.event(Buffer.from(text), index);
+    }
+    while (queue.bufferedBytes > 0) await turn();
+    await turn();
+    expect(await decode(Buffer.concat(writes), texts.length)).toEqual(texts.map((text, index) => (index % 2 === 0 ? text : `${text},"seq":${index}}`)));
+  });
+
   it('sends a shared event with a number of its own to each connection', async () => {
     const head = Buffer.from(encodeEventHead('chat', { text: 'é' }));
     const { socket, writes } = collect();

@@ -1,25 +1,35 @@
 import type { Duplex } from 'node:stream';
 
 const TEXT_FRAME = 0x81;
-const SEQ_HEAD = Buffer.from(',"seq":');
-const CLOSING_BRACE = Buffer.from('}');
 /** Handed to the socket at once; what is behind stays here, where it can still be replaced or dropped. */
 const HAND_OVER_BYTES = 262_144;
 
-/** Header of an unmasked text frame with a payload of so many bytes (RFC 6455 §5.2). */
-export function textFrameHeader(length: number): Buffer {
-  if (length < 126) return Buffer.from([TEXT_FRAME, length]);
-  if (length < 65_536) {
-    const header = Buffer.allocUnsafe(4);
-    header[0] = TEXT_FRAME;
-    header[1] = 126;
-    header.writeUInt16BE(length, 2);
-    return header;
+/** A payload up to this size is copied into one buffer with its neighbours; a larger one is shared. */
+const COPIED_BYTES = 16_384;
+
+/** Bytes of the header of an unmasked text frame with a payload of so many bytes (RFC 6455 §5.2). */
+function headerBytes(length: number): number {
+  if (length < 126) return 2;
+  return length < 65_536 ? 4 : 10;
+}
+
+function writeHeader(to: Buffer, at: number, length: number): number {
+  to[at] = TEXT_FRAME;
+  if (length < 126) to[at + 1] = length;
+  else if (length < 65_536) {
+    to[at + 1] = 126;
+    to.writeUInt16BE(length, at + 2);
+  } else {
+    to[at + 1] = 127;
+    to.writeBigUInt64BE(BigInt(length), at + 2);
   }
-  const header = Buffer.allocUnsafe(10);
-  header[0] = TEXT_FRAME;
-  header[1] = 127;
-  header.writeBigUInt64BE(BigInt(length), 2);
+  return at + headerBytes(length);
+}
+
+/** Header of an unmasked text frame. */
+export function textFrameHeader(length: number): Buffer {
+  const header = Buffer.allocUnsafe(headerBytes(length));
+  writeHeader(header, 0, length);
   return header;
 }
 
@@ -32,14 +42,27 @@ export interface Waiting {
 }
 
 interface QueuedFrame {
-  readonly chunks: readonly Buffer[];
+  /** Shared with other connections, never changed. */
+  readonly head: Buffer;
+  /** The rest of the payload, this connection's own; ASCII. */
+  readonly tail: string;
+  /** Of the whole frame, with its header. */
   readonly bytes: number;
   readonly waiting: Waiting | undefined;
 }
 
+/** Queues with something to send; all of them are flushed in one go at the end of the turn. */
+let dirty: OutboundQueue[] = [];
+
+function flushDirty(): void {
+  const queues = dirty;
+  dirty = [];
+  for (const queue of queues) queue.flush();
+}
+
 /**
  * What one connection still has to send. Everything queued within one turn of the event loop leaves in one write; the bytes of a broadcast
- * are shared by all queues and never copied here. Written straight to the socket behind `ws`: without compression a frame is header and
+ * are shared by all queues; small ones are copied once, into the write. Written straight to the socket behind `ws`: without compression a frame is header and
  * payload, and building it per connection is what makes fan-out slow. While the socket is full, frames stay here.
  */
 export class OutboundQueue {
@@ -66,20 +89,14 @@ export class OutboundQueue {
 
   /** Queues one text frame. */
   text(payload: string): void {
-    const body = Buffer.from(payload);
-    this.push([textFrameHeader(body.length), body]);
+    this.push(Buffer.from(payload), '');
   }
 
   /** Queues an event whose bytes are shared; only its number is this connection's own. Returns false when an older one made room for it. */
   event(head: Buffer, seq: number | undefined, waiting?: Waiting): boolean {
     const replaced =
       this.socket.writableNeedDrain && waiting?.latestOf !== undefined && this.remove((frame) => frame.waiting?.latestOf === waiting.latestOf) > 0;
-    if (seq === undefined) {
-      this.push([textFrameHeader(head.length + 1), head, CLOSING_BRACE], waiting);
-    } else {
-      const tail = Buffer.from(`${seq}}`);
-      this.push([textFrameHeader(head.length + SEQ_HEAD.length + tail.length), head, SEQ_HEAD, tail], waiting);
-    }
+    this.push(head, seq === undefined ? '}' : `,"seq":${seq}}`, waiting);
     return !replaced;
   }
 
@@ -113,17 +130,26 @@ export class OutboundQueue {
   }
 
   private handOver(limit: number): void {
+    const { frames } = this;
     let count = 0;
     let bytes = 0;
     this.socket.cork();
-    for (const frame of this.frames) {
-      if (bytes >= limit) break;
-      for (const chunk of frame.chunks) this.socket.write(chunk);
-      bytes += frame.bytes;
+    while (count < frames.length && bytes < limit) {
+      const from = count;
+      let copied = 0;
+      for (let frame = frames[count]; frame !== undefined && frame.bytes <= COPIED_BYTES && bytes + copied < limit; frame = frames[++count])
+        copied += frame.bytes;
+      if (copied > 0) this.socket.write(joined(frames, from, count, copied));
+      bytes += copied;
+      const large = frames[count];
+      if (large === undefined || large.bytes <= COPIED_BYTES || bytes >= limit) continue;
+      this.socket.write(textFrameHeader(large.head.length + large.tail.length));
+      this.socket.write(large.head);
+      if (large.tail !== '') this.socket.write(large.tail, 'latin1');
+      bytes += large.bytes;
       count += 1;
     }
-    if (count === this.frames.length) this.frames = [];
-    else this.frames.splice(0, count);
+    this.frames = count === frames.length ? [] : frames.slice(count);
     this.queuedBytes -= bytes;
     this.socket.uncork();
   }
@@ -148,14 +174,27 @@ export class OutboundQueue {
     return before - kept.length;
   }
 
-  private push(chunks: readonly Buffer[], waiting?: Waiting): void {
+  private push(head: Buffer, tail: string, waiting?: Waiting): void {
     if (this.closed) return;
-    let bytes = 0;
-    for (const chunk of chunks) bytes += chunk.length;
-    this.frames.push({ chunks, bytes, waiting });
+    const length = head.length + tail.length;
+    const bytes = headerBytes(length) + length;
+    this.frames.push({ head, tail, bytes, waiting });
     this.queuedBytes += bytes;
     if (this.scheduled || this.held) return;
     this.scheduled = true;
-    setImmediate(() => this.flush());
+    if (dirty.push(this) === 1) setImmediate(flushDirty);
   }
+}
+
+/** Frames `from` to `to` as the bytes that go over the wire. One buffer costs less than a list of them, for the kernel too. */
+function joined(frames: readonly QueuedFrame[], from: number, to: number, bytes: number): Buffer {
+  const buffer = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  for (let index = from; index < to; index += 1) {
+    const { head, tail } = frames[index] as QueuedFrame;
+    at = writeHeader(buffer, at, head.length + tail.length);
+    at += head.copy(buffer, at);
+    if (tail !== '') at += buffer.write(tail, at, 'latin1');
+  }
+  return buffer;
 }
