@@ -114,7 +114,7 @@ describe('the HTTP API', () => {
     ['POST', '/v1/sessions/main/abort', undefined, 200, { aborted: true }],
     ['POST', '/v1/sessions/main/reset', undefined, 200, { session: { sessionKey: 'agent:main:main' } }],
     ['GET', '/v1/inbox?after=0&limit=10', undefined, 200, { epoch: 'epoch-1' }],
-    ['POST', '/v1/inbox/marks', { ids: ['a'], state: 'read' }, 200, { changed: 1 }],
+    ['POST', '/v1/inbox/marks', { ids: ['a'], state: 'read' }, 200, { changed: 0 }],
     ['GET', '/v1/subscriptions', undefined, 200, { subscriptions: [] }],
     ['POST', '/v1/tools/dispatch-research', { query: 'Who owns Aurora?', idempotencyKey: 'k1' }, 202, { runId: 'dsp_k1' }],
     ['POST', '/v1/tools/dispatch-and-notify', { query: 'x', summary: 'y', idempotencyKey: 'k2' }, 202, { runId: 'dsp_k2' }],
