@@ -1,11 +1,12 @@
 import { listParked } from '@plexus/bus';
-import { type DataOf, memoryContracts, memorySimilarityContracts, routingContracts, SCOPES } from '@plexus/contracts';
+import { type DataOf, memoryArchiveContracts, memoryContracts, memorySimilarityContracts, routingContracts, SCOPES } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
 import type { RunningService } from '@plexus/service-kit';
 import { createTestDatabase, type TestDatabase, waitFor } from '@plexus/testing';
 import { startMemory, startTestMesh, type TestMesh } from './support/mesh.js';
 
 const { writeMemory, searchMemory, getMemory, listMemories, deleteMemory, memoryStats, writeMemoryCommand, memoryWritten } = memoryContracts;
+const { exportMemories, importMemories, purgeMemories, checkPurgeReceipt } = memoryArchiveContracts;
 
 describe.each(['pglite', 'postgres'] as const)('memory in the mesh, on %s', (backend) => {
   let mesh: TestMesh;
@@ -131,6 +132,27 @@ describe.each(['pglite', 'postgres'] as const)('memory in the mesh, on %s', (bac
     for (const who of [admin, mesh.service]) await expect(search('mine', who, { scopes })).resolves.toMatchObject({ hits: [{ id }] });
     await expect(search('mine', mesh.user('stranger'), { scopes })).rejects.toMatchObject({ code: 'FORBIDDEN' });
     await expect(mesh.gateway.call(getMemory, 'acme', { id }, mesh.user('stranger'))).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('everything of a user is exported, purged with a receipt and imported again by its calls; others are refused', async () => {
+    const bob = mesh.user(`${name}-other`);
+    const { id } = await mesh.gateway.call(writeMemory, 'acme', { content: 'hello', idempotencyKey: 'k' }, me);
+    const { lines, asOf } = await mesh.gateway.call(exportMemories, 'acme', {}, me);
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([expect.objectContaining({ id, content: 'hello' })]);
+    for (const data of [{ user: name }, { scope: { kind: 'user' as const, id: name } }]) {
+      await expect(mesh.gateway.call(exportMemories, 'acme', data, bob)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+      await expect(mesh.gateway.call(purgeMemories, 'acme', { ...data, confirm: true }, bob)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    }
+    await expect(mesh.gateway.call(importMemories, 'acme', { importId: 'i', from: 0, lines }, bob)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    const { receipt } = await mesh.gateway.call(purgeMemories, 'acme', { confirm: true }, me);
+    expect(receipt.counts).toMatchObject({ memories: 1, idempotencyResults: 1 });
+    await expect(mesh.gateway.call(checkPurgeReceipt, 'acme', { receipt, user: name }, bob)).resolves.toEqual({ genuine: true, matches: true });
+    expect((await mesh.gateway.call(exportMemories, 'acme', {}, me)).lines).toEqual([]);
+    const spoilt = { format: 'plexus-memory', version: 1, memories: 2, sha256: '0'.repeat(64), asOf } as const;
+    await expect(mesh.gateway.call(importMemories, 'acme', { importId: 'i', from: 0, lines, manifest: spoilt }, me)).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+    });
+    expect((await mesh.gateway.call(exportMemories, 'acme', {}, me)).lines).toEqual([]);
   });
 
   it('fifty large hits fit one answer, cut and marked', async () => {
