@@ -105,6 +105,12 @@ describe('the edge of the HTTP API', () => {
     expect([missing.status, await missing.json()]).toMatchObject([404, { code: 'NOT_FOUND' }]);
     expect((await fetch(`${one.http}/v1/nobody`, { headers: bearer() })).status).toBe(404);
     expect((await fetch(`${one.http}/healthz`)).status).toBe(200);
+    for (const target of ['//', '//x/hooks/doorbell', '/v1/../hooks/doorbell', '/%zz', 'http://[/']) {
+      const status = await new Promise((resolve, reject) => {
+        http.get(one.http, { path: target, agent: false }, (answer) => resolve(answer.resume().statusCode)).on('error', reject);
+      });
+      expect([target, [400, 404].includes(status as number)]).toEqual([target, true]);
+    }
   });
 
   it('what a plugin does wrong is a 500 or 504 as text that says nothing, and the gateway goes on', async () => {

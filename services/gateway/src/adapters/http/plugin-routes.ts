@@ -20,11 +20,11 @@ const NOT_THEIRS = new Set(['connection', 'content-length', 'keep-alive', 'trans
 export function addPluginRoutes(fastify: FastifyInstance, options: PluginRouteOptions, bearer: BearerCheck, problem: SendProblem, log: Log): void {
   const { chain } = options;
   fastify.addHook('onRequest', async (request, reply) => {
-    const url = new URL(request.url, 'http://gateway');
-    if (!request.is404 || url.pathname.startsWith('/v1/') || !chain.wants(request.method, url.pathname)) return undefined;
+    const target = targetOf(request);
+    if (!request.is404 || target.path.startsWith('/v1/') || !chain.wants(request.method, target.path)) return undefined;
     try {
       const signal = AbortSignal.any([AbortSignal.timeout(options.timeoutMs), goneSignal(reply)]);
-      const input = await pluginRequest(request, url, signal, options, bearer);
+      const input = await pluginRequest(request, target, signal, options, bearer);
       send(reply, await chain.run(input), request, problem, log);
     } catch (error) {
       problem(error, request, reply);
@@ -33,17 +33,28 @@ export function addPluginRoutes(fastify: FastifyInstance, options: PluginRouteOp
   });
 }
 
+interface Target {
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+/** As it was sent: nothing is resolved or decoded, so that no two spellings are one route. */
+function targetOf({ url }: FastifyRequest): Target {
+  const at = url.indexOf('?');
+  return at < 0 ? { path: url, query: new URLSearchParams() } : { path: url.slice(0, at), query: new URLSearchParams(url.slice(at + 1)) };
+}
+
 async function pluginRequest(
   request: FastifyRequest,
-  url: URL,
+  { path, query }: Target,
   signal: AbortSignal,
   { chain, bodyLimitBytes }: PluginRouteOptions,
   bearer: BearerCheck,
 ): Promise<PluginRequest> {
   const { method, ip: address } = request;
-  const scope = chain.routeOf(method, url.pathname)?.options.scope;
+  const scope = chain.routeOf(method, path)?.options.scope;
   const { authorization, ...headers } = request.headers;
-  const open = { method, path: url.pathname, query: url.searchParams, address, signal };
+  const open = { method, path, query, address, signal };
   if (scope === undefined) return { ...open, headers: request.headers, body: await readBody(request, bodyLimitBytes, signal) };
   // Before the body: a stranger's is not taken in.
   const { tenant, user, scopes } = await bearer.prove(request);
