@@ -103,6 +103,8 @@ export class OutboxRelay {
 
   async #lead({ session, release }: SessionLock): Promise<void> {
     try {
+      // That a row was published is worth no waiting for the disk, and none of others behind it: a server that dies and forgets it is sent the row again.
+      if (this.#database.kind === 'postgres') await session.script('SET synchronous_commit = off');
       await session.listen(this.#nudge.channel, () => this.#wakeUp.ring());
       this.#leading = true;
       while (!this.#stop.signal.aborted && !session.lost.aborted) {
