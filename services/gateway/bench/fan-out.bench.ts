@@ -44,7 +44,14 @@ async function node(kind: 'plexus' | 'ws' | 'socket.io', clients: number): Promi
     server.send({ count });
     return (await answer).micros;
   };
-  return { name: kind === 'plexus' ? 'our endpoint' : kind, send, stop: () => [reader, server].forEach((child) => child.disconnect()) };
+  return {
+    name: kind === 'plexus' ? 'our endpoint' : kind,
+    send,
+    stop: () => {
+      reader.disconnect();
+      server.disconnect();
+    },
+  };
 }
 
 async function floor(clients: number, binary: string): Promise<Side> {
