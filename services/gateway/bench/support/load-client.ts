@@ -5,8 +5,10 @@ export class LoadClient {
   private readonly waiting = new Map<string, (frame: string) => void>();
   private count = 0;
   events = 0;
+  private readonly socket: WebSocket;
 
-  private constructor(private readonly socket: WebSocket) {
+  private constructor(socket: WebSocket) {
+    this.socket = socket;
     socket.on('message', (data) => {
       const text = String(data);
       const id = /"id":"(\d+)"/.exec(text)?.[1];
