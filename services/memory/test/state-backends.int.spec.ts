@@ -99,6 +99,21 @@ describe.each(BACKENDS)('state in Postgres, on $name', (backend) => {
     const chunks = () => inTenant(database, 't', (tx) => tx.query<{ n: number }>('test_state_chunks', 'SELECT count(*)::int AS n FROM state_chunk'));
     await expect(chunks()).resolves.toEqual([{ n: 3 }]);
     await expect(open().get('large', 'x')).resolves.toMatchObject({ value: large, bytes: 3_600_000 });
+    const bytes = Buffer.from(large);
+    for (const [from, length] of [
+      [0, 10],
+      [1_048_570, 20],
+      [1_048_576, 5],
+      [1_048_577, 2_200_000],
+      [3_599_990, 100],
+      [3_600_000, 5],
+      [9_000_000, 5],
+    ] as const) {
+      const part = await open().bytes('large', 'x', from, length);
+      expect(part?.entry.bytes).toBe(3_600_000);
+      expect(part?.data.equals(bytes.subarray(from, from + length))).toBe(true);
+    }
+    await expect(open().bytes('large', 'y', 0, 1)).resolves.toBeUndefined();
     await open().append('large', 'x', '!');
     await expect(open().get('large', 'x')).resolves.toMatchObject({ value: `${large}!`, version: 2 });
     await open().put('large', 'x', 'small');

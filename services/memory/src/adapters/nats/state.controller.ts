@@ -36,11 +36,12 @@ export class StateController {
 
   @Rpc(getState)
   async get(@Payload() { run, name, offset, owner }: DataOf<typeof getState>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof getState>> {
-    const found = await this.#state(context, SCOPES.read, owner).get(run, name);
+    // One byte more than a piece: it says whether a character ends with the piece.
+    const found = await this.#state(context, SCOPES.read, owner).bytes(run, name, offset, PIECE_BYTES + 1);
     if (found === undefined) throw errors.create('NOT_FOUND', { details: { run, name } });
-    const { value, ...entry } = found;
-    const { piece, nextOffset } = pieceOf(Buffer.from(value), offset);
-    return { entry, value: piece, ...(nextOffset === undefined ? {} : { nextOffset }) };
+    const value = pieceOf(found.data);
+    const nextOffset = offset + value.length;
+    return { entry: found.entry, value: value.toString(), ...(nextOffset < found.entry.bytes ? { nextOffset } : {}) };
   }
 
   @Rpc(listState)
@@ -64,12 +65,11 @@ function expecting(expectVersion: number | undefined) {
   return expectVersion === undefined ? {} : { expectVersion };
 }
 
-/** A piece that ends between two characters. */
-function pieceOf(bytes: Buffer, offset: number): { readonly piece: string; readonly nextOffset?: number } {
+/** The piece without what would be half a character at its end. */
+function pieceOf(bytes: Buffer): Buffer {
   const isInside = (at: number) => at < bytes.length && ((bytes[at] as number) & 0xc0) === 0x80;
-  if (isInside(offset)) throw errors.create('INVALID_REQUEST', { details: { issues: [{ path: 'offset', message: 'lies inside a character' }] } });
-  let end = Math.min(bytes.length, offset + PIECE_BYTES);
+  if (isInside(0)) throw errors.create('INVALID_REQUEST', { details: { issues: [{ path: 'offset', message: 'lies inside a character' }] } });
+  let end = Math.min(bytes.length, PIECE_BYTES);
   while (isInside(end)) end -= 1;
-  const piece = bytes.subarray(offset, end).toString();
-  return end < bytes.length ? { piece, nextOffset: end } : { piece };
+  return bytes.subarray(0, end);
 }

@@ -24,6 +24,14 @@ const READ = `SELECT version, deleted, bytes, hash FROM state_kv WHERE ${WHERE} 
 /** Base 64 on the way: PGlite takes and gives bytes twenty times slower. */
 const VALUE = `SELECT encode(value, 'base64') AS data FROM state_kv WHERE ${WHERE} AND name = $4`;
 const CHUNKS = `SELECT encode(data, 'base64') AS data FROM state_chunk WHERE ${WHERE} AND name = $4 ORDER BY chunk_no`;
+/** The same, of what lies from byte `$5` on, `$6` bytes: in the row itself or in a piece beside it. */
+const VALUE_PART = `SELECT encode(substring(value FROM $5::int + 1 FOR $6::int), 'base64') AS data FROM state_kv WHERE ${WHERE} AND name = $4`;
+const CHUNK_PARTS = `
+  SELECT encode(substring(data FROM greatest($5::int - chunk_no * ${CHUNK_BYTES}, 0) + 1
+                               FOR $5::int + $6::int - chunk_no * ${CHUNK_BYTES} - greatest($5::int - chunk_no * ${CHUNK_BYTES}, 0)), 'base64') AS data
+    FROM state_chunk
+   WHERE ${WHERE} AND name = $4 AND chunk_no BETWEEN $5::int / ${CHUNK_BYTES} AND ($5::int + $6::int - 1) / ${CHUNK_BYTES}
+   ORDER BY chunk_no`;
 /** Of two that create a value at once the second gets no row. */
 const INSERT = `
   INSERT INTO state_kv (tenant_id, owner, run_id, name, version, deleted, bytes, hash, value, updated_at)
@@ -65,6 +73,26 @@ export class PostgresState implements StateStore {
     requireBoth(run, name);
     // One snapshot: the value and its chunks must be of the same version.
     return inTenant(this.database, this.tenant, (tx) => this.#read(tx, run, name), { readOnly: true, isolation: 'repeatable read' });
+  }
+
+  /** At most `length` bytes (one at least) of a value from byte `from` on; a long value is not read for them as a whole. */
+  async bytes(run: string, name: string, from: number, length: number): Promise<{ readonly entry: StateEntry; readonly data: Buffer } | undefined> {
+    requireBoth(run, name);
+    const key = [this.tenant, this.owner, run, name];
+    return inTenant(
+      this.database,
+      this.tenant,
+      async (tx) => {
+        const [row] = await tx.query<StateRow & { hash: string }>('state_read', READ, key);
+        if (row === undefined || row.deleted) return undefined;
+        const part = [...key, Math.min(from, row.bytes), length];
+        const first = from < CHUNK_BYTES ? await tx.query<{ data: string }>('state_value_part', VALUE_PART, part) : [];
+        const rest = Math.min(from + length, row.bytes) > CHUNK_BYTES ? await tx.query<{ data: string }>('state_chunk_parts', CHUNK_PARTS, part) : [];
+        const entry = { name, version: row.version, bytes: row.bytes, hash: row.hash };
+        return { entry, data: Buffer.concat([...first, ...rest].map(({ data }) => Buffer.from(data, 'base64'))) };
+      },
+      { readOnly: true, isolation: 'repeatable read' },
+    );
   }
 
   list(run: string, prefix = ''): Promise<StateEntry[]> {
