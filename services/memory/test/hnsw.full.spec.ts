@@ -141,6 +141,19 @@ const nearCentre = () => unit((centres[Math.floor(next() * centres.length)] as n
     expect(found.every(({ id }) => id.startsWith('mem_twentieth'))).toBe(true);
   });
 
+  it('is measured per tenant, and can be given up', async () => {
+    const tables = new VectorTables(database, new FakeClock(NOW.getTime()));
+    await tables.measureIndex(MODEL.id, 'half', NOW);
+    const [record] = await tables.models(true);
+    expect([...(record?.recalls ?? [])]).toEqual([['half', { recall: expect.any(Number), measuredAt: NOW }]]);
+    // Questions lie between memories, and clusters are farther apart here than topics of texts: some may be asked in vain.
+    expect(record?.recalls.get('half')?.recall).toBeGreaterThan(0.3);
+    await tables.dropIndex(MODEL.id);
+    expect(await tables.models(true)).toMatchObject([{ indexed: false }]);
+    await tables.buildIndex(MODEL.id);
+    expect(await tables.models(true)).toMatchObject([{ indexed: true }]);
+  }, 240_000);
+
   it('that was cut off while it was built is built again', async () => {
     const tables = new VectorTables(database, new FakeClock(NOW.getTime()));
     await database.script(`UPDATE pg_index SET indisvalid = false WHERE indexrelid = '${table}_hnsw'::regclass`);

@@ -1,7 +1,7 @@
 import type { Clock } from '@plexus/kernel';
 import { cosine, type Embedder, type EmbeddingModel } from '../domain/embedding/model.js';
 import type { Embedding } from './embedding.js';
-import type { EmbeddingStore, MemoryRetention, ModelRecord, ModelRegistry, VectorSupport } from './ports.js';
+import type { EmbeddingStore, MemoryRetention, ModelRecord, ModelRegistry, VectorScan, VectorSupport } from './ports.js';
 
 /** A model that was replaced can be taken back for so long. */
 const RETIRED_MS = 7 * 24 * 60 * 60_000;
@@ -27,6 +27,10 @@ const CANARY_COSINE = 0.999;
 /** Memories of one scope up to which a search reads every vector; beyond it an index pays. */
 export const EXACT_UP_TO = 10_000;
 
+/** An index that finds fewer of the ten nearest is not asked. */
+export const LEAST_INDEX_RECALL = 0.95;
+const RECALL_MEASURED_EVERY_MS = 24 * 60 * 60_000;
+
 /** One model and what makes its vectors. */
 export interface ServingModel {
   readonly record: ModelRecord;
@@ -34,6 +38,17 @@ export interface ServingModel {
 }
 
 export type ModelProblem = 'none_configured' | 'vector_extension_missing' | 'canary_differs' | 'not_served';
+
+/** Vectors of hashed spellings have no neighbourhoods that a graph could follow: of 100,000 an index found 4 of the 10 nearest. */
+function mayBeIndexed({ kind }: EmbeddingModel): boolean {
+  return kind === 'semantic';
+}
+
+/** How so many visible memories of a tenant are compared: by the index only where it was measured that it finds what is nearest. */
+export function scanOf({ model, indexed, recalls }: ModelRecord, tenant: string, visible: number): VectorScan {
+  const recall = recalls.get(tenant)?.recall ?? 0;
+  return indexed && visible > EXACT_UP_TO && mayBeIndexed(model) && recall >= LEAST_INDEX_RECALL ? 'hnsw' : 'exact';
+}
 
 /**
  * Which model answers and which is being built. The configured one becomes active at once where there was none; a different one is built beside
@@ -117,16 +132,24 @@ export class EmbeddingModels {
   async #look(record: ModelRecord, now: Date, signal: AbortSignal): Promise<void> {
     await this.#checkCanary(record, signal);
     if (record.floor === undefined) await this.#calibrate(record, record.state === 'building');
-    if (!record.indexed && (await this.#earnsIndex())) await this.registry.buildIndex(record.model.id);
+    await this.#keepIndex(record, now);
     if (record.state !== 'building') return;
     const { pending } = await this.#progress(record);
     if (pending === 0) await this.registry.activate(record.model.id, now);
   }
 
-  /** Reading every vector is right, and fast enough, up to ten thousand memories. */
-  async #earnsIndex(): Promise<boolean> {
-    for (const tenant of await this.retention.tenants()) if ((await this.store.count(tenant)) > EXACT_UP_TO) return true;
-    return false;
+  /** Reading every vector is right, and fast enough, up to ten thousand memories. What the index misses is measured per tenant, once a day. */
+  async #keepIndex({ model, indexed, recalls }: ModelRecord, now: Date): Promise<void> {
+    if (this.support.backend === 'pglite') return;
+    if (!mayBeIndexed(model)) return indexed ? this.registry.dropIndex(model.id) : undefined;
+    const large: string[] = [];
+    for (const tenant of await this.retention.tenants()) if ((await this.store.count(tenant)) > EXACT_UP_TO) large.push(tenant);
+    if (!indexed && large.length > 0) await this.registry.buildIndex(model.id);
+    for (const tenant of large) {
+      const measured = recalls.get(tenant);
+      const due = measured === undefined || now.getTime() - measured.measuredAt.getTime() >= RECALL_MEASURED_EVERY_MS;
+      if (!indexed || due) await this.registry.measureIndex(model.id, tenant, now);
+    }
   }
 
   async #progress({ table, model }: ModelRecord): Promise<{ readonly pending: number; readonly all: number }> {

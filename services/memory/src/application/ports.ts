@@ -188,7 +188,14 @@ export interface ModelRecord {
   readonly state: ModelState;
   /** There is an index, for scopes that are too large to look at every vector. */
   readonly indexed: boolean;
+  /** Share of the ten nearest that the index finds, by tenant; absent: not measured. */
+  readonly recalls: ReadonlyMap<string, IndexRecall>;
   readonly createdAt: Date;
+}
+
+export interface IndexRecall {
+  readonly recall: number;
+  readonly measuredAt: Date;
 }
 
 /** Which models there are, and the tables of their vectors. */
@@ -203,6 +210,9 @@ export interface ModelRegistry {
   activate(id: string, at: Date): Promise<void>;
   /** Builds the index of a model's vectors without holding up anybody; where the database is PGlite nothing happens. */
   buildIndex(id: string): Promise<void>;
+  dropIndex(id: string): Promise<void>;
+  /** Measures how many of the nearest the index finds among the tenant's vectors, and keeps it. */
+  measureIndex(id: string, tenant: string, at: Date): Promise<void>;
   /** Removes a model that is being built. */
   abandon(id: string): Promise<void>;
   dropRetired(before: Date): Promise<number>;

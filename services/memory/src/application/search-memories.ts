@@ -7,7 +7,7 @@ import { collapse } from '../domain/near-duplicates.js';
 import { asksForLikeness } from '../domain/query.js';
 import { comparePositions, diversify, positionOf } from '../domain/ranking.js';
 import { decodeSearchCursor, encodeSearchCursor, type SearchCursor } from '../domain/search-cursor.js';
-import { EXACT_UP_TO, type EmbeddingModels, type ModelProblem } from './embedding-models.js';
+import { type EmbeddingModels, type ModelProblem, scanOf } from './embedding-models.js';
 import { describeFound, type Found, findCandidates, type Prepared } from './find-candidates.js';
 import type { Lexicon, LinkStore, Spelling } from './lexicon-ports.js';
 import { hashOf, macOf } from './macs.js';
@@ -135,7 +135,7 @@ export class SearchMemories {
     const vector = await embedding.ofQuery(text, `${tenant}\0${Buffer.from(macOf(key, text)).toString('base64')}`);
     if (typeof vector === 'string') return { degraded: DEGRADED[vector] };
     const coverage = await this.#coverageOf(tenant, filter, record.table);
-    const scan = record.indexed && coverage.visible > EXACT_UP_TO ? 'hnsw' : 'exact';
+    const scan = scanOf(record, tenant, coverage.visible);
     const building = await this.models.building();
     const pending = coverage.visible - coverage.embedded;
     const degraded = building !== undefined ? `model_building(${Math.floor(building.share * 100)}%)` : pending > 0 ? `vectors_pending(${pending})` : undefined;

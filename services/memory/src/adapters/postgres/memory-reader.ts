@@ -2,6 +2,7 @@ import { type Database, sqlIdentifier } from '@plexus/database';
 import type { Candidate, ListPage, MemoryReader, QueryVector, SearchFilter, SearchHit, StoredMemory, VectorCoverage } from '../../application/ports.js';
 import type { Visible } from '../../domain/access.js';
 import type { Probe } from '../../domain/evidence.js';
+import { HNSW_SETTINGS } from './index-recall.js';
 import { lexemeOf, marksOf } from './lexical-marks.js';
 import { LIVING, MEMORY_COLUMNS, type MemoryRow, toMemory } from './memory-row.js';
 import { type CandidateRow, candidatesStatement, coverageStatement, FRAGMENT_STATEMENT, type Weighing } from './search-statements.js';
@@ -16,12 +17,6 @@ const HITS = `
     CROSS JOIN LATERAL (SELECT m.lex || ''::tsvector AS lex OFFSET 0) held
    WHERE ${LIVING}
    ORDER BY chosen.place`;
-
-/** Without these an index under a filter stops early and gives back too few. As many at a time as there are chunks to find. */
-const HNSW_SETTINGS = {
-  name: 'memory_hnsw_settings',
-  text: `SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '400', true), set_config('hnsw.max_scan_tuples', '40000', true)`,
-};
 
 const GET = `SELECT ${MEMORY_COLUMNS} FROM memory m WHERE ${LIVING} AND m.id = $3`;
 const LIST = `

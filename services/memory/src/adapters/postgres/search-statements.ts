@@ -6,7 +6,7 @@ import { LIVING } from './memory-row.js';
 /** The same for every number of hits that is asked for: so a shorter list is the beginning of a longer one. */
 export const POOL = 200;
 /** A long memory has several vectors; so many of them are looked at to find {@link POOL} memories. */
-const CHUNK_POOL = POOL * 2;
+export const CHUNK_POOL = POOL * 2;
 
 export interface CandidateRow {
   readonly id: string;

@@ -3,6 +3,7 @@ import { type Database, sqlIdentifier, type Tx } from '@plexus/database';
 import type { Clock } from '@plexus/kernel';
 import type { ModelRecord, ModelRegistry, ModelState, VectorSupport } from '../../application/ports.js';
 import type { EmbeddingModel } from '../../domain/embedding/model.js';
+import { measureIndexRecall } from './index-recall.js';
 
 /** An administrator may install the extension while the service runs, and another replica may switch models. */
 const EXTENSION_CACHED_MS = 60_000;
@@ -24,13 +25,18 @@ interface ModelRow {
   readonly created_at: Date;
   readonly activated_at: Date | null;
   readonly retired_at: Date | null;
+  readonly recalls: Readonly<Record<string, { readonly recall: number; readonly at: string }>> | null;
 }
 
 /** An index whose building was cut off is there, invalid, and of no use. */
 const MODELS = `
-  SELECT m.*, EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = to_regclass(m.table_name || '_hnsw') AND i.indisvalid) AS indexed
+  SELECT m.*, EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = to_regclass(m.table_name || '_hnsw') AND i.indisvalid) AS indexed,
+         (SELECT jsonb_object_agg(r.tenant_id, jsonb_build_object('recall', r.recall, 'at', r.measured_at)) FROM index_recall r WHERE r.model_id = m.id) AS recalls
     FROM embedding_model m ORDER BY m.created_at, m.id`;
 const CUT_OFF = 'SELECT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = to_regclass($1) AND NOT i.indisvalid) AS found';
+const KEEP_RECALL = `
+  INSERT INTO index_recall (tenant_id, model_id, recall, measured_at) VALUES ($1, $2, $3, $4)
+  ON CONFLICT (tenant_id, model_id) DO UPDATE SET recall = EXCLUDED.recall, measured_at = EXCLUDED.measured_at`;
 /** A million vectors take an hour. */
 const INDEX_TIMEOUT_MS = 12 * 60 * 60_000;
 const REGISTER = `
@@ -113,6 +119,23 @@ export class VectorTables implements ModelRegistry, VectorSupport {
     } finally {
       await session.close();
     }
+    this.#models = undefined;
+  }
+
+  async dropIndex(id: string): Promise<void> {
+    const session = await this.database.openSession();
+    try {
+      await session.script(`DROP INDEX CONCURRENTLY IF EXISTS ${sqlIdentifier(tableOf(id))}_hnsw`, { timeoutMs: INDEX_TIMEOUT_MS });
+    } finally {
+      await session.close();
+    }
+    this.#models = undefined;
+  }
+
+  async measureIndex(id: string, tenant: string, at: Date): Promise<void> {
+    const recall = await measureIndexRecall(this.database, tenant, tableOf(id));
+    if (recall === undefined) return;
+    await this.database.query('memory_index_recall', KEEP_RECALL, [tenant, id, recall, at]);
     this.#models = undefined;
   }
 
@@ -199,6 +222,7 @@ function toRecord(row: ModelRow): ModelRecord {
     canary: row.canary ?? undefined,
     state: row.state,
     indexed: row.indexed,
+    recalls: new Map(Object.entries(row.recalls ?? {}).map(([tenant, { recall, at }]) => [tenant, { recall, measuredAt: new Date(at) }])),
     createdAt: row.created_at,
   };
 }
