@@ -20,10 +20,10 @@ async function p50(measured: readonly number[]): Promise<number> {
  * Prints the p50 of each side, and of the first against each of the others. All in turns, call by call, so that whatever else the machine does hits
  * them alike; the first round warms up. `goals` belong to the others, in their order.
  */
-export async function against(ours: Side, others: readonly Side[], goals: readonly (string | undefined)[], perRound = 40): Promise<void> {
+export async function against(ours: Side, others: readonly Side[], goals: readonly (string | undefined)[], perRound = 40, roundCount = ROUNDS): Promise<void> {
   const sides = [ours, ...others];
   const rounds: number[][] = [];
-  for (let round = 0; round <= ROUNDS; round += 1) {
+  for (let round = 0; round <= roundCount; round += 1) {
     const measured: number[][] = sides.map(() => []);
     for (let n = 0; n < perRound; n += 1) {
       for (const [index, side] of sides.entries()) {

@@ -2,8 +2,7 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { type Database, migrate } from '@plexus/database';
-import { systemClock, ulid } from '@plexus/kernel';
-import { Embedders } from '../dist/src/adapters/embedding/embedders.js';
+import { CircuitBreaker, systemClock, ulid } from '@plexus/kernel';
 import { PostgresEmbeddingStore } from '../dist/src/adapters/postgres/embedding-store.js';
 import { PostgresMemoryReader } from '../dist/src/adapters/postgres/memory-reader.js';
 import { PostgresMemoryRetention } from '../dist/src/adapters/postgres/memory-retention.js';
@@ -11,9 +10,12 @@ import { PostgresMemoryWriter } from '../dist/src/adapters/postgres/memory-write
 import { PostgresTenantKeys } from '../dist/src/adapters/postgres/tenant-keys.js';
 import { VectorTables } from '../dist/src/adapters/postgres/vector-tables.js';
 import { toVectorText } from '../dist/src/adapters/postgres/vector-text.js';
+import { Embedding } from '../dist/src/application/embedding.js';
 import { EmbeddingModels } from '../dist/src/application/embedding-models.js';
 import { SearchMemories } from '../dist/src/application/search-memories.js';
 import { WriteMemory } from '../dist/src/application/write-memory.js';
+import { localHashEmbedder } from '../dist/src/domain/embedding/local-hash.js';
+import type { Embedder } from '../dist/src/domain/embedding/model.js';
 import { documentTerms } from '../dist/src/domain/tokeniser.js';
 
 export const me = { tenant: 'bench', user: 'me', privileged: false, credential: 'bench' };
@@ -38,15 +40,23 @@ export class BenchMemory {
   readonly tables: VectorTables;
   #written = 0;
 
-  private constructor(database: Database) {
+  private constructor(database: Database, embedder: Embedder) {
     this.database = database;
     const keys = new PostgresTenantKeys(database);
     this.reader = new PostgresMemoryReader(database);
     this.tables = new VectorTables(database, systemClock);
     const store = new PostgresEmbeddingStore(database);
-    const embedders = new Embedders({ kind: 'local-hash', dimensions: 512 }, systemClock);
+    const embedding = new Embedding(embedder, new CircuitBreaker({ threshold: 5, resetMs: 15_000, clock: systemClock }), systemClock);
     const retention = new PostgresMemoryRetention(database);
-    this.models = new EmbeddingModels(this.tables, store, retention, this.tables, embedders.configured, (model) => embedders.serve(model), systemClock);
+    this.models = new EmbeddingModels(
+      this.tables,
+      store,
+      retention,
+      this.tables,
+      embedder,
+      ({ id }) => (id === embedder.model.id ? embedding : undefined),
+      systemClock,
+    );
     const encode = () => ({ subject: 'bench', msgId: ulid(), body: new Uint8Array(64) });
     const writer = new PostgresMemoryWriter(
       database,
@@ -58,9 +68,9 @@ export class BenchMemory {
     this.search = new SearchMemories(this.reader, keys, this.models, systemClock);
   }
 
-  static async on(database: Database): Promise<BenchMemory> {
+  static async on(database: Database, embedder: Embedder = localHashEmbedder(512)): Promise<BenchMemory> {
     await migrate({ database, schema: 'memory', directory: path.join(import.meta.dirname, '../prisma/migrations') });
-    const memory = new BenchMemory(database);
+    const memory = new BenchMemory(database, embedder);
     await memory.models.register();
     return memory;
   }
@@ -89,22 +99,25 @@ export class BenchMemory {
       }
     };
     await Promise.all(Array.from({ length: 64 }, one));
-    await this.#embed();
+    await this.embed();
     progress('analysing');
     await this.database.script('ANALYZE');
   }
 
-  async buildIndex(): Promise<void> {
-    progress('building the index over vectors');
-    for (const { model } of await this.models.wanted()) await this.tables.buildIndex(model.id);
-    progress('index built');
+  /** What the service does once a minute: indexes, measures what they find, switches to a model that is complete. */
+  async maintain(): Promise<void> {
+    progress('looking after models and their index');
+    await this.models.maintain(new AbortController().signal);
+    progress('done');
   }
 
-  /** In large statements, which the service has no need for. */
-  async #embed(): Promise<void> {
+  /** Vectors of all that is there, in large statements, which the service has no need for. */
+  async embed(): Promise<void> {
     for (const record of await this.models.wanted()) {
       const serving = this.models.serving(record);
+      if (serving === 'not_served') continue;
       if (typeof serving === 'string') throw new Error(`no vectors: ${serving}`);
+      let stored: Promise<unknown> = Promise.resolve();
       for (let after = '', done = 0; ; ) {
         const rows = await this.database.query<{ id: string; content: string }>(
           'bench_lacking',
@@ -116,7 +129,9 @@ export class BenchMemory {
           rows.map(({ content }) => content),
           new AbortController().signal,
         );
-        await this.database.query(
+        await stored;
+        // The next vectors are made while these are stored.
+        stored = this.database.query(
           `bench_vectors_${record.table}`,
           `INSERT INTO ${record.table} (tenant_id, memory_id, chunk_no, rev, e)
            SELECT $1, one.id, 0, 1, one.e::halfvec FROM unnest($2::text[], $3::text[]) AS one (id, e) ON CONFLICT DO NOTHING`,
@@ -126,6 +141,7 @@ export class BenchMemory {
         done += rows.length;
         if (done % 10_000 === 0) progress(`${done} vectors`);
       }
+      await stored;
     }
   }
 
