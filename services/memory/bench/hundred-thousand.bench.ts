@@ -1,6 +1,7 @@
 // 100,000 memories in one scope on a real Postgres with pgvector: a search against what somebody would write by hand for the same question, how many of the
 // ten nearest it finds, and whether all rows come back; with the vectors of `local-hash`, which have no index, and with vectors around topics, which have
-// one (HNSW). Took five and a half minutes on two cores that ten others wanted, a third of that was ours. Skipped, with a line that says so, where no Postgres with pgvector could be fetched. `MEMORIES`: another number.
+// one (HNSW). Took five and a half minutes at a load of 15 on two cores. Skipped, with a line that says so, where no Postgres with pgvector could be
+// fetched. `MEMORIES`: another number.
 import { createPool } from '@plexus/database';
 import { pgvectorBinaries, startTestPostgres } from '@plexus/testing';
 import { bareSearches } from './bare-searches.ts';
