@@ -17,6 +17,14 @@ describe('critical events', () => {
     expect(s.decisions.filter(({ reason }) => reason === 'critical_storm').map(({ until }) => s.seconds(until ?? 0))).toEqual([60, 60, 60, 60, 60]);
   });
 
+  it('in a storm come as their message also when as much waits as may wait', () => {
+    const s = new Scenario({ throttle: [{ n: 1, perSeconds: 3_600 }], storm: { count: 2 } });
+    for (const n of times(LIMITS.parked + 1)) s.event(0, `m${n}`);
+    for (const t of times(5)) s.event(1 + t, `e${t}`, critical);
+    s.until(100);
+    expect(s.interrupts).toEqual(['single@0', 'single@1', 'single@2', 'storm3@61']);
+  });
+
   it('that are resolved in time are not in the storm, and not escalated', () => {
     const s = new Scenario({ storm: { count: 1 }, escalation: { afterSeconds: [300] } });
     for (const t of times(3)) s.event(t, `e${t}`, { ...critical, dedupKey: `k${t}`, state: 'firing' });

@@ -33,7 +33,9 @@ function deliveryOf({ deliveryId }: { readonly deliveryId?: string }): { deliver
 
 /** Lets a candidate wait. Where too much waits already it goes to the inbox without interrupting: nothing is lost, and the state stays bounded. */
 function park(turn: Turn, candidate: Candidate, { reason, until, buffer: where }: Parked): void {
-  const waiting = turn.state.buffers.reduce((sum, { items }) => sum + items.length, 0);
+  // What is critical has room of its own: whatever else waits must not silence it.
+  const isStorm = where.kind === 'storm';
+  const waiting = turn.state.buffers.reduce((sum, { kind, items }) => ((kind === 'storm') === isStorm ? sum + items.length : sum), 0);
   if (waiting >= LIMITS.parked) {
     emit(turn, [candidate], { kind: 'notification', interrupt: false, reason });
     return;
