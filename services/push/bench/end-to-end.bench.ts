@@ -1,6 +1,8 @@
 // From an event to the socket of whom it concerns, 1,000 users, each of whom follows a case of their own: push (a process of its own, nats-server with
 // its streams on disk, Postgres with fsync) against BullMQ doing the same on a Postgres with the same settings (its worker is a process of its own too;
-// by hand, in one statement, without policies, timers or replay). Both end in the same socket.io server and clients in this process, so that what differs
+// by hand, in one statement, without policies, timers or replay). Both keep the sighting, the decision, the offset and the item in Postgres with fsync
+// before anything is sent. Not alike: BullMQ commits the event itself to disk as well, while nats-server answers when it has written it and syncs every
+// two minutes; push also keeps a state per user and an outbox for what follows, which the other side has not. Both end in the same socket.io server and clients in this process, so that what differs
 // is what lies before. `burst`: events published 64 at a time, first publish to last socket; `alone`: one event at a time. Then a critical event of one
 // tenant while another one floods ten times as much.
 import { type ChildProcess, fork, spawn } from 'node:child_process';
