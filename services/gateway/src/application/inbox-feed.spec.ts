@@ -186,6 +186,25 @@ describe('a connection that is behind', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('G2: gets an item that came while it resumed, also when the page that it was given was read before and nothing comes behind it', async () => {
+    const { clock, feed, client, deliver } = world();
+    const resuming = feed.resume(client, PRINCIPAL, { epoch: 'e1', offset: 0 }, new AbortController().signal);
+    deliver();
+    const { recovered, head } = await resuming;
+    await clock.advance(1_000);
+    expect([recovered, head <= 1, client.offsets, clock.pending]).toEqual([true, true, [1], 0]);
+  });
+
+  it('is found by the comparison of heads when it did not take the last item', async () => {
+    const { clock, feed, client, deliver } = world();
+    client.lagging = true;
+    deliver();
+    client.lagging = false;
+    feed.headIs({ epoch: 'e1', offset: 1 });
+    await clock.advance(1_000);
+    expect(client.offsets).toEqual([1]);
+  });
+
   it('G1: property: sees every offset once and in order, whenever it falls behind, stalls, acknowledges, resumes or loses hints', async () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('deliver' as const), count: fc.nat({ max: 300 }) }),

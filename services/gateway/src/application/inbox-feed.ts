@@ -140,6 +140,8 @@ export class InboxFeed {
     const verdict = judgeHint(this.position as InboxCursor, head);
     if (verdict === 'rebuilt') this.begin(head);
     else if (verdict === 'next' || verdict === 'gap') this.fill(head.offset);
+    // Whoever did not take the last item that was handed out here would wait for the next one.
+    for (const [reader, member] of this.members) if (member.live && this.isBehind(member)) this.catchUp(reader, member);
   }
 
   /** Brings a connection from `cursor` to the head, or hands it a snapshot when that cannot be done item by item. */
@@ -173,7 +175,8 @@ export class InboxFeed {
       return { recovered: true, count, head: member.last, cursor: formatCursor({ epoch: head.epoch, offset: member.last }), unread: page.unread };
     } finally {
       // No wait between the last comparison and this line: nothing can come between catching up and being live.
-      if (connection.lagging === true) this.catchUp(connection, member);
+      // A hint that overtook the page is ahead of it: what is missing then is fetched, because nothing may come behind it.
+      if (connection.lagging === true || this.isBehind(member)) this.catchUp(connection, member);
       else member.live = true;
     }
   }
@@ -290,12 +293,12 @@ export class InboxFeed {
         continue;
       }
       failures = 0;
-      if (page.epoch !== epoch) {
+      if (epoch !== undefined && page.epoch !== epoch) {
         // What the new numbering counts already is not this reader's to miss: like everybody, it goes on with what is new.
-        epoch = page.epoch;
         member.last = page.head;
         member.acked = page.head;
       }
+      epoch = page.epoch;
       member.last = Math.max(member.last, page.minOffset ?? 0);
       for (const item of page.items) {
         if (item.offset !== member.last + 1) continue;
@@ -316,6 +319,10 @@ export class InboxFeed {
       reader.caughtUp?.();
       return;
     }
+  }
+
+  private isBehind(member: Member): boolean {
+    return member.last < (this.position?.offset ?? 0);
   }
 
   private serves(reader: InboxReader, member: Member): boolean {
