@@ -7,9 +7,10 @@ import { KeepSessions } from '../../application/keep-sessions.js';
 
 const { sessionMessage, sessionChanged } = sessionContracts;
 
-/** So often a message waits for the one before it; then it is taken as it is. */
+/** So often a message waits for the one before it, longer each time and some 43 s in all; then it is taken as it is. Longer than a failed try needs to come again. */
 const PATIENCE = 20;
 const WAIT_MS = 250;
+const LONGEST_WAIT_MS = 3_000;
 
 /** Messages come in from the transcripts. A redelivered one is recognised by its id; an error is tried again for ever. */
 @Controller()
@@ -22,7 +23,7 @@ export class SessionEventsController {
     const { messageId, role, text, runId, sender, seq, at } = message;
     const given = { messageId, role, text, at, sourceSeq: seq, untrusted: role === 'tool' || sender !== undefined, ...(runId === undefined ? {} : { runId }) };
     const result = await this.sessions.fromTranscript(tenant, session, given, attempt <= PATIENCE);
-    if (result === 'early') return { kind: 'retry', afterMs: WAIT_MS, reason: 'the message before it has not come yet' };
+    if (result === 'early') return { kind: 'retry', afterMs: Math.min(WAIT_MS * attempt, LONGEST_WAIT_MS), reason: 'the message before it has not come yet' };
     if (result === 'foreign') return { kind: 'park', code: 'FORBIDDEN', reason: 'this session is kept for another owner' };
     return { kind: 'done' };
   }
