@@ -65,7 +65,13 @@ export class StoredPresence implements PresenceStore {
   }
 
   take(newcomer: Newcomer, slots: number): Promise<Place | undefined> {
-    return timeout(this.takeNow(newcomer, slots), TAKE_MS, { what: 'a place among the connections' });
+    const taking = this.takeNow(newcomer, slots);
+    if (slots === 0) return taking;
+    return timeout(taking, TAKE_MS, { what: 'a place among the connections' }).catch((error: unknown) => {
+      // What is written after all would stay for ever: nobody holds it.
+      taking.then((place) => place?.release()).catch(() => undefined); // it failed twice: nothing was written
+      throw error;
+    });
   }
 
   async list(tenant: string, user: string | undefined): Promise<PresenceEntry[]> {
