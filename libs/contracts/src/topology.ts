@@ -332,7 +332,8 @@ export const BUCKETS = {
   vmRequests: bucket('PLEXUS_VM_REQUESTS', {
     ttlMs: 5 * MINUTE,
     maxBytes: 256 * MIB,
-    summary: 'Requests of VMs that must not run twice, and their answers, by `<vm>.<epoch>.<request>` (names hashed): a resend finds them on any gateway.',
+    summary:
+      'Requests of VMs that must not run twice, and their answers, by `<vm>.<epoch>.<request>` (names hashed): a resend finds them on any gateway. Answers to keyed HTTP writes likewise, under `http.<hash>`.',
   }),
   channelSends: bucket('PLEXUS_CHANNEL_SENDS', {
     ttlMs: DAY,
