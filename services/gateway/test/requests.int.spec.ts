@@ -68,7 +68,7 @@ describe('requests of clients', () => {
     ['commands.list', {}, { commands: [] }],
     ['inbox.list', {}, { epoch: 'epoch-1', items: [] }],
     ['inbox.ack', { offset: 0 }, { ok: true }],
-    ['inbox.mark', { ids: ['a'], state: 'read' }, { ok: true, changed: 1 }],
+    ['inbox.mark', { ids: ['a'], state: 'read' }, { ok: true, changed: 0 }],
     ['push.subscribe', { scopeKind: 'case', scopeRef: 'case-7' }, { created: true, subscription: { scopeRef: 'case-7', user: 'me' } }],
     ['push.unsubscribe', { id: 'sub_1' }, { removed: true }],
     ['push.subscriptions', {}, { subscriptions: [] }],
