@@ -38,7 +38,7 @@ export const METHODS = {
   'system-presence': method(SCOPE.read, nothing),
 
   'logs.tail': method(
-    SCOPE.admin,
+    SCOPE.read,
     z
       .object({
         cursor: z.number().int().min(0).optional(),

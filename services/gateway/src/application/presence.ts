@@ -31,7 +31,7 @@ export interface Place {
 }
 
 export interface PresenceStore {
-  /** Takes one of `slots` places of the user (0: as many as there are). Undefined when all are taken by living connections. */
+  /** Takes one of `slots` places of the user (0: as many as there are, written down in the background). Undefined when all are taken by living connections. */
   take(newcomer: Newcomer, slots: number): Promise<Place | undefined>;
   /** Connections of a user, or of the whole tenant, on gateways that live. */
   list(tenant: string, user: string | undefined): Promise<PresenceEntry[]>;
@@ -69,15 +69,11 @@ export class Presence {
     const { perTenant, perUser } = this.limits;
     if (!exempt && perTenant > 0 && this.countHere(tenant) + this.store.elsewhere(tenant) >= perTenant) return { kind: 'full', whose: 'tenant' };
     this.here.set(tenant, this.countHere(tenant) + 1);
-    const slots = exempt ? 0 : perUser;
-    const taking = this.store.take(newcomer, slots).catch((error: unknown) => {
+    const place = await this.store.take(newcomer, exempt ? 0 : perUser).catch((error: unknown) => {
       this.unplaced += 1;
       this.log.warn({ error }, 'a connection is let in without being counted: the bus is away');
       return { release: () => undefined };
     });
-    // Whom no limit can refuse need not wait until it is written down.
-    if (slots === 0) return { kind: 'in', place: this.counted(tenant, { release: () => void taking.then((place) => place?.release()) }) };
-    const place = await taking;
     if (place === undefined) {
       this.gone(tenant);
       return { kind: 'full', whose: 'user' };

@@ -10,6 +10,13 @@ interface Lease {
   readonly tenants?: Readonly<Record<string, number>>;
 }
 
+/** An entry on its way into the bucket. */
+interface Waiting {
+  readonly entry: PresenceEntry;
+  released: boolean;
+  tried: boolean;
+}
+
 /** An admission waits no longer than this for the bus. */
 const TAKE_MS = 2_000;
 /** Blind tries before the user's places are listed: almost always the first one is free. */
@@ -17,8 +24,9 @@ const BLIND_TRIES = 2;
 const TAKE_ROUNDS = 5;
 const MAX_LISTED = 500;
 const READS_AT_ONCE = 16;
-const RELEASES_AT_ONCE = 32;
-const MAX_RELEASES = 100_000;
+const AT_ONCE = 32;
+/** Entries that wait to be written, or to be removed. */
+const MAX_WAITING = 100_000;
 /** Leases are renewed every 4 s and expire after 12 s, without a word from the server: what was not renewed for so long is gone. */
 const LEASE_MS = 13_000;
 /** How often departed gateways are looked for, on average; each gateway at times of its own. */
@@ -35,6 +43,9 @@ export class StoredPresence implements PresenceStore {
   private someDeparted = true;
   private readonly releases: { key: string; connId: string }[] = [];
   private releasing = 0;
+  /** Oldest first; those that are being written are `tried`. */
+  private readonly unwritten = new Map<string, Waiting>();
+  private writing = 0;
   private readonly stopping = new AbortController();
   private watching: BucketWatch | undefined;
   private bucket: Bucket | undefined;
@@ -65,8 +76,8 @@ export class StoredPresence implements PresenceStore {
   }
 
   take(newcomer: Newcomer, slots: number): Promise<Place | undefined> {
+    if (slots === 0) return Promise.resolve(this.writeLater(newcomer));
     const taking = this.takeNow(newcomer, slots);
-    if (slots === 0) return taking;
     return timeout(taking, TAKE_MS, { what: 'a place among the connections' }).catch((error: unknown) => {
       // What is written after all would stay for ever: nobody holds it.
       taking.then((place) => place?.release()).catch(() => undefined); // it failed twice: nothing was written
@@ -95,7 +106,6 @@ export class StoredPresence implements PresenceStore {
 
   private async takeNow({ tenant, entry }: Newcomer, slots: number): Promise<Place | undefined> {
     const prefix = `conn.${tenant}.${encodeToken(entry.user)}`;
-    if (slots === 0) return this.write(`${prefix}.${entry.connId}`, entry);
     for (let blind = 0; blind < BLIND_TRIES; blind += 1) {
       const place = await this.write(`${prefix}.${Math.floor(this.random() * slots)}`, entry);
       if (place !== undefined) return place;
@@ -129,10 +139,56 @@ export class StoredPresence implements PresenceStore {
     return written === undefined ? undefined : { release: () => this.releaseLater(key, entry.connId) };
   }
 
+  /** Whom no limit can refuse need not wait: its entry follows, again and again until it is written or the connection has gone. */
+  private writeLater({ tenant, entry }: Newcomer): Place {
+    const key = `conn.${tenant}.${encodeToken(entry.user)}.${entry.connId}`;
+    // More than that only after a mass connect with the bus away; who is dropped here is connected and not listed.
+    if (this.unwritten.size >= MAX_WAITING) return { release: () => undefined };
+    const waiting: Waiting = { entry, released: false, tried: false };
+    this.unwritten.set(key, waiting);
+    if (this.writing < AT_ONCE) void this.writeAll();
+    return {
+      release: () => {
+        waiting.released = true;
+        // While it is being written the writer removes it afterwards; what was never tried needs no removal.
+        if (this.unwritten.has(key)) return;
+        this.releaseLater(key, entry.connId);
+      },
+    };
+  }
+
+  private async writeAll(): Promise<void> {
+    this.writing += 1;
+    for (let next = this.nextUntried(); next !== undefined; next = this.nextUntried()) {
+      const [key, waiting] = next;
+      for (let attempt = 0; !waiting.released && !this.stopping.signal.aborted; attempt += 1) {
+        try {
+          await this.open().put(key, waiting.entry);
+          break;
+        } catch (error) {
+          this.log.debug({ error }, 'a connection could not be written into the presence; tried again');
+          await this.pause(fullJitter(attempt, { baseMs: 100, capMs: 5_000 }));
+        }
+      }
+      this.unwritten.delete(key);
+      if (waiting.released) this.releaseLater(key, waiting.entry.connId);
+    }
+    this.writing -= 1;
+  }
+
+  private nextUntried(): [string, Waiting] | undefined {
+    for (const [key, waiting] of this.unwritten) {
+      if (waiting.tried) continue;
+      waiting.tried = true;
+      return [key, waiting];
+    }
+    return undefined;
+  }
+
   private releaseLater(key: string, connId: string): void {
     // More than that only after a mass disconnect with the bus away; what is dropped here goes with this process's lease.
-    if (this.releases.length < MAX_RELEASES) this.releases.push({ key, connId });
-    while (this.releasing < RELEASES_AT_ONCE && this.releases.length > 0) void this.releaseNext();
+    if (this.releases.length < MAX_WAITING) this.releases.push({ key, connId });
+    while (this.releasing < AT_ONCE && this.releases.length > 0) void this.releaseNext();
   }
 
   private async releaseNext(): Promise<void> {
