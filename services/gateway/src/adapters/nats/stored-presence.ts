@@ -22,8 +22,9 @@ const TAKE_MS = 2_000;
 /** Blind tries before the user's places are listed: almost always the first one is free. */
 const BLIND_TRIES = 2;
 const TAKE_ROUNDS = 5;
-const MAX_LISTED = 500;
-const READS_AT_ONCE = 16;
+/** The newest connections that one answer lists. */
+const MAX_LISTED = 5_000;
+const READS_AT_ONCE = 64;
 const AT_ONCE = 32;
 /** Entries that wait to be written, or to be removed. */
 const MAX_WAITING = 100_000;
@@ -87,7 +88,7 @@ export class StoredPresence implements PresenceStore {
 
   async list(tenant: string, user: string | undefined): Promise<PresenceEntry[]> {
     const bucket = this.open();
-    const keys = (await bucket.keys(`conn.${tenant}.${user === undefined ? '*' : encodeToken(user)}.*`)).slice(0, MAX_LISTED);
+    const keys = (await bucket.keys(`conn.${tenant}.${user === undefined ? '*' : encodeToken(user)}.*`)).slice(-MAX_LISTED);
     const entries: PresenceEntry[] = [];
     for (let from = 0; from < keys.length; from += READS_AT_ONCE) {
       for (const entry of await Promise.all(keys.slice(from, from + READS_AT_ONCE).map((key) => bucket.get(key)))) {
