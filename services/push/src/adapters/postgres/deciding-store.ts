@@ -5,6 +5,7 @@ import type { CommitResult, DecidedBatch, DecidingStore, MadeItem, StoredUser, U
 import type { SharedState, UserState } from '../../domain/engine/types.js';
 import { identitiesOf, type InboxItem } from '../../domain/inbox-item.js';
 import * as sql from './deciding-statements.js';
+import type { ItemRow } from './inbox-rows.js';
 
 export type DeliveredFact = DataOf<typeof pushContracts.delivered>;
 export type DeliverCommand = DataOf<typeof pushDeliveryContracts.deliverCommand>;
@@ -56,7 +57,7 @@ export class PostgresDecidingStore implements DecidingStore {
   }
 
   async loadItems(wanted: readonly (UserRef & { readonly deliveryId: string })[]): Promise<Map<string, InboxItem>> {
-    const rows = await this.database.query<ItemRow>('push_load_items', sql.LOAD_ITEMS, [...columnsOf(wanted), wanted.map(({ deliveryId }) => deliveryId)]);
+    const rows = await this.database.query<SentRow>('push_load_items', sql.LOAD_ITEMS, [...columnsOf(wanted), wanted.map(({ deliveryId }) => deliveryId)]);
     return new Map(rows.map((row) => [row.delivery_id, toItem(row)]));
   }
 
@@ -246,23 +247,10 @@ function toStoredUser({ rev, state, epoch, head }: UserRow): StoredUser {
   return state === null ? { rev: 0, epoch, head } : { rev: Number(rev), state, epoch, head };
 }
 
-interface ItemRow {
-  readonly delivery_id: string;
-  readonly inbox_offset: number;
-  readonly kind: string;
-  readonly priority: InboxItem['priority'];
-  readonly title: string;
-  readonly events: InboxItem['events'];
-  readonly reasons: InboxItem['reasons'];
-  readonly created_at: Date;
-  readonly seen_at: Date | null;
-  readonly read_at: Date | null;
-  readonly done_at: Date | null;
-  readonly urgency: InboxItem['urgency'] | null;
-  readonly interrupt: boolean;
-}
+/** What an item has the moment it is sent; what became of it since is none of the decider's. */
+type SentRow = Omit<ItemRow, 'repeats' | 'resolved_at' | 'acked_at' | 'acked_by' | 'escalates'>;
 
-function toItem(row: ItemRow): InboxItem {
+function toItem(row: SentRow): InboxItem {
   return {
     offset: row.inbox_offset,
     id: row.delivery_id,
