@@ -6,14 +6,15 @@ import { fileURLToPath } from 'node:url';
 
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
-/** Every workspace project as `libs/<x>` or `services/<x>`. */
+/** Every workspace project: `libs/<x>`, `services/<x>`, and `deploy`. */
 export function projects() {
-  return ['libs', 'services'].flatMap((group) =>
+  const grouped = ['libs', 'services'].flatMap((group) =>
     readdirSync(path.join(root, group))
       .filter((name) => existsSync(path.join(root, group, name, 'package.json')))
       .sort()
       .map((name) => `${group}/${name}`),
   );
+  return [...grouped, 'deploy'];
 }
 
 /** Files of a project that match a glob pattern relative to it. */
