@@ -2,7 +2,7 @@ export { type HeldLock, type LockHolder, lock, readHolder, tryLock } from './fil
 export { freePort, isPortFree } from './free-port.js';
 export { type GuardedProcess, type GuardedProcessOptions, startGuarded } from './guarded-process.js';
 export { type FindNatsServerOptions, findNatsServer } from './nats-binary.js';
-export { type NatsConfig, type NatsPermissions, type NatsUser, renderNatsConfig } from './nats-config.js';
+export { type NatsClusterMember, type NatsConfig, type NatsPermissions, type NatsUser, renderNatsConfig } from './nats-config.js';
 export { type NatsServer, type NatsServerOptions, startNatsServer } from './nats-server.js';
 export { findPostgres, type PostgresBinaries } from './postgres-binary.js';
 export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres-server.js';
@@ -23,3 +23,8 @@ export { readyLine, startCommand, type StartCommandIo } from './start-command.js
 export { TerminalProgress } from './terminal-progress.js';
 export { DATABASE_SERVICES } from './mesh-settings.js';
 export { CHANNEL_PROCESSES, type ChannelProcess, wantedChannels } from './channel-processes.js';
+export { CLUSTER_MARKER } from './leftovers.js';
+export { createMeshDatabase, DATABASE_NAME, migrateMeshDatabase } from './prepare-database.js';
+export { RotatingLog } from './rotating-log.js';
+export { type ServiceProcessOptions, startService } from './service-process.js';
+export { type Change, type Life, Supervised, type SupervisedOptions } from './supervised.js';

@@ -16,6 +16,15 @@ describe('the configuration of the embedded nats-server', () => {
     expect(text).toContain('password: "a\\"b"');
   });
 
+  it('makes a server one of a cluster that tells clients of nobody', () => {
+    const cluster = { serverName: 'n1', clusterName: 'c', port: 7001, routes: [7001, 7002] };
+    const text = renderNatsConfig({ port: 4222, storeDir: '/tmp/x', cluster });
+    expect(text).toContain('server_name: "n1"');
+    expect(text).toContain('listen: "127.0.0.1:7001"');
+    expect(text).toContain('routes: ["nats://127.0.0.1:7001", "nats://127.0.0.1:7002"]');
+    expect(text).toContain('no_advertise: true');
+  });
+
   it('listens on loopback only and opens no monitoring port', () => {
     const text = renderNatsConfig({ port: 4222, storeDir: '/tmp/x' });
     expect(text).toContain('listen: "127.0.0.1:4222"');

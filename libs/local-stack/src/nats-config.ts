@@ -20,6 +20,19 @@ export interface NatsConfig {
   readonly storeDir: string;
   /** Absent: no authentication at all. */
   readonly users?: readonly NatsUser[];
+  /** Absent: a server by itself. */
+  readonly cluster?: NatsClusterMember;
+}
+
+/** One of several servers that keep their streams together. */
+export interface NatsClusterMember {
+  /** Unique in the cluster, and the same after a restart: replicas of streams are assigned to it. */
+  readonly serverName: string;
+  readonly clusterName: string;
+  /** Loopback port for the other servers. */
+  readonly port: number;
+  /** Loopback ports of all servers of the cluster, its own included. */
+  readonly routes: readonly number[];
 }
 
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
@@ -29,7 +42,7 @@ export function renderNatsConfig(config: NatsConfig): string {
   const lines = [
     '# Written at every start; changes made here are lost.',
     `listen: ${quote(`127.0.0.1:${config.port}`)}`,
-    'server_name: "plexus-embedded"',
+    `server_name: ${quote(config.cluster?.serverName ?? 'plexus-embedded')}`,
     `max_payload: ${MAX_PAYLOAD_BYTES}`,
     'ping_interval: "20s"',
     'write_deadline: "10s"',
@@ -42,9 +55,16 @@ export function renderNatsConfig(config: NatsConfig): string {
     // The sum of what the streams may hold must fit; nothing is reserved on disk.
     '  max_file_store: 64GB',
     '}',
+    ...(config.cluster === undefined ? [] : renderCluster(config.cluster)),
   ];
   if (config.users !== undefined) lines.push('authorization {', '  timeout: 5', '  users: [', ...config.users.flatMap(renderUser), '  ]', '}');
   return `${lines.join('\n')}\n`;
+}
+
+/** Clients are told of no other server than those they were given: whoever connects through a proxy stays behind it. */
+function renderCluster({ clusterName, port, routes }: NatsClusterMember): string[] {
+  const urls = routes.map((route) => quote(`nats://127.0.0.1:${route}`)).join(', ');
+  return ['cluster {', `  name: ${quote(clusterName)}`, `  listen: ${quote(`127.0.0.1:${port}`)}`, `  routes: [${urls}]`, '  no_advertise: true', '}'];
 }
 
 function renderUser(user: NatsUser): string[] {

@@ -4,7 +4,7 @@ import { environment } from './config.js';
 import { freePort } from './free-port.js';
 import { type GuardedProcess, startGuarded } from './guarded-process.js';
 import { findNatsServer } from './nats-binary.js';
-import { type NatsUser, renderNatsConfig } from './nats-config.js';
+import { type NatsClusterMember, type NatsUser, renderNatsConfig } from './nats-config.js';
 import { ReadyLog } from './ready-log.js';
 import { StartError } from './start-error.js';
 
@@ -15,6 +15,8 @@ export interface NatsServerOptions {
   readonly port?: number;
   /** Who may connect, and what for; absent: anybody on this machine may do anything. */
   readonly users?: readonly NatsUser[];
+  /** Makes it one of several; `port` should be given then. */
+  readonly cluster?: NatsClusterMember;
   readonly binary?: string;
   readonly onProgress?: (line: string) => void;
   /** Gets the server's log. */
@@ -52,7 +54,8 @@ async function startOn(port: number, binary: string, options: NatsServerOptions)
   const configFile = path.join(options.dir, 'nats.conf');
   const storeDir = path.join(options.dir, 'jetstream');
   // The store holds messages, the configuration only public keys; both stay private.
-  writeFileSync(configFile, renderNatsConfig({ port, storeDir, ...(options.users === undefined ? {} : { users: options.users }) }), { mode: 0o600 });
+  const { users, cluster } = options;
+  writeFileSync(configFile, renderNatsConfig({ port, storeDir, ...(users && { users }), ...(cluster && { cluster }) }), { mode: 0o600 });
   const log = new ReadyLog(options.onLog);
   const server = await startGuarded({
     command: binary,
