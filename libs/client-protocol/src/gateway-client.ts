@@ -15,8 +15,9 @@ export type ClientState = 'idle' | 'connecting' | 'connected' | 'reconnecting' |
 export interface GatewayClientOptions {
   /** `ws://127.0.0.1:18789` or `wss://…`. */
   readonly url: string;
-  /** Shared gateway token or JWT. */
-  readonly token?: string;
+  /** Shared gateway token, JWT or one-time ticket. A function is asked at every connection; when it throws a {@link GatewayError} with a
+   * terminal detail the client is refused, after anything else it tries again. */
+  readonly token?: string | (() => Promise<string>);
   readonly client?: Partial<ClientInfo>;
   /** Default: operator.admin; the gateway grants what the credential allows. */
   readonly scopes?: readonly string[];
@@ -196,7 +197,7 @@ export class GatewayClient {
     try {
       opened = GatewayLink.open({
         url: this.options.url,
-        connect: this.connectParams(),
+        connect: this.introduction(),
         createSocket: this.options.createSocket ?? globalSocket,
         handshakeTimeoutMs: this.options.handshakeTimeoutMs ?? 15_000,
         onEvent: (frame) => this.dispatch(frame),
@@ -307,8 +308,13 @@ export class GatewayClient {
     return messages.reverse().find(({ data }) => data.role === 'assistant')?.data;
   }
 
-  private connectParams(): ConnectInput {
-    const { token, client, scopes, caps } = this.options;
+  private introduction(): ConnectInput | (() => Promise<ConnectInput>) {
+    const { token } = this.options;
+    return typeof token === 'function' ? async () => this.connectParams(await token()) : this.connectParams(token);
+  }
+
+  private connectParams(token: string | undefined): ConnectInput {
+    const { client, scopes, caps } = this.options;
     return {
       minProtocol: PROTOCOL_VERSION,
       maxProtocol: PROTOCOL_VERSION,

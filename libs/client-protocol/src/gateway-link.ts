@@ -16,7 +16,8 @@ export interface SocketLike {
 
 export interface LinkOptions {
   readonly url: string;
-  readonly connect: ConnectInput;
+  /** What is said first. A function is asked once the server has challenged: for credentials that can be used once. */
+  readonly connect: ConnectInput | (() => Promise<ConnectInput>);
   readonly createSocket: (url: string) => SocketLike;
   /** How long challenge and hello may each take. */
   readonly handshakeTimeoutMs: number;
@@ -105,7 +106,7 @@ export class GatewayLink {
       if (this.established) return;
       if (!ConnectChallenge.safeParse(frame.payload).success) return;
       this.armHandshakeTimer('no hello');
-      this.socket.send(JSON.stringify({ type: 'req', id: CONNECT_ID, method: 'connect', params: this.options.connect }));
+      this.introduce();
       return;
     }
     if (typeof frame.seq === 'number') {
@@ -113,6 +114,20 @@ export class GatewayLink {
       this.lastSeq = frame.seq;
     }
     this.options.onEvent(frame);
+  }
+
+  private introduce(): void {
+    const { connect } = this.options;
+    const say = (params: ConnectInput) => void this.send(JSON.stringify({ type: 'req', id: CONNECT_ID, method: 'connect', params }));
+    if (typeof connect !== 'function') {
+      say(connect);
+      return;
+    }
+    connect().then(say, (cause: unknown) => {
+      const message = `no credential: ${cause instanceof Error ? cause.message : String(cause)}`;
+      this.refusal = cause instanceof GatewayError ? cause : new GatewayError({ code: 'UNAVAILABLE', message }, { cause });
+      this.close(CLOSE_CODES.clientTimeout, 'no credential');
+    });
   }
 
   private receiveHello(frame: ResponseFrame): void {

@@ -1,6 +1,7 @@
 import { textMessage } from '../src/events.js';
 import { encodeFailure, encodeResult } from '../src/frames.js';
 import { GatewayClient, type GatewayClientOptions } from '../src/gateway-client.js';
+import { GatewayError } from '../src/gateway-error.js';
 import { type Script, type ScriptedGateway, startScriptedGateway } from './scripted-gateway.js';
 
 const sessionKey = 'agent:main:main';
@@ -43,6 +44,37 @@ describe('GatewayClient', () => {
     const [first, second] = (await Promise.all([client.request('a'), client.request('b')])) as { id: string }[];
     expect(first?.id.startsWith('1:')).toBe(true);
     expect(second?.id.startsWith('2:')).toBe(true);
+  });
+
+  it('asks for a credential at every connection, and stops where there will be none', async () => {
+    const gateway = await start();
+    let asked = 0;
+    const token = async () => {
+      asked += 1;
+      if (asked < 3) return `ticket-${asked}`;
+      throw new GatewayError({ code: 'INVALID_REQUEST', message: 'signed out', details: { code: 'AUTH_TOKEN_MISSING' } });
+    };
+    const client = clientOf(gateway, { token });
+    await client.connect();
+    gateway.connections[0]?.socket.terminate();
+    await until(() => asked === 2 && client.state === 'connected', 'a second connection');
+    gateway.connections[1]?.socket.terminate();
+    await until(() => client.state === 'refused', 'the refusal');
+    await expect(client.request('health')).rejects.toMatchObject({ message: 'signed out' });
+  });
+
+  it('tries again when a credential could not be had', async () => {
+    const gateway = await start();
+    let asked = 0;
+    const client = clientOf(gateway, {
+      token: async () => {
+        asked += 1;
+        if (asked === 1) throw new Error('the network is down');
+        return 'ticket';
+      },
+    });
+    await client.connect();
+    expect(asked).toBe(2);
   });
 
   it('rejects an unanswered request when the connection goes, and says that the outcome is unknown', async () => {
