@@ -2,7 +2,7 @@ import { type DataOf, memoryContracts, runContracts, sessionContracts, vmContrac
 import { ulid } from '@plexus/kernel';
 import { waitFor } from '@plexus/testing';
 import { type Bootstrapped, bootstrapped, FakeConnection } from './support/fake-gateway.js';
-import { fixture, SchedulerMesh, TENANT } from './support/mesh.js';
+import { SchedulerMesh, TENANT } from './support/mesh.js';
 
 const { startRun, cancelRunCommand, steerRun } = runContracts;
 const { sessionEvent } = sessionContracts;
@@ -75,9 +75,8 @@ describe('runs on VMs', () => {
     });
     return events;
   };
-  const endOf = (run: Run, timeoutMs = 30_000): Promise<SessionEvent> =>
+  const endOf = (run: Run): Promise<SessionEvent> =>
     waitFor(async () => (await stream(run)).find(({ runId, event }) => runId === run.runId && event.type.startsWith('execution_')), {
-      timeoutMs,
       what: `the end of ${run.runId}`,
     });
   const stateOf = async (run: Run): Promise<string | undefined> =>
@@ -87,8 +86,9 @@ describe('runs on VMs', () => {
     mesh = await SchedulerMesh.start();
   });
   beforeEach(() => mesh.only());
-  afterEach(() => {
+  afterEach(async () => {
     for (const connection of connections.splice(0)) connection.close();
+    await mesh.forgetVms();
   });
   afterAll(() => mesh.stop());
 
@@ -263,17 +263,16 @@ describe('runs on VMs', () => {
   });
 
   it('ends a run as VM_UNAVAILABLE with the reason when no VM can be had, and a run of a VM that its owner ends as VM_LOST', async () => {
-    await mesh.only({ RUNTIME_ENTRY: fixture('failing-runtime.mjs') });
-    const run = runOf('hal');
+    const run = runOf('failing-hal');
     await start(run);
-    await waitFor(async () => (await mesh.rows(`SELECT 1 FROM vms WHERE subject_id = 'hal' AND reason_code IS NOT NULL`)).length === 1);
+    await waitFor(async () => (await mesh.rows(`SELECT 1 FROM vms WHERE subject_id = 'failing-hal' AND reason_code IS NOT NULL`)).length === 1);
     await mesh.rows(`UPDATE vm_runs SET unavailable_at = now() WHERE run_id = $1`, [run.runId]); // the 120 s are over
     expect((await endOf(run)).event).toMatchObject({ type: 'execution_error', code: 'VM_UNAVAILABLE', error: expect.stringContaining('gibberish') });
 
-    const other = runOf('hal');
+    const other = runOf('failing-hal');
     await start(other);
     await waitFor(async () => (await stateOf(other)) === 'open');
-    await mesh.asUser('hal', terminateVm, { vmId: await vmIdOf('hal') });
+    await mesh.asUser('failing-hal', terminateVm, { vmId: await vmIdOf('failing-hal') });
     expect((await endOf(other)).event).toMatchObject({ type: 'execution_error', code: 'VM_LOST' });
   });
 

@@ -69,12 +69,14 @@ export class SchedulerMesh {
     return new Set(this.processes.map(({ pid }) => pid));
   }
 
-  /** Exactly one scheduler with these settings: the one that runs already, or a new one in place of all others. */
+  /** Exactly one scheduler with these settings: one that runs already, or a new one in place of all others. */
   async only(environment: Record<string, string> = {}): Promise<SchedulerProcess> {
-    const [running, ...others] = this.processes;
-    if (running?.isAlive === true && others.length === 0 && JSON.stringify(running.settings) === JSON.stringify(environment)) return running;
+    const fits = this.processes.findIndex((process_) => process_.isAlive && JSON.stringify(process_.settings) === JSON.stringify(environment));
+    const [kept] = fits < 0 ? [] : this.processes.splice(fits, 1);
     await this.endSchedulers();
-    return this.scheduler(environment);
+    if (kept === undefined) return this.scheduler(environment);
+    this.processes.push(kept);
+    return kept;
   }
 
   /** One more scheduler. */
@@ -90,6 +92,10 @@ export class SchedulerMesh {
       SHUTDOWN_TIMEOUT_MS: '3000',
       PLEXUS_MODEL_API_KEY: MODEL_KEY,
       NODE_ENV: 'test',
+      // What a runtime is given, and one that is none of its business.
+      PLEXUS_MODEL: 'm1',
+      LANG: 'C.UTF-8',
+      SOME_PRIVATE_SETTING: 'x',
       ...environment,
     });
     this.processes.push(process_);
@@ -134,6 +140,20 @@ export class SchedulerMesh {
   /** Nothing waits for whoever had claimed it and was killed. */
   async releaseClaims(): Promise<void> {
     await this.rows('UPDATE vms SET claim_until = now() WHERE claim_until > now()');
+  }
+
+  /**
+   * Between two tests on one mesh: ends the VMs that the first leaves and forgets its pools and the starts that failed. Nothing of them is started again, which would
+   * fail for want of a gateway, open the breaker and cordon the host for whoever comes next. Their processes end in their own time.
+   */
+  async forgetVms(): Promise<void> {
+    await this.rows('DELETE FROM warm_pools');
+    await this.rows(
+      `UPDATE vms SET desired_state = 'terminated', next_action_at = now(), row_version = row_version + 1 WHERE state NOT IN ('failed', 'terminated')`,
+    );
+    // After the wish: from then on none of those VMs counts as a start that failed.
+    await this.rows('DELETE FROM provider_breakers');
+    await this.rows('UPDATE hosts SET failures = 0, cordoned_until = NULL');
   }
 
   /** Ends everything, VMs too, and fails when a process of this mesh is still there. */
