@@ -11,6 +11,7 @@ import { eventsCommand } from './commands/events.js';
 import { memoryCommand } from './commands/memory.js';
 import { modelCommand } from './commands/model.js';
 import { natsCommand } from './commands/nats.js';
+import { platformCommand } from './commands/platform.js';
 import { pushCommand } from './commands/push.js';
 import { routeCommand } from './commands/route.js';
 import { sessionCommand } from './commands/session.js';
@@ -55,6 +56,7 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
   doctorCommand(program, output, mesh, environment);
   tokenCommand(program, output, mesh);
   natsCommand(program, output, mesh);
+  platformCommand(program, output, mesh);
   eventsCommand(program, output, mesh);
   contractsCommand(program, output);
   dbCommand(program, output, environment);
