@@ -1,0 +1,98 @@
+{{/* Settings that contradict each other: a sentence, and what to do. What can be said in a schema is in values.schema.json. */}}
+{{- define "plexus.validate" -}}
+{{- $v := .Values -}}
+{{- $known := include "plexus.facts" . | fromYaml -}}
+{{- $consumers := .Files.Get "files/consumers.yaml" | fromYaml -}}
+{{- $enabled := dict -}}
+{{- range $name, $own := $v.services -}}
+  {{- if not (hasKey $known $name) -}}
+    {{- fail (printf "services.%s: there is no such service. There are: %s." $name (keys $known | sortAlpha | join ", ")) -}}
+  {{- end -}}
+  {{- $service := include "plexus.settings" (dict "root" $ "name" $name) | fromYaml -}}
+  {{- if $service.enabled -}}
+    {{- $_ := set $enabled $name $service -}}
+    {{- include "plexus.validateService" (dict "root" $ "name" $name "service" $service "facts" (index $known $name) "consumers" (index $consumers $name)) -}}
+  {{- end -}}
+{{- end -}}
+{{- if hasKey $enabled "scheduler" -}}
+  {{- if and (has "kubernetes" $v.vms.provider) (eq $v.vms.namespace .Release.Namespace) (not $v.vms.namespacePerTenant) -}}
+    {{- fail (printf "vms.namespace is %q, where this release lives: the scheduler may list the Secrets of that namespace. Give VMs a namespace of their own, for example vms.namespace=%s-vms." $v.vms.namespace .Release.Namespace) -}}
+  {{- end -}}
+  {{- if and (not (hasKey $enabled "gateway")) (not $v.vms.gatewayUrl) -}}
+    {{- fail "services.gateway is disabled and vms.gatewayUrl is empty: VMs would have nowhere to connect to. Set vms.gatewayUrl to the ws:// or wss:// address of a gateway (…/ws/vm)." -}}
+  {{- end -}}
+  {{- if not $v.secrets.vmToken.existingSecret -}}
+    {{- fail "secrets.vmToken.existingSecret is empty: replicas of the scheduler would not accept each other's VM tokens. Create a Secret with at least 32 random bytes and name it there." -}}
+  {{- end -}}
+{{- end -}}
+{{- if and (hasKey $enabled "memory") (eq $v.nodeEnv "production") (not $v.secrets.masterKey.existingSecret) -}}
+  {{- fail "secrets.masterKey.existingSecret is empty: memory refuses to start in production without a master key. Create a Secret with at least 32 random bytes and name it there." -}}
+{{- end -}}
+{{- if and $v.migrations.enabled (not $v.migrations.existingSecret) (not $v.postgres.existingSecret) -}}
+  {{- fail "migrations.enabled, but neither migrations.existingSecret nor postgres.existingSecret names a Secret with database URLs. Name one, or set migrations.enabled=false and run `plexus db migrate` yourself before each upgrade." -}}
+{{- end -}}
+{{- if and $v.nats.tls.clientCertificate (not $v.nats.tls.existingSecret) -}}
+  {{- fail "nats.tls.clientCertificate needs nats.tls.existingSecret: a Secret with the authority, the certificate and its key." -}}
+{{- end -}}
+{{- if and $v.platform.apply (not $v.platform.document.tenants) -}}
+  {{- fail "platform.apply would write a platform document without tenants, and lock everybody out. Put platform.document.tenants into your values, or set platform.apply=false." -}}
+{{- end -}}
+{{- if or $v.ingress.enabled $v.gatewayApi.enabled -}}
+  {{- if not (hasKey $enabled "gateway") -}}
+    {{- fail "ingress.enabled or gatewayApi.enabled, but services.gateway is disabled: there is nothing to lead to. Enable the gateway, or turn both off." -}}
+  {{- end -}}
+{{- end -}}
+{{- if and $v.ingress.enabled (not $v.ingress.hosts) -}}
+  {{- fail "ingress.enabled without ingress.hosts: the whole address of the cluster would be taken. Name the hosts." -}}
+{{- end -}}
+{{- if and $v.gatewayApi.enabled (not $v.gatewayApi.parentRefs) -}}
+  {{- fail "gatewayApi.enabled without gatewayApi.parentRefs: name the Gateway, for example [{name: public, namespace: gateways}]." -}}
+{{- end -}}
+{{- if and $v.monitoring.podMonitor.enabled $v.monitoring.serviceMonitor.enabled -}}
+  {{- fail "monitoring.podMonitor and monitoring.serviceMonitor are both enabled: every replica would be scraped twice. Turn one off." -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "plexus.validateService" -}}
+{{- $at := printf "services.%s" .name -}}
+{{- $s := .service -}}
+{{- $scaling := $s.autoscaling -}}
+{{- if and .facts.database (not $s.database.existingSecret) (not .root.Values.postgres.existingSecret) -}}
+  {{- fail (printf "%s needs a database, and neither %s.database.existingSecret nor postgres.existingSecret names the Secret with its URL. Create one (kubectl create secret generic plexus-postgres --from-literal=url=postgresql://…) and name it." .name $at) -}}
+{{- end -}}
+{{- if and .facts.singleton (or (ne $scaling.mode "none") (gt (int $s.replicas) 1)) -}}
+  {{- fail (printf "%s runs as one replica: two would both connect every account. Set %s.replicas=1 and %s.autoscaling.mode=none." .name $at $at) -}}
+{{- end -}}
+{{- if ne $scaling.mode "none" -}}
+  {{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
+    {{- fail (printf "%s.autoscaling: minReplicas %d is more than maxReplicas %d. Swap or raise one." $at (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
+  {{- end -}}
+{{- end -}}
+{{- if and (eq $scaling.mode "hpa") $scaling.triggers -}}
+  {{- fail (printf "%s.autoscaling.mode is hpa, but triggers are KEDA's: the two would fight over the replicas. Set mode=keda, or use metrics instead of triggers." $at) -}}
+{{- end -}}
+{{- if and (eq $scaling.mode "keda") $scaling.metrics -}}
+  {{- fail (printf "%s.autoscaling.mode is keda, but metrics are of a HorizontalPodAutoscaler, which KEDA makes itself. Set mode=hpa, or use triggers instead of metrics." $at) -}}
+{{- end -}}
+{{- if and (eq $scaling.mode "hpa") (lt (int $scaling.minReplicas) 1) -}}
+  {{- fail (printf "%s.autoscaling.minReplicas is 0, which a HorizontalPodAutoscaler cannot do. Set it to 1 or more, or mode=keda." $at) -}}
+{{- end -}}
+{{- if and (eq $scaling.mode "hpa") (not (or $scaling.cpuPercent $scaling.connections $scaling.metrics)) -}}
+  {{- fail (printf "%s.autoscaling.mode is hpa without anything to scale by. Set cpuPercent, connections or metrics." $at) -}}
+{{- end -}}
+{{- if and (eq $scaling.mode "keda") (not .consumers) (not $scaling.triggers) -}}
+  {{- fail (printf "%s.autoscaling.mode is keda, but %s consumes nothing whose lag could be read. Set mode=hpa, or give triggers of your own." $at .name) -}}
+{{- end -}}
+{{- if and (eq .name "memory") (eq (toString $s.settings.MEMORY_EMBEDDER) "openai") -}}
+  {{- if not (and $s.settings.MEMORY_EMBEDDING_BASE_URL $s.settings.MEMORY_EMBEDDING_MODEL $s.settings.MEMORY_EMBEDDING_DIMENSIONS) -}}
+    {{- fail "services.memory.settings.MEMORY_EMBEDDER is openai: set MEMORY_EMBEDDING_BASE_URL, MEMORY_EMBEDDING_MODEL and MEMORY_EMBEDDING_DIMENSIONS too." -}}
+  {{- end -}}
+{{- end -}}
+{{- $seen := dict -}}
+{{- range include "plexus.env" (dict "root" .root "name" .name "service" $s "facts" .facts "role" .facts.role) | fromYamlArray -}}
+  {{- if hasKey $seen .name -}}
+    {{- fail (printf "%s: the variable %s is set twice. Use %s.settings for settings of the service, and extraEnv only for what the chart does not set." $at .name $at) -}}
+  {{- end -}}
+  {{- $_ := set $seen .name true -}}
+{{- end -}}
+{{- end -}}
