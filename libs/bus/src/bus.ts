@@ -71,6 +71,8 @@ export interface DiscoveryInfo {
   readonly version: string;
   readonly description?: string;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** How this replica is now; travels as `data` of its STATS. */
+  readonly data?: () => Readonly<Record<string, unknown>>;
 }
 
 export interface Discovery {

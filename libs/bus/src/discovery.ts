@@ -24,6 +24,7 @@ export function answerDiscovery(link: Link, info: DiscoveryInfo, stats: () => re
       type: `${TYPE}.stats_response`,
       ...identity,
       started,
+      ...(info.data === undefined ? {} : { data: info.data() }),
       endpoints: stats().map((endpoint) => ({
         name: endpoint.name,
         subject: endpoint.subject,

@@ -14,6 +14,7 @@ export { type BusLog, silentLog } from './bus-log.js';
 export type { BusCredentials, BusIdentity, BusOptions } from './bus-options.js';
 export { connectBus } from './connect-bus.js';
 export { drop, type ListParkedOptions, listParked, type ParkedDetail, type ParkedMessage, parkExhausted, redrive, showParked } from './dead-letters.js';
+export { discoverServices, type DiscoverOptions, type FoundEndpoint, type FoundReplica } from './discover-services.js';
 export type { Delivery, DeliveryFormat, Outcome } from './delivery.js';
 export type { JetStreamApi, StoredMessage } from './jetstream-api.js';
 export type { OrderedMessage, OrderedReading, OrderedReadingOptions, ReadOrderedOptions } from './ordered.js';

@@ -42,6 +42,16 @@ export class JetStreamApi {
     return this.find(`STREAM.INFO.${stream}`, undefined, options);
   }
 
+  /** Every stream of the account, those of buckets among them. */
+  streams(options?: ApiOptions): Promise<StreamInfo[]> {
+    return this.pages('STREAM.LIST', 'streams', options);
+  }
+
+  /** Every consumer of one stream; none when there is no such stream. */
+  consumers(stream: string, options?: ApiOptions): Promise<ConsumerInfo[]> {
+    return this.pages(`CONSUMER.LIST.${stream}`, 'consumers', options);
+  }
+
   /** Subjects under `filter` that hold a message now. */
   async subjects(stream: string, filter: string, options?: ApiOptions): Promise<string[]> {
     const found: string[] = [];
@@ -103,6 +113,16 @@ export class JetStreamApi {
       ({ seq } = message);
       // Gone meanwhile: somebody has worked on it.
       if (isMeant(message) && (await this.find(`STREAM.MSG.DELETE.${stream}`, { seq }, options)) !== undefined) erased += 1;
+    }
+  }
+
+  private async pages<T>(operation: string, list: string, options?: ApiOptions): Promise<T[]> {
+    const found: T[] = [];
+    for (;;) {
+      const answer = await this.find<{ readonly total?: number } & Record<string, unknown>>(operation, { offset: found.length }, options);
+      const page = (answer?.[list] ?? []) as T[];
+      found.push(...page);
+      if (page.length === 0 || found.length >= (answer?.total ?? 0)) return found;
     }
   }
 

@@ -49,6 +49,8 @@ export interface ServiceContext<Config = BaseConfig> {
   onShutdown(phase: ShutdownPhase, label: string, fn: (budget: ShutdownBudget) => Promise<void> | void): void;
   /** Adds a readiness check: `true`, or the reason (or `false`) why the service cannot work now. A check that throws or takes longer than 2 s counts as not ready. */
   readiness(name: string, check: ReadinessCheck): void;
+  /** Adds numbers to what this replica says of itself when somebody looks at the mesh, for example `{ clients: 12 }`. Asked often: they must be at hand. */
+  vitals(numbers: () => Readonly<Record<string, number>>): void;
 }
 
 /** What must exist on the NATS side before the service starts. */

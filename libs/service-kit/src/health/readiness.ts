@@ -25,7 +25,7 @@ const CHECK_TIMEOUT_MS = 2_000;
 export class Readiness {
   private readonly checks = new Map<string, ReadinessCheck>();
   private state: 'starting' | 'started' | 'draining' = 'starting';
-  private latest = false;
+  private latest: ReadinessReport = { ready: false, checks: [] };
   private parts: () => readonly { readonly module: string; readonly reason: string }[] = () => [];
 
   constructor(private readonly clock: Clock) {}
@@ -47,11 +47,16 @@ export class Readiness {
   /** There is no way back: a draining process ends. */
   draining(): void {
     this.state = 'draining';
-    this.latest = false;
+    this.latest = { ready: false, checks: [{ name: 'lifecycle', ok: false, reason: 'draining' }] };
   }
 
   /** What the last evaluation said. */
   get isReady(): boolean {
+    return this.latest.ready;
+  }
+
+  /** The last evaluation; checks nothing. */
+  get last(): ReadinessReport {
     return this.latest;
   }
 
@@ -60,9 +65,10 @@ export class Readiness {
     const results = await Promise.all([...this.checks].map(([name, check]) => this.ask(name, check)));
     const lifecycle: CheckResult = this.state === 'started' ? { name: 'lifecycle', ok: true } : { name: 'lifecycle', ok: false, reason: this.state };
     const checks = [lifecycle, ...results];
-    this.latest = checks.every((check) => check.ok);
     const degraded = this.parts();
-    return { ready: this.latest, checks, ...(degraded.length > 0 && { degraded }) };
+    const report = { ready: checks.every((check) => check.ok), checks, ...(degraded.length > 0 && { degraded }) };
+    this.latest = report;
+    return report;
   }
 
   private async ask(name: string, check: ReadinessCheck): Promise<CheckResult> {

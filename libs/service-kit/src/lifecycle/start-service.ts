@@ -76,6 +76,7 @@ export async function startService<Schema extends z.ZodObject>(
   async function start(): Promise<RunningService<Schema>> {
     const startedAt = clock.monotonic();
     const info = { name, version, instanceId, pid: process.pid, node: process.version, startedAt: new Date(clock.now()).toISOString() };
+    const vitals: (() => Readonly<Record<string, number>>)[] = [];
     let reloading: Reloading | undefined;
     const listener = await openInternalListener({
       host: config.INTERNAL_HOST,
@@ -108,6 +109,7 @@ export async function startService<Schema extends z.ZodObject>(
       metrics: { counter, gauge, histogram, observe },
       onShutdown: (phase, label, fn) => shutdown.add(phase, label, fn),
       readiness: (check, fn) => readiness.add(check, fn),
+      vitals: (numbers) => vitals.push(numbers),
     };
     if (definition.shutdown !== undefined) shutdown.add('listeners', 'service', (budget) => definition.shutdown?.(context, budget));
 
@@ -119,7 +121,8 @@ export async function startService<Schema extends z.ZodObject>(
     shutdown.add('consumers', 'handlers', () => app.close());
     await app.listen();
     throwIfAborted();
-    const discovery = context.bus.registerDiscovery({ version, metadata: { instance: instanceId, info: listener.url } });
+    const data = () => shownOf(readiness, vitals);
+    const discovery = context.bus.registerDiscovery({ version, metadata: { instance: instanceId, info: listener.url }, data });
     shutdown.add('listeners', 'discovery', () => discovery.stop());
     const extra = (await parts.start?.(app)) ?? {};
     throwIfAborted();
@@ -227,6 +230,15 @@ export async function startService<Schema extends z.ZodObject>(
       signal?.removeEventListener('abort', give as () => void);
     }
   }
+}
+
+/** What a replica says of itself to whoever looks at the mesh: how it was at its last check. The next one is begun, so that whoever looks again sees what is true now. */
+function shownOf(readiness: Readiness, vitals: readonly (() => Readonly<Record<string, number>>)[]): Record<string, unknown> {
+  const { ready, checks, degraded } = readiness.last;
+  void readiness.evaluate();
+  const failing = checks.filter(({ ok }) => !ok).map(({ name, reason = 'not ready' }) => ({ name, reason }));
+  const numbers = Object.assign({ rssBytes: process.memoryUsage.rss() }, ...vitals.map((numbersOf) => numbersOf()));
+  return { ready, ...(failing.length > 0 && { failing }), ...(degraded !== undefined && { degraded }), vitals: numbers };
 }
 
 /** A server that restarted may have lost its buckets; whoever calls us next must be able to check our tokens. */
