@@ -1,7 +1,7 @@
 import { createUser } from '@nats-io/nkeys';
 import { BUCKETS, CONSUMERS, permissionsFor, ROLES, routingContracts, STREAMS, sessionContracts } from '@plexus/contracts';
 import { startTestNats, type TestNats, waitFor } from '@plexus/testing';
-import { applyStreams, type Bus, connectBus, listParked } from '../src/index.js';
+import { applyStreams, type Bus, connectBus, discoverServices, drop, listParked, redrive } from '../src/index.js';
 import { failure } from './fixture.js';
 
 const role = (name: string) => ROLES.find((candidate) => candidate.name === name) as (typeof ROLES)[number];
@@ -59,6 +59,38 @@ it('a service does everything it declares with the permissions that its contract
   expect(keys).toEqual(['acme.lease.x']);
   expect(await leases.keys()).toEqual(['acme.lease.x']);
   await leases.delete('acme.lease.x');
+});
+
+it('routing reads dead letters of every consumer, sends them again where they came from, and drops them', async () => {
+  const [operator, routing] = [await as('operator'), await as('routing')];
+  const known = new Set((await listParked(operator)).map(({ seq }) => seq));
+  const origins = Object.values(CONSUMERS).filter(({ filter }) => filter.startsWith('plexus.'));
+  for (const { stream, name: consumer, filter } of origins) {
+    const subject = filter
+      .replace('.*.', '.acme.')
+      .replaceAll('*', 'crm')
+      .replace(/>$/, filter.includes('.v1.') ? 'k1' : 'thing.v1.k1');
+    await operator.park({ subject, raw: Buffer.from('{}'), headers: new Map(), stream, seq: 1_000, consumer, attempts: 1, code: 'NOT_FOUND', reason: 'test' });
+  }
+  const parked = (await listParked(routing)).filter(({ seq }) => !known.has(seq));
+  expect(parked.map(({ consumer }) => consumer).sort()).toEqual(origins.map(({ name }) => name).sort());
+  for (const { seq, originStream } of parked) expect(await redrive(routing, seq)).toMatchObject({ stream: originStream });
+  for (const seq of known) expect(await drop(routing, seq)).toBe(true);
+  const handled = new Set([...known, ...parked.map(({ seq }) => seq)]);
+  expect((await listParked(operator)).filter(({ seq }) => handled.has(seq))).toEqual([]);
+});
+
+it('the gateway sees every replica, stream and consumer, and what they say of themselves', async () => {
+  const [gateway, replica] = [await as('gateway'), await as('routing')];
+  replica.registerDiscovery({ version: '2.0.0', metadata: { instance: 'r2' }, data: () => ({ ready: true }) });
+  await replica.connection.flush();
+  const found = await waitFor(async () => (await discoverServices(gateway)).find(({ version }) => version === '2.0.0'));
+  expect(found).toMatchObject({ service: 'routing', metadata: { instance: 'r2' }, data: { ready: true }, startedAt: expect.any(String) });
+  const streams = (await gateway.jetstream.streams()).map(({ config }) => config.name);
+  expect(streams).toEqual(expect.arrayContaining([...STREAMS.map(({ name }) => name), `KV_${BUCKETS.config.name}`]));
+  const consumers = (await gateway.jetstream.consumers('PLEXUS_IN')).map(({ name }) => name);
+  expect(consumers).toEqual(expect.arrayContaining([CONSUMERS.pushIn.name, CONSUMERS.routingInbound.name]));
+  expect(await gateway.jetstream.consumers('NO_SUCH_STREAM')).toEqual([]);
 });
 
 it('what a credential may not publish fails with FORBIDDEN at once, not with a timeout', async () => {

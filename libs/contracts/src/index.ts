@@ -23,6 +23,7 @@ export {
 } from './define.js';
 export { ERROR_CODES, type ErrorCode, type ErrorCodeDefinition } from './error-codes.js';
 export { errors, plexusError } from './errors.js';
+export { type JsonSchema, payloadSchema, wireSchema } from './generate/json-schema.js';
 export * as gatewayContracts from './gateway.contracts.js';
 export * as gatewayNodeContracts from './gateway-nodes.contracts.js';
 export { HEADERS } from './headers.js';

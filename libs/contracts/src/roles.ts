@@ -79,6 +79,10 @@ const routingRpcs = [
   routing.channelHealth,
   routing.eraseUser,
   routing.getErasure,
+  routing.listDeadLetters,
+  routing.getDeadLetter,
+  routing.redriveDeadLetters,
+  routing.dropDeadLetters,
 ];
 const vmCallerRpcs = [
   vm.ensureVm,
@@ -154,6 +158,11 @@ function consumedStreams(): string[] {
   return [...new Set(Object.values(CONSUMERS).map((one) => one.stream))];
 }
 
+/** What a parked message may be published to again: whatever a durable consumer reads. Advisories are the server's own. */
+function redrivable(): string[] {
+  return [...new Set(Object.values(CONSUMERS).map(({ filter }) => filter))].filter((filter) => filter.startsWith('plexus.'));
+}
+
 const common: readonly BucketDefinition[] = [BUCKETS.config, BUCKETS.configParts, BUCKETS.keys, BUCKETS.revocations];
 
 /** The role of one channel adapter: it speaks as its own source, works on its own sends, and nothing else. */
@@ -185,8 +194,11 @@ export const ROLES: readonly RoleDefinition[] = [
     bucketsRead: [...common, BUCKETS.vmEpoch],
     bucketsWritten: [BUCKETS.keys, BUCKETS.presence, BUCKETS.nodes, BUCKETS.tickets, BUCKETS.vmConn, BUCKETS.vmRequests, BUCKETS.configParts],
     extraPublish: [
-      { subject: 'plexus.in.*.http.>', reason: 'events posted to /v1/events by authenticated callers enter under the source `http`' },
+      { subject: 'plexus.in.>', reason: 'events posted to /v1/events enter under the source that the credential proves, else under `http`' },
       { subject: '$JS.API.STREAM.INFO.PLEXUS_IN', reason: 'checks at its start that the stream of those events exists' },
+      { subject: '$SRV.STATS', reason: 'the map of the mesh: asks every replica how it is' },
+      { subject: '$JS.API.STREAM.LIST', reason: 'the map of the mesh: how much the streams hold' },
+      { subject: '$JS.API.CONSUMER.LIST.*', reason: 'the map of the mesh: how far behind consumers are' },
     ],
   },
   {
@@ -219,7 +231,7 @@ export const ROLES: readonly RoleDefinition[] = [
       CONSUMERS.routingErased,
       CONSUMERS.dlqAdvisories,
     ],
-    reads: ['PLEXUS_EVT_SESSION'],
+    reads: ['PLEXUS_EVT_SESSION', 'PLEXUS_DLQ'],
     bucketsRead: [...common, BUCKETS.vmEpoch],
     bucketsWritten: [BUCKETS.config, BUCKETS.configParts, BUCKETS.keys, BUCKETS.leases],
     extraPublish: [
@@ -228,6 +240,8 @@ export const ROLES: readonly RoleDefinition[] = [
         { subject: `$JS.API.STREAM.MSG.DELETE.${stream}`, reason: 'removes a parked message from its work queue' },
       ]),
       { subject: 'plexus.dlq.>', reason: 'parks on behalf of the consumer that failed' },
+      { subject: '$JS.API.STREAM.MSG.DELETE.PLEXUS_DLQ', reason: 'removes dead letters that an administrator sent again or dropped' },
+      ...redrivable().map((subject) => ({ subject, reason: 'sends a dead letter again where it came from, when an administrator says so' })),
       { subject: 'plexus.cmd.*.channel.>', reason: 'adapters that are not part of Plexus work on commands of their own name' },
     ],
   },

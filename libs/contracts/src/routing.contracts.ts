@@ -4,6 +4,7 @@ import { defineRpc } from './define.js';
 import { actingFor, RouteAnswer, RouteQuestion } from './routing-fields.js';
 import { QueueMode, RunSummary, SessionSummary, TranscriptMessage } from './routing-shapes.js';
 
+export * from './routing-dead-letters.contracts.js';
 export * from './routing-delivery.contracts.js';
 export * from './routing-pairing.contracts.js';
 export * from './routing-sessions.contracts.js';

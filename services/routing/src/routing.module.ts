@@ -6,6 +6,7 @@ import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/servic
 import { counter } from '@plexus/telemetry';
 import { AdvisoriesController } from './adapters/nats/advisories.controller.js';
 import { ChannelsController } from './adapters/nats/channels.controller.js';
+import { DeadLettersController } from './adapters/nats/dead-letters.controller.js';
 import { encodeOutgoingWith } from './adapters/nats/encode-outgoing.js';
 import { ErasureController } from './adapters/nats/erasure.controller.js';
 import { RoutesController } from './adapters/nats/routes.controller.js';
@@ -53,7 +54,16 @@ const sends = counter('deliveries');
 const breakers = counter('breakerTransitions');
 
 @Module({
-  controllers: [RoutingController, RoutesController, SessionCareController, ChannelsController, ErasureController, SessionEndsController, AdvisoriesController],
+  controllers: [
+    RoutingController,
+    RoutesController,
+    SessionCareController,
+    ChannelsController,
+    ErasureController,
+    SessionEndsController,
+    AdvisoriesController,
+    DeadLettersController,
+  ],
 })
 class RoutingModule {}
 
