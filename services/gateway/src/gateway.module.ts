@@ -20,6 +20,7 @@ import { BearerCheck } from './adapters/http/bearer-check.js';
 import { createHttpApi } from './adapters/http/http-api.js';
 import { EventStreams } from './adapters/http/event-streams.js';
 import { DeclaredIssuers } from './adapters/issuers/declared-issuers.js';
+import { BusSurvey } from './adapters/nats/bus-survey.js';
 import { DirectoryTenants } from './adapters/nats/directory-tenants.js';
 import { DirectoryAgents } from './adapters/nats/directory-agents.js';
 import { GatewayPeers } from './adapters/nats/gateway-peers.js';
@@ -43,6 +44,7 @@ import { ClientHandshake } from './application/client-handshake.js';
 import { Connections } from './application/connections.js';
 import { CountedMesh } from './application/counted-mesh.js';
 import { InboxFeeds } from './application/inbox-feeds.js';
+import { MeshMap } from './application/mesh-map.js';
 import type { MethodServices } from './application/methods/method-context.js';
 import { Invocations } from './application/nodes/invocations.js';
 import { KeptAnswers } from './application/kept-answers.js';
@@ -241,6 +243,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     log,
   );
 
+  context.vitals(() => ({ clients: clients.size, vms: vms.size, streams: streams.size }));
   const closeWithdrawn = () => {
     const isWithdrawn = (credential: Credential) => authenticator.isWithdrawn(credential);
     for (const connection of connections.all()) if (isWithdrawn(connection.credential)) connection.close(REVOKED, 'revoked');
@@ -283,6 +286,8 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
           streams,
           tickets,
           watchers,
+          meshMap: new MeshMap(new BusSurvey(bus), () => clock.now()),
+          seesDeployment: ({ tenant, proof }) => proof.kind === 'shared' || Object.keys(context.tenants.platform().tenants).every((other) => other === tenant),
         },
         {
           bodyLimitBytes: config.GATEWAY_BODY_LIMIT_BYTES,

@@ -1,13 +1,21 @@
 import { createHash } from 'node:crypto';
-import { buildSubject, type CloudEventOf } from '@plexus/contracts';
+import { buildSubject, CHANNEL_ADAPTERS, type CloudEventOf, isTenantId } from '@plexus/contracts';
 
-/** Source token of everything that enters over HTTP; what the gateway's own NATS credential allows. */
+/** Source token of what enters over HTTP by a credential that names no other. */
 export const HTTP_SOURCE = 'http';
 
-/** Where an event of a caller is stored: `plexus.in.<tenant>.http.<name>.v<N>.<key>`. Name and version come from its type, the key from its subject, else its id. */
-export function inboundSubject(tenant: string, event: Pick<CloudEventOf, 'type' | 'subject' | 'id'>): string {
+/** Sources whose events are believed to be what they say: only their own services and adapters speak under these. */
+const RESERVED_SOURCES: ReadonlySet<string> = new Set(['push', ...CHANNEL_ADAPTERS]);
+
+/** Whether anybody over HTTP may speak under this source token. */
+export function isOpenSource(source: string): boolean {
+  return isTenantId(source) && !RESERVED_SOURCES.has(source);
+}
+
+/** Where an event of a caller is stored: `plexus.in.<tenant>.<source>.<name>.v<N>.<key>`. Name and version come from its type, the key from its subject, else its id. */
+export function inboundSubject(tenant: string, source: string, event: Pick<CloudEventOf, 'type' | 'subject' | 'id'>): string {
   const { name, version } = nameOf(event.type);
-  return buildSubject({ kind: 'in', tenant, domain: HTTP_SOURCE, name, version, key: [event.subject ?? event.id] });
+  return buildSubject({ kind: 'in', tenant, domain: source, name, version, key: [event.subject ?? event.id] });
 }
 
 /** `com.acme.Order.Shipped.v2` → `com-acme-order-shipped`, 2. For people and filters; the type itself stays in the event. */
@@ -21,9 +29,12 @@ export function nameOf(type: string): { name: string; version: number } {
   return { name: name === '' ? 'event' : name, version: match === null ? 1 : Number(match[2]) };
 }
 
-/** Deduplication id: the same event of the same source is stored once within the stream's window. */
-export function inboundMessageId(tenant: string, event: Pick<CloudEventOf, 'source' | 'id'>): string {
+/**
+ * Deduplication id: the same event of the same source is stored once within the stream's window. The source token is part of it where there is one,
+ * so that nobody suppresses another's event by naming its source and id.
+ */
+export function inboundMessageId(tenant: string, source: string, event: Pick<CloudEventOf, 'source' | 'id'>): string {
   return createHash('sha256')
-    .update(JSON.stringify([tenant, event.source, event.id]))
+    .update(JSON.stringify(source === HTTP_SOURCE ? [tenant, event.source, event.id] : [tenant, source, event.source, event.id]))
     .digest('hex');
 }

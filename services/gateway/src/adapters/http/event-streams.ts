@@ -16,6 +16,10 @@ export class EventStreams {
     private readonly metrics: EventStreamMetrics,
   ) {}
 
+  get size(): number {
+    return this.open.size;
+  }
+
   /** A stream that is not started yet, as the answer to a request with this credential. */
   prepare(response: ServerResponse, credential: Credential): EventStream {
     return new EventStream(response, credential, this.options);

@@ -1,11 +1,20 @@
-import { Body, Controller, HttpCode, Inject, Post } from '@nestjs/common';
+import { Body, Controller, HttpCode, Inject, Post, Query } from '@nestjs/common';
 import { CloudEvent, HEADERS, plexusError, type Principal, SCOPES, SubjectError } from '@plexus/contracts';
 import { z } from 'zod';
-import { inboundMessageId, inboundSubject } from '../../domain/inbound-event.js';
+import { HTTP_SOURCE, inboundMessageId, inboundSubject, isOpenSource } from '../../domain/inbound-event.js';
 import { Caller, requireScope } from './caller.js';
 import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
+import { readInput } from './read-input.js';
 
+const PublishQuery = z.object({
+  as: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('Source token under which it enters. Default: that of the credential, else `http`. Another one needs operator.admin.'),
+});
 const Stored = z.object({ id: z.string(), source: z.string(), subject: z.string(), stream: z.string(), seq: z.number().int(), duplicate: z.boolean() });
 
 @Controller('v1/events')
@@ -17,13 +26,15 @@ export class EventsController {
   @Describe({
     summary: 'Takes one CloudEvent in structured JSON mode. The answer comes when the stream has stored it; the same source and id again are a duplicate.',
     scope: SCOPES.write,
+    query: PublishQuery,
     body: CloudEvent,
     response: Stored,
     idempotency: 'none',
   })
   @HttpCode(202)
-  async publish(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
+  async publish(@Body() body: unknown, @Query() query: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
+    const source = sourceOf(principal, readInput(PublishQuery, query).as);
     const parsed = CloudEvent.safeParse(body ?? {});
     if (!parsed.success) {
       const issues = parsed.error.issues.slice(0, 20).map(({ path, code, message }) => ({ path: `/${path.map(String).join('/')}`, code, message }));
@@ -32,17 +43,29 @@ export class EventsController {
     const { tenant } = principal;
     const event = { time: new Date(this.services.now()).toISOString(), ...parsed.data };
     if (event.tenantid !== undefined && event.tenantid !== tenant) throw plexusError('TENANT_MISMATCH');
-    const subject = subjectOf(tenant, event);
-    const msgId = inboundMessageId(tenant, event);
+    const subject = subjectOf(tenant, source, event);
+    const msgId = inboundMessageId(tenant, source, event);
     const bytes = Buffer.from(JSON.stringify(event));
     const { stream, seq, duplicate } = await this.services.bus.publishRaw(subject, bytes, { msgId, headers: { [HEADERS.messageId]: msgId } });
     return { id: event.id, source: event.source, subject, stream, seq, duplicate };
   }
 }
 
-function subjectOf(tenant: string, event: { readonly type: string; readonly subject?: string | undefined; readonly id: string }): string {
+/** Under which source token a caller's events enter. Throws MISSING_SCOPE for one that the credential does not prove, INVALID_REQUEST for one that nobody may take. */
+function sourceOf(principal: Principal, asked: string | undefined): string {
+  const own = principal.source !== undefined && isOpenSource(principal.source) ? principal.source : HTTP_SOURCE;
+  const source = asked ?? own;
+  if (source !== own && source !== HTTP_SOURCE) requireScope(principal, SCOPES.admin);
+  if (isOpenSource(source)) return source;
+  throw plexusError('INVALID_REQUEST', {
+    message: `events cannot enter under the source ${JSON.stringify(source)}: it must be [a-z0-9][a-z0-9_-]{0,63}, and those of channels and of push are theirs`,
+    details: { issues: [{ path: 'as' }] },
+  });
+}
+
+function subjectOf(tenant: string, source: string, event: { readonly type: string; readonly subject?: string | undefined; readonly id: string }): string {
   try {
-    return inboundSubject(tenant, { type: event.type, id: event.id, ...(event.subject === undefined ? {} : { subject: event.subject }) });
+    return inboundSubject(tenant, source, { type: event.type, id: event.id, ...(event.subject === undefined ? {} : { subject: event.subject }) });
   } catch (cause) {
     if (!(cause instanceof SubjectError)) throw cause;
     throw plexusError('INVALID_EVENT', { message: 'the subject of the event is too long to be a key', details: { issues: [{ path: '/subject' }] }, cause });

@@ -12,12 +12,15 @@ import { ChannelsController } from './channels.controller.js';
 import { ChatController } from './chat.controller.js';
 import { ConfigController } from './config.controller.js';
 import { addEdge, type EdgeOptions } from './edge.js';
+import { ContractsController } from './contracts.controller.js';
+import { DeadLettersController } from './dead-letters.controller.js';
 import { EventsController } from './events.controller.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { IdempotencyInterceptor } from './idempotency.interceptor.js';
 import { InboxController } from './inbox.controller.js';
 import { MemoryArchiveController, NDJSON } from './memory-archive.controller.js';
 import { MemoryController } from './memory.controller.js';
+import { MeshController } from './mesh.controller.js';
 import { addPluginRoutes, type PluginRouteOptions } from './plugin-routes.js';
 import { DESCRIBED_CONTROLLERS, OpenApiController } from './openapi/openapi.controller.js';
 import { PoliciesController } from './policies.controller.js';
@@ -26,6 +29,7 @@ import { PublicHealthController } from './public-health.controller.js';
 import { PushAccessController } from './push-access.controller.js';
 import { PushInsightController } from './push-insight.controller.js';
 import { PushWishesController } from './push-wishes.controller.js';
+import { RoutesController } from './routes.controller.js';
 import { SessionCareController } from './session-care.controller.js';
 import { SessionsController } from './sessions.controller.js';
 import { SchedulesController } from './schedules.controller.js';
@@ -57,6 +61,10 @@ export const API = [
   VmsController,
   EventsController,
   ConfigController,
+  RoutesController,
+  DeadLettersController,
+  ContractsController,
+  MeshController,
 ];
 for (const controller of API) UseGuards(BearerGuard)(controller);
 

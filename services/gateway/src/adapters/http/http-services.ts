@@ -1,10 +1,12 @@
 import type { Bus } from '@plexus/bus';
 import type { Authenticator } from '../../application/authenticator.js';
 import type { KeptAnswers } from '../../application/kept-answers.js';
+import type { MeshMap } from '../../application/mesh-map.js';
 import type { MethodServices } from '../../application/methods/method-context.js';
 import type { SessionArchive } from '../../application/ports.js';
 import type { Tickets } from '../../application/tickets.js';
 import type { Watchers } from '../../application/watch/watchers.js';
+import type { Credential } from '../../domain/caller.js';
 import type { BearerCheck } from './bearer-check.js';
 import type { EventStreams } from './event-streams.js';
 
@@ -22,4 +24,8 @@ export interface HttpServices extends MethodServices {
   readonly tickets: Tickets;
   readonly streams: EventStreams;
   readonly watchers: Watchers;
+  /** The live map of the mesh. */
+  readonly meshMap: Pick<MeshMap, 'view'>;
+  /** Whether somebody may see what concerns every tenant: with the token of the deployment, or as one of its only tenant. */
+  readonly seesDeployment: (credential: Credential) => boolean;
 }

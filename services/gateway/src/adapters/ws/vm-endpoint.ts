@@ -25,6 +25,10 @@ export class VmEndpoint implements VmSocketEvents {
     private readonly metrics: SocketMetrics,
   ) {}
 
+  get size(): number {
+    return this.sockets.size;
+  }
+
   all(): Iterable<VmSocket> {
     return this.sockets;
   }
