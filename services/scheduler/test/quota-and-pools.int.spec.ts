@@ -15,8 +15,9 @@ describe('limits and pools', () => {
   beforeAll(async () => {
     mesh = await SchedulerMesh.start();
   });
-  afterEach(() => {
+  afterEach(async () => {
     for (const connection of connections.splice(0)) connection.close();
+    await mesh.forgetVms();
   });
   afterAll(() => mesh.stop());
 
