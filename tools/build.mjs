@@ -1,14 +1,18 @@
-// Builds everything that changed: Prisma clients of changed schemas, then one incremental `tsc -b`. `npm start` and `npm test` call it.
+// Builds everything that changed: Prisma clients of changed schemas, then one incremental `tsc -b`, and the page of the console beside them.
+// `npm start` and `npm test` call it.
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pageIsCurrent } from '../services/console/build.mjs';
 import { capture, onNode24, projects, root, runWithin, tool } from './projects.mjs';
 
 const modified = (file) => statSync(path.join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 const GENERATE_BUDGET_MS = 120_000;
+const PAGE_BUDGET_MS = 120_000;
 
 /** Builds. Resolves with undefined, or with the compiler's messages when it failed. */
 export async function build() {
+  const page = pageIsCurrent() ? undefined : runWithin(PAGE_BUDGET_MS, process.execPath, [path.join(root, 'services/console/build.mjs')]);
   const stale = projects().filter(
     (project) => modified(`${project}/prisma/schema.prisma`) > 0 && modified(`${project}/gen/client.ts`) <= modified(`${project}/prisma/schema.prisma`),
   );
@@ -20,7 +24,9 @@ export async function build() {
     return broken.map((project) => `prisma generate failed in ${project}:\n${generated[stale.indexOf(project)].output.trim()}`).join('\n\n');
   }
   const compiled = capture(process.execPath, [tool('typescript/bin/tsc'), '-b', 'tsconfig.json', '--pretty', String(process.stderr.isTTY === true)]);
-  return compiled.ok ? undefined : `The build failed:\n${compiled.output}`;
+  if (!compiled.ok) return `The build failed:\n${compiled.output}`;
+  const bundled = await page;
+  return bundled === undefined || bundled.code === 0 ? undefined : `The console cannot be built:\n${bundled.output.trim()}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,7 +1,9 @@
+import path from 'node:path';
 import type { ChannelProcess } from './channel-processes.js';
 import type { Environment } from './config.js';
 import { CLUSTER_MARKER } from './leftovers.js';
 import type { ServiceName } from './mesh-settings.js';
+import { repositoryRoot } from './repository.js';
 import type { StatePaths } from './state-paths.js';
 
 /** Addresses and files that the services of one mesh share. */
@@ -62,7 +64,11 @@ export function serviceEnvironment(service: ServiceName | ChannelProcess, mesh: 
 function ownSettings(service: ServiceName | ChannelProcess, mesh: MeshAddresses, env: Environment): Environment {
   switch (service) {
     case 'gateway':
-      return { GATEWAY_PORT: String(mesh.gatewayPort), GATEWAY_TOKEN_FILE: mesh.paths.token };
+      return {
+        GATEWAY_PORT: String(mesh.gatewayPort),
+        GATEWAY_TOKEN_FILE: mesh.paths.token,
+        CONSOLE_DIR: env.CONSOLE_DIR ?? path.join(repositoryRoot(), 'services/console/dist/page'),
+      };
     case 'scheduler':
       return {
         DATABASE_URL: mesh.databaseUrl,

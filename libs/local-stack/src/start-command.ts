@@ -106,6 +106,11 @@ export function readyLine(mesh: Mesh): Record<string, unknown> {
   return { ready: true, gateway: mesh.gateway, nats: mesh.nats, token: mesh.token, pid: process.pid, services: mesh.services };
 }
 
+/** With the token where that is shown anyway: behind `#`, which no browser sends to a server and no server writes into a log. */
+function consoleAddress(mesh: Mesh): string {
+  return mesh.tokenIsNew ? `${mesh.gateway.http}/#token=${encodeURIComponent(mesh.token)}` : `${mesh.gateway.http}/`;
+}
+
 function summary(mesh: Mesh, env: Environment, seconds: number): string {
   const paths = statePaths(mesh.stateDir);
   const short = (file: string): string => {
@@ -116,6 +121,7 @@ function summary(mesh: Mesh, env: Environment, seconds: number): string {
     '',
     `Plexus is up (${seconds.toFixed(1)} s).`,
     '',
+    `  console  ${consoleAddress(mesh)}`,
     `  gateway  ${mesh.gateway.ws}  ${mesh.gateway.http}`,
     `  token    ${mesh.tokenIsNew ? `${mesh.token}  (shown once; kept in ${short(paths.token)})` : `in ${short(paths.token)}`}`,
     `  NATS     ${withoutPassword(mesh.nats)}`,

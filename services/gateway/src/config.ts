@@ -22,6 +22,13 @@ export const gatewayConfig = z.object({
     .default([])
     .describe('Origins of pages that may connect and read HTTP answers (CORS) beside our own, separated by commas; * allows all.'),
 
+  CONSOLE_ENABLED: z
+    .enum(['true', 'false', '1', '0'])
+    .default('true')
+    .transform((text) => text === 'true' || text === '1')
+    .describe('Serves the console at /, and at every address that is nobody else’s to people who read HTML.'),
+  CONSOLE_DIR: z.string().min(1).optional().describe('Folder of the built console; without it / says how to build one.'),
+
   GATEWAY_HANDSHAKE_MS: whole(100, 120_000).default(15_000).describe('A socket without connect is closed after this.'),
   GATEWAY_TICK_MS: whole(100, 600_000).default(15_000).describe('Interval of the tick event; inbox heads are compared as often.'),
   GATEWAY_PING_MS: whole(100, 600_000).default(25_000).describe('Interval of WebSocket pings; a peer that did not answer the last one is dropped.'),

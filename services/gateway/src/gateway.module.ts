@@ -295,6 +295,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
           logger: nestLogger(log.child({ part: 'http' })),
           edge: { allowedOrigins: config.GATEWAY_ALLOWED_ORIGINS, rates },
           plugins: { chain, timeoutMs: config.GATEWAY_PLUGIN_TIMEOUT_MS, bodyLimitBytes: config.GATEWAY_BODY_LIMIT_BYTES },
+          console: config.CONSOLE_ENABLED ? { directory: config.CONSOLE_DIR } : undefined,
         },
         log.child({ part: 'http' }),
       );

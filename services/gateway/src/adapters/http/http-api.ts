@@ -11,6 +11,7 @@ import { BearerGuard } from './bearer.guard.js';
 import { ChannelsController } from './channels.controller.js';
 import { ChatController } from './chat.controller.js';
 import { ConfigController } from './config.controller.js';
+import { addConsolePage, type ConsolePageOptions } from './console-page.js';
 import { addEdge, type EdgeOptions } from './edge.js';
 import { ContractsController } from './contracts.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
@@ -96,6 +97,8 @@ export interface HttpApiOptions {
   readonly logger: LoggerService;
   readonly edge: EdgeOptions;
   readonly plugins: PluginRouteOptions;
+  /** Undefined: no console. */
+  readonly console?: ConsolePageOptions | undefined;
 }
 
 /** Builds the HTTP side of the gateway; it listens once `app.listen()` is called. */
@@ -117,6 +120,7 @@ export async function createHttpApi(services: HttpServices, options: HttpApiOpti
   const fastify = adapter.getInstance();
   addEdge(fastify, options.edge, problem);
   addPluginRoutes(fastify, options.plugins, services.bearer, problem, log);
+  if (options.console !== undefined) addConsolePage(fastify, options.console);
   fastify.removeAllContentTypeParsers();
   const jsonTypes = ['application/json', 'application/cloudevents+json'];
   fastify.addContentTypeParser(
