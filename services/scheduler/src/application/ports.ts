@@ -1,8 +1,22 @@
-import type { RunEnding } from '../domain/run-ending.js';
 import type { HostView, PlacementRequest } from '../domain/placement.js';
 import type { VmPolicy } from '../domain/policy.js';
 import type { Decision, InstanceView, Move, Observation, VmView } from '../domain/vm.js';
 import type { VmState } from '../domain/vm-state.js';
+
+export type {
+  AdmissionStore,
+  AttachResult,
+  Attachment,
+  Beat,
+  BeatAnswer,
+  ConnectionStore,
+  FrameBatch,
+  FrameResult,
+  InboxStore,
+  OutboxPage,
+  WireKey,
+} from './connection-ports.js';
+export type { FallbackModel, HandOver, MarkedPosition, RunAddress, RunCommand, RunRow, RunStore, SessionLog, Steer, Touched } from './run-ports.js';
 
 /** Whose VM: one live VM exists per owner key. */
 export interface OwnerKey {
@@ -215,219 +229,4 @@ export interface Hints {
 export interface EpochCache {
   /** Raises the entry; never lowers it. */
   raise(vmId: string, epoch: number): Promise<void>;
-}
-
-/** What the stream of a session says about a run, read together with the marker that was placed right behind it. */
-export interface MarkedPosition {
-  readonly markerSeq: number;
-  /** Highest runSeq of the run before the marker. */
-  readonly lastRunSeq: number;
-  /** The run's end is already in the stream. */
-  readonly ended: boolean;
-}
-
-/** The session's subject in `PLEXUS_EVT_SESSION`. */
-export interface SessionLog {
-  /**
-   * Places the epoch marker of a new incarnation behind everything that is there, so that nothing slips between what was read and the marker.
-   */
-  mark(run: RunRow, epoch: number, vmId: string): Promise<MarkedPosition>;
-  /** When the newest event of this session was stored, in milliseconds since the epoch. */
-  lastEventAt(tenant: string, sessionId: string): Promise<number | undefined>;
-}
-
-/** Asked when the model before it fails. */
-export interface FallbackModel {
-  readonly model: string;
-  readonly provider?: string | undefined;
-  readonly contextTokens?: number | undefined;
-}
-
-/** Parts of `run.start` that incarnations are made from. */
-export interface RunCommand {
-  readonly message: string;
-  readonly history: readonly { readonly role: string; readonly text: string }[];
-  readonly extraSystemPrompt?: string | undefined;
-  readonly systemPrompt?: string | undefined;
-  readonly model?: string | undefined;
-  /** In the tenant's configuration; its address and key are looked up when the message leaves. */
-  readonly modelProvider?: string | undefined;
-  readonly contextTokens?: number | undefined;
-  readonly fallbacks?: readonly FallbackModel[] | undefined;
-  readonly timeoutMs: number;
-}
-
-export interface RunAddress {
-  readonly tenant: string;
-  readonly sessionId: string;
-  readonly sessionKey: string;
-  readonly owner: string;
-  readonly agentId: string;
-  readonly runId: string;
-}
-
-export interface Steer {
-  /** Id of the command: a redelivery is recognised by it. */
-  readonly id: string;
-  readonly message: string;
-}
-
-/** An open run. */
-export interface RunRow extends RunAddress {
-  readonly scopeKey: string;
-  readonly command: RunCommand;
-  readonly traceparent: string | undefined;
-  readonly vmId: string | undefined;
-  readonly handedEpoch: number | undefined;
-  /** Incarnations that had this run and died. */
-  readonly lost: number;
-  readonly cancelReason: string | undefined;
-  readonly steers: readonly Steer[];
-  /** Highest runSeq known at the last hand-over. */
-  readonly runSeq: number;
-  /** The incarnation that had it was connected, so it may have worked on it. */
-  readonly previousAttached: boolean;
-  /** The session's last marker; 0: none. `sessionEpoch` 0: no incarnation knows the session. */
-  readonly sessionEpoch: number;
-  readonly markedEpoch: number;
-  readonly markerSeq: number;
-}
-
-export interface HandOver {
-  readonly resume: boolean;
-  readonly lost: number;
-  readonly runSeq: number;
-  readonly markerSeq: number | undefined;
-}
-
-/** Which VM to hint at after a command. */
-export type Touched = { readonly vmId: string; readonly queued: boolean } | undefined;
-
-export interface RunStore {
-  /** Remembers the run, ensures its VM row, and queues its frames when the incarnation is there: one transaction. A repeat changes nothing. */
-  start(address: RunAddress, scopeKey: string, command: RunCommand, traceparent: string | undefined, newVmId: string): Promise<Touched>;
-  cancel(address: RunAddress, reason: string): Promise<Touched>;
-  /** `unknown`: no start has arrived yet; `over`: nothing to steer any more. */
-  steer(address: RunAddress, steer: Steer): Promise<{ readonly kind: 'queued' | 'unknown' | 'over'; readonly touched?: Touched }>;
-  /** Runs without a VM that may try to get one now. */
-  bindDue(newVmId: () => string): Promise<number>;
-  /** Open runs of a VM that its incarnation `epoch` has not been handed. */
-  pendingHandOvers(vmId: string, epoch: number): Promise<RunRow[]>;
-  /** Queues the frames of a run for an incarnation. False when run or incarnation have moved on. */
-  handTo(run: RunRow, vmId: string, epoch: number, how: HandOver): Promise<boolean>;
-  /** Writes an end for a run that has none, into the outbox. False when it has one. */
-  end(run: RunAddress, ending: RunEnding): Promise<boolean>;
-  /** An end was seen in the stream at `seq`, with the VM that wrote it and its epoch; a service has neither. */
-  close(
-    tenant: string,
-    sessionId: string,
-    runId: string,
-    at: { readonly seq: number; readonly vmId: string | undefined; readonly epoch: number | undefined },
-  ): Promise<void>;
-  /** Runs that could not get a VM in time, with the reason. */
-  unavailable(limit: number): Promise<(RunAddress & { readonly reason: string })[]>;
-  /** Runs that should be looked at: silent for too long, or cancelled and still not over. */
-  checkDue(limit: number): Promise<(RunAddress & { readonly timeoutMs: number; readonly cancelReason: string | undefined; readonly now: number })[]>;
-  checkAgainAt(run: RunAddress, at: number): Promise<void>;
-}
-
-/** An incarnation on the wire, as gateways name it. `tenant` undefined: the caller may act for every tenant. */
-export interface WireKey extends IncarnationKey {
-  readonly tenant: string | undefined;
-}
-
-export interface Attachment {
-  readonly connGen: number;
-  readonly serverRecvSeq: number;
-  readonly serverSentSeq: number;
-  readonly owner: OwnerKey;
-  /** Sessions that this incarnation was told about. */
-  readonly sessions: readonly { readonly sessionId: string; readonly sessionKey: string; readonly owner: string; readonly agentId: string }[];
-  /** The edges that led to `ready`; none when it was there already. */
-  readonly moves: readonly Move[];
-}
-
-export type AttachResult =
-  | { readonly kind: 'attached'; readonly attachment: Attachment }
-  | { readonly kind: 'fenced'; readonly currentEpoch: number }
-  /** It was never connected, and its ticket was not redeemed. */
-  | { readonly kind: 'no-ticket' }
-  | { readonly kind: 'unknown' };
-
-export interface Beat extends IncarnationKey {
-  readonly connGen: number;
-}
-
-export interface BeatAnswer {
-  readonly vmId: string;
-  readonly status: 'ok' | 'fenced' | 'replaced' | 'unknown';
-  readonly currentEpoch: number;
-  readonly outboxHead: number;
-  readonly desired: string;
-}
-
-export interface FrameBatch {
-  readonly frames: readonly { readonly fseq: number; readonly frame: { readonly type: string } & Record<string, unknown> }[];
-  readonly head: number;
-}
-
-/** What is waiting for an incarnation, and whose it is. */
-export interface OutboxPage extends FrameBatch {
-  readonly tenant: string;
-  readonly provider: string;
-}
-
-/** Sockets of VMs and what goes down them. */
-export interface ConnectionStore {
-  attach(key: WireKey, connection: { readonly gateway: string; readonly recvSeq: number }): Promise<AttachResult>;
-  /** An older connection generation changes nothing. */
-  detach(key: WireKey, connGen: number): Promise<void>;
-  /** Moves the leases of all in one write. */
-  beat(tenant: string | undefined, beats: readonly Beat[]): Promise<readonly BeatAnswer[]>;
-  /** Undefined: this epoch is not current. A replaced connection gets no frames. */
-  readOutbox(key: WireKey, connGen: number, after: number, limit: number): Promise<OutboxPage | undefined>;
-  ackOutbox(key: WireKey, upTo: number): Promise<void>;
-}
-
-export type FrameResult =
-  | {
-      readonly kind: 'applied';
-      readonly recvSeq: number;
-      readonly duplicate: boolean;
-      readonly tenant: string;
-      readonly queued: boolean;
-      /** Of a frame that brought or confirmed a snapshot: the newest version that is kept of its session. */
-      readonly snapshot?: number | undefined;
-    }
-  | { readonly kind: 'fenced' };
-
-/** What comes up from VMs and is kept here. */
-export interface InboxStore {
-  /** Epoch test, mark and effect in one transaction. */
-  applyFrame(key: WireKey, fseq: number, frame: { readonly type: string }): Promise<FrameResult>;
-  /** Moves the mark, never back. Undefined: fenced. */
-  mark(key: WireKey, upTo: number): Promise<number | undefined>;
-}
-
-/** Who may connect. */
-export interface AdmissionStore {
-  /**
-   * Stores the hash of a new ticket in place of every unused one of this incarnation. False: this replica's claim on the VM is over, or the
-   * incarnation is no longer being created.
-   */
-  issueTicket(key: IncarnationKey, hash: Uint8Array, ttlMs: number): Promise<boolean>;
-  /** One conditional update; the same nonce again within 30 s is admitted. */
-  redeem(
-    hash: Uint8Array,
-    tenant: string | undefined,
-    userId: string,
-    clientNonce: string | undefined,
-  ): Promise<(IncarnationKey & { readonly tenant: string }) | undefined>;
-  /** The owner of an incarnation that is current and alive; otherwise what is. */
-  current(
-    key: IncarnationKey,
-  ): Promise<{ readonly live: boolean; readonly currentEpoch: number; readonly owner: OwnerKey; readonly wasWarm: boolean } | undefined>;
-  owner(vmId: string): Promise<OwnerKey | undefined>;
-  /** The owner of the incarnation whose socket has this connection generation; undefined: it is not, or no longer, that. */
-  holder(key: WireKey, connGen: number): Promise<OwnerKey | undefined>;
 }
