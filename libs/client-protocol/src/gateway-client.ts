@@ -59,7 +59,8 @@ export class GatewayClient {
   private link: GatewayLink | undefined;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private failures = 0;
-  private spreadMs = 0;
+  /** Not before this (`performance.now()`): the gateway that goes asked its clients to come back spread out. */
+  private comeBackAt = 0;
   private current: ClientState = 'idle';
   private refusal: GatewayError | undefined;
 
@@ -221,7 +222,7 @@ export class GatewayClient {
   private established(link: GatewayLink, hello: HelloOkLoose): void {
     if (link !== this.link || this.current === 'closed') return;
     this.failures = 0;
-    this.spreadMs = 0;
+    this.comeBackAt = 0;
     const again = this.current === 'reconnecting' || this.current === 'degraded';
     this.enter('connected');
     this.pending.flush(this.send);
@@ -251,7 +252,7 @@ export class GatewayClient {
     else this.enter('reconnecting', error);
     if (this.failures % this.policy.alertAfter === 0) this.options.onAlert?.({ attempts: this.failures, error });
     const asked = error.retryAfterMs === undefined ? undefined : Math.min(2_000, Math.max(100, error.retryAfterMs));
-    const wait = (asked ?? reconnectDelay(this.failures - 1, this.policy)) + Math.random() * this.spreadMs;
+    const wait = Math.max(asked ?? reconnectDelay(this.failures - 1, this.policy), this.comeBackAt - performance.now());
     clearTimeout(this.retryTimer);
     this.retryTimer = setTimeout(() => this.attempt('reconnecting'), wait);
   }
@@ -284,7 +285,9 @@ export class GatewayClient {
       else this.options.onBadFrame?.('a chat event that cannot be read');
     } else if (frame.event === 'shutdown') {
       const shutdown = ShutdownEvent.safeParse(frame.payload);
-      this.spreadMs = shutdown.success ? Math.min(60_000, shutdown.data.spreadMs ?? 0) : 0;
+      const spreadMs = shutdown.success ? Math.min(60_000, shutdown.data.spreadMs ?? 0) : 0;
+      // From now, not from the close: a gateway may spread the closes as well.
+      this.comeBackAt = spreadMs === 0 ? 0 : performance.now() + Math.random() * spreadMs;
     }
     for (const listener of this.listeners.get(frame.event) ?? []) listener(frame.payload, frame);
     for (const listener of this.listeners.get('*') ?? []) listener(frame.payload, frame);

@@ -79,6 +79,9 @@ const CANCEL_LIMIT_MS = 60_000;
 /** What is not removed by then is removed by the other gateways. */
 const PRESENCE_STOP_MS = 1_500;
 
+/** Of the time that sockets have at the end: the rest is for peers that do not answer the close. */
+const DRAIN_SHARE = 0.7;
+
 /** The gateway serves no RPC: its handlers are sockets. */
 @Module({})
 class GatewayModule {}
@@ -183,11 +186,11 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
       trustedProxies: proxies,
       messagesPerSecond: config.GATEWAY_MESSAGES_PER_SECOND,
       messageBurst: config.GATEWAY_MESSAGE_BURST,
-      shutdownSpreadMs: config.GATEWAY_SHUTDOWN_SPREAD_MS,
     },
     traced,
     metrics,
     clientLog,
+    clock,
   );
 
   const streams = new EventStreams({ maxBufferedBytes: config.GATEWAY_MAX_BUFFERED_BYTES, heartbeatMs: SSE_HEARTBEAT_MS }, metrics.streams);
@@ -304,13 +307,13 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
       liveness.start();
       state.serving = true;
 
-      context.onShutdown('sockets', 'sockets', async ({ signal }) => {
+      context.onShutdown('sockets', 'sockets', async ({ signal, remainingMs }) => {
         state.draining = true;
         state.serving = false;
-        liveness.stop();
         watchedRuns.stop();
-        streams.endWhere(() => true);
-        await Promise.all([clients.drain(signal), vms.drain(signal)]);
+        const windowMs = Math.floor(Math.min(config.GATEWAY_SHUTDOWN_SPREAD_MS, remainingMs() * DRAIN_SHARE));
+        await Promise.all([clients.drain(signal, windowMs), streams.drain(signal, windowMs, clock), vms.drain(signal)]);
+        liveness.stop();
         await app.close();
         await plugins.close();
         keyFetch.close();

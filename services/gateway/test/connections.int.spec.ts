@@ -101,6 +101,17 @@ describe('connections', () => {
     expect(await gateway.exited).toEqual({ code: 0, signal: null });
   }, 180_000);
 
+  it('closes over the window, the oldest first: until its turn a connection works as ever, and nobody new is let in', async () => {
+    const { gateway, ws } = await spawn({ GATEWAY_SHUTDOWN_SPREAD_MS: '60000', SHUTDOWN_TIMEOUT_MS: '200000' });
+    const [oldest, newest] = [await connect(ws), await connect(ws)];
+    gateway.kill('SIGTERM');
+    expect(await oldest.end()).toEqual({ code: 1012, reason: 'service restart' });
+    expect((await newest.event('shutdown')).payload).toMatchObject({ spreadMs: 60_000 });
+    expect((await newest.request('status')).ok).toBe(true);
+    expect((await RawClient.open(ws)).refused).toMatchObject({ status: 503 });
+    await gateway.end();
+  }, 180_000);
+
   it('ends in time although a client has stopped reading', async () => {
     const { gateway, ws } = await spawn({ SHUTDOWN_TIMEOUT_MS: '1000' });
     const client = await connect(ws);

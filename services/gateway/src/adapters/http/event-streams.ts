@@ -1,5 +1,7 @@
 import type { ServerResponse } from 'node:http';
+import type { Clock } from '@plexus/kernel';
 import type { Credential } from '../../domain/caller.js';
+import { overWindow } from '../ws/over-window.js';
 import { EventStream, type EventStreamOptions } from './event-stream.js';
 
 export interface EventStreamMetrics {
@@ -39,5 +41,10 @@ export class EventStreams {
   /** Ends every stream whose credential is one of these. The client may come back with its last event id and another credential. */
   endWhere(matches: (credential: Credential) => boolean): void {
     for (const stream of [...this.open]) if (matches(stream.credential)) stream.end();
+  }
+
+  /** Ends every stream, the oldest first and evenly over the window. */
+  drain(signal: AbortSignal, windowMs: number, clock: Clock): Promise<void> {
+    return overWindow([...this.open], windowMs, (stream) => stream.end(), clock, signal).then(() => this.endWhere(() => true));
   }
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { BlockList } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { CLOSE_CODES } from '@plexus/client-protocol';
+import type { Clock } from '@plexus/kernel';
 import { WebSocketServer } from 'ws';
 import type { ClientConnection } from '../../application/client-connection.js';
 import { shareEvent } from '../../application/client-connection.js';
@@ -14,6 +15,7 @@ import { type DispatchLimits, RequestDispatcher, type Traced } from '../../appli
 import { clientAddress } from '../../domain/client-address.js';
 import { isLoopback } from '../../domain/failure-limit.js';
 import { ClientSocket, type ClientSocketEvents, type ClientSocketOptions } from './client-socket.js';
+import { overWindow } from './over-window.js';
 import { refuseUpgrade } from './refuse-upgrade.js';
 import { SERVER_OPTIONS } from './ws-internals.js';
 
@@ -23,7 +25,6 @@ export interface ClientEndpointOptions extends ClientSocketOptions {
   readonly trustedProxies: BlockList;
   readonly messagesPerSecond: number;
   readonly messageBurst: number;
-  readonly shutdownSpreadMs: number;
 }
 
 export interface SocketMetrics {
@@ -51,6 +52,7 @@ export class ClientEndpoint implements ClientSocketEvents {
     private readonly traced: Traced,
     private readonly metrics: SocketMetrics,
     private readonly log: Log,
+    private readonly clock: Clock,
   ) {}
 
   get size(): number {
@@ -122,16 +124,19 @@ export class ClientEndpoint implements ClientSocketEvents {
     this.counters.slow += 1;
   }
 
-  /** Tells everybody that we go, and closes with 1012. Resolves when the sockets are closed, at the latest when the signal aborts. */
-  async drain(signal: AbortSignal): Promise<void> {
+  /**
+   * Tells everybody that we go, and closes with 1012, the oldest first and evenly over the window: real clients come back at once, all of them. Until its
+   * turn a connection works as ever. Resolves when the sockets are closed, at the latest when the signal aborts.
+   */
+  async drain(signal: AbortSignal, windowMs: number): Promise<void> {
     this.draining = true;
-    const { shutdownSpreadMs } = this.options;
-    const said = { reason: 'gateway stopping', restartExpectedMs: 5_000, ...(shutdownSpreadMs > 0 && { spreadMs: shutdownSpreadMs }) };
+    const said = { reason: 'gateway stopping', restartExpectedMs: 5_000, ...(windowMs > 0 && { spreadMs: windowMs }) };
     const shutdown = shareEvent('shutdown', said, false, { paced: true });
-    for (const socket of this.sockets) {
-      if (socket.connection !== undefined) socket.event(shutdown);
-      socket.close(CLOSE_CODES.restart, 'service restart');
-    }
+    const sockets = [...this.sockets];
+    for (const socket of sockets) if (socket.connection !== undefined) socket.event(shutdown);
+    await overWindow(sockets, windowMs, (socket) => socket.close(CLOSE_CODES.restart, 'service restart'), this.clock, signal);
+    // Whoever was in the middle of an upgrade.
+    for (const socket of this.sockets) socket.close(CLOSE_CODES.restart, 'service restart');
     while (this.sockets.size > 0 && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 10));
     for (const socket of this.sockets) socket.terminate();
   }
