@@ -1,9 +1,10 @@
-import { buildSubject, encodeToken, HEADERS, NO_TENANT, type ParsedSubject, parseSubject, SubjectError } from '@plexus/contracts';
+import { buildSubject, encodeToken, HEADERS, NO_TENANT, type ParsedSubject, parseSubject, SUBJECT_PREFIX, SubjectError } from '@plexus/contracts';
 import { PlexusError } from '@plexus/kernel';
 import type { Publisher } from './publisher.js';
 import { headerText, type ReadHeaders } from './wire-headers.js';
 
 export const DLQ_STREAM = 'PLEXUS_DLQ';
+const OURS = `${SUBJECT_PREFIX}.`;
 const BODY = 'Plexus-Dlq-Body';
 const OMITTED = 'omitted';
 const NO_BODY = new Uint8Array(0);
@@ -23,6 +24,8 @@ export interface Casualty {
 
 /** Reads a subject, or undefined when it is not one of ours. */
 export function tryParseSubject(subject: string): ParsedSubject | undefined {
+  // Every read of a bucket comes by here with a subject of the bucket: an error would cost more than the rest of it.
+  if (!subject.startsWith(OURS)) return undefined;
   try {
     return parseSubject(subject);
   } catch (error) {

@@ -93,7 +93,12 @@ export const StrictServerFrame = z.discriminatedUnion('type', [
 /** A successful response as text. An undefined payload leaves the key out. */
 export function encodeResult(id: string, payload: unknown): string {
   const body = JSON.stringify(payload);
-  return body === undefined ? `{"type":"res","id":${JSON.stringify(id)},"ok":true}` : `{"type":"res","id":${JSON.stringify(id)},"ok":true,"payload":${body}}`;
+  return body === undefined ? `{"type":"res","id":${JSON.stringify(id)},"ok":true}` : encodeResultJson(id, body);
+}
+
+/** A successful response as text, of a payload that is JSON already. */
+export function encodeResultJson(id: string, payload: string): string {
+  return `{"type":"res","id":${JSON.stringify(id)},"ok":true,"payload":${payload}}`;
 }
 
 /** A failed response as text. Code and message are never empty, because clients drop such a frame and let the request time out. */

@@ -10,6 +10,7 @@ export {
   encodeEventTail,
   encodeFailure,
   encodeResult,
+  encodeResultJson,
   MINIMUM_PROBE_PROTOCOL_VERSION,
   PROTOCOL_VERSION,
   RequestFrame,

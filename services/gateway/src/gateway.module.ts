@@ -178,7 +178,6 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     connections,
     inboxes,
     {
-      handshakeMs: config.GATEWAY_HANDSHAKE_MS,
       maxPayloadBytes: config.GATEWAY_MAX_PAYLOAD_BYTES,
       maxBufferedBytes: config.GATEWAY_MAX_BUFFERED_BYTES,
       maxUnauthenticated: config.GATEWAY_MAX_UNAUTHENTICATED,
@@ -241,7 +240,13 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     streams,
     inboxes,
     vmConnections,
-    { tickMs: config.GATEWAY_TICK_MS, pingMs: config.GATEWAY_PING_MS, beatMs: config.GATEWAY_VM_BEAT_MS, expiryGraceMs: config.GATEWAY_EXPIRY_GRACE_MS },
+    {
+      handshakeMs: config.GATEWAY_HANDSHAKE_MS,
+      tickMs: config.GATEWAY_TICK_MS,
+      pingMs: config.GATEWAY_PING_MS,
+      beatMs: config.GATEWAY_VM_BEAT_MS,
+      expiryGraceMs: config.GATEWAY_EXPIRY_GRACE_MS,
+    },
     clock,
     log,
   );

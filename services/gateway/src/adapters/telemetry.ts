@@ -6,6 +6,8 @@ import type { Traced } from '../application/request-dispatcher.js';
 import type { EventStreamMetrics } from './http/event-streams.js';
 import type { SocketMetrics } from './ws/client-endpoint.js';
 
+const TELL_AFTER_MS = 200;
+
 /** One span per request of a client, continuing the trace that it sent along. */
 export const traced: Traced = (method, traceparent, work) =>
   withSpan(
@@ -18,12 +20,30 @@ export const traced: Traced = (method, traceparent, work) =>
     work,
   );
 
+/** A broadcast counts ten thousand frames in one turn: they are added up, and told to the instrument once. */
+function countedLater(counter: ReturnType<ServiceMetrics['counter']>): (kind: 'client' | 'vm') => void {
+  const open = { client: 0, vm: 0 };
+  let scheduled = false;
+  const tell = () => {
+    scheduled = false;
+    for (const kind of ['client', 'vm'] as const) {
+      if (open[kind] > 0) counter.add(open[kind], { kind });
+      open[kind] = 0;
+    }
+  };
+  return (kind) => {
+    open[kind] += 1;
+    if (scheduled) return;
+    scheduled = true;
+    setTimeout(tell, TELL_AFTER_MS).unref();
+  };
+}
+
 /** Counts sockets and frames in the catalogued instruments. */
 export function socketMetrics({ counter, gauge }: ServiceMetrics): SocketMetrics & { readonly streams: EventStreamMetrics } {
   const connections = gauge('connections');
   const closed = counter('connectionsClosed');
-  const sent = counter('framesSent');
-  const received = counter('framesReceived');
+  const frames = { sent: countedLater(counter('framesSent')), received: countedLater(counter('framesReceived')) };
   const open = { client: 0, vm: 0, sse: 0 };
   const move = (kind: keyof typeof open, by: 1 | -1) => {
     open[kind] += by;
@@ -35,7 +55,7 @@ export function socketMetrics({ counter, gauge }: ServiceMetrics): SocketMetrics
       move(kind, -1);
       closed.add(1, { kind, code });
     },
-    frame: (kind, direction) => (direction === 'sent' ? sent : received).add(1, { kind }),
+    frame: (kind, direction) => frames[direction](kind),
     streams: {
       opened: () => move('sse', 1),
       closed: () => move('sse', -1),

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { type Principal, SCOPES } from '@plexus/contracts';
 import { err, ok, type Result } from '@plexus/kernel';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
@@ -48,9 +48,15 @@ export interface AuthenticatorOptions {
 /** Says whom a bearer credential proves: the shared token, a token that the platform configuration declares, or a JWT of a tenant's keys. */
 export class Authenticator {
   private readonly sharedDigest: Buffer | undefined;
+  /** One for all who bring the shared token. */
+  private readonly sharedCredential: Result<Credential, never> | undefined;
 
   constructor(private readonly options: AuthenticatorOptions) {
-    this.sharedDigest = options.shared === undefined ? undefined : sha256(options.shared.token);
+    const { shared } = options;
+    if (shared === undefined) return;
+    this.sharedDigest = sha256(shared.token);
+    const { tenant, user } = shared;
+    this.sharedCredential = ok({ tenant, user, scopes: [SCOPES.admin], credentialId: 'gateway-token', proof: { kind: 'shared' } });
   }
 
   async authenticate(bearer: string | undefined): Promise<Result<Credential, AuthenticationFailure>> {
@@ -90,10 +96,8 @@ export class Authenticator {
   }
 
   private shared(digest: Buffer): Result<Credential, AuthenticationFailure> | undefined {
-    const { shared } = this.options;
     // Digests have one length, so that the comparison takes the same time whatever was sent.
-    if (shared === undefined || this.sharedDigest === undefined || !timingSafeEqual(digest, this.sharedDigest)) return undefined;
-    return ok({ tenant: shared.tenant, user: shared.user, scopes: [SCOPES.admin], credentialId: 'gateway-token', proof: { kind: 'shared' } });
+    return this.sharedDigest === undefined || !timingSafeEqual(digest, this.sharedDigest) ? undefined : this.sharedCredential;
   }
 
   private declared(digest: Buffer): Result<Credential, AuthenticationFailure> | undefined {
@@ -176,5 +180,5 @@ function isJwt(bearer: string): boolean {
 }
 
 function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return hash('sha256', text, 'buffer');
 }

@@ -1,6 +1,15 @@
-import { CLIENT_CAPS, type ConnectParams, encodeEventHead, scopeOfEvent } from '@plexus/client-protocol';
+import { CLIENT_CAPS, encodeEventHead, scopeOfEvent } from '@plexus/client-protocol';
 import { hasScope, type Principal } from '@plexus/contracts';
 import { type Credential, ownerKey } from '../domain/caller.js';
+import type { Introduction } from '../domain/introduction.js';
+
+/** What may become of an event while it waits behind a socket that takes nothing. */
+export interface Waiting {
+  /** Goes when the live queue is cleared. */
+  readonly live: boolean;
+  /** A newer event of this name takes its place. */
+  readonly latestOf?: string | undefined;
+}
 
 /** One event for many connections: serialised once, numbered by each connection. */
 export interface SharedEvent {
@@ -10,14 +19,31 @@ export interface SharedEvent {
   readonly payload: unknown;
   /** A connection that is behind may miss it. */
   readonly droppable: boolean;
-  /** Only the newest event of this name counts: it takes the place of an older one that still waits. */
-  readonly latestOf?: string | undefined;
+  /** The scope that it takes, `everybody`, or `nobody`. */
+  readonly scope: string;
+  readonly waiting: Waiting;
   /** Also for a connection that lags: whoever sends it keeps to the pace of that connection. */
   readonly paced?: boolean | undefined;
 }
 
-export function shareEvent(event: string, payload: unknown, droppable = false, more: Pick<SharedEvent, 'latestOf' | 'paced'> = {}): SharedEvent {
-  return { event, head: Buffer.from(encodeEventHead(event, payload)), payload, droppable, ...more };
+export interface Sharing {
+  /** Only the newest event of this name counts: it takes the place of an older one that still waits. */
+  readonly latestOf?: string | undefined;
+  readonly paced?: boolean | undefined;
+}
+
+const LIVE: Waiting = { live: true };
+const KEPT: Waiting = { live: false };
+
+export function shareEvent(event: string, payload: unknown, droppable = false, { latestOf, paced }: Sharing = {}): SharedEvent {
+  const head = Buffer.from(encodeEventHead(event, payload));
+  return { event, head, payload, droppable, scope: scopeOfEvent(event), waiting: waitingOf(event, latestOf, paced), paced };
+}
+
+/** Items of the inbox and what is paced stay when the live queue is cleared. */
+function waitingOf(event: string, latestOf: string | undefined, paced: boolean | undefined): Waiting {
+  if (paced === true || event === 'inbox.item') return KEPT;
+  return latestOf === undefined ? LIVE : { live: true, latestOf };
 }
 
 /** What the socket offers to the use cases. */
@@ -34,10 +60,9 @@ export interface ClientWire {
 
 /** A client after its hello: who it is, what it may see, what it subscribed to. */
 export class ClientConnection {
-  /** Session keys whose `session.message` (and with session-scoped events also chat and agent) it wants. */
-  readonly watchedSessions = new Set<string>();
-  /** Sessions of others that it sees, as the index of connections names them. */
-  readonly followed = new Set<string>();
+  // Most connections watch and follow nothing: their sets are made when they do.
+  private watched: Set<string> | undefined;
+  private following: Set<string> | undefined;
   /** Wants `sessions.changed`. */
   watchesSessionList = false;
   /** It has resumed or acknowledged: whatever it misses while it is behind comes from its inbox. */
@@ -45,21 +70,45 @@ export class ClientConnection {
   /** Is behind: misses live events until it has caught up with its inbox. */
   lagging = false;
   readonly owner: string;
-  readonly caps: ReadonlySet<string>;
-  readonly role: 'operator' | 'node';
 
   constructor(
     readonly id: string,
     readonly credential: Credential,
     readonly principal: Principal,
-    readonly connect: ConnectParams,
+    readonly introduction: Introduction,
     readonly connectedAt: number,
     readonly remoteAddress: string,
     private readonly wire: ClientWire,
   ) {
     this.owner = ownerKey(credential.tenant, credential.user);
-    this.caps = new Set(connect.caps);
-    this.role = connect.role === 'node' ? 'node' : 'operator';
+  }
+
+  get role(): 'operator' | 'node' {
+    return this.introduction.role;
+  }
+
+  get caps(): ReadonlySet<string> {
+    return this.introduction.caps;
+  }
+
+  /** Session keys whose `session.message` (and with session-scoped events also chat and agent) it wants. */
+  get watchedSessions(): Set<string> {
+    this.watched ??= new Set();
+    return this.watched;
+  }
+
+  /** Sessions of others that it sees, as the index of connections names them. */
+  get followed(): Set<string> {
+    this.following ??= new Set();
+    return this.following;
+  }
+
+  get followsOthers(): boolean {
+    return this.following !== undefined && this.following.size > 0;
+  }
+
+  watchesSession(sessionKey: string): boolean {
+    return this.watched?.has(sessionKey) === true;
   }
 
   get open(): boolean {
@@ -80,22 +129,21 @@ export class ClientConnection {
   }
 
   /** Whether its scopes cover events of this family. */
-  mayReceive(event: string): boolean {
+  mayReceive(event: string, scope = scopeOfEvent(event)): boolean {
     // A node has no scopes; of the sessions it subscribed to it gets what is said, as real gateways send it.
     if (this.role === 'node' && (event === 'chat' || event === 'agent')) return true;
-    const scope = scopeOfEvent(event);
     return scope === 'everybody' || (scope !== 'nobody' && this.has(scope));
   }
 
   /** Whether it wants live events of this session: all of its owner's, unless it asked for chosen ones only. */
   wantsSession(sessionKey: string): boolean {
-    if (this.role === 'node') return this.watchedSessions.has(sessionKey);
-    return !this.caps.has(CLIENT_CAPS.sessionScopedEvents) || this.watchedSessions.has(sessionKey);
+    if (this.role === 'node') return this.watchesSession(sessionKey);
+    return !this.caps.has(CLIENT_CAPS.sessionScopedEvents) || this.watchesSession(sessionKey);
   }
 
   /** Sends an event if its scopes allow it. False: it was not taken. */
   send(event: SharedEvent): boolean {
-    return this.mayReceive(event.event) && this.wire.event(event);
+    return this.mayReceive(event.event, event.scope) && this.wire.event(event);
   }
 
   /** It has everything of its inbox again, and gets live events from now on. */

@@ -1,9 +1,10 @@
-import { CAPABILITIES, type ConnectParams, EVENTS, type HelloOk, METHODS, PROTOCOL_VERSION } from '@plexus/client-protocol';
+import { CAPABILITIES, type ConnectParams, EVENTS, encodeResultJson, type HelloOk, METHODS, PROTOCOL_VERSION } from '@plexus/client-protocol';
 import type { Principal } from '@plexus/contracts';
 import { err, ok, type Result } from '@plexus/kernel';
 import { type Credential, grantScopes, principalOf } from '../domain/caller.js';
 import { FailureLimit, isLoopback } from '../domain/failure-limit.js';
 import { originAllowed } from '../domain/handshake.js';
+import { type Introduction, Introductions } from '../domain/introduction.js';
 import { REFUSALS, type Refusal } from '../domain/refusal.js';
 import type { AuthenticationFailure, Authenticator } from './authenticator.js';
 import type { ClientConnection } from './client-connection.js';
@@ -40,12 +41,19 @@ const REFUSED: Readonly<Record<Exclude<AuthenticationFailure, 'missing'>, Refusa
 export interface Admitted {
   readonly credential: Credential;
   readonly principal: Principal;
+  readonly introduction: Introduction;
   readonly place: Place;
 }
+
+/** Connections of its own user that a hello lists, the newest; `system-presence` lists all. */
+const MAX_SHOWN = 50;
+/** The same in every hello, and the longest part of it. */
+const FEATURES = JSON.stringify({ methods: Object.keys(METHODS), events: [...EVENTS], capabilities: [CAPABILITIES.inbox] } satisfies HelloOk['features']);
 
 /** Decides whether a client comes in and says hello. */
 export class ClientHandshake {
   private readonly failures = new FailureLimit();
+  private readonly introductions = new Introductions();
 
   constructor(
     private readonly authenticator: Authenticator,
@@ -76,31 +84,31 @@ export class ClientHandshake {
     const scopes = connect.role === 'node' ? [] : grantScopes(credential.value, connect.scopes);
     const principal = principalOf(credential.value, scopes);
     const { tenant, user } = credential.value;
-    const entry = presenceEntry(connect, { connId: peer.connId, gateway: this.gatewayId, user, scopes, ts: this.services.now() });
+    const introduction = this.introductions.of(connect);
+    const entry = presenceEntry(introduction, { connId: peer.connId, gateway: this.gatewayId, user, scopes, ts: this.services.now() });
     const admission = await this.presence.enter({ tenant, exempt: isLoopback(peer.remoteAddress), entry });
     if (admission.kind === 'full') return err(REFUSALS.tooManyConnections(admission.whose));
-    return ok({ credential: credential.value, principal, place: admission.place });
+    return ok({ credential: credential.value, principal, introduction, place: admission.place });
   }
 
-  private presenceOf({ connect, id, principal, connectedAt }: ClientConnection): PresenceEntry {
-    return presenceEntry(connect, { connId: id, gateway: this.gatewayId, user: principal.user ?? '', scopes: principal.scopes, ts: connectedAt });
+  private presenceOf({ introduction, id, principal, connectedAt }: ClientConnection): PresenceEntry {
+    return presenceEntry(introduction, { connId: id, gateway: this.gatewayId, user: principal.user ?? '', scopes: principal.scopes, ts: connectedAt });
   }
 
   failed(error: unknown): void {
     this.log.error({ error }, 'a handshake failed');
   }
 
-  /** The payload of hello-ok. */
-  hello(connection: ClientConnection): HelloOk {
+  /** The answer to connect, as text. */
+  hello(id: string, connection: ClientConnection): string {
     const { services, policy } = this;
     const { agentId, mainKey } = services.tenants.defaultAgent(connection.principal.tenant);
-    return {
+    const hello: Omit<HelloOk, 'features'> = {
       type: 'hello-ok',
       protocol: PROTOCOL_VERSION,
       server: { version: services.version, connId: connection.id },
-      features: { methods: Object.keys(METHODS), events: [...EVENTS], capabilities: [CAPABILITIES.inbox] },
       snapshot: {
-        presence: [...services.connections.ofOwner(connection.owner)].map((other) => presenceRow(this.presenceOf(other))),
+        presence: this.newestOf(connection.owner).map((other) => presenceRow(this.presenceOf(other))),
         health: { ok: services.health().ready, ts: services.now(), defaultAgentId: agentId },
         stateVersion: { presence: 0, health: 0 },
         uptimeMs: services.now() - services.startedAt,
@@ -110,5 +118,17 @@ export class ClientHandshake {
       auth: { role: connection.role, scopes: connection.principal.scopes },
       policy: { maxPayload: policy.maxPayload, maxBufferedBytes: policy.maxBufferedBytes, tickIntervalMs: policy.tickIntervalMs },
     };
+    return encodeResultJson(id, `${JSON.stringify(hello).slice(0, -1)},"features":${FEATURES}}`);
+  }
+
+  private newestOf(owner: string): ClientConnection[] {
+    const all = this.services.connections.ofOwner(owner);
+    let passed = Math.max(0, all.size - MAX_SHOWN);
+    const newest: ClientConnection[] = [];
+    for (const connection of all) {
+      if (passed > 0) passed -= 1;
+      else newest.push(connection);
+    }
+    return newest;
   }
 }

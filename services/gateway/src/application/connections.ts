@@ -19,7 +19,7 @@ export class Connections {
     this.everybody.delete(connection.id);
     take(this.owners, connection.owner, connection);
     take(this.tenantWatchers, connection.principal.tenant, connection);
-    for (const followed of connection.followed) take(this.followers, followed, connection);
+    if (connection.followsOthers) for (const followed of connection.followed) take(this.followers, followed, connection);
   }
 
   /** Has a connection see a session that is shared with its user; `owner` as `ownerKey` writes it. */

@@ -2,7 +2,7 @@ import { CLOSE_CODES } from '@plexus/client-protocol';
 import { type DataOf, type Principal, pushContracts as push } from '@plexus/contracts';
 import { type Clock, fullJitter } from '@plexus/kernel';
 import { canResume, formatCursor, type InboxCursor, judgeHint } from '../domain/inbox-cursor.js';
-import { type SharedEvent, shareEvent } from './client-connection.js';
+import { type SharedEvent, shareEvent, type Sharing } from './client-connection.js';
 import { drained, hasRoom, type InboxReader, type Member, pause } from './inbox-pace.js';
 import type { PageGate } from './page-gate.js';
 import type { Log, Mesh } from './ports.js';
@@ -330,7 +330,7 @@ export class InboxFeed {
   }
 }
 
-function itemEvent(epoch: string, item: InboxItem, more: Pick<SharedEvent, 'paced'> = {}): SharedEvent {
+function itemEvent(epoch: string, item: InboxItem, more: Sharing = {}): SharedEvent {
   const cursor = formatCursor({ epoch, offset: item.offset });
   return shareEvent('inbox.item', { ...item, items: item.events, cursor }, false, more);
 }

@@ -1,4 +1,4 @@
-import type { ConnectParams } from '@plexus/client-protocol';
+import type { Introduction } from '../domain/introduction.js';
 import type { Log } from './ports.js';
 
 /** One connection of a client, as others see it. */
@@ -72,13 +72,13 @@ export class Presence {
     const place = await this.store.take(newcomer, exempt ? 0 : perUser).catch((error: unknown) => {
       this.unplaced += 1;
       this.log.warn({ error }, 'a connection is let in without being counted: the bus is away');
-      return { release: () => undefined };
+      return NOWHERE;
     });
     if (place === undefined) {
       this.gone(tenant);
       return { kind: 'full', whose: 'user' };
     }
-    return { kind: 'in', place: this.counted(tenant, place) };
+    return { kind: 'in', place: new CountedPlace(tenant, place, this) };
   }
 
   list(tenant: string, user: string | undefined): Promise<PresenceEntry[]> {
@@ -90,37 +90,46 @@ export class Presence {
     return Object.fromEntries(this.here);
   }
 
-  private counted(tenant: string, place: Place): Place {
-    let held = true;
-    return {
-      release: () => {
-        if (!held) return;
-        held = false;
-        this.gone(tenant);
-        place.release();
-      },
-    };
-  }
-
   private countHere(tenant: string): number {
     return this.here.get(tenant) ?? 0;
   }
 
-  private gone(tenant: string): void {
+  /** A connection of the tenant has gone. */
+  gone(tenant: string): void {
     const left = this.countHere(tenant) - 1;
     if (left > 0) this.here.set(tenant, left);
     else this.here.delete(tenant);
   }
 }
 
+const NOWHERE: Place = { release: () => undefined };
+
+/** A place that counts for its tenant until it is given back. */
+class CountedPlace implements Place {
+  private held = true;
+
+  constructor(
+    private readonly tenant: string,
+    private readonly place: Place,
+    private readonly presence: Pick<Presence, 'gone'>,
+  ) {}
+
+  release(): void {
+    if (!this.held) return;
+    this.held = false;
+    this.presence.gone(this.tenant);
+    this.place.release();
+  }
+}
+
 /** A connection as others see it. */
 export function presenceEntry(
-  { client, role }: ConnectParams,
+  { client, role }: Introduction,
   place: { readonly connId: string; readonly gateway: string; readonly user: string; readonly scopes: readonly string[]; readonly ts: number },
 ): PresenceEntry {
   return {
     ...place,
-    roles: [role === 'node' ? 'node' : 'operator'],
+    roles: [role],
     mode: client.mode,
     platform: client.platform,
     version: client.version,

@@ -9,7 +9,7 @@ import {
   METHODS,
   RequestFrame,
 } from '@plexus/client-protocol';
-import { isAbortError } from '@plexus/kernel';
+import { AbortedError, isAbortError } from '@plexus/kernel';
 import { TokenBucket } from '@plexus/vm-protocol';
 import { clientError, invalidParams, missingScope } from '../domain/client-error.js';
 import { describeIssues } from '../domain/handshake.js';
@@ -32,6 +32,8 @@ export interface DispatchLimits {
 
 const { invalidRequest, unavailable } = CLIENT_ERROR_CODES;
 const NODE_ERRORS_ALLOWED = 10;
+/** Why requests stop whose connection is gone; one for all, because an error is not cheap to make. */
+const GONE = new AbortedError('the connection is gone');
 const RATE_LIMITED: ErrorShape = {
   code: unavailable,
   message: 'too many requests on this connection',
@@ -42,8 +44,10 @@ const RATE_LIMITED: ErrorShape = {
 
 /** Reads the requests of one connection and answers them, many at a time, in whatever order they finish. */
 export class RequestDispatcher {
-  private readonly running = new Set<string>();
-  private readonly gone = new AbortController();
+  // Most connections of a large gateway ask nothing for a long time: what requests need is made when one comes.
+  private running: Set<string> | undefined;
+  private gone: AbortController | undefined;
+  private stopped = false;
   private nodeErrors = 0;
   private readonly rate: TokenBucket | undefined;
 
@@ -60,7 +64,16 @@ export class RequestDispatcher {
 
   /** The connection is gone: what waits for its sake stops. */
   stop(): void {
-    this.gone.abort();
+    this.stopped = true;
+    this.gone?.abort(GONE);
+  }
+
+  private get signal(): AbortSignal {
+    if (this.gone === undefined) {
+      this.gone = new AbortController();
+      if (this.stopped) this.gone.abort(GONE);
+    }
+    return this.gone.signal;
   }
 
   /** Takes one parsed frame. Whatever it is, it is answered or ignored, never thrown back. */
@@ -77,10 +90,12 @@ export class RequestDispatcher {
       this.fail(id, refused);
       return;
     }
-    this.running.add(id);
+    this.running ??= new Set();
+    const { running } = this;
+    running.add(id);
     this.run(id, method as MethodName, params, traceparent ?? undefined)
       .catch((error: unknown) => this.log.error({ error, method }, 'a response could not be sent'))
-      .finally(() => this.running.delete(id));
+      .finally(() => running.delete(id));
   }
 
   private refuse(id: string, method: string): ErrorShape | undefined {
@@ -90,8 +105,8 @@ export class RequestDispatcher {
     if (role !== this.connection.role) return this.refuseRole();
     if (scope !== undefined && !this.connection.has(scope)) return missingScope(scope);
     if (this.rate?.take(performance.now()) === false) return RATE_LIMITED;
-    if (this.running.has(id)) return { code: invalidRequest, message: 'a request with this id is still running' };
-    if (this.running.size < this.limits.maxRequests) return undefined;
+    if (this.running?.has(id) === true) return { code: invalidRequest, message: 'a request with this id is still running' };
+    if ((this.running?.size ?? 0) < this.limits.maxRequests) return undefined;
     return {
       code: unavailable,
       message: `${this.limits.maxRequests} requests of this connection are running already`,
@@ -117,27 +132,35 @@ export class RequestDispatcher {
       this.fail(id, invalidParams(method, (explained.success ? params : explained).error));
       return;
     }
-    const call: MethodCall = {
-      services: this.services,
-      connection: this.connection,
-      signal: this.gone.signal,
-      ask: (rpc, data, timeoutMs) => {
-        const { principal } = this.connection;
-        return this.services.mesh.call(rpc, principal.tenant, data, { principal, signal: this.gone.signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
-      },
-      respond: (payload) => this.connection.respond(encodeResult(id, payload)),
-    };
+    const call = this.callOf(id);
     // The table pairs each name with its own parameters; the index type cannot express that.
     const handler = METHOD_HANDLERS[method] as MethodHandler<MethodName>;
     try {
       const payload = await this.traced(method, traceparent, async () => handler(params.data as never, call));
       this.connection.respond(encodeResult(id, payload));
     } catch (error) {
-      if (this.gone.signal.aborted && isAbortError(error)) return;
+      if (this.stopped && isAbortError(error)) return;
       const shape = clientError(error);
       if (shape.details?.code === 'INTERNAL') this.log.error({ error, method }, 'a method failed');
       this.fail(id, shape);
     }
+  }
+
+  private callOf(id: string): MethodCall {
+    const { services, connection } = this;
+    const signalOf = () => this.signal;
+    return {
+      services,
+      connection,
+      get signal() {
+        return signalOf();
+      },
+      ask: (rpc, data, timeoutMs) => {
+        const { principal } = connection;
+        return services.mesh.call(rpc, principal.tenant, data, { principal, signal: this.signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+      },
+      respond: (payload) => connection.respond(encodeResult(id, payload)),
+    };
   }
 
   private fail(id: string, error: ErrorShape): void {

@@ -150,7 +150,7 @@ export class SessionFeed {
     const { sessionKey, sessionId, agentId, owner, message: stored } = parsed.data;
     const payload = { sessionKey, sessionId, agentId, messageId: stored.messageId, messageSeq: stored.seq, message: clientMessage(stored) };
     this.send(ownerKey(message.tenant, owner), message.tenant, owner, 'session.message', payload, false, {
-      own: (connection) => connection.watchedSessions.has(sessionKey),
+      own: (connection) => connection.watchesSession(sessionKey),
       sessionKey,
       follower: () => true,
     });

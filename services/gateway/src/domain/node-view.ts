@@ -1,4 +1,4 @@
-import type { ConnectParams } from '@plexus/client-protocol';
+import type { Introduction } from './introduction.js';
 
 /** What is remembered of a node, also after it has gone. Plain data: it is stored. */
 export interface NodeRecord {
@@ -28,29 +28,29 @@ const MAX_NODE_ID = 256;
  * Name of a node among those of its user. The device id is a name here and proves nothing: the credential says whose node it is, so a
  * borrowed device id reaches nothing of another user.
  */
-export function nodeIdOf(connect: ConnectParams, connId: string): string {
-  return (connect.device?.id ?? connect.client.instanceId ?? connId).slice(0, MAX_NODE_ID);
+export function nodeIdOf({ deviceId, client }: Introduction, connId: string): string {
+  return (deviceId ?? client.instanceId ?? connId).slice(0, MAX_NODE_ID);
 }
 
 /** A node as it introduced itself. */
 export function nodeRecord(
-  connect: ConnectParams,
+  introduction: Introduction,
   place: { connId: string; gateway: string; user: string; connectedAt: number; remoteIp: string },
 ): NodeRecord {
-  const { client } = connect;
+  const { client, caps, node } = introduction;
   const { connId, gateway, user, connectedAt, remoteIp } = place;
   return {
-    nodeId: nodeIdOf(connect, connId),
+    nodeId: nodeIdOf(introduction, connId),
     user,
     ...(client.displayName === undefined ? {} : { displayName: client.displayName }),
     platform: client.platform,
     version: client.version,
     ...(client.deviceFamily === undefined ? {} : { deviceFamily: client.deviceFamily }),
     ...(client.modelIdentifier === undefined ? {} : { modelIdentifier: client.modelIdentifier }),
-    caps: (connect.caps ?? []).slice(0, 256),
-    commands: (connect.commands ?? []).slice(0, 512),
-    ...(connect.permissions === undefined ? {} : { permissions: connect.permissions }),
-    ...(connect.pathEnv === undefined ? {} : { pathEnv: connect.pathEnv.slice(0, 4_096) }),
+    caps: [...caps].slice(0, 256),
+    commands: (node?.commands ?? []).slice(0, 512),
+    ...(node?.permissions === undefined ? {} : { permissions: node.permissions }),
+    ...(node?.pathEnv === undefined ? {} : { pathEnv: node.pathEnv.slice(0, 4_096) }),
     remoteIp,
     connectedAt,
     gateway,

@@ -1,20 +1,14 @@
 import type { Bucket, BucketWatch } from '@plexus/bus';
 import { encodeToken, plexusError } from '@plexus/contracts';
-import { AbortedError, type Clock, fullJitter, timeout } from '@plexus/kernel';
+import { AbortedError, type Clock, timeout } from '@plexus/kernel';
 import type { Log } from '../../application/ports.js';
 import type { Newcomer, Place, PresenceEntry, PresenceStore } from '../../application/presence.js';
+import { PresenceWriter } from './presence-writer.js';
 
 interface Lease {
   readonly at: number;
   /** Connections by tenant. */
   readonly tenants?: Readonly<Record<string, number>>;
-}
-
-/** An entry on its way into the bucket. */
-interface Waiting {
-  readonly entry: PresenceEntry;
-  released: boolean;
-  tried: boolean;
 }
 
 /** An admission waits no longer than this for the bus. */
@@ -25,9 +19,6 @@ const TAKE_ROUNDS = 5;
 /** The newest connections that one answer lists. */
 const MAX_LISTED = 5_000;
 const READS_AT_ONCE = 64;
-const AT_ONCE = 32;
-/** Entries that wait to be written, or to be removed. */
-const MAX_WAITING = 100_000;
 /** Leases are renewed every 4 s and expire after 12 s, without a word from the server: what was not renewed for so long is gone. */
 const LEASE_MS = 13_000;
 /** How often departed gateways are looked for, on average; each gateway at times of its own. */
@@ -42,11 +33,7 @@ export class StoredPresence implements PresenceStore {
   private readonly leases = new Map<string, { readonly lease: Lease; readonly heardAt: number }>();
   /** Whether gateways may have left without removing their entries; before this one started, too. */
   private someDeparted = true;
-  private readonly releases: { key: string; connId: string }[] = [];
-  private releasing = 0;
-  /** Oldest first; those that are being written are `tried`. */
-  private readonly unwritten = new Map<string, Waiting>();
-  private writing = 0;
+  private readonly writer: PresenceWriter;
   private readonly stopping = new AbortController();
   private watching: BucketWatch | undefined;
   private bucket: Bucket | undefined;
@@ -57,7 +44,9 @@ export class StoredPresence implements PresenceStore {
     private readonly clock: Clock,
     private readonly log: Pick<Log, 'debug' | 'warn'>,
     private readonly random: () => number = Math.random,
-  ) {}
+  ) {
+    this.writer = new PresenceWriter(() => this.open(), clock, log);
+  }
 
   async start(bucket: Bucket, leases: Bucket): Promise<void> {
     this.bucket = bucket;
@@ -71,13 +60,14 @@ export class StoredPresence implements PresenceStore {
 
   /** Removes what is still written of this process, as far as the signal allows; the rest is removed by others. */
   async stop(signal: AbortSignal): Promise<void> {
-    while ((this.releases.length > 0 || this.releasing > 0) && !signal.aborted) await this.clock.sleep(10);
+    await this.writer.stop(signal);
     this.stopping.abort();
     await Promise.all([this.watching?.stop(), this.sweeper]);
   }
 
   take(newcomer: Newcomer, slots: number): Promise<Place | undefined> {
-    if (slots === 0) return Promise.resolve(this.writeLater(newcomer));
+    const { tenant, entry } = newcomer;
+    if (slots === 0) return Promise.resolve(this.writer.write(`${prefixOf(tenant, entry.user)}${entry.connId}`, entry));
     const taking = this.takeNow(newcomer, slots);
     return timeout(taking, TAKE_MS, { what: 'a place among the connections' }).catch((error: unknown) => {
       // What is written after all would stay for ever: nobody holds it.
@@ -88,12 +78,14 @@ export class StoredPresence implements PresenceStore {
 
   async list(tenant: string, user: string | undefined): Promise<PresenceEntry[]> {
     const bucket = this.open();
+    // Those of this gateway that have only just come are shown as well.
+    const entries = [...this.writer.waiting(user === undefined ? `conn.${tenant}.` : prefixOf(tenant, user))];
+    const unwritten = new Set(entries.map(({ connId }) => connId));
     const keys = (await bucket.keys(`conn.${tenant}.${user === undefined ? '*' : encodeToken(user)}.*`)).slice(-MAX_LISTED);
-    const entries: PresenceEntry[] = [];
     for (let from = 0; from < keys.length; from += READS_AT_ONCE) {
       for (const entry of await Promise.all(keys.slice(from, from + READS_AT_ONCE).map((key) => bucket.get(key)))) {
         const read = entry?.json<PresenceEntry>();
-        if (read !== undefined && this.isAlive(read.gateway)) entries.push(read);
+        if (read !== undefined && this.isAlive(read.gateway) && !unwritten.has(read.connId)) entries.push(read);
       }
     }
     return entries.sort((a, b) => a.ts - b.ts);
@@ -106,9 +98,9 @@ export class StoredPresence implements PresenceStore {
   }
 
   private async takeNow({ tenant, entry }: Newcomer, slots: number): Promise<Place | undefined> {
-    const prefix = `conn.${tenant}.${encodeToken(entry.user)}`;
+    const prefix = prefixOf(tenant, entry.user);
     for (let blind = 0; blind < BLIND_TRIES; blind += 1) {
-      const place = await this.write(`${prefix}.${Math.floor(this.random() * slots)}`, entry);
+      const place = await this.write(`${prefix}${Math.floor(this.random() * slots)}`, entry);
       if (place !== undefined) return place;
     }
     for (let round = 0; round < TAKE_ROUNDS; round += 1) {
@@ -123,9 +115,9 @@ export class StoredPresence implements PresenceStore {
   /** A place that nobody holds, or one whose gateway is gone (with the revision to replace). */
   private async freePlace(prefix: string, slots: number): Promise<{ key: string; revision?: number } | undefined> {
     const bucket = this.open();
-    const taken = new Set(await bucket.keys(`${prefix}.*`));
+    const taken = new Set(await bucket.keys(`${prefix}*`));
     for (let slot = 0; slot < slots; slot += 1) {
-      const key = `${prefix}.${slot}`;
+      const key = `${prefix}${slot}`;
       if (!taken.has(key)) return { key };
       const entry = await bucket.get(key);
       if (entry === undefined) return { key };
@@ -137,75 +129,7 @@ export class StoredPresence implements PresenceStore {
   private async write(key: string, entry: PresenceEntry, revision?: number): Promise<Place | undefined> {
     const bucket = this.open();
     const written = revision === undefined ? await bucket.create(key, entry) : await bucket.update(key, entry, revision);
-    return written === undefined ? undefined : { release: () => this.releaseLater(key, entry.connId) };
-  }
-
-  /** Whom no limit can refuse need not wait: its entry follows, again and again until it is written or the connection has gone. */
-  private writeLater({ tenant, entry }: Newcomer): Place {
-    const key = `conn.${tenant}.${encodeToken(entry.user)}.${entry.connId}`;
-    // More than that only after a mass connect with the bus away; who is dropped here is connected and not listed.
-    if (this.unwritten.size >= MAX_WAITING) return { release: () => undefined };
-    const waiting: Waiting = { entry, released: false, tried: false };
-    this.unwritten.set(key, waiting);
-    if (this.writing < AT_ONCE) void this.writeAll();
-    return {
-      release: () => {
-        waiting.released = true;
-        // While it is being written the writer removes it afterwards; what was never tried needs no removal.
-        if (this.unwritten.has(key)) return;
-        this.releaseLater(key, entry.connId);
-      },
-    };
-  }
-
-  private async writeAll(): Promise<void> {
-    this.writing += 1;
-    for (let next = this.nextUntried(); next !== undefined; next = this.nextUntried()) {
-      const [key, waiting] = next;
-      for (let attempt = 0; !waiting.released && !this.stopping.signal.aborted; attempt += 1) {
-        try {
-          await this.open().put(key, waiting.entry);
-          break;
-        } catch (error) {
-          this.log.debug({ error }, 'a connection could not be written into the presence; tried again');
-          await this.pause(fullJitter(attempt, { baseMs: 100, capMs: 5_000 }));
-        }
-      }
-      this.unwritten.delete(key);
-      if (waiting.released) this.releaseLater(key, waiting.entry.connId);
-    }
-    this.writing -= 1;
-  }
-
-  private nextUntried(): [string, Waiting] | undefined {
-    for (const [key, waiting] of this.unwritten) {
-      if (waiting.tried) continue;
-      waiting.tried = true;
-      return [key, waiting];
-    }
-    return undefined;
-  }
-
-  private releaseLater(key: string, connId: string): void {
-    // More than that only after a mass disconnect with the bus away; what is dropped here goes with this process's lease.
-    if (this.releases.length < MAX_WAITING) this.releases.push({ key, connId });
-    while (this.releasing < AT_ONCE && this.releases.length > 0) void this.releaseNext();
-  }
-
-  private async releaseNext(): Promise<void> {
-    this.releasing += 1;
-    for (let next = this.releases.shift(); next !== undefined; next = this.releases.shift()) {
-      for (let attempt = 0; !this.stopping.signal.aborted; attempt += 1) {
-        try {
-          await this.remove(next.key, ({ connId }) => connId === next?.connId);
-          break;
-        } catch (error) {
-          this.log.debug({ error }, 'a connection that has gone could not be removed from the presence; tried again');
-          await this.pause(fullJitter(attempt, { baseMs: 100, capMs: 5_000 }));
-        }
-      }
-    }
-    this.releasing -= 1;
+    return written === undefined ? undefined : { release: () => this.writer.removeLater(() => this.remove(key, ({ connId }) => connId === entry.connId)) };
   }
 
   private async remove(key: string, is: (entry: PresenceEntry) => boolean): Promise<void> {
@@ -258,4 +182,9 @@ export class StoredPresence implements PresenceStore {
     if (this.bucket === undefined) throw plexusError('UNAVAILABLE', { message: 'the gateway is starting' });
     return this.bucket;
   }
+}
+
+/** Of the keys of one user's connections. */
+function prefixOf(tenant: string, user: string): string {
+  return `conn.${tenant}.${encodeToken(user)}.`;
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { CLOSE_CODES, type ConnectParams, encodeEvent, encodeFailure, encodeResult, RequestFrame } from '@plexus/client-protocol';
+import { CLOSE_CODES, type ConnectParams, encodeEvent, encodeFailure, RequestFrame } from '@plexus/client-protocol';
 import { parseJson, ulid } from '@plexus/kernel';
 import type { RawData, WebSocket } from 'ws';
 import { ClientConnection, type ClientWire, type SharedEvent } from '../../application/client-connection.js';
@@ -9,11 +9,11 @@ import type { Admitted, ClientHandshake } from '../../application/client-handsha
 import type { RequestDispatcher } from '../../application/request-dispatcher.js';
 import { describeIssues, readConnect } from '../../domain/handshake.js';
 import { REFUSALS, type Refusal } from '../../domain/refusal.js';
-import { OutboundQueue, type Waiting } from './outbound-queue.js';
-import { setMaxPayload } from './ws-internals.js';
+import type { Due } from './liveness.js';
+import { OutboundQueue } from './outbound-queue.js';
+import { ownerOf, setMaxPayload, setOwner } from './ws-internals.js';
 
 export interface ClientSocketOptions {
-  readonly handshakeMs: number;
   readonly maxPayloadBytes: number;
   readonly maxBufferedBytes: number;
 }
@@ -46,33 +46,35 @@ export class ClientSocket implements ClientWire {
   readonly id = ulid();
   /** Set by the liveness wheel when it pings, taken back by the pong. */
   awaitingPong = false;
+  /** Kept by the liveness wheel. */
+  due: Due | undefined;
   connection: ClientConnection | undefined;
   private phase: Phase = 'challenged';
   private seq = 0;
-  private readonly early: RawData[] = [];
+  /** What came between connect and hello. */
+  private early: RawData[] | undefined;
   private readonly outbound: OutboundQueue;
   private dispatcher: RequestDispatcher | undefined;
   private place: Admitted['place'] | undefined;
-  private readonly handshakeTimer: NodeJS.Timeout;
+  /** What its request said; forgotten after the hello. */
+  private page: { readonly origin: string | undefined; readonly host: string | undefined } | undefined;
 
   constructor(
     private readonly ws: WebSocket,
     socket: Duplex,
-    private readonly request: IncomingMessage,
+    { headers: { origin, host } }: IncomingMessage,
     readonly remoteAddress: string,
     private readonly handshake: ClientHandshake,
     private readonly options: ClientSocketOptions,
     private readonly events: ClientSocketEvents,
   ) {
     this.outbound = new OutboundQueue(socket);
-    this.handshakeTimer = setTimeout(() => this.close(CLOSE_CODES.handshakeIdle, ''), options.handshakeMs);
-    ws.on('message', (data) => this.receive(data));
-    ws.on('pong', () => {
-      this.awaitingPong = false;
-    });
-    ws.on('close', (code) => this.finish(code));
-    // ws closes by itself behind an error (1002, 1007, 1009); the close event keeps the books.
-    ws.on('error', () => undefined);
+    this.page = { origin, host };
+    setOwner<ClientSocket>(ws, this);
+    ws.on('message', onMessage);
+    ws.on('pong', onPong);
+    ws.on('close', onClose);
+    ws.on('error', onError);
     this.outbound.text(encodeEvent('connect.challenge', { nonce: randomBytes(24).toString('base64url'), ts: Date.now() }));
   }
 
@@ -89,7 +91,7 @@ export class ClientSocket implements ClientWire {
     // The number is used up even when the event is dropped: the gap tells the client that it missed something.
     const seq = this.connection?.role === 'node' ? undefined : ++this.seq;
     if (!this.takes(event)) return false;
-    if (!this.outbound.event(event.head, seq, waitingOf(event))) this.events.onMissed(1);
+    if (!this.outbound.event(event, seq)) this.events.onMissed(1);
     this.events.onFrames('sent');
     return true;
   }
@@ -104,13 +106,13 @@ export class ClientSocket implements ClientWire {
     this.events.onFrames('sent');
   }
 
-  private takes({ head, droppable, paced, latestOf }: SharedEvent): boolean {
+  private takes({ head, droppable, paced, waiting }: SharedEvent): boolean {
     const { connection } = this;
     if (connection?.keepsInbox === true && paced !== true) {
       const beyond = this.outbound.isBeyond(LIVE_BYTES, LIVE_FRAMES);
       if (beyond && !connection.lagging) this.lag(connection);
       // What is replaced by its successor cannot pile up, and shows a client that catches up that the connection lives.
-      if (!beyond && (!connection.lagging || latestOf !== undefined)) return true;
+      if (!beyond && (!connection.lagging || waiting.latestOf !== undefined)) return true;
       this.events.onMissed(1);
       return false;
     }
@@ -149,13 +151,15 @@ export class ClientSocket implements ClientWire {
     this.ws.close(code, reason);
   }
 
-  private receive(data: RawData): void {
+  /** A message came. */
+  receive(data: RawData): void {
     this.events.onFrames('received');
     switch (this.phase) {
       case 'challenged':
         this.receiveConnect(data);
         return;
       case 'authenticating':
+        this.early ??= [];
         if (this.early.length < MAX_EARLY_FRAMES) this.early.push(data);
         else this.close(CLOSE_CODES.policy, 'too many frames before hello');
         return;
@@ -201,7 +205,7 @@ export class ClientSocket implements ClientWire {
   }
 
   private async authenticate(id: string, connect: ConnectParams): Promise<void> {
-    const { origin, host } = this.request.headers;
+    const { origin, host } = this.page ?? {};
     const admitted = await this.handshake.admit(connect, { connId: this.id, origin, host, remoteAddress: this.remoteAddress }).catch((error: unknown) => {
       this.handshake.failed(error);
       return undefined;
@@ -212,20 +216,22 @@ export class ClientSocket implements ClientWire {
     }
     if (admitted === undefined) this.close(CLOSE_CODES.internal, 'internal error');
     else if (!admitted.ok) this.refuse(id, admitted.error);
-    else this.welcome(id, connect, admitted.value);
+    else this.welcome(id, admitted.value);
   }
 
-  private welcome(id: string, connect: ConnectParams, { credential, principal, place }: Admitted): void {
-    clearTimeout(this.handshakeTimer);
+  private welcome(id: string, { credential, principal, introduction, place }: Admitted): void {
+    this.page = undefined;
     setMaxPayload(this.ws, this.options.maxPayloadBytes);
-    const connection = new ClientConnection(this.id, credential, principal, connect, Date.now(), this.remoteAddress, this);
+    const connection = new ClientConnection(this.id, credential, principal, introduction, Date.now(), this.remoteAddress, this);
     this.connection = connection;
     this.place = place;
     this.phase = 'open';
     // The hello is queued before anything that the connection's new place among the others could send it.
-    this.response(encodeResult(id, this.handshake.hello(connection)));
+    this.response(this.handshake.hello(id, connection));
     this.dispatcher = this.events.onOpen(connection);
-    for (const data of this.early.splice(0)) this.receive(data);
+    const { early = [] } = this;
+    this.early = undefined;
+    for (const data of early) this.receive(data);
   }
 
   private refuse(id: string, refusal: Refusal): void {
@@ -233,26 +239,32 @@ export class ClientSocket implements ClientWire {
     this.close(refusal.closeCode, refusal.reason);
   }
 
-  private finish(code: number): void {
+  /** The socket is closed. */
+  finish(code: number): void {
     const byUs = this.phase === 'closed';
     this.phase = 'closed';
-    clearTimeout(this.handshakeTimer);
     this.outbound.close();
-    this.early.length = 0;
+    this.early = undefined;
     this.dispatcher?.stop();
     this.place?.release();
     this.events.onClosed(this, this.connection, code, byUs);
   }
 }
 
-const LIVE: Waiting = { live: true };
-const KEPT: Waiting = { live: false };
-
-/** Items of the inbox and what is paced stay when the live queue is cleared. */
-function waitingOf({ event, paced, latestOf }: SharedEvent): Waiting {
-  if (paced === true || event === 'inbox.item') return KEPT;
-  return latestOf === undefined ? LIVE : { live: true, latestOf };
+function onMessage(this: WebSocket, data: RawData): void {
+  ownerOf<ClientSocket>(this).receive(data);
 }
+
+function onPong(this: WebSocket): void {
+  ownerOf<ClientSocket>(this).awaitingPong = false;
+}
+
+function onClose(this: WebSocket, code: number): void {
+  ownerOf<ClientSocket>(this).finish(code);
+}
+
+/** ws closes by itself behind an error (1002, 1007, 1009); the close event keeps the books. */
+function onError(): void {}
 
 /** Text frames and, as real gateways accept them, binary frames with the same UTF-8 JSON. */
 function bytesOf(data: RawData): Uint8Array {

@@ -1,10 +1,12 @@
 import { FakeClock } from '@plexus/kernel';
-import { Liveness } from './liveness.js';
+import { type Due, Liveness } from './liveness.js';
 
 /** A peer whose answers to pings stop at some moment. */
 class Peer {
   awaitingPong = false;
+  due: Due | undefined;
   readonly connection = undefined;
+  closedAt: number | undefined;
   pings = 0;
   endedAt: number | undefined;
 
@@ -22,16 +24,18 @@ class Peer {
     this.endedAt ??= this.clock.monotonic();
   }
 
-  close(): void {}
+  close(): void {
+    this.closedAt ??= this.clock.monotonic();
+  }
 }
 
 describe('the liveness wheel', () => {
-  function wheel(peers: Peer[], clock: FakeClock): Liveness {
+  function wheel(peers: Peer[], clock: FakeClock, handshakeMs = 1e9): Liveness {
     const all = { all: () => peers.filter(({ endedAt }) => endedAt === undefined) };
     const nothing = { endWhere: () => undefined };
     const inboxes = { of: () => undefined, sweep: async () => undefined };
     const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
-    const options = { tickMs: 15_000, pingMs: 25_000, beatMs: 1_000, expiryGraceMs: 0 };
+    const options = { handshakeMs, tickMs: 15_000, pingMs: 25_000, beatMs: 1_000, expiryGraceMs: 0 };
     return new Liveness(all, { all: () => [] }, nothing, inboxes, { beat: async () => undefined }, options, clock, log);
   }
 
@@ -51,5 +55,17 @@ describe('the liveness wheel', () => {
     // Each is asked on its own, about every 25 s.
     for (const { pings } of healthy) expect([5, 6]).toContain(pings);
     expect(clock.pending).toBe(0);
+  });
+
+  it('closes who has not said hello in time, and not before', async () => {
+    const clock = new FakeClock();
+    const silent = new Peer(clock, Number.POSITIVE_INFINITY);
+    const liveness = wheel([silent], clock, 15_000);
+    const from = clock.monotonic();
+    liveness.start();
+    await clock.advance(20_000);
+    liveness.stop();
+    expect((silent.closedAt ?? 0) - from).toBeGreaterThanOrEqual(15_000);
+    expect((silent.closedAt ?? 0) - from).toBeLessThanOrEqual(15_500);
   });
 });

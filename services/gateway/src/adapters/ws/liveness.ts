@@ -9,6 +9,8 @@ import type { Credential } from '../../domain/caller.js';
 import type { ClientSocket } from './client-socket.js';
 
 export interface LivenessOptions {
+  /** A client says hello within this. */
+  readonly handshakeMs: number;
   readonly tickMs: number;
   readonly pingMs: number;
   readonly beatMs: number;
@@ -28,14 +30,17 @@ interface Streams {
 
 interface Pingable {
   awaitingPong: boolean;
+  due: Due | undefined;
   ping(): void;
   terminate(): void;
 }
 
-interface Due {
+/** When something has to be done about a socket next; whole milliseconds of the monotonic clock. */
+export interface Due {
   tickAt: number;
   pingAt: number;
   pongBy: number;
+  helloBy: number;
 }
 
 /** A pong must come within this, or within one ping interval when that is shorter. */
@@ -45,7 +50,6 @@ const COARSEST_MS = 1_000;
 
 /** The one timer behind pings, ticks, expiries, heartbeats of VMs and the comparison of inbox heads. Each socket has its own phase, so that the work is spread. */
 export class Liveness {
-  private readonly due = new WeakMap<object, Due>();
   private timer: Timer | undefined;
   private stopped = false;
   private readonly stepMs: number;
@@ -69,7 +73,7 @@ export class Liveness {
   start(): void {
     this.timer = this.clock.setTimeout(() => {
       // What happens every second would bury the traces that people look for.
-      untraced(() => this.turn(this.clock.monotonic()));
+      untraced(() => this.turn(Math.floor(this.clock.monotonic())));
       if (!this.stopped) this.start();
     }, this.stepMs);
   }
@@ -101,7 +105,10 @@ export class Liveness {
   private attendClient(socket: Pingable & Pick<ClientSocket, 'connection' | 'close'>, now: number): void {
     const due = this.attend(socket, now);
     const { connection } = socket;
-    if (connection === undefined) return;
+    if (connection === undefined) {
+      if (now >= due.helloBy) socket.close(CLOSE_CODES.handshakeIdle, '');
+      return;
+    }
     if (this.isOver(connection.credential)) {
       socket.close(CLOSE_CODES.policy, 'the token has expired');
       return;
@@ -117,12 +124,9 @@ export class Liveness {
   }
 
   private attend(socket: Pingable, now: number): Due {
-    const { tickMs, pingMs } = this.options;
-    let due = this.due.get(socket);
-    if (due === undefined) {
-      due = { tickAt: now + tickMs, pingAt: now + spread(pingMs, 0.1), pongBy: 0 };
-      this.due.set(socket, due);
-    }
+    const { tickMs, pingMs, handshakeMs } = this.options;
+    socket.due ??= { tickAt: now + tickMs, pingAt: nextPing(now, pingMs), pongBy: 0, helloBy: now + handshakeMs };
+    const { due } = socket;
     // What falls due before the next turn is done in this one: a broken connection is found within 1.1 intervals and the wait for the pong, not later.
     const until = now + this.stepMs;
     if (socket.awaitingPong) {
@@ -130,8 +134,12 @@ export class Liveness {
     } else if (until > due.pingAt) {
       socket.ping();
       due.pongBy = now + Math.min(PONG_MS, pingMs);
-      due.pingAt = now + spread(pingMs, 0.1);
+      due.pingAt = nextPing(now, pingMs);
     }
     return due;
   }
+}
+
+function nextPing(now: number, pingMs: number): number {
+  return now + Math.floor(spread(pingMs, 0.1));
 }

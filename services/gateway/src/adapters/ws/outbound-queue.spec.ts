@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { encodeEvent, encodeEventHead } from '@plexus/client-protocol';
 import * as ws from 'ws';
-import { OutboundQueue, textFrameHeader } from './outbound-queue.js';
+import type { SharedFrame } from './frame-run.js';
+import { OutboundQueue } from './outbound-queue.js';
+import { textFrame } from './text-frame.js';
 
 /** The type declarations leave the parser of `ws` out. */
 const { Receiver } = ws as unknown as { Receiver: new (options: object) => NodeJS.WritableStream & NodeJS.EventEmitter };
@@ -24,12 +26,14 @@ function collect(): { socket: PassThrough; writes: Buffer[] } {
   return { socket, writes };
 }
 
+const shared = (head: string, waiting: SharedFrame['waiting'] = { live: true }): SharedFrame => ({ head: Buffer.from(head), waiting });
+
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('OutboundQueue', () => {
   it.each([0, 1, 125, 126, 127, 65_535, 65_536, 100_000])('frames a text of %i bytes as RFC 6455 says', async (length) => {
     const text = 'x'.repeat(length);
-    expect(await decode(Buffer.concat([textFrameHeader(length), Buffer.from(text)]), 1)).toEqual([text]);
+    expect(await decode(textFrame(text), 1)).toEqual([text]);
   });
 
   it('sends small and large frames mixed in order', async () => {
@@ -38,7 +42,7 @@ describe('OutboundQueue', () => {
     const texts = [10, 20_000, 10, 10, 70_000, 400_000, 3].map((length, index) => `${index}`.repeat(length));
     for (const [index, text] of texts.entries()) {
       if (index % 2 === 0) queue.text(text);
-      else queue.event(Buffer.from(text), index);
+      else queue.event(shared(text), index);
     }
     while (queue.bufferedBytes > 0) await turn();
     await turn();
@@ -46,7 +50,7 @@ describe('OutboundQueue', () => {
   });
 
   it('sends a shared event with a number of its own to each connection', async () => {
-    const head = Buffer.from(encodeEventHead('chat', { text: 'é' }));
+    const head = shared(encodeEventHead('chat', { text: 'é' }));
     const { socket, writes } = collect();
     const queue = new OutboundQueue(socket);
     queue.event(head, 1);
@@ -59,6 +63,45 @@ describe('OutboundQueue', () => {
       encodeEvent('chat', { text: 'é' }, 1_234_567),
       encodeEvent('chat', { text: 'é' }),
     ]);
+  });
+
+  it('writes one turn to every connection at once, with the numbers of each', async () => {
+    const firsts = [1, 1, 5, 95, 95, 1_000];
+    const peers = firsts.map((first) => ({ first, ...collect() }));
+    const queues = peers.map(({ socket }) => new OutboundQueue(socket));
+    const events = Array.from({ length: 10 }, (_, index) => ({ index, frame: shared(encodeEventHead('chat', { index })) }));
+    for (const { index, frame } of events) {
+      for (const [peer, queue] of queues.entries()) {
+        // One of them misses an event, one is answered in between, one is a node, whose events have no numbers.
+        if (peer === 1 && index === 4) continue;
+        if (peer === 4 && index === 7) queue.text('an answer');
+        queue.event(frame, peer === 2 ? undefined : (peers[peer]?.first ?? 0) + index);
+      }
+    }
+    while (queues.some(({ bufferedBytes }) => bufferedBytes > 0)) await turn();
+    await turn();
+    for (const [peer, { first, writes }] of peers.entries()) {
+      const wanted = events.flatMap(({ index }) => {
+        if (peer === 1 && index === 4) return [];
+        const event = encodeEvent('chat', { index }, peer === 2 ? undefined : first + index);
+        return peer === 4 && index === 7 ? ['an answer', event] : [event];
+      });
+      expect(await decode(Buffer.concat(writes), wanted.length)).toEqual(wanted);
+      expect(writes).toHaveLength(1);
+    }
+    // Those with the same numbers are given the same bytes, not a copy of them.
+    const numbered = await Promise.all(
+      [3, 3].map(async (first) => {
+        const { socket, writes } = collect();
+        const queue = new OutboundQueue(socket);
+        for (const { index, frame } of events) queue.event(frame, first + index);
+        return { writes };
+      }),
+    );
+    await turn();
+    await turn();
+    expect(numbered[1]?.writes[0]?.buffer).toBe(numbered[0]?.writes[0]?.buffer);
+    expect(numbered[1]?.writes[0]?.byteOffset).toBe(numbered[0]?.writes[0]?.byteOffset);
   });
 
   it('keeps everything of one turn for one flush, in order, and counts what waits', async () => {
@@ -84,7 +127,7 @@ describe('OutboundQueue', () => {
   });
 
   describe('behind a socket that takes nothing', () => {
-    const LIVE = { live: true };
+    const NEWEST = { live: true, latestOf: 'tick' };
 
     /** A queue whose socket is full, and how to empty it. */
     async function full() {
@@ -102,7 +145,7 @@ describe('OutboundQueue', () => {
       };
       return { queue, read };
     }
-    const head = (event: string, payload = {}) => Buffer.from(encodeEventHead(event, payload));
+    const head = (event: string, payload = {}, waiting: SharedFrame['waiting'] = { live: true }) => shared(encodeEventHead(event, payload), waiting);
 
     it('keeps frames until it has room, in order', async () => {
       const { queue, read } = await full();
@@ -123,18 +166,18 @@ describe('OutboundQueue', () => {
     it('drops live events when it is told to, and nothing else', async () => {
       const { queue, read } = await full();
       queue.text('an answer');
-      queue.event(head('chat'), 1, LIVE);
-      queue.event(head('inbox.item'), 2, { live: false });
-      queue.event(head('agent'), 3, LIVE);
+      queue.event(head('chat'), 1);
+      queue.event(head('inbox.item', {}, { live: false }), 2);
+      queue.event(head('agent'), 3);
       expect(queue.clearLive()).toBe(2);
       expect(await read(2)).toEqual(['an answer', encodeEvent('inbox.item', {}, 2)]);
     });
 
     it('puts the newest in the place of an older one of the same name, with its own number', async () => {
       const { queue, read } = await full();
-      expect(queue.event(head('tick', { ts: 1 }), 1, { live: true, latestOf: 'tick' })).toBe(true);
-      queue.event(head('chat'), 2, LIVE);
-      expect(queue.event(head('tick', { ts: 2 }), 3, { live: true, latestOf: 'tick' })).toBe(false);
+      expect(queue.event(head('tick', { ts: 1 }, NEWEST), 1)).toBe(true);
+      queue.event(head('chat'), 2);
+      expect(queue.event(head('tick', { ts: 2 }, NEWEST), 3)).toBe(false);
       expect(await read(2)).toEqual([encodeEvent('chat', {}, 2), encodeEvent('tick', { ts: 2 }, 3)]);
     });
   });

@@ -1,72 +1,47 @@
 import type { Duplex } from 'node:stream';
+import { FrameRun, frameBytes, type SharedFrame, tailBytes, tailOf, UNNUMBERED } from './frame-run.js';
+import { textFrame, textFrameHeader } from './text-frame.js';
 
-const TEXT_FRAME = 0x81;
 /** Handed to the socket at once; what is behind stays here, where it can still be replaced or dropped. */
 const HAND_OVER_BYTES = 262_144;
 
-/** A payload up to this size is copied into one buffer with its neighbours; a larger one is shared. */
+/** A frame up to this size is copied into one buffer with its neighbours; a larger one is written as it is. */
 const COPIED_BYTES = 16_384;
 
-/** Bytes of the header of an unmasked text frame with a payload of so many bytes (RFC 6455 §5.2). */
-function headerBytes(length: number): number {
-  if (length < 126) return 2;
-  return length < 65_536 ? 4 : 10;
-}
-
-function writeHeader(to: Buffer, at: number, length: number): number {
-  to[at] = TEXT_FRAME;
-  if (length < 126) to[at + 1] = length;
-  else if (length < 65_536) {
-    to[at + 1] = 126;
-    to.writeUInt16BE(length, at + 2);
-  } else {
-    to[at + 1] = 127;
-    to.writeBigUInt64BE(BigInt(length), at + 2);
-  }
-  return at + headerBytes(length);
-}
-
-/** Header of an unmasked text frame. */
-export function textFrameHeader(length: number): Buffer {
-  const header = Buffer.allocUnsafe(headerBytes(length));
-  writeHeader(header, 0, length);
-  return header;
-}
-
-/** What may become of an event while it waits behind a socket that takes nothing. */
-export interface Waiting {
-  /** Goes when the live queue is cleared. */
-  readonly live: boolean;
-  /** A newer event of this name takes its place. */
-  readonly latestOf?: string | undefined;
-}
-
-interface QueuedFrame {
-  /** Shared with other connections, never changed. */
-  readonly head: Buffer;
-  /** The rest of the payload, this connection's own; ASCII. */
-  readonly tail: string;
+/** A frame that the socket had no room for. */
+interface HeldFrame {
+  readonly frame: SharedFrame | Buffer;
+  readonly seq: number | undefined;
   /** Of the whole frame, with its header. */
   readonly bytes: number;
-  readonly waiting: Waiting | undefined;
 }
 
 /** Queues with something to send; all of them are flushed in one go at the end of the turn. */
 let dirty: OutboundQueue[] = [];
+let runs = FrameRun.start();
 
 function flushDirty(): void {
   const queues = dirty;
   dirty = [];
+  runs = FrameRun.start();
   for (const queue of queues) queue.flush();
 }
 
 /**
- * What one connection still has to send. Everything queued within one turn of the event loop leaves in one write; the bytes of a broadcast
- * are shared by all queues; small ones are copied once, into the write. Written straight to the socket behind `ws`: without compression a frame is header and
- * payload, and building it per connection is what makes fan-out slow. While the socket is full, frames stay here.
+ * What one connection still has to send. Everything queued within one turn of the event loop leaves in one write, and connections that are sent
+ * the same share its bytes. Written straight to the socket behind `ws`: without compression a frame is header and payload, and building it per
+ * connection is what makes fan-out slow. While the socket is full, frames stay here one by one.
  */
 export class OutboundQueue {
-  private frames: QueuedFrame[] = [];
+  /** What came in this turn. */
+  private run: FrameRun | undefined;
+  /** The first number in it. */
+  private first = 0;
+  private numbered = false;
+  /** One of them is too large to be copied. */
+  private large = false;
+  /** What came before, while the socket took nothing. */
+  private waiting: HeldFrame[] | undefined;
   private queuedBytes = 0;
   private scheduled = false;
   /** The socket is full: it says when it is not. */
@@ -82,79 +57,133 @@ export class OutboundQueue {
 
   /** Whether so many bytes or frames wait although the socket was offered everything that it takes. */
   isBeyond(bytes: number, frames: number): boolean {
-    if (this.frames.length < frames && this.bufferedBytes < bytes) return false;
+    if (this.count < frames && this.bufferedBytes < bytes) return false;
     this.flush();
-    return this.frames.length >= frames || this.bufferedBytes >= bytes;
+    return this.count >= frames || this.bufferedBytes >= bytes;
   }
 
   /** Queues one text frame. */
   text(payload: string): void {
-    this.push(Buffer.from(payload), '');
+    if (this.closed) return;
+    const frame = textFrame(payload);
+    if (this.waiting === undefined) this.run = (this.run ?? runs).withOwn(frame);
+    else this.waiting.push({ frame, seq: undefined, bytes: frame.length });
+    this.took(frame.length);
   }
 
   /** Queues an event whose bytes are shared; only its number is this connection's own. Returns false when an older one made room for it. */
-  event(head: Buffer, seq: number | undefined, waiting?: Waiting): boolean {
-    const replaced =
-      this.socket.writableNeedDrain && waiting?.latestOf !== undefined && this.remove((frame) => frame.waiting?.latestOf === waiting.latestOf) > 0;
-    this.push(head, seq === undefined ? '}' : `,"seq":${seq}}`, waiting);
+  event(frame: SharedFrame, seq: number | undefined): boolean {
+    if (this.closed) return true;
+    const bytes = frameBytes(frame, seq);
+    const { latestOf } = frame.waiting;
+    const replaced = latestOf !== undefined && this.socket.writableNeedDrain && this.remove((waiting) => waiting.latestOf === latestOf) > 0;
+    if (this.waiting === undefined) this.run = (this.run ?? runs).with(frame, this.offsetOf(seq));
+    else this.waiting.push({ frame, seq, bytes });
+    this.took(bytes);
     return !replaced;
   }
 
   /** Drops the live events that the socket was not given yet, and says how many. */
   clearLive(): number {
-    return this.remove((frame) => frame.waiting?.live === true);
+    return this.remove(({ live }) => live);
   }
 
   /** Hands to the socket what it takes. */
   flush(): void {
     this.scheduled = false;
-    while (this.frames.length > 0 && !this.closed) {
+    if (this.closed) return;
+    const { run } = this;
+    if (run !== undefined && !this.large && this.queuedBytes <= HAND_OVER_BYTES && !this.socket.writableNeedDrain) {
+      this.forgetRun();
+      this.queuedBytes = 0;
+      this.socket.write(run.bytes(this.first));
+      return;
+    }
+    const waiting = this.hold();
+    while (waiting.length > 0) {
       if (this.socket.writableNeedDrain) {
-        this.hold();
+        this.awaitDrain();
         return;
       }
-      this.handOver(HAND_OVER_BYTES);
+      this.handOver(waiting, HAND_OVER_BYTES);
     }
+    this.waiting = undefined;
   }
 
   /** Hands everything to the socket, whether it is full or not: a close frame comes next. */
   flushAll(): void {
-    if (this.frames.length > 0 && !this.closed) this.handOver(Number.POSITIVE_INFINITY);
+    if (this.closed || this.count === 0) return;
+    this.handOver(this.hold(), Number.POSITIVE_INFINITY);
+    this.waiting = undefined;
   }
 
   /** Nothing is sent any more. */
   close(): void {
     this.closed = true;
-    this.frames = [];
+    this.forgetRun();
+    this.waiting = undefined;
     this.queuedBytes = 0;
   }
 
-  private handOver(limit: number): void {
-    const { frames } = this;
+  private get count(): number {
+    return (this.run?.count ?? 0) + (this.waiting?.length ?? 0);
+  }
+
+  private offsetOf(seq: number | undefined): number {
+    if (seq === undefined) return UNNUMBERED;
+    if (!this.numbered) {
+      this.numbered = true;
+      this.first = seq;
+    }
+    return seq - this.first;
+  }
+
+  private took(bytes: number): void {
+    if (bytes > COPIED_BYTES) this.large = true;
+    this.queuedBytes += bytes;
+    if (this.scheduled || this.held) return;
+    this.scheduled = true;
+    if (dirty.push(this) === 1) setImmediate(flushDirty);
+  }
+
+  private forgetRun(): void {
+    this.run = undefined;
+    this.numbered = false;
+    this.large = false;
+  }
+
+  /** Takes what came in this turn apart, so that single frames can be dropped or replaced. */
+  private hold(): HeldFrame[] {
+    this.waiting ??= [];
+    const { run, waiting } = this;
+    run?.each(this.first, (frame, seq) => waiting.push({ frame, seq, bytes: frameBytes(frame, seq) }));
+    this.forgetRun();
+    return waiting;
+  }
+
+  /** Writes the oldest of what waits; one buffer costs less than a list of them, for the kernel too. */
+  private handOver(waiting: HeldFrame[], limit: number): void {
     let count = 0;
     let bytes = 0;
     this.socket.cork();
-    while (count < frames.length && bytes < limit) {
+    while (count < waiting.length && bytes < limit) {
       const from = count;
       let copied = 0;
-      for (let frame = frames[count]; frame !== undefined && frame.bytes <= COPIED_BYTES && bytes + copied < limit; frame = frames[++count])
-        copied += frame.bytes;
-      if (copied > 0) this.socket.write(joined(frames, from, count, copied));
+      for (let next = waiting[count]; next !== undefined && next.bytes <= COPIED_BYTES && bytes + copied < limit; next = waiting[++count]) copied += next.bytes;
+      if (copied > 0) this.socket.write(joined(waiting.slice(from, count)));
       bytes += copied;
-      const large = frames[count];
+      const large = waiting[count];
       if (large === undefined || large.bytes <= COPIED_BYTES || bytes >= limit) continue;
-      this.socket.write(textFrameHeader(large.head.length + large.tail.length));
-      this.socket.write(large.head);
-      if (large.tail !== '') this.socket.write(large.tail, 'latin1');
+      writeLarge(this.socket, large);
       bytes += large.bytes;
       count += 1;
     }
-    this.frames = count === frames.length ? [] : frames.slice(count);
+    waiting.splice(0, count);
     this.queuedBytes -= bytes;
     this.socket.uncork();
   }
 
-  private hold(): void {
+  private awaitDrain(): void {
     if (this.held) return;
     this.held = true;
     this.socket.once('drain', () => {
@@ -163,38 +192,32 @@ export class OutboundQueue {
     });
   }
 
-  private remove(matches: (frame: QueuedFrame) => boolean): number {
-    const kept: QueuedFrame[] = [];
-    const before = this.frames.length;
-    for (const frame of this.frames) {
-      if (matches(frame)) this.queuedBytes -= frame.bytes;
-      else kept.push(frame);
+  private remove(matches: (waiting: SharedFrame['waiting']) => boolean): number {
+    if (this.count === 0) return 0;
+    const before = this.hold();
+    const kept: HeldFrame[] = [];
+    for (const held of before) {
+      if (!Buffer.isBuffer(held.frame) && matches(held.frame.waiting)) this.queuedBytes -= held.bytes;
+      else kept.push(held);
     }
-    this.frames = kept;
-    return before - kept.length;
-  }
-
-  private push(head: Buffer, tail: string, waiting?: Waiting): void {
-    if (this.closed) return;
-    const length = head.length + tail.length;
-    const bytes = headerBytes(length) + length;
-    this.frames.push({ head, tail, bytes, waiting });
-    this.queuedBytes += bytes;
-    if (this.scheduled || this.held) return;
-    this.scheduled = true;
-    if (dirty.push(this) === 1) setImmediate(flushDirty);
+    this.waiting = kept;
+    return before.length - kept.length;
   }
 }
 
-/** Frames `from` to `to` as the bytes that go over the wire. One buffer costs less than a list of them, for the kernel too. */
-function joined(frames: readonly QueuedFrame[], from: number, to: number, bytes: number): Buffer {
-  const buffer = Buffer.allocUnsafe(bytes);
-  let at = 0;
-  for (let index = from; index < to; index += 1) {
-    const { head, tail } = frames[index] as QueuedFrame;
-    at = writeHeader(buffer, at, head.length + tail.length);
-    at += head.copy(buffer, at);
-    if (tail !== '') at += buffer.write(tail, at, 'latin1');
+function joined(frames: readonly HeldFrame[]): Buffer {
+  let run = FrameRun.start();
+  const first = frames.find(({ seq }) => seq !== undefined)?.seq ?? 0;
+  for (const { frame, seq } of frames) run = Buffer.isBuffer(frame) ? run.withOwn(frame) : run.with(frame, seq === undefined ? UNNUMBERED : seq - first);
+  return run.bytes(first);
+}
+
+function writeLarge(socket: Duplex, { frame, seq }: HeldFrame): void {
+  if (Buffer.isBuffer(frame)) {
+    socket.write(frame);
+    return;
   }
-  return buffer;
+  socket.write(textFrameHeader(frame.head.length + tailBytes(seq)));
+  socket.write(frame.head);
+  socket.write(tailOf(seq), 'latin1');
 }

@@ -4,6 +4,7 @@ import { admitVm, initFrame } from '../../application/vm/admit-vm.js';
 import type { VmConnection } from '../../application/vm/vm-connection.js';
 import type { VmConnections } from '../../application/vm/vm-connections.js';
 import type { VmServices, VmWire } from '../../application/vm/vm-ports.js';
+import type { Due } from './liveness.js';
 import { setMaxPayload } from './ws-internals.js';
 
 export interface VmSocketOptions {
@@ -31,6 +32,8 @@ type Phase = 'waiting' | 'admitting' | 'open' | 'closed';
 /** One VM socket: authentication, limits and the shape of frames; what they mean is the connection's business. */
 export class VmSocket implements VmWire {
   awaitingPong = false;
+  /** Kept by the liveness wheel. */
+  due: Due | undefined;
   private phase: Phase = 'waiting';
   private connection: VmConnection | undefined;
   private readonly early: string[] = [];

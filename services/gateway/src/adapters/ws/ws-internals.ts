@@ -17,6 +17,17 @@ export const SERVER_OPTIONS = {
   closeTimeout: CLOSE_TIMEOUT_MS,
 } as const;
 
+const OWNER = Symbol('owner');
+
+/** Has the listeners of a socket find whom it belongs to, so that all sockets share them: four closures less for each. */
+export function setOwner<T>(ws: WebSocket, owner: T): void {
+  (ws as unknown as { [OWNER]: T })[OWNER] = owner;
+}
+
+export function ownerOf<T>(ws: WebSocket): T {
+  return (ws as unknown as { [OWNER]: T })[OWNER];
+}
+
 /**
  * Changes the largest message that a socket accepts. `ws` fixes it per server, but a client may send 64 KiB before its hello and much more
  * after it, and the limit must hold while a message is being received. A test fails when `ws` moves this field.

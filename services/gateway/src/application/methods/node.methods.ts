@@ -74,8 +74,8 @@ export const nodeMethods: NodeMethods = {
   'node.pluginTools.update': () => ({ ok: true }),
   'node.skills.update': () => ({ ok: true }),
   'node.runnerInventory.update': () => ({ ok: true }),
-  'node.pending.pull': (_params, { connection }) => ({ nodeId: nodeIdOf(connection.connect, connection.id), actions: [] }),
-  'node.pending.drain': (_params, { connection }) => ({ nodeId: nodeIdOf(connection.connect, connection.id), revision: 0, items: [], hasMore: false }),
+  'node.pending.pull': (_params, { connection }) => ({ nodeId: nodeIdOf(connection.introduction, connection.id), actions: [] }),
+  'node.pending.drain': (_params, { connection }) => ({ nodeId: nodeIdOf(connection.introduction, connection.id), revision: 0, items: [], hasMore: false }),
 };
 
 function callerOf({ connection }: MethodCall): NodeCaller {
@@ -85,7 +85,7 @@ function callerOf({ connection }: MethodCall): NodeCaller {
 
 /** A node speaks for itself only. */
 function requireSelf(nodeId: string, { connection }: MethodCall): void {
-  if (nodeId !== nodeIdOf(connection.connect, connection.id)) throw plexusError('FORBIDDEN', { message: 'nodeId is not the one of this connection' });
+  if (nodeId !== nodeIdOf(connection.introduction, connection.id)) throw plexusError('FORBIDDEN', { message: 'nodeId is not the one of this connection' });
 }
 
 /** Both forms, as clients read either. What is no JSON stays text. */

@@ -19,7 +19,7 @@ export class LocalNodes {
 
   /** Takes a node in; returns the connection that had its name before. */
   add(node: ClientConnection): ClientConnection | undefined {
-    const name = nameOf(node.owner, nodeIdOf(node.connect, node.id));
+    const name = nameOf(node.owner, nodeIdOf(node.introduction, node.id));
     const before = this.byName.get(name);
     this.byName.set(name, node);
     put(this.byTenant, node.principal.tenant, node);
@@ -27,7 +27,7 @@ export class LocalNodes {
   }
 
   remove(node: ClientConnection): void {
-    const name = nameOf(node.owner, nodeIdOf(node.connect, node.id));
+    const name = nameOf(node.owner, nodeIdOf(node.introduction, node.id));
     if (this.byName.get(name) === node) this.byName.delete(name);
     take(this.byTenant, node.principal.tenant, node);
     for (const sessionKey of node.watchedSessions) take(this.bySession, nameOf(node.owner, sessionKey), node);

@@ -101,7 +101,7 @@ export class Nodes {
   }
 
   private recordOf(node: ClientConnection, gateway: string | undefined): NodeRecord {
-    const { gateway: _, ...record } = nodeRecord(node.connect, {
+    const { gateway: _, ...record } = nodeRecord(node.introduction, {
       connId: node.id,
       gateway: this.gatewayId,
       user: node.principal.user ?? '',
