@@ -8,13 +8,25 @@ export interface BusIdentity {
   verify(token: string): Promise<Principal> | Principal;
 }
 
-export type BusCredentials = { readonly nkeySeed?: string } | { readonly user: string; readonly pass: string };
+/** A seed that is a function is asked again at every (re)connect, so that a rotated file needs no restart. */
+export type BusCredentials = { readonly nkeySeed?: string | (() => string) } | { readonly user: string; readonly pass: string };
+
+/** Files in PEM, read again at every (re)connect. */
+export interface BusTls {
+  /** Authorities that the servers' certificates must come from; absent: those that Node trusts. */
+  readonly caFile?: string | undefined;
+  /** Certificate and key of the client, where the servers ask for one. */
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+}
 
 export interface BusOptions {
   /** Service name: queue group, inbox prefix `_INBOX_<service>`, `$SRV` name, default event source. */
   readonly service: string;
   readonly servers: string | readonly string[];
   readonly credentials?: BusCredentials | undefined;
+  /** Present, or a server named `tls://…`: nothing is ever said to a server without TLS. */
+  readonly tls?: BusTls | undefined;
   readonly log?: BusLog | undefined;
   readonly identity?: BusIdentity | undefined;
   /** Served calls without a token get a principal of role `service` without scopes. For tests and benchmarks only. Default false. */

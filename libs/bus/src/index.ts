@@ -11,7 +11,7 @@ export type {
   TopologyNeed,
 } from './bus.js';
 export { type BusLog, silentLog } from './bus-log.js';
-export type { BusCredentials, BusIdentity, BusOptions } from './bus-options.js';
+export type { BusCredentials, BusIdentity, BusOptions, BusTls } from './bus-options.js';
 export { connectBus } from './connect-bus.js';
 export { drop, type ListParkedOptions, listParked, type ParkedDetail, type ParkedMessage, parkExhausted, redrive, showParked } from './dead-letters.js';
 export { discoverServices, type DiscoverOptions, type FoundEndpoint, type FoundReplica } from './discover-services.js';

@@ -5,6 +5,7 @@ import {
   nkeyAuthenticator,
   PermissionViolationError,
   type Status,
+  type TlsOptions,
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node';
 import { plexusError } from '@plexus/contracts';
@@ -88,19 +89,38 @@ export class Link {
 function authenticatorFor(credentials: BusCredentials | undefined): Authenticator | undefined {
   if (credentials === undefined) return undefined;
   if ('user' in credentials) return usernamePasswordAuthenticator(credentials.user, credentials.pass);
-  return credentials.nkeySeed === undefined ? undefined : nkeyAuthenticator(new TextEncoder().encode(credentials.nkeySeed.trim()));
+  const { nkeySeed } = credentials;
+  if (nkeySeed === undefined) return undefined;
+  const bytes = (seed: string) => new TextEncoder().encode(seed.trim());
+  return nkeyAuthenticator(typeof nkeySeed === 'function' ? () => bytes(nkeySeed()) : bytes(nkeySeed));
+}
+
+/** The client does not read `tls://` by itself: without this it would speak in the clear to a server that offers nothing else. */
+function tlsFor({ tls }: BusOptions, servers: readonly string[]): TlsOptions | undefined {
+  if (tls === undefined && !servers.some((server) => server.startsWith('tls://'))) return undefined;
+  const { caFile, certFile, keyFile } = tls ?? {};
+  return { ...(caFile !== undefined && { caFile }), ...(certFile !== undefined && { certFile }), ...(keyFile !== undefined && { keyFile }) };
 }
 
 /** Opens the connection, trying again with jitter until `connectTimeoutMs` is over. Fails with UNAVAILABLE. */
 export async function openLink(options: BusOptions): Promise<Link> {
   const { service, log = silentLog, connectTimeoutMs = 30_000 } = options;
   const authenticator = authenticatorFor(options.credentials);
+  const servers = typeof options.servers === 'string' ? options.servers.split(',') : [...options.servers];
+  const tls = tlsFor(options, servers);
   const giveUpAt = performance.now() + connectTimeoutMs;
+  let connected = false;
+  const reconnectDelayMs = (): number => {
+    // Servers of a cluster that refuse us name each other: the client would go round them for ever. This is the one place where it can be stopped.
+    if (!connected && performance.now() >= giveUpAt) throw new Error('the first connection took too long');
+    return 100 + Math.random() * 900;
+  };
   for (let attempt = 0; ; attempt += 1) {
     const remainingMs = giveUpAt - performance.now();
     try {
       const connection = await connect({
-        servers: typeof options.servers === 'string' ? options.servers.split(',') : [...options.servers],
+        servers,
+        ...(tls && { tls }),
         name: service,
         inboxPrefix: `_INBOX_${service}`,
         ...(authenticator && { authenticator }),
@@ -109,11 +129,12 @@ export async function openLink(options: BusOptions): Promise<Link> {
         maxReconnectAttempts: -1,
         // A rotated credential or a server that restarts with another configuration must not end the process.
         ignoreAuthErrorAbort: true,
-        reconnectDelayHandler: () => 100 + Math.random() * 900,
+        reconnectDelayHandler: reconnectDelayMs,
         pingInterval: 20_000,
         maxPingOut: 2,
         timeout: Math.max(1_000, Math.min(5_000, remainingMs)),
       });
+      connected = true;
       log.info({ server: connection.getServer(), service }, 'connected to NATS');
       return new Link(connection, service, log);
     } catch (error) {

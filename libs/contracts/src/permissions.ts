@@ -1,11 +1,12 @@
 import type { Contract } from './define.js';
 import { ROLES, type RoleDefinition } from './roles.js';
 import { isTenantId, SubjectError } from './subject.js';
-import { BUCKETS, type BucketDefinition, STREAMS } from './topology.js';
+import { BUCKETS, type BucketDefinition, CONSUMERS, STREAMS } from './topology.js';
 
 /** NATS subject permissions of one user, in the server's own terms. */
 export interface Permissions {
-  readonly publish: { readonly allow: readonly string[] };
+  /** What is denied wins over what is allowed. */
+  readonly publish: { readonly allow: readonly string[]; readonly deny?: readonly string[] };
   readonly subscribe: { readonly allow: readonly string[] };
   /** May answer on the reply subject of a message that it received (once, within two minutes). */
   readonly allowResponses: boolean;
@@ -27,6 +28,21 @@ function readStream(stream: string): string[] {
     `$JS.API.CONSUMER.MSG.NEXT.${stream}.*`,
     `$JS.FC.${stream}.>`,
   ];
+}
+
+/**
+ * Ephemeral consumers have names that nobody knows before, so whoever reads a stream may use any name there. Durable consumers of the same
+ * stream are other people's work: their messages are taken by their owner only, and only the operator changes or removes them.
+ */
+function othersConsumers(role: RoleDefinition): string[] {
+  return Object.values(CONSUMERS)
+    .filter(({ stream }) => role.reads.includes(stream))
+    .flatMap(({ stream, name }) => [
+      `$JS.API.CONSUMER.CREATE.${stream}.${name}`,
+      `$JS.API.CONSUMER.CREATE.${stream}.${name}.>`,
+      `$JS.API.CONSUMER.DELETE.${stream}.${name}`,
+      ...(role.consumes.some((own) => own.name === name) ? [] : [`$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`]),
+    ]);
 }
 
 /** A service checks at its start that the streams it publishes into exist. */
@@ -82,7 +98,12 @@ export function permissionsFor(role: RoleDefinition): Permissions {
     `$SRV.*.${role.name}`,
     `$SRV.*.${role.name}.*`,
   ];
-  return { publish: { allow: unique(publish) }, subscribe: { allow: unique(subscribe) }, allowResponses: true };
+  const deny = othersConsumers(role);
+  return {
+    publish: { allow: unique(publish), ...(deny.length === 0 ? {} : { deny: unique(deny) }) },
+    subscribe: { allow: unique(subscribe) },
+    allowResponses: true,
+  };
 }
 
 /**

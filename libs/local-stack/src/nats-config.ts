@@ -1,6 +1,6 @@
 /** What a user may publish and subscribe to: subject patterns. */
 export interface NatsPermissions {
-  readonly publish: { readonly allow: readonly string[] };
+  readonly publish: { readonly allow: readonly string[]; readonly deny?: readonly string[] };
   readonly subscribe: { readonly allow: readonly string[] };
   /** May answer requests on the reply subject they came with. */
   readonly allowResponses?: boolean;
@@ -57,7 +57,7 @@ export function renderNatsConfig(config: NatsConfig): string {
     '}',
     ...(config.cluster === undefined ? [] : renderCluster(config.cluster)),
   ];
-  if (config.users !== undefined) lines.push('authorization {', '  timeout: 5', '  users: [', ...config.users.flatMap(renderUser), '  ]', '}');
+  if (config.users !== undefined) lines.push('authorization {', '  timeout: 5', '  users: [', ...renderUsers(config.users), '  ]', '}');
   return `${lines.join('\n')}\n`;
 }
 
@@ -65,6 +65,11 @@ export function renderNatsConfig(config: NatsConfig): string {
 function renderCluster({ clusterName, port, routes }: NatsClusterMember): string[] {
   const urls = routes.map((route) => quote(`nats://127.0.0.1:${route}`)).join(', ');
   return ['cluster {', `  name: ${quote(clusterName)}`, `  listen: ${quote(`127.0.0.1:${port}`)}`, `  routes: [${urls}]`, '  no_advertise: true', '}'];
+}
+
+/** Entries of a `users` list. */
+export function renderUsers(users: readonly NatsUser[]): string[] {
+  return users.flatMap(renderUser);
 }
 
 function renderUser(user: NatsUser): string[] {
@@ -75,7 +80,7 @@ function renderUser(user: NatsUser): string[] {
   return [
     `    # ${user.name}`,
     `    { ${identity}, permissions: {`,
-    `      publish: ${renderRule(publish.allow)}`,
+    `      publish: ${renderRule(publish.allow, publish.deny)}`,
     `      subscribe: ${renderRule(subscribe.allow)}`,
     ...(allowResponses === true ? ['      allow_responses: true'] : []),
     '    } }',
@@ -83,8 +88,10 @@ function renderUser(user: NatsUser): string[] {
 }
 
 /** An empty allow list would allow everything. */
-function renderRule(allow: readonly string[]): string {
-  return allow.length === 0 ? '{ deny: [">"] }' : `{ allow: [${allow.map(quote).join(', ')}] }`;
+function renderRule(allow: readonly string[], deny: readonly string[] = []): string {
+  if (allow.length === 0) return '{ deny: [">"] }';
+  const denied = deny.length === 0 ? '' : `, deny: [${deny.map(quote).join(', ')}]`;
+  return `{ allow: [${allow.map(quote).join(', ')}]${denied} }`;
 }
 
 /** The server's own syntax takes JSON's escapes inside double quotes. */

@@ -1,6 +1,7 @@
 import { applyStreams, type PlanEntry, planStreams } from '@plexus/bus';
+import { parseIntegrator, writeNatsAccounts } from '@plexus/local-stack';
 import type { Command } from 'commander';
-import { EXIT } from '../exit-code.js';
+import { CommandFailure, EXIT } from '../exit-code.js';
 import { type MeshOptions, withBus } from '../mesh.js';
 import { type Output, table } from '../output.js';
 
@@ -23,15 +24,31 @@ function show(entries: readonly PlanEntry[]): string[] {
   return [...table(rows), '', `${changed.length} to change, ${entries.length - changed.length} as declared.`];
 }
 
-/** `plexus nats plan|apply`: streams, consumers and buckets as declared in the contracts. */
+interface AccountOptions {
+  readonly integrator: readonly string[];
+  readonly rotate: readonly string[];
+  readonly retire: readonly string[];
+}
+
+const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+
+/** NATS knows one to five copies of a stream. */
+function copies(replicas: number | undefined): { replicas?: number } {
+  if (replicas === undefined) return {};
+  if (Number.isInteger(replicas) && replicas >= 1 && replicas <= 5) return { replicas };
+  throw new CommandFailure('--replicas must be a whole number from 1 to 5.', EXIT.usage, 'As many as the cluster has servers, at most; odd.', 'USAGE');
+}
+
+/** `plexus nats plan|apply|accounts`: streams, consumers, buckets, and users with their permissions, as declared in the contracts. */
 export function natsCommand(program: Command, output: () => Output, mesh: () => MeshOptions): void {
   const nats = program.command('nats').description('compare (plan) or create and update (apply) streams, consumers and buckets');
 
   nats
     .command('plan')
     .description('what `apply` would do; exit 4 when there is anything')
-    .action(async () => {
-      const entries = await withBus(mesh(), planStreams);
+    .option('--replicas <n>', 'copies of each stream and bucket that `apply` would be told', Number)
+    .action(async (options: { replicas?: number }) => {
+      const entries = await withBus(mesh(), (bus) => planStreams(bus, copies(options.replicas)));
       output().result(entries, show(entries));
       if (entries.some((entry) => entry.action !== 'ok')) process.exitCode = EXIT.findings;
     });
@@ -40,9 +57,23 @@ export function natsCommand(program: Command, output: () => Output, mesh: () => 
     .command('apply')
     .description('create and update; never deletes messages; exit 4 when conflicts remain')
     .option('--max-bytes <bytes>', 'cap on the size of each stream and bucket, for small disks', Number)
-    .action(async (options: { maxBytes?: number }) => {
-      const entries = await withBus(mesh(), (bus) => applyStreams(bus, options.maxBytes === undefined ? {} : { maxBytesCap: options.maxBytes }));
+    .option('--replicas <n>', 'copies of each stream and bucket on as many servers: 1, 3 or 5; 3 in production', Number)
+    .action(async (options: { maxBytes?: number; replicas?: number }) => {
+      const plan = { ...(options.maxBytes !== undefined && { maxBytesCap: options.maxBytes }), ...copies(options.replicas) };
+      const entries = await withBus(mesh(), (bus) => applyStreams(bus, plan));
       output().result(entries, show(entries));
       if (entries.some((entry) => entry.action === 'conflict')) process.exitCode = EXIT.findings;
+    });
+
+  nats
+    .command('accounts <folder>')
+    .description('write accounts.conf for nats-server and a seed per role and integrator; seeds that exist are kept')
+    .option('--integrator <tenant/source[=domains]>', 'a service of somebody else, and the event domains it may read; may be repeated', collect, [])
+    .option('--rotate <name>', 'a new seed for this credential; the former one stays accepted until it is retired', collect, [])
+    .option('--retire <name>', 'stop accepting the former seed of this credential', collect, [])
+    .action((folder: string, { integrator, rotate, retire }: AccountOptions) => {
+      const written = writeNatsAccounts(folder, { integrators: integrator.map(parseIntegrator), rotate, retire });
+      const rows = written.credentials.map(({ name, seedFile, hasPrevious }) => [name, seedFile, hasPrevious ? 'the former seed is accepted too' : '']);
+      output().result(written, [...table(rows), '', `Servers include ${written.configFile}; tell them with \`nats-server --signal reload\` (SIGHUP).`]);
     });
 }

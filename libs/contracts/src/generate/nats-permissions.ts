@@ -5,10 +5,12 @@ const list = (subjects: readonly string[], indent: string): string => subjects.m
 
 /** The `permissions` block of one user in the syntax of nats-server's configuration. */
 export function permissionsBlock(permissions: Permissions): string {
+  const { allow, deny } = permissions.publish;
+  const denied = deny === undefined ? '' : `, deny: [\n${list(deny, '    ')}\n  ]`;
   return `{
   publish: { allow: [
-${list(permissions.publish.allow, '    ')}
-  ] }
+${list(allow, '    ')}
+  ]${denied} }
   subscribe: { allow: [
 ${list(permissions.subscribe.allow, '    ')}
   ] }${permissions.allowResponses ? '\n  allow_responses: true' : ''}

@@ -11,7 +11,18 @@ export const baseConfig = z.object({
     .regex(/^(nats|tls|ws|wss):\/\/[^\s,]+(,(nats|tls|ws|wss):\/\/[^\s,]+)*$/, { error: 'must be one or more URLs nats://host:port, separated by commas' })
     .default('nats://127.0.0.1:4222')
     .describe('Servers of the NATS cluster, separated by commas.'),
-  NATS_NKEY_SEED_FILE: z.string().min(1).optional().describe('File with the nkey seed of this service; absent: connect without credentials.'),
+  NATS_NKEY_SEED_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('File with the nkey seed of this service, read at every connect; absent: connect without credentials.'),
+  NATS_CA_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM file with the authorities that the NATS servers must show a certificate of; set: nothing is said without TLS. Read at every connect.'),
+  NATS_CERT_FILE: z.string().min(1).optional().describe('PEM file with a client certificate, where the NATS servers verify clients. Read at every connect.'),
+  NATS_KEY_FILE: z.string().min(1).optional().describe('PEM file with the key of that certificate.'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info').describe('Lowest level that is logged.'),
   INTERNAL_HOST: z.string().min(1).default('127.0.0.1').describe('Address of the internal listener (/livez /readyz /metrics /info).'),
   INTERNAL_PORT: whole(0, 65_535).default(0).describe('Port of the internal listener; 0: any free one.'),

@@ -15,7 +15,7 @@ import { createLogger } from '../log/create-logger.js';
 import { Reloading } from '../reload/reloading.js';
 import type { ServiceConfig, ServiceContext, ServiceDefinition } from '../service-context.js';
 import { WatchedTenantDirectory } from '../tenants/watched-tenant-directory.js';
-import { readCredentials } from './read-credentials.js';
+import { natsTls, readCredentials } from './read-credentials.js';
 import { type ShutdownReport, ShutdownSequence } from './shutdown-sequence.js';
 
 /** A bucket of a few documents is read in milliseconds; a server that needs longer is not well. */
@@ -198,7 +198,8 @@ export async function startService<Schema extends z.ZodObject>(
       const connecting = connectBus({
         service: name,
         servers: config.NATS_URL.split(','),
-        credentials: await readCredentials(config.NATS_NKEY_SEED_FILE),
+        credentials: readCredentials(config.NATS_NKEY_SEED_FILE),
+        tls: natsTls(config),
         log: log.child({ part: 'bus' }),
         identity: busIdentity,
         tenantExists: (tenant) => tenants.has(tenant),
