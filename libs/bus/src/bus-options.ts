@@ -24,6 +24,8 @@ export interface BusOptions {
   /** Service name: queue group, inbox prefix `_INBOX_<service>`, `$SRV` name, default event source. */
   readonly service: string;
   readonly servers: string | readonly string[];
+  /** Where answers arrive. Default: `_INBOX_<service>`, what the permissions of services allow; integrators have prefixes of their own. */
+  readonly inboxPrefix?: string | undefined;
   readonly credentials?: BusCredentials | undefined;
   /** Present, or a server named `tls://…`: nothing is ever said to a server without TLS. */
   readonly tls?: BusTls | undefined;

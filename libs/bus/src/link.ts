@@ -34,6 +34,7 @@ export class Link {
     readonly connection: NatsConnection,
     readonly service: string,
     readonly log: BusLog,
+    readonly inboxPrefix: string,
   ) {
     void this.followStatus();
     void connection.closed().then((error) => {
@@ -105,6 +106,7 @@ function tlsFor({ tls }: BusOptions, servers: readonly string[]): TlsOptions | u
 /** Opens the connection, trying again with jitter until `connectTimeoutMs` is over. Fails with UNAVAILABLE. */
 export async function openLink(options: BusOptions): Promise<Link> {
   const { service, log = silentLog, connectTimeoutMs = 30_000 } = options;
+  const inboxPrefix = options.inboxPrefix ?? `_INBOX_${service}`;
   const authenticator = authenticatorFor(options.credentials);
   const servers = typeof options.servers === 'string' ? options.servers.split(',') : [...options.servers];
   const tls = tlsFor(options, servers);
@@ -122,7 +124,7 @@ export async function openLink(options: BusOptions): Promise<Link> {
         servers,
         ...(tls && { tls }),
         name: service,
-        inboxPrefix: `_INBOX_${service}`,
+        inboxPrefix,
         ...(authenticator && { authenticator }),
         // Two Error objects per request otherwise, for a trace that nobody reads.
         noAsyncTraces: true,
@@ -136,7 +138,7 @@ export async function openLink(options: BusOptions): Promise<Link> {
       });
       connected = true;
       log.info({ server: connection.getServer(), service }, 'connected to NATS');
-      return new Link(connection, service, log);
+      return new Link(connection, service, log, inboxPrefix);
     } catch (error) {
       const waitMs = 50 + fullJitter(attempt, { baseMs: 100, capMs: 2_000 });
       if (performance.now() + waitMs >= giveUpAt) {

@@ -97,7 +97,7 @@ export class PullSubscription {
     this.forget();
     if (!this.running || this.link.connection.isClosed() || this.link.connection.isDraining()) return;
     this.options.onRestart?.();
-    this.inbox = createInbox(`_INBOX_${this.link.service}`);
+    this.inbox = createInbox(this.link.inboxPrefix);
     const { inbox } = this;
     this.subscription = this.link.connection.subscribe(inbox, {
       callback: (error, message) => {

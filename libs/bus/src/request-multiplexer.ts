@@ -47,7 +47,7 @@ export class RequestMultiplexer {
     private readonly link: Link,
     private readonly maxPending: number,
   ) {
-    this.inbox = `${createInbox(`_INBOX_${link.service}`)}.`;
+    this.inbox = `${createInbox(link.inboxPrefix)}.`;
     this.subscription = link.connection.subscribe(`${this.inbox}*`, { callback: (error, message) => this.onMessage(error, message) });
     this.stopListening = link.listen({
       disconnected: () => this.onDisconnected(),

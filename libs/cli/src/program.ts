@@ -10,6 +10,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { eventsCommand } from './commands/events.js';
 import { memoryCommand } from './commands/memory.js';
 import { modelCommand } from './commands/model.js';
+import { integratorCommand } from './commands/integrator.js';
 import { natsCommand } from './commands/nats.js';
 import { platformCommand } from './commands/platform.js';
 import { pushCommand } from './commands/push.js';
@@ -57,6 +58,7 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
   tokenCommand(program, output, mesh);
   natsCommand(program, output, mesh);
   platformCommand(program, output, mesh);
+  integratorCommand(program, output, mesh);
   eventsCommand(program, output, mesh);
   contractsCommand(program, output);
   dbCommand(program, output, environment);

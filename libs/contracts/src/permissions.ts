@@ -1,7 +1,7 @@
 import type { Contract } from './define.js';
 import { ROLES, type RoleDefinition } from './roles.js';
 import { isTenantId, SubjectError } from './subject.js';
-import { BUCKETS, type BucketDefinition, CONSUMERS, STREAMS } from './topology.js';
+import { BUCKETS, type BucketDefinition, type ConsumerDefinition, CONSUMERS, STREAMS } from './topology.js';
 
 /** NATS subject permissions of one user, in the server's own terms. */
 export interface Permissions {
@@ -111,15 +111,64 @@ export function permissionsFor(role: RoleDefinition): Permissions {
  * event domains. The permission is the proof of source and tenant. Answers arrive under an inbox prefix of its own, which its client must
  * be told (`inboxPrefix`): whoever may listen to a shared one overhears the others.
  */
-export function integratorPermissions(tenant: string, source: string, granted: readonly string[] = [], inbox = `_INBOX_.${tenant}.${source}`): Permissions {
-  if (!isTenantId(tenant)) throw new SubjectError(`not a tenant id: ${JSON.stringify(tenant)}`);
-  if (!isTenantId(source)) throw new SubjectError(`not a source token: ${JSON.stringify(source)}`);
+export function integratorPermissions(
+  tenant: string,
+  source: string,
+  granted: readonly string[] = [],
+  inbox = integratorInbox(tenant, source),
+  /** Domains that it also reads through a durable consumer of its own ({@link integratorConsumer}). */
+  durable: readonly string[] = [],
+): Permissions {
+  checkIntegrator(tenant, source);
+  const consumers = durable.map((domain) => integratorConsumer(tenant, source, domain));
   const rpcs = ROLES.flatMap((role) => role.serves).filter((contract) => contract.domain !== 'vm');
   return {
-    publish: { allow: unique([`plexus.in.${tenant}.${source}.>`, ...rpcs.map((contract) => contract.pattern(tenant))]) },
+    publish: {
+      allow: unique([
+        `plexus.in.${tenant}.${source}.>`,
+        ...rpcs.map((contract) => contract.pattern(tenant)),
+        ...consumers.flatMap(({ stream, name }) => [
+          `$JS.API.CONSUMER.INFO.${stream}.${name}`,
+          `$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`,
+          `$JS.ACK.${stream}.${name}.>`,
+          `plexus.dlq.${tenant}.*.${name}.v1.>`,
+        ]),
+      ]),
+    },
     subscribe: { allow: unique([`${inbox}.>`, ...granted.map((domain) => `plexus.evt.${tenant}.${domain}.>`)]) },
     allowResponses: false,
   };
+}
+
+/** Inbox prefix of an integrator: where its answers arrive, and where nobody else may listen. */
+export function integratorInbox(tenant: string, source: string): string {
+  return `_INBOX_.${tenant}.${source}`;
+}
+
+/**
+ * The durable consumer with which one integrator reads one domain of its tenant's facts, at least once and across its own restarts. An
+ * operator creates it; the filter keeps it inside the tenant, and an integrator can neither create nor change one.
+ */
+export function integratorConsumer(tenant: string, source: string, domain: string): ConsumerDefinition {
+  checkIntegrator(tenant, source);
+  const stream = STREAMS.find(({ subjects }) => subjects.includes(`plexus.evt.*.${domain}.>`));
+  if (stream === undefined) throw new SubjectError(`no stream keeps the facts of ${JSON.stringify(domain)}`);
+  return {
+    stream: stream.name,
+    name: `integrator-${tenant}-${source}-${domain}`,
+    service: source,
+    filter: `plexus.evt.${tenant}.${domain}.>`,
+    ackWaitMs: 10_000,
+    maxDeliver: 20,
+    maxAckPending: 256,
+    deliver: 'new',
+    summary: `What ${source} of ${tenant} reads of ${domain}.`,
+  };
+}
+
+function checkIntegrator(tenant: string, source: string): void {
+  if (!isTenantId(tenant)) throw new SubjectError(`not a tenant id: ${JSON.stringify(tenant)}`);
+  if (!isTenantId(source)) throw new SubjectError(`not a source token: ${JSON.stringify(source)}`);
 }
 
 function unique(subjects: readonly string[]): string[] {

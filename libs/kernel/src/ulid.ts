@@ -1,5 +1,3 @@
-import { randomFillSync } from 'node:crypto';
-
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const TIME_LENGTH = 10;
 const RANDOM_BYTES = 10;
@@ -11,11 +9,11 @@ export type RandomSource = (count: number) => Uint8Array;
 const pool = new Uint8Array(RANDOM_BYTES * 128);
 let poolAt = pool.length;
 
-/** One system call per 128 ids: asking the kernel for ten bytes each time costs more than the rest of an id. */
+/** From the platform's own generator, so that browsers can make ids too. One system call per 128 ids: asking the kernel for ten bytes each time costs more than the rest of an id. */
 function pooledRandom(count: number): Uint8Array {
-  if (count > pool.length) return randomFillSync(new Uint8Array(count));
+  if (count > pool.length) return globalThis.crypto.getRandomValues(new Uint8Array(count));
   if (poolAt + count > pool.length) {
-    randomFillSync(pool);
+    globalThis.crypto.getRandomValues(pool);
     poolAt = 0;
   }
   const bytes = pool.slice(poolAt, poolAt + count);

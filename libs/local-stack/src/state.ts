@@ -12,6 +12,8 @@ import { type StatePaths, statePaths } from './state-paths.js';
 
 /** The integrator that every embedded mesh knows: publishes as source `demo` of tenant `default`. */
 export const DEMO_INTEGRATOR = { tenant: 'default', source: 'demo' } as const;
+/** Domains that the demo integrator may read through durable consumers; `plexus integrator consumer` creates one. */
+export const DEMO_DURABLE = ['session', 'push', 'routing', 'memory', 'vm'] as const;
 /** NATS role of `plexus` and of the launcher: may do everything. */
 export const OPERATOR_ROLE = 'operator';
 
@@ -101,8 +103,9 @@ function natsUsers(paths: StatePaths, integratorPassword: string): NatsUser[] {
     return { nkey: fromSeed(new TextEncoder().encode(seed)).getPublicKey() };
   };
   const { tenant, source } = DEMO_INTEGRATOR;
+  const own = integratorPermissions(tenant, source, ['*'], undefined, DEMO_DURABLE);
   // The only integrator of this server: clients that know of no inbox prefix of their own must work too.
-  const demo = integratorPermissions(tenant, source, ['*'], '_INBOX');
+  const demo = { ...own, subscribe: { allow: [...own.subscribe.allow, '_INBOX.>'] } };
   return [
     ...ROLES.map((role) => ({ name: role.name, credential: nkey(role.name), permissions: permissionsFor(role) })),
     { name: OPERATOR_ROLE, credential: nkey(OPERATOR_ROLE) },

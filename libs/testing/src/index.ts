@@ -6,6 +6,7 @@ export { embeddingModel, type RunningEmbeddingModel } from './embedding-model.js
 export { type OpenClawGateway, startOpenClawGateway } from './openclaw-gateway.js';
 export { pgvectorBinaries } from './pgvector.js';
 export { descendants, expectGone, marked, residentBytes } from './process-tree.js';
+export { repositoryRoot } from './repository-root.js';
 export { startTestMesh, type TestMesh, type TestMeshOptions } from './test-mesh.js';
 export { type TestNats, startTestNats } from './test-nats.js';
 export { openTestPglite } from './test-pglite.js';
