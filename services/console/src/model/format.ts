@@ -1,0 +1,50 @@
+const UNITS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+  ['second', 1_000],
+];
+const DAY_MS = 86_400_000;
+
+/** `short`: the time, with the day when it was not within the last day. `long`: everything. Not a time: as it is. */
+export function formatTime(at: string, language: string, style: 'short' | 'long', now = Date.now()): string {
+  const date = new Date(at);
+  if (Number.isNaN(date.getTime())) return at;
+  if (style === 'long') return date.toLocaleString(language, { dateStyle: 'full', timeStyle: 'long' });
+  const time = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' } as const;
+  if (Math.abs(now - date.getTime()) < DAY_MS) return date.toLocaleTimeString(language, time);
+  return date.toLocaleString(language, { month: 'short', day: 'numeric', ...time });
+}
+
+/** How long ago, or how long until: `3 minutes ago`. */
+export function formatAgo(at: string, now: number, language: string): string {
+  const past = new Date(at).getTime() - now;
+  if (Number.isNaN(past)) return at;
+  const [unit, size] = UNITS.find(([, ms]) => Math.abs(past) >= ms) ?? ['second', 1_000];
+  return new Intl.RelativeTimeFormat(language, { numeric: 'auto', style: 'short' }).format(Math.trunc(past / size), unit);
+}
+
+/** `1.2 s`, `3 min`, `2 h 05 min`. */
+export function formatDuration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 60) return `${minutes} min`;
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
+}
+
+export function formatNumber(value: number, language: string, digits = 0): string {
+  return value.toLocaleString(language, { maximumFractionDigits: digits, minimumFractionDigits: digits });
+}
+
+/** `12.3 MiB`. */
+export function formatBytes(bytes: number): string {
+  const steps = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const step = bytes < 1 ? 0 : Math.min(steps.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return `${(bytes / 2 ** (10 * step)).toFixed(step === 0 ? 0 : 1)} ${steps[step]}`;
+}
+
+/** The last part of an id is what tells two of them apart. */
+export function shortId(id: string, keep = 8): string {
+  return id.length <= keep + 4 ? id : `…${id.slice(-keep)}`;
+}

@@ -1,0 +1,104 @@
+/** What `GET /v1/mesh` answers. */
+export interface MeshReport {
+  readonly at: string;
+  readonly nats: { readonly connected: boolean };
+  readonly missing: readonly string[];
+  readonly problems: readonly string[];
+  readonly services: readonly MeshService[];
+  readonly streams: readonly {
+    readonly name: string;
+    readonly summary: string;
+    readonly messages: number;
+    readonly bytes: number;
+    readonly consumers: number;
+  }[];
+  readonly consumers: readonly MeshConsumer[];
+  readonly buckets: readonly { readonly name: string; readonly summary: string; readonly entries: number; readonly bytes: number }[];
+}
+
+export interface MeshService {
+  readonly name: string;
+  readonly versions: readonly string[];
+  readonly ready: boolean;
+  readonly requests: number;
+  readonly errors: number;
+  readonly replicas: readonly MeshReplica[];
+}
+
+export interface MeshReplica {
+  readonly id: string;
+  readonly instance?: string;
+  readonly version: string;
+  readonly uptimeMs: number;
+  readonly ready: boolean;
+  readonly answers: boolean;
+  readonly requests: number;
+  readonly errors: number;
+  readonly failing: readonly string[];
+  readonly degraded: readonly (string | { readonly module?: string; readonly reason?: string })[];
+  readonly vitals?: Readonly<Record<string, number>>;
+}
+
+export interface MeshConsumer {
+  readonly stream: string;
+  readonly name: string;
+  readonly service: string;
+  readonly summary: string;
+  readonly pending: number;
+  readonly ackPending: number;
+  readonly redelivered: number;
+}
+
+export type Health = 'ok' | 'warn' | 'bad';
+
+export interface MapNode {
+  readonly name: string;
+  readonly health: Health;
+  readonly ready: number;
+  readonly replicas: number;
+  /** Messages that wait for this service, over all its consumers. */
+  readonly lag: number;
+  readonly clients: number;
+  readonly vms: number;
+  /** Centre, in the units of the picture. */
+  readonly x: number;
+  readonly y: number;
+}
+
+export const MAP = { width: 920, height: 400, node: { width: 164, height: 74 }, bus: { x: 90, y: 188, width: 740, height: 30 } } as const;
+/** More than this waits: somebody should look. */
+const LAGGING = 1_000;
+/** Those that people and machines come in through stand above the bus. */
+const EDGES = ['gateway', 'channels', 'channel'];
+const KNOWN = ['gateway', 'routing', 'push', 'memory', 'scheduler'];
+
+/** The services as places in a picture: edges above the bus, the others below, missing ones too. */
+export function mapOf(report: MeshReport): readonly MapNode[] {
+  const missing = report.missing.filter((name) => !report.services.some((service) => service.name === name));
+  const names = [...report.services.map(({ name }) => name), ...missing].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
+  const above = names.filter(isEdge);
+  const below = names.filter((name) => !isEdge(name));
+  const place = (row: readonly string[], y: number) => row.map((name, index) => ({ name, x: (MAP.width / (row.length + 1)) * (index + 1), y }));
+  return [...place(above, 84), ...place(below, 322)].map(({ name, x, y }) => ({ ...stateOf(name, report), x: Math.round(x), y }));
+}
+
+const rank = (name: string) => (KNOWN.includes(name) ? KNOWN.indexOf(name) : KNOWN.length);
+const isEdge = (name: string) => EDGES.some((edge) => name === edge || name.startsWith(`${edge}-`));
+
+function stateOf(name: string, report: MeshReport): Omit<MapNode, 'x' | 'y'> {
+  const service = report.services.find((one) => one.name === name);
+  const replicas = service?.replicas ?? [];
+  const ready = replicas.filter((replica) => replica.ready && replica.answers).length;
+  const lag = report.consumers.filter((consumer) => consumer.service === name).reduce((sum, { pending }) => sum + pending, 0);
+  const vital = (key: string) => replicas.reduce((sum, { vitals }) => sum + (vitals?.[key] ?? 0), 0);
+  const limping = ready < replicas.length || lag > LAGGING || replicas.some(({ degraded }) => degraded.length > 0);
+  const health: Health = ready === 0 ? 'bad' : limping ? 'warn' : 'ok';
+  return { name, health, ready, replicas: replicas.length, lag, clients: vital('clients'), vms: vital('vms') };
+}
+
+/** The whole in one word. */
+export function healthOf(report: MeshReport): Health {
+  const nodes = mapOf(report);
+  if (!report.nats.connected || nodes.some(({ health }) => health === 'bad')) return 'bad';
+  return nodes.some(({ health }) => health === 'warn') || report.problems.length > 0 ? 'warn' : 'ok';
+}

@@ -1,0 +1,261 @@
+import { ChatEvent, GatewayError } from '@plexus/client-protocol';
+import { type FormEvent, type KeyboardEvent, useCallback, useEffect, useId, useReducer, useRef, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useSession } from '../api/session.js';
+import { useAction } from '../api/use-action.js';
+import { useResource } from '../api/use-resource.js';
+import { type Line, linesOf, NOTHING_SAID, nextConversation, openRun, openText, type TranscriptMessage } from '../model/conversation.js';
+import { Confirm } from '../ui/dialog.js';
+import { Icon } from '../ui/icons.js';
+import { Badge, Busy, Card, Empty, ErrorNote, When } from '../ui/parts.js';
+
+interface History {
+  readonly sessionKey: string;
+  readonly messages: readonly TranscriptMessage[];
+  readonly hasMore: boolean;
+  readonly totalMessages: number;
+}
+
+/** One conversation: what was said, the answer while it is written, and a place to write. */
+export function Chat({ sessionKey }: { readonly sessionKey: string }) {
+  const { t } = useTranslation();
+  const { api, client, connection } = useSession();
+  const [state, step] = useReducer(nextConversation, NOTHING_SAID);
+  const [limit, setLimit] = useState(200);
+  const path = `/v1/sessions/${encodeURIComponent(sessionKey)}`;
+  const history = useResource(useCallback((signal: AbortSignal) => api.get<History>(`${path}/history`, { limit }, signal), [api, path, limit]));
+  const { reload, data } = history;
+  const canonical = data?.sessionKey ?? sessionKey;
+
+  useEffect(() => {
+    if (data !== undefined) step({ kind: 'history', messages: data.messages });
+  }, [data]);
+  useEffect(
+    () =>
+      client.on('chat', (payload) => {
+        const event = ChatEvent.safeParse(payload);
+        if (!event.success || event.data.sessionKey !== canonical) return;
+        step({ kind: 'event', event: event.data });
+        if (event.data.state === 'final' || event.data.state === 'aborted' || event.data.state === 'error') reload();
+      }),
+    [client, canonical, reload],
+  );
+  // What was said while nobody was connected, and messages of others.
+  useEffect(() => {
+    if (connection > 1) reload();
+  }, [connection, reload]);
+  useEffect(
+    () =>
+      client.on('session.message', (payload) => {
+        if ((payload as { sessionKey?: string }).sessionKey === canonical) reload();
+      }),
+    [client, canonical, reload],
+  );
+  useEffect(() => {
+    if (connection > 0) void client.request('sessions.messages.subscribe', { key: sessionKey }).catch(() => undefined); // Not there yet: its first message makes it.
+  }, [client, connection, sessionKey]);
+
+  const say = (text: string) => {
+    const runId = crypto.randomUUID();
+    step({ kind: 'say', runId, text });
+    // Going away does not end what was asked for: it is there when one comes back.
+    const stream = client.chatSend({ sessionKey, message: text, idempotencyKey: runId, on_client_disconnect: 'continue' });
+    void (async () => {
+      try {
+        for await (const _piece of stream) {
+          // The events of the session draw it; the stream is followed for its failures.
+        }
+      } catch (error) {
+        if (error instanceof GatewayError && error.detailCode !== 'CLIENT_CLOSED') step({ kind: 'refused', runId, failure: error.message });
+      } finally {
+        reload();
+      }
+    })();
+  };
+  const stop = useAction(async () => {
+    await client.abort(sessionKey, openRun(state));
+    reload();
+  });
+  const begin = () => {
+    step({ kind: 'clear' });
+    reload();
+  };
+  const running = openRun(state);
+  return (
+    <Card
+      flush
+      title={
+        <span className="clip">
+          <span className="visually-hidden">{t('chat.with')} </span>
+          <span className="mono">{canonical}</span>
+        </span>
+      }
+      actions={<ResetButton path={path} onDone={begin} disabled={(data?.totalMessages ?? 0) === 0} />}
+    >
+      <div className="chat">
+        <div className="card-body stack close">
+          <ErrorNote error={history.error ?? stop.error} retry={reload} />
+        </div>
+        <Log lines={linesOf(state)} loading={history.loading && state.messages.length === 0} more={data?.hasMore ? () => setLimit(1_000) : undefined} />
+        <Composer running={running !== undefined} stopping={stop.busy} onSay={say} onStop={() => void stop.run()} />
+      </div>
+      <LiveAnswer text={openText(state)} />
+    </Card>
+  );
+}
+
+function Log({ lines, loading, more }: { readonly lines: readonly Line[]; readonly loading: boolean; readonly more: (() => void) | undefined }) {
+  const { t } = useTranslation();
+  const log = useRef<HTMLDivElement>(null);
+  const atEnd = useRef(true);
+  useEffect(() => {
+    const shown = log.current;
+    if (shown !== null && atEnd.current) shown.scrollTop = shown.scrollHeight;
+  }, [lines]);
+  return (
+    <section
+      ref={log}
+      className="chat-log"
+      aria-label={t('chat.log')}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what is longer than the page is scrolled, with the keyboard too
+      tabIndex={0}
+      onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
+        atEnd.current = scrollHeight - scrollTop - clientHeight < 60;
+      }}
+    >
+      {loading && <Busy />}
+      {more !== undefined && (
+        <button type="button" className="button small" onClick={more}>
+          {t('chat.earlier')}
+        </button>
+      )}
+      {!loading && lines.length === 0 && <Empty icon="chat" title={t('chat.none')} text={t('chat.noneText')} />}
+      {lines.map((line) => (
+        <Message key={line.key} line={line} />
+      ))}
+    </section>
+  );
+}
+
+function Message({ line }: { readonly line: Line }) {
+  const { t } = useTranslation();
+  const waiting = line.open && line.text === '';
+  return (
+    <article className={`chat-message ${line.role === 'user' ? 'user' : 'assistant'}${line.failure === undefined ? '' : ' failed'}`} aria-busy={line.open}>
+      <div className="meta">
+        <span>{t(`chat.role.${line.role}`)}</span>
+        {line.at !== undefined && <When at={line.at} />}
+        {line.label !== undefined && (
+          <Badge tone={line.label === 'stopped' ? 'warn' : 'info'}>{t(`chat.label.${line.label}`, { defaultValue: line.label })}</Badge>
+        )}
+      </div>
+      <div className={`bubble${line.open ? ' caret' : ''}`}>{waiting ? <span className="muted">{t('chat.thinking')}</span> : line.text}</div>
+      {line.failure !== undefined && (
+        <div className="small" role="alert">
+          {line.failure}
+        </div>
+      )}
+    </article>
+  );
+}
+
+function Composer({
+  running,
+  stopping,
+  onSay,
+  onStop,
+}: {
+  readonly running: boolean;
+  readonly stopping: boolean;
+  readonly onSay: (text: string) => void;
+  readonly onStop: () => void;
+}) {
+  const { t } = useTranslation();
+  const [text, setText] = useState('');
+  const id = useId();
+  const submit = (event?: FormEvent) => {
+    event?.preventDefault();
+    if (text.trim() === '') return;
+    onSay(text.trim());
+    setText('');
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    // Enter that only ends a word of an input method is not for us.
+    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
+    event.preventDefault();
+    submit();
+  };
+  return (
+    <form className="composer" onSubmit={submit}>
+      <label className="visually-hidden" htmlFor={id}>
+        {t('chat.write')}
+      </label>
+      <textarea
+        id={id}
+        className="input"
+        rows={1}
+        placeholder={t('chat.placeholder')}
+        value={text}
+        onChange={({ target }) => setText(target.value)}
+        onKeyDown={onKeyDown}
+      />
+      {running && (
+        <button type="button" className="button danger" onClick={onStop} disabled={stopping}>
+          <Icon name="stop" />
+          {t('chat.stop')}
+        </button>
+      )}
+      <button type="submit" className="button primary" disabled={text.trim() === ''}>
+        <Icon name="send" />
+        {t('chat.send')}
+      </button>
+    </form>
+  );
+}
+
+const SPOKEN_MS = 1_500;
+
+/** What is being written, said sentence by sentence instead of letter by letter. */
+function LiveAnswer({ text }: { readonly text: string | undefined }) {
+  const [said, setSaid] = useState('');
+  const latest = useRef(text);
+  latest.current = text;
+  useEffect(() => {
+    const timer = setInterval(() => setSaid(latest.current ?? ''), SPOKEN_MS);
+    return () => clearInterval(timer);
+  }, []);
+  return (
+    <div className="visually-hidden" role="status" aria-live="polite">
+      {said}
+    </div>
+  );
+}
+
+function ResetButton({ path, onDone, disabled }: { readonly path: string; readonly onDone: () => void; readonly disabled: boolean }) {
+  const { t } = useTranslation();
+  const { api } = useSession();
+  const [asking, setAsking] = useState(false);
+  const reset = useAction(async () => {
+    await api.post(`${path}/reset`, {});
+    setAsking(false);
+    onDone();
+  });
+  return (
+    <>
+      <button type="button" className="button small" disabled={disabled} onClick={() => setAsking(true)}>
+        {t('chat.reset')}
+      </button>
+      {asking && (
+        <Confirm
+          title={t('chat.reset')}
+          text={t('chat.resetText')}
+          action={t('chat.reset')}
+          busy={reset.busy}
+          error={reset.error}
+          onConfirm={() => void reset.run()}
+          onClose={() => setAsking(false)}
+        />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,202 @@
+import { useCallback } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Link } from 'react-router';
+import { useApi } from '../api/session.js';
+import { useResource } from '../api/use-resource.js';
+import { useWhoAmI } from '../api/whoami.js';
+import { formatBytes, formatDuration, formatNumber, shortId } from '../model/format.js';
+import { healthOf, type MeshReport } from '../model/mesh-map.js';
+import { Badge, Busy, Card, Empty, ErrorNote, Notice, PageHead } from '../ui/parts.js';
+import { MeshPicture } from './mesh-picture.js';
+
+const REFRESH_MS = 2_000;
+
+/** The live map: services, replicas, what waits, and how they are. */
+export default function MeshPage() {
+  const { t } = useTranslation();
+  const api = useApi();
+  const who = useWhoAmI();
+  const mayLook = who.data?.deployment === true;
+  const load = useCallback((signal: AbortSignal) => api.get<MeshReport>('/v1/mesh', undefined, signal), [api]);
+  const mesh = useResource(mayLook ? load : undefined, REFRESH_MS);
+  const report = mesh.data;
+  return (
+    <>
+      <PageHead title={t('mesh.title')} text={t('mesh.text')}>
+        <Link className="button" to="/publish">
+          {t('mesh.publish')}
+        </Link>
+        <Link className="button primary" to="/sessions">
+          {t('mesh.chat')}
+        </Link>
+      </PageHead>
+      <ErrorNote error={who.error ?? mesh.error} retry={mesh.reload} />
+      {who.data !== undefined && !mayLook && (
+        <Empty icon="mesh" title={t('mesh.closed')} text={t('mesh.closedText')}>
+          <Link className="button" to="/inbox">
+            {t('nav.inbox')}
+          </Link>
+        </Empty>
+      )}
+      {(who.loading || mesh.loading) && mesh.error === undefined && <Busy />}
+      {report !== undefined && <Report report={report} />}
+    </>
+  );
+}
+
+function Report({ report }: { readonly report: MeshReport }) {
+  const { t, i18n } = useTranslation();
+  const health = healthOf(report);
+  const sum = (values: readonly number[]) =>
+    formatNumber(
+      values.reduce((total, value) => total + value, 0),
+      i18n.language,
+    );
+  const replicas = report.services.flatMap(({ replicas }) => replicas);
+  const figures: readonly (readonly [string, string])[] = [
+    [t('mesh.services'), sum([report.services.length])],
+    [t('mesh.replicas'), sum([replicas.length])],
+    [t('mesh.clients'), sum(replicas.map(({ vitals }) => vitals?.clients ?? 0))],
+    [t('mesh.vms'), sum(replicas.map(({ vitals }) => vitals?.vms ?? 0))],
+    [t('mesh.waiting'), sum(report.consumers.map(({ pending }) => pending))],
+    [t('mesh.memory'), formatBytes(replicas.reduce((total, { vitals }) => total + (vitals?.rssBytes ?? 0), 0))],
+  ];
+  return (
+    <>
+      {report.problems.length > 0 && (
+        <Notice tone="warn" title={t('mesh.problems')}>
+          {report.problems.join(' ')}
+        </Notice>
+      )}
+      <Card
+        title={t('mesh.map')}
+        flush
+        actions={
+          <span role="status">
+            <Badge dot tone={health}>
+              {t(`mesh.health.${health}`)}
+            </Badge>
+          </span>
+        }
+      >
+        <MeshPicture report={report} />
+        <dl className="figures">
+          {figures.map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+        </dl>
+      </Card>
+      <Replicas report={report} />
+      <Waiting report={report} />
+    </>
+  );
+}
+
+function Replicas({ report }: { readonly report: MeshReport }) {
+  const { t, i18n } = useTranslation();
+  return (
+    <Card title={t('mesh.replicas')} flush>
+      <div className="scroll-x">
+        <table className="plain">
+          <thead>
+            <tr>
+              {(['service', 'replica', 'state', 'version', 'up', 'requests', 'errors', 'memory'] as const).map((name) => (
+                <th key={name} scope="col">
+                  {t(`mesh.column.${name}`)}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {report.services.flatMap(({ name, replicas }) =>
+              replicas.map((replica) => (
+                <tr key={replica.id}>
+                  <th scope="row">{name}</th>
+                  <td className="mono">{shortId(replica.instance ?? replica.id)}</td>
+                  <td>
+                    <Badge dot tone={!replica.answers || !replica.ready ? 'bad' : replica.degraded.length > 0 ? 'warn' : 'ok'}>
+                      {t(!replica.answers ? 'mesh.silent' : replica.ready ? (replica.degraded.length > 0 ? 'mesh.degraded' : 'mesh.ready') : 'mesh.notReady')}
+                    </Badge>{' '}
+                    {[...replica.failing, ...replica.degraded.map((one) => (typeof one === 'string' ? one : (one.reason ?? one.module ?? '')))].join(', ')}
+                  </td>
+                  <td>{replica.version}</td>
+                  <td className="number">{formatDuration(replica.uptimeMs)}</td>
+                  <td className="number">{formatNumber(replica.requests, i18n.language)}</td>
+                  <td className="number">{formatNumber(replica.errors, i18n.language)}</td>
+                  <td className="number">{replica.vitals?.rssBytes === undefined ? '–' : formatBytes(replica.vitals.rssBytes)}</td>
+                </tr>
+              )),
+            )}
+          </tbody>
+        </table>
+      </div>
+    </Card>
+  );
+}
+
+function Waiting({ report }: { readonly report: MeshReport }) {
+  const { t, i18n } = useTranslation();
+  const number = (value: number) => formatNumber(value, i18n.language);
+  return (
+    <div className="split even">
+      <Card title={t('mesh.consumers')} flush>
+        <div className="scroll-x">
+          <table className="plain">
+            <thead>
+              <tr>
+                {(['consumer', 'stream', 'pending', 'unacked', 'again'] as const).map((name) => (
+                  <th key={name} scope="col">
+                    {t(`mesh.column.${name}`)}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {report.consumers.map(({ stream, name, summary, pending, ackPending, redelivered }) => (
+                <tr key={`${stream} ${name}`}>
+                  <th scope="row" title={summary}>
+                    {name}
+                  </th>
+                  <td className="mono">{stream}</td>
+                  <td className="number">{pending > 0 ? <Badge tone="warn">{number(pending)}</Badge> : number(pending)}</td>
+                  <td className="number">{number(ackPending)}</td>
+                  <td className="number">{number(redelivered)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </Card>
+      <Card title={t('mesh.streams')} flush>
+        <div className="scroll-x">
+          <table className="plain">
+            <thead>
+              <tr>
+                {(['stream', 'messages', 'size', 'readers'] as const).map((name) => (
+                  <th key={name} scope="col">
+                    {t(`mesh.column.${name}`)}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {report.streams.map(({ name, summary, messages, bytes, consumers }) => (
+                <tr key={name}>
+                  <th scope="row" className="mono" title={summary}>
+                    {name}
+                  </th>
+                  <td className="number">{number(messages)}</td>
+                  <td className="number">{formatBytes(bytes)}</td>
+                  <td className="number">{number(consumers)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </Card>
+    </div>
+  );
+}
