@@ -9,6 +9,8 @@ export const UNNUMBERED = -1;
 
 const NUMBER_MARK = ',"seq":';
 const NOTHING = Buffer.alloc(0);
+/** Copies with other numbers that are kept for the next connection with the same. */
+const MAX_COPIES = 64;
 
 /** Bytes of an event's payload behind its head. */
 export function tailBytes(seq: number | undefined): number {
@@ -36,6 +38,7 @@ interface Built {
 export class FrameRun {
   private next: FrameRun | undefined;
   private built: Built | undefined;
+  private copies: Map<number, Buffer> | undefined;
 
   private constructor(
     private readonly before: FrameRun | undefined,
@@ -74,7 +77,13 @@ export class FrameRun {
     const { built } = this;
     if (built === undefined) return this.build(first);
     if (built.first === first) return built.bytes;
-    return renumbered(built, first) ?? this.build(first);
+    const known = this.copies?.get(first);
+    if (known !== undefined) return known;
+    const copy = renumbered(built, first);
+    if (copy === undefined) return this.build(first);
+    this.copies ??= new Map();
+    if (this.copies.size < MAX_COPIES) this.copies.set(first, copy);
+    return copy;
   }
 
   private build(first: number): Buffer {
@@ -98,6 +107,7 @@ export class FrameRun {
       if (seq !== undefined) numbers.push(offset, at - 2, digitsOf(seq));
     }
     this.built = { bytes, first, numbers: Int32Array.from(numbers) };
+    this.copies = undefined;
     return bytes;
   }
 
