@@ -31,17 +31,19 @@ export class SessionStreamReader implements SessionArchive {
     private readonly bus: Bus,
     private readonly feed: SessionFeed,
     private readonly log: Log,
+    private readonly catchUpMs = CATCH_UP_MS,
   ) {}
 
   /**
    * Starts reading. Goes back at most `replay` messages, so that the feed knows the runs that are in flight; resolves when it has caught up
-   * with what was stored when it started.
+   * with what was stored when it started, or after a while in any case: reading goes on by itself, and a gateway that knows some runs late is
+   * better than one that ends and has to begin anew. What was last may also have been erased meanwhile.
    */
   async start(replay: number): Promise<void> {
     const last = await this.bus.lastOnSubject(STREAM, ALL_SESSIONS);
     if (last === undefined || replay === 0) {
       this.read('new');
-      await timeout((this.reading as OrderedReading).ready, CATCH_UP_MS, { what: 'start of the session stream reader' });
+      await this.patiently((this.reading as OrderedReading).ready);
       return;
     }
     const caughtUp = new Promise<void>((resolve) => {
@@ -49,7 +51,15 @@ export class SessionStreamReader implements SessionArchive {
         if (seq >= last.seq) resolve();
       });
     });
-    await timeout(caughtUp, CATCH_UP_MS, { what: 'replay of the session stream' });
+    await this.patiently(caughtUp);
+  }
+
+  private async patiently(done: Promise<unknown>): Promise<void> {
+    try {
+      await timeout(done, this.catchUpMs, { what: 'replay of the session stream' });
+    } catch (error) {
+      this.log.warn({ error, seq: this.feed.seq }, 'the session stream is not read up to its end yet; going on without');
+    }
   }
 
   async stop(): Promise<void> {
