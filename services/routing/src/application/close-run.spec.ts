@@ -58,4 +58,18 @@ describe('the end of a run', () => {
     expect(await close(['r1', 'r4', 'unknown'])).toEqual(['r1 ended', 'released r2 r3 r4']);
     expect(await close(['r2'], 'another')).toEqual(['r1 ended']);
   });
+
+  it('is asked for again when the stream cannot be read up to it yet', async () => {
+    const store = { findRunInSession: async () => ({ run: run(1, { status: 'started' }), position: { seq: 0, epoch: 0 } }) };
+    const events = { readRun: async () => ({ behind: true }) };
+    const closing = new CloseRun(
+      store as unknown as RoutingStore,
+      events,
+      {} as never,
+      {} as never,
+      () => undefined,
+      () => 'id',
+    );
+    expect((await closing.execute({ tenant: 'acme', sessionId: 's', runId: 'r1', seq: 9 })).outcome).toBe('not-yet-readable');
+  });
 });

@@ -16,7 +16,7 @@ import {
 import type { ReleaseNextRun } from './release-next-run.js';
 
 /** What became of an end. */
-export type Closing = 'closed' | 'unknown-run' | 'already-closed' | 'not-an-end';
+export type Closing = 'closed' | 'unknown-run' | 'already-closed' | 'not-an-end' | 'not-yet-readable';
 
 type End = NonNullable<RunReading['end']>['end'];
 
@@ -56,7 +56,8 @@ export class CloseRun {
     const { run, position } = found;
     // Without a position the session has a new incarnation, and that closed the run.
     if (!isOpen(run) || position === undefined) return { outcome: 'already-closed', run };
-    const { end, tookAlong = [] } = await this.#events.readRun(run, position, delivered.seq);
+    const { end, tookAlong = [], behind } = await this.#events.readRun(run, position, delivered.seq);
+    if (behind) return { outcome: 'not-yet-readable', run };
     if (!end) return { outcome: 'not-an-end', run };
     return this.#close(run, end, tookAlong);
   }

@@ -192,6 +192,8 @@ export interface SessionEvents {
 }
 
 export interface RunReading {
+  /** The server that was asked has not got as far as `upTo` itself: it says nothing about the run. */
+  readonly behind?: boolean | undefined;
   readonly end?: { readonly end: RunEnd; readonly position: StreamPosition } | undefined;
   /** When the stream stored the run's last event that counts. */
   readonly lastEventAt?: Date | undefined;

@@ -10,6 +10,7 @@ import type { StoredRun } from '../../application/ports.js';
 
 const runs = counter('runs');
 const runSeconds = histogram('runSeconds');
+const AGAIN_MS = 300;
 const ENDS = new Set(['execution_complete', 'execution_error']);
 
 type SessionEventData = DataOf<typeof sessionContracts.sessionEvent>;
@@ -30,6 +31,8 @@ export class SessionEndsController {
     if (!ENDS.has(event.type) || runId === undefined) return { kind: 'done' };
     if (data.sessionId !== key[0]) return { kind: 'park', code: 'INVALID_EVENT', reason: 'sessionId differs from the key of the subject' };
     const { outcome, run } = await this.closeRun.execute({ tenant, sessionId: data.sessionId, runId, seq });
+    if (outcome === 'not-yet-readable')
+      return { kind: 'retry', afterMs: AGAIN_MS, reason: 'the server that keeps the stream is behind the one that delivered' };
     if (outcome === 'closed' && run) count(run, delivery.time);
     return { kind: 'done' };
   }

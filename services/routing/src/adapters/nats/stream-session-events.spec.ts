@@ -33,3 +33,14 @@ it('the further messages that a run took along are read with its end: its own, b
   const reading = await new StreamSessionEvents(stream).readRun(RUN, { seq: 0, epoch: 0 });
   expect(reading).toMatchObject({ end: { end: { status: 'ok', text: 'Done' }, position: { seq: 6 } }, tookAlong: ['r2', 'r4'] });
 });
+
+it('a server that is behind the delivered event is no proof that the run goes on', async () => {
+  const before = streamOf([{ runId: 'r1', event: { type: 'text_chunk', content: 'Do' } }]);
+  expect(await new StreamSessionEvents(before).readRun(RUN, { seq: 0, epoch: 0 }, 2)).toEqual({ behind: true });
+  expect(await new StreamSessionEvents(streamOf([])).readRun(RUN, { seq: 0, epoch: 0 }, 1)).toEqual({ behind: true });
+  const caughtUp = streamOf([
+    { runId: 'r1', event: { type: 'text_chunk', content: 'Do' } },
+    { runId: 'r1', event: { type: 'execution_complete', content: 'Done' } },
+  ]);
+  expect(await new StreamSessionEvents(caughtUp).readRun(RUN, { seq: 0, epoch: 0 }, 2)).toMatchObject({ end: { end: { status: 'ok' } } });
+});

@@ -22,6 +22,9 @@ export class StreamSessionEvents implements SessionEvents {
   async readRun(run: { tenant: string; sessionId: string; runId: string }, from: StreamPosition, upTo = Number.POSITIVE_INFINITY): Promise<RunReading> {
     const subject = sessionContracts.sessionEvent.subject(run.tenant, run.sessionId);
     const last = await this.#bus.lastOnSubject(STREAM, subject);
+    // In a cluster the server that delivered an event may be ahead of the one that answers this. What was delivered is there: ask again, and do not
+    // take "nothing so far" for "no end", because nobody delivers it a second time.
+    if (Number.isFinite(upTo) && (!last || last.seq < upTo)) return { behind: true };
     if (!last) return {};
     // A stream that was rebuilt counts from the beginning again: what lies behind the position in time then lies before it in number.
     const rebuilt = last.seq < from.seq || upTo <= from.seq;
