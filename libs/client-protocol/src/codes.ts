@@ -56,10 +56,12 @@ export const CLOSE_CODES = {
   revoked: 4403,
 } as const;
 
-/** Capabilities of hello-ok that are ours. */
+/** Capabilities of hello-ok. */
 export const CAPABILITIES = {
   /** inbox.resume, inbox.list, inbox.ack, inbox.mark, event inbox.item, `head` in tick. */
   inbox: 'plexus-inbox-v1',
+  /** Of OpenClaw: `models.list` answers what is configured now, so that clients need no catalogue of their own. */
+  modelCatalog: 'published-model-catalog',
 } as const;
 
 /** What a client may announce in `caps`. */

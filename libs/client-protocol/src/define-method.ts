@@ -1,6 +1,13 @@
 import type { z } from 'zod';
 
-export const SCOPE = { read: 'operator.read', write: 'operator.write', admin: 'operator.admin', pairing: 'operator.pairing' } as const;
+export const SCOPE = {
+  read: 'operator.read',
+  write: 'operator.write',
+  admin: 'operator.admin',
+  pairing: 'operator.pairing',
+  approvals: 'operator.approvals',
+  questions: 'operator.questions',
+} as const;
 
 /** Declares one method. `scope: undefined` means that every authenticated operator may call it. */
 export function method<P extends z.ZodType>(scope: string | undefined, params: P) {

@@ -124,6 +124,27 @@ export const METHODS = {
     }),
   ),
 
+  'message.action': method(
+    SCOPE.write,
+    z.object({
+      channel: z.string().trim().min(1).max(64),
+      action: z.string().trim().min(1).max(64),
+      params: z.record(z.string().max(128), z.unknown()),
+      accountId: z.string().max(128).optional(),
+      sessionKey: sessionKey.optional(),
+      agentId,
+      reply: z.looseObject({ replyToId: z.string().min(1).max(256) }).optional(),
+      idempotencyKey,
+    }),
+  ),
+  'channels.status': method(
+    SCOPE.read,
+    z
+      .object({ channel: z.string().trim().min(1).max(64).optional(), probe: z.boolean().optional(), timeoutMs: z.number().int().min(0).optional() })
+      .optional()
+      .default({}),
+  ),
+
   'agents.list': method(SCOPE.read, nothing),
   agent: method(
     SCOPE.write,
@@ -140,6 +161,12 @@ export const METHODS = {
   wake: method(SCOPE.write, z.object({ mode: z.enum(['now', 'next-heartbeat']), text: messageText, sessionKey: sessionKey.optional(), agentId })),
   'models.list': method(SCOPE.read, nothing),
   'commands.list': method(SCOPE.read, nothing),
+  'question.list': method(SCOPE.questions, nothing),
+  'plugin.approval.list': method(SCOPE.approvals, nothing),
+  'exec.approval.list': method(SCOPE.approvals, nothing),
+  'device.pair.list': method(SCOPE.pairing, nothing),
+  'last-heartbeat': method(SCOPE.read, nothing),
+  'config.get': method(SCOPE.read, nothing),
 
   'inbox.resume': method(
     SCOPE.read,

@@ -52,6 +52,12 @@ beforeAll(async () => {
     note('describe', data, principal);
     throw plexusError('SESSION_NOT_FOUND');
   });
+  bus.serve(routing.channelHealth, async ({ channel }) => ({
+    accounts: [
+      { channel: 'telegram', accountId: 'work', breaker: 'closed' as const, score: 1, failures: 0, lastSuccessAt: new Date(5_000).toISOString() },
+      { channel: 'slack', accountId: 'team', breaker: 'open' as const, score: 0, failures: 9 },
+    ].filter((account) => channel === undefined || account.channel === channel),
+  }));
   publish = (owner, text) => {
     const message = { messageId: ulid(), seq: 1, role: 'user' as const, text, at: new Date().toISOString() };
     const data = { sessionId: session.sessionId, sessionKey: 'agent:main:shared', owner, agentId: 'main', message };
@@ -94,6 +100,45 @@ test('a client that sends hears the outcome, and a refusal as an error', async (
   expect(asked.at(-1)).toMatchObject({ rpc: 'send', data: { text: 'hi', attachments: [{ kind: 'file', url: 'https://x/a.png' }] }, principal: { user: 'me' } });
   outcome = 'failed';
   expect(await withClient((client) => client.request('send', params))).toMatchObject({ ok: false, error: { message: 'chat not found' } });
+});
+
+test('a message action is the same send, in the words of the openclaw program; actions that channels do not have are refused', async () => {
+  outcome = 'sent';
+  const action = (action: string, params: object, more: object = {}) =>
+    withClient((client) => client.request('message.action', { channel: 'telegram', action, params, idempotencyKey: 'k2', ...more }));
+  expect(
+    (
+      await action(
+        'send',
+        { target: '42', message: 'hi', media: 'https://x/a.png', threadId: '7' },
+        { accountId: 'work', reply: { replyToId: 'm0', source: 'explicit' } },
+      )
+    ).payload,
+  ).toMatchObject({
+    runId: 'k2',
+    status: 'sent',
+    messageId: 'm-1',
+  });
+  expect(asked.at(-1)?.data).toMatchObject({
+    ...{ channel: 'telegram', to: '42', text: 'hi', idempotencyKey: 'k2', accountId: 'work', threadId: '7', replyToId: 'm0' },
+    attachments: [{ kind: 'file', url: 'https://x/a.png' }],
+  });
+  expect(await action('poll', { target: '42' })).toMatchObject({
+    ok: false,
+    error: { code: 'INVALID_REQUEST', details: { action: 'poll', code: 'INVALID_REQUEST' } },
+  });
+  expect(await action('send', { message: 'hi' })).toMatchObject({ ok: false, error: { message: expect.stringContaining('target') } });
+});
+
+test('channels and their accounts are listed as clients of OpenClaw expect it', async () => {
+  await withClient(async (client) => {
+    expect((await client.request('channels.status', { probe: false, timeoutMs: 5_000 })).payload).toMatchObject({
+      channelOrder: ['telegram', 'slack'],
+      channels: { telegram: { running: true }, slack: { running: false } },
+      channelAccounts: { telegram: [{ accountId: 'work', lastOutboundAt: 5_000 }], slack: [{ accountId: 'team', healthState: 'failing' }] },
+    });
+    expect((await client.request('channels.status', { channel: 'slack' })).payload.channelOrder).toEqual(['slack']);
+  });
 });
 
 test('sessions are relabelled, previewed and deleted over the socket', async () => {

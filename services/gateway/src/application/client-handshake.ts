@@ -48,7 +48,11 @@ export interface Admitted {
 /** Connections of its own user that a hello lists, the newest; `system-presence` lists all. */
 const MAX_SHOWN = 50;
 /** The same in every hello, and the longest part of it. */
-const FEATURES = JSON.stringify({ methods: Object.keys(METHODS), events: [...EVENTS], capabilities: [CAPABILITIES.inbox] } satisfies HelloOk['features']);
+const FEATURES = JSON.stringify({
+  methods: Object.keys(METHODS),
+  events: [...EVENTS],
+  capabilities: [CAPABILITIES.inbox, CAPABILITIES.modelCatalog],
+} satisfies HelloOk['features']);
 
 /** Decides whether a client comes in and says hello. */
 export class ClientHandshake {

@@ -72,9 +72,15 @@ export const agentMethods: AgentMethods = {
 
   /** The models that agents are configured with; the gateway itself offers none. */
   'models.list': async (_params, call) => {
-    const { agents } = await call.ask(routing.listAgents, {});
+    const { agents, defaultAgentId } = await call.ask(routing.listAgents, {});
     const names = [...new Set(agents.flatMap(({ model }) => (model === undefined ? [] : [model])))];
-    return { models: names.map((id) => ({ id, name: id, provider: id.includes('/') ? id.slice(0, id.indexOf('/')) : 'default' })) };
+    return {
+      models: names.map((id) => ({
+        ...{ id, name: id, provider: id.includes('/') ? id.slice(0, id.indexOf('/')) : 'default', available: true, input: ['text'] },
+        // What answers a new session of the default agent.
+        ...(agents.some((agent) => agent.id === defaultAgentId && agent.model === id) && { tags: ['default'] }),
+      })),
+    };
   },
 
   /** Slash commands of a server; this one has none: what starts with a slash is a message. */

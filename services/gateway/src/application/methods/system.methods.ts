@@ -1,9 +1,21 @@
-import { plexusError, SCOPES } from '@plexus/contracts';
+import { configContracts as config, plexusError, SCOPES } from '@plexus/contracts';
 import type { ClientConnection } from '../client-connection.js';
 import type { PresenceEntry } from '../presence.js';
 import type { MethodCall, MethodHandlers } from './method-context.js';
 
-type SystemMethods = Pick<MethodHandlers, 'health' | 'status' | 'system-presence' | 'logs.tail'>;
+type SystemMethods = Pick<
+  MethodHandlers,
+  | 'health'
+  | 'status'
+  | 'system-presence'
+  | 'logs.tail'
+  | 'question.list'
+  | 'plugin.approval.list'
+  | 'exec.approval.list'
+  | 'device.pair.list'
+  | 'last-heartbeat'
+  | 'config.get'
+>;
 
 export const systemMethods: SystemMethods = {
   health: (_params, call) => healthOf(call),
@@ -23,6 +35,29 @@ export const systemMethods: SystemMethods = {
       throw plexusError('FORBIDDEN', { message: 'logs concern the whole deployment: only its own token may read them' });
     const { size, lines, truncated, reset, cursor: next } = services.logTail.read({ ...(cursor === undefined ? {} : { cursor }), limit, maxBytes });
     return { file: `${services.gatewayId}.log`, cursor: next, size, lines, ...(truncated && { truncated }), ...(reset && { reset }) };
+  },
+
+  // Agents of this mesh ask nobody for permission: nothing ever waits. Screens that list it need an answer all the same.
+  'question.list': () => ({ questions: [] }),
+  'plugin.approval.list': () => [],
+  'exec.approval.list': () => [],
+  // Devices prove themselves by tokens, and nothing beats by itself here.
+  'device.pair.list': () => ({ pending: [], paired: [] }),
+  'last-heartbeat': () => null,
+
+  /** The tenant's document as it was written; one that is larger than a frame between services is read over HTTP. */
+  'config.get': async (_params, call) => {
+    const { text, revision, hash, exists } = await call.ask(config.getConfig, {});
+    return {
+      path: `plexus:${call.connection.principal.tenant}`,
+      exists,
+      valid: true,
+      hash,
+      revision,
+      issues: [],
+      warnings: [],
+      ...(text !== undefined && { raw: text }),
+    };
   },
 
   'system-presence': async (_params, { services, connection }) => {
