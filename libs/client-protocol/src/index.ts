@@ -1,4 +1,5 @@
 export { type ChatPiece, ChatStream } from './chat-stream.js';
+export { type AfterClose, CLIENT_CLOSES, type ClientClose } from './close-table.js';
 export { CAPABILITIES, CLIENT_CAPS, CLIENT_ERROR_CODES, CLOSE_CODES, closeReason, HANDSHAKE_DETAILS, TERMINAL_DETAILS } from './codes.js';
 export { ClientInfo, ConnectChallenge, type ConnectInput, ConnectParams, HelloOk, HelloOkLoose } from './connect.js';
 export { AgentEvent, ChatEvent, ChatMessage, InboxItemEvent, messageText, ShutdownEvent, TickEvent, textMessage } from './events.js';
