@@ -28,7 +28,9 @@ export async function chartFiles(root: string): Promise<Map<string, string>> {
     [`${CHART}/values.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`],
     [`${CHART}/README.md`, readme.replace(TABLES, (_all, begin: string, end: string) => `${begin}\n${referenceTables(schema, values)}\n${end}`)],
     [`${CHART}/files/consumers.yaml`, `${GENERATED}${stringify(consumersByService())}`],
-    ...OBSERVABILITY.flatMap(({ from, to, ending }) => filesIn(path.join(root, from), ending).map((file) => [`${to}/${file}`, read(`${from}/${file}`)] as const)),
+    ...OBSERVABILITY.flatMap(({ from, to, ending }) =>
+      filesIn(path.join(root, from), ending).map((file) => [`${to}/${file}`, read(`${from}/${file}`)] as const),
+    ),
   ]);
 }
 

@@ -39,7 +39,12 @@ export const SET_BY_CHART: ReadonlySet<string> = new Set([
 ]);
 
 /** Variables of the process, read by telemetry and by Node before a service has a schema. */
-export const OF_THE_PROCESS: ReadonlySet<string> = new Set(['OTEL_SERVICE_NAME', 'OTEL_TRACES_SAMPLER_ARG', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'NODE_EXTRA_CA_CERTS']);
+export const OF_THE_PROCESS: ReadonlySet<string> = new Set([
+  'OTEL_SERVICE_NAME',
+  'OTEL_TRACES_SAMPLER_ARG',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'NODE_EXTRA_CA_CERTS',
+]);
 
 /** Variables that make no sense in a Pod, each with the reason. A prefix ends with `*`. */
 const NOT_IN_A_POD: Readonly<Record<string, string>> = {
@@ -57,6 +62,7 @@ const NOT_IN_A_POD: Readonly<Record<string, string>> = {
   ALLOW_UNSANDBOXED_LOCAL: 'belongs to the local provider',
   ALLOW_WEAK_FENCING: 'is for tests',
   PATH: 'comes with the image',
+  CONSOLE_DIR: 'comes with the image',
   HOME: 'comes with the image',
   ROUTING_DATABASE_SCHEMA: '`plexus db migrate` gives every service the schema of its own name',
   PUSH_DATABASE_SCHEMA: '`plexus db migrate` gives every service the schema of its own name',

@@ -57,7 +57,8 @@ function rows(schema: Schema, value: unknown, path: string): Row[] {
   if (schema.properties !== undefined) {
     const children = (value ?? {}) as Record<string, unknown>;
     // An object that is empty unless somebody says more: its parts are worth one line.
-    if (Object.keys(children).length === 0) return [{ path, fallback: shown(value), description: `${schema.description} Keys: ${Object.keys(schema.properties).join(', ')}.` }];
+    if (Object.keys(children).length === 0)
+      return [{ path, fallback: shown(value), description: `${schema.description} Keys: ${Object.keys(schema.properties).join(', ')}.` }];
     return Object.entries(schema.properties).flatMap(([key, part]) => rows(part, children[key], `${path}.${key}`));
   }
   return [{ path, fallback: shown(value), description: schema.description ?? '' }];
@@ -71,5 +72,9 @@ function shown(value: unknown): string {
 
 function table(all: readonly Row[]): string {
   const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
-  return ['| value | default | |', '|---|---|---|', ...all.map(({ path, fallback, description }) => `| \`${path}\` | ${cell(fallback)} | ${cell(description)} |`)].join('\n');
+  return [
+    '| value | default | |',
+    '|---|---|---|',
+    ...all.map(({ path, fallback, description }) => `| \`${path}\` | ${cell(fallback)} | ${cell(description)} |`),
+  ].join('\n');
 }

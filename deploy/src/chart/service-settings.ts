@@ -42,9 +42,16 @@ export interface SettingSchema {
 
 /** One variable as the schema of values knows it: flags may be written as booleans, JSON as what it stands for. Patterns are left to the service. */
 export function settingSchema(field: z.ZodType): SettingSchema {
-  const { type, enum: choices, minimum, maximum, default: fallback, description = '' } = z.toJSONSchema(field, { io: 'input', unrepresentable: 'any' }) as SettingSchema;
+  const {
+    type,
+    enum: choices,
+    minimum,
+    maximum,
+    default: fallback,
+    description = '',
+  } = z.toJSONSchema(field, { io: 'input', unrepresentable: 'any' }) as SettingSchema;
   const about = { description, ...(fallback !== undefined && { default: fallback }) };
-  if (choices?.length === 2 && choices.includes('0') && choices.includes('1')) return { ...about, enum: ['0', '1', 0, 1, false, true] };
+  if (choices?.includes('0') && choices.includes('1')) return { ...about, enum: [...choices, 0, 1, false, true] };
   if (choices !== undefined) return { ...about, enum: choices };
   if (type === 'integer' || type === 'number') return { ...about, type, ...(minimum !== undefined && { minimum }), ...(maximum !== undefined && { maximum }) };
   // A default that names a place of the machine that builds this would be wrong on every other one.

@@ -27,14 +27,17 @@ const nats = strict('The NATS cluster, which is yours: 2.9 or newer, with JetStr
   }),
   monitoring: strict('Where KEDA reads the lag of consumers.', {
     endpoint: text('host:port of the monitoring port.'),
-    account: text('Account of Plexus in NATS; $G where there are none.'),
+    account: text('Account of Plexus in NATS. Default: PLEXUS with credentials, as `plexus nats accounts` writes it; $G without.'),
     https: flag('It has TLS.'),
   }),
-  plan: strict('`plexus nats apply` before each installation and upgrade: streams, consumers and buckets as the contracts declare them. Never deletes messages.', {
-    enabled: flag('Run it. false: run it yourself, services refuse to start without.'),
-    replicas: whole('Copies of each stream; as many servers must exist.', 1, 5),
-    maxBytes: whole('Cap on each stream and bucket, in bytes; 0: as declared.', 0),
-  }),
+  plan: strict(
+    '`plexus nats apply` before each installation and upgrade: streams, consumers and buckets as the contracts declare them. Never deletes messages.',
+    {
+      enabled: flag('Run it. false: run it yourself, services refuse to start without.'),
+      replicas: whole('Copies of each stream; as many servers must exist.', 1, 5),
+      maxBytes: whole('Cap on each stream and bucket, in bytes; 0: as declared.', 0),
+    },
+  ),
 });
 
 const vms = strict('Where the scheduler starts VMs of users.', {
@@ -141,15 +144,14 @@ export function valuesSchema(services: ReadonlyMap<string, z.ZodObject>): Schema
         port: whole('Port.', 1_024, 65_535),
       }),
       telemetry: strict('Traces.', {
-        otlpEndpoint: text('OTLP/HTTP collector; empty: traces are not exported. Its port must be open in networkPolicy.egress.otlp.', { pattern: '^$|^https?://' }),
+        otlpEndpoint: text('OTLP/HTTP collector; empty: traces are not exported. Its port must be open in networkPolicy.egress.otlp.', {
+          pattern: '^$|^https?://',
+        }),
         sampleRatio: { type: 'number', description: 'Share of new traces that is recorded.', minimum: 0, maximum: 1 },
       }),
       vms,
       defaults: workload(strict('Settings are given for each service.', {})),
-      services: strict(
-        'Values of each service, over defaults.',
-        Object.fromEntries([...services].map(([name, schema]) => [name, service(name, schema)])),
-      ),
+      services: strict('Values of each service, over defaults.', Object.fromEntries([...services].map(([name, schema]) => [name, service(name, schema)]))),
       networkPolicy,
       ingress: strict('An Ingress to the gateway, and to channels that platforms call.', {
         enabled: flag('Make one.'),

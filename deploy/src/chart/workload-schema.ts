@@ -115,4 +115,3 @@ export const jobs: Schema = strict('The hooks before an installation or upgrade.
   podLabels: pairs('Of their Pods.'),
   image: image('Another image of the plexus command.'),
 });
-

@@ -51,7 +51,7 @@ spec:
     - type: nats-jetstream
       metadata:
         natsServerMonitoringEndpoint: {{ $monitoring.endpoint | quote }}
-        account: {{ $monitoring.account | quote }}
+        account: {{ $monitoring.account | default (ternary "PLEXUS" "$G" (ne $.root.Values.nats.credentials.existingSecret "")) | quote }}
         stream: {{ .stream }}
         consumer: {{ .consumer }}
         lagThreshold: {{ int64 $scaling.lag | quote }}

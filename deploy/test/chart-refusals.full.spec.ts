@@ -1,0 +1,133 @@
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { throwAwayFolder } from '@plexus/testing';
+import { parse } from 'yaml';
+import { helm, helmBinary, NAMESPACE, refusal, RELEASE, render } from './support/helm.js';
+import { variablesOf, workloads } from './support/pods.js';
+import { root, valuesFile } from './support/repository.js';
+
+const suite = helmBinary() === undefined ? describe.skip : describe;
+
+suite('the chart, asked for what does not go together', () => {
+  it.each([
+    ['no database', ['postgres.existingSecret=""', 'migrations.enabled=false'], /routing needs a database|push needs a database|memory needs a database/],
+    [
+      'migrations without a database',
+      [
+        'postgres.existingSecret=""',
+        'services={"routing":{"enabled":false},"push":{"enabled":false},"memory":{"enabled":false},"scheduler":{"enabled":false}}',
+      ],
+      /migrations\.enabled, but neither/,
+    ],
+    ['HPA and triggers of KEDA', ['services.push.autoscaling={"mode":"hpa","triggers":[{"type":"cron"}]}'], /the two would fight over the replicas/],
+    ['KEDA and metrics of an HPA', ['services.push.autoscaling={"mode":"keda","metrics":[{"type":"Resource"}]}'], /which KEDA makes itself/],
+    ['an HPA that scales by nothing', ['services.gateway.autoscaling={"mode":"hpa","cpuPercent":0}'], /without anything to scale by/],
+    ['an HPA down to nothing', ['services.gateway.autoscaling={"mode":"hpa","minReplicas":0}'], /cannot do/],
+    ['KEDA for somebody who consumes nothing', ['services.gateway.autoscaling.mode="keda"'], /consumes nothing whose lag/],
+    ['more at least than at most', ['services.push.autoscaling={"mode":"keda","minReplicas":9,"maxReplicas":3}'], /minReplicas 9 is more than maxReplicas 3/],
+    ['two replicas of an adapter', ['services.channel-slack={"enabled":true,"replicas":2}'], /two would both connect every account/],
+    ['VMs beside the services', ['vms.namespace="plexus"'], /may list the Secrets of that namespace/],
+    ['VMs without a gateway', ['services.gateway.enabled=false'], /nowhere to connect to/],
+    ['no secret for VM tokens', ['secrets.vmToken.existingSecret=""'], /each other's VM tokens/],
+    ['no master key in production', ['secrets.masterKey.existingSecret=""'], /master key/],
+    ['a client certificate from nowhere', ['nats.tls.clientCertificate=true'], /needs nats\.tls\.existingSecret/],
+    ['a platform without tenants', ['platform.apply=true'], /lock everybody out/],
+    ['an ingress without hosts', ['ingress.enabled=true'], /without ingress\.hosts/],
+    [
+      'an ingress to nobody',
+      ['ingress={"enabled":true,"hosts":["a"]}', 'services.gateway.enabled=false', 'vms.gatewayUrl="wss://elsewhere/ws/vm"'],
+      /nothing to lead to/,
+    ],
+    ['a route without a Gateway', ['gatewayApi.enabled=true'], /without gatewayApi\.parentRefs/],
+    ['two monitors', ['monitoring.podMonitor.enabled=true', 'monitoring.serviceMonitor.enabled=true'], /scraped twice/],
+    [
+      'a variable of the chart in extraEnv',
+      ['services.gateway.extraEnv=[{"name":"NATS_URL","value":"nats://elsewhere"}]'],
+      /the variable NATS_URL is set twice/,
+    ],
+    ['an embedder without its endpoint', ['services.memory.settings.MEMORY_EMBEDDER="openai"'], /set MEMORY_EMBEDDING_BASE_URL/],
+    ['a setting that does not exist', ['services.gateway.settings.GATEWAY_TICKS_MS=1'], /GATEWAY_TICKS_MS/],
+  ])('refuses %s with a sentence and a fix', async (_what, settings, sentence) => {
+    expect(await refusal(...settings)).toMatch(sentence);
+  });
+});
+
+suite('the chart, asked for more than it has values for', () => {
+  it('merges into objects, adds containers, volumes and manifests, and names images by digest and registry', async () => {
+    const settings = {
+      'global.imageRegistry': 'mirror.example.com/',
+      'services.gateway.image': { registry: 'ignored.example.com', repository: 'own/gateway', tag: '9' },
+      'services.push.image': { digest: `sha256:${'a'.repeat(64)}`, tag: '9' },
+      'services.gateway.merge.deployment': { metadata: { labels: { own: 'label' } }, spec: { paused: true } },
+      'services.gateway.extraContainers': [{ name: 'proxy', image: 'proxy:1' }],
+      'services.gateway.extraVolumes': [{ name: 'plugins', emptyDir: {} }],
+      'services.gateway.extraVolumeMounts': [{ name: 'plugins', mountPath: '/plugins' }],
+      'services.gateway.podLabels': { team: 'a' },
+      'services.gateway.podAnnotations': { note: 'b' },
+    };
+    const all = await render('default', ...Object.entries(settings).flatMap(([key, value]) => ['--set-json', `${key}=${JSON.stringify(value)}`]));
+    const [gateway, push] = ['gateway', 'push'].map((name) => workloads(all).find(({ metadata }) => metadata.name.endsWith(name)));
+    expect(gateway).toMatchObject({ metadata: { labels: { own: 'label', 'app.kubernetes.io/component': 'gateway' } }, spec: { paused: true, replicas: 2 } });
+    expect(gateway?.spec.template.metadata).toMatchObject({ labels: { team: 'a' }, annotations: { note: 'b' } });
+    const [container, proxy] = gateway?.spec.template.spec.containers ?? [];
+    expect([container.image, proxy.image]).toEqual(['mirror.example.com/own/gateway:9', 'proxy:1']);
+    expect(container.volumeMounts).toContainEqual({ name: 'plugins', mountPath: '/plugins' });
+    expect(push?.spec.template.spec.containers[0].image).toBe(`mirror.example.com/plexus/push@sha256:${'a'.repeat(64)}`);
+    const extra = (await render('production')).filter(({ metadata }) => metadata.name.startsWith('extra'));
+    expect(extra.map(({ data }) => data)).toEqual([{ release: RELEASE }, { namespace: NAMESPACE }]);
+  });
+
+  it('writes numbers as services read them, and rolls the scheduler when its templates change', async () => {
+    const scheduler = async (...args: string[]) => workloads(await render('production', ...args)).find(({ metadata }) => metadata.name.endsWith('scheduler'));
+    const gateway = workloads(await render('production')).find(({ metadata }) => metadata.name.endsWith('gateway'));
+    expect(variablesOf(gateway?.spec.template.spec.containers[0]).get('GATEWAY_MAX_PAYLOAD_BYTES')).toBe('26214400');
+    const [before, after] = await Promise.all([scheduler(), scheduler('--set', 'vms.templates.pools[0].size=4')]);
+    const checksum = (one: typeof before): unknown => one?.spec.template.metadata.annotations['checksum/vm-templates'];
+    expect(checksum(before)).not.toBe(checksum(after));
+    const env = variablesOf(before?.spec.template.spec.containers[0]);
+    expect([env.get('KUBERNETES_INTERNET'), env.get('KUBERNETES_TOLERATIONS')]).toEqual(['1', '[{"key":"vms","operator":"Exists"}]']);
+  });
+});
+
+suite('the notes after an installation', () => {
+  const folder = throwAwayFolder('chart-notes');
+  afterAll(() => folder.remove());
+
+  /** Only an installation prints notes, and that needs a cluster: here they are a template like the others. */
+  const notes = async (name: string): Promise<string> => {
+    const chart = path.join(folder.path, name);
+    cpSync(path.join(root, 'helm/plexus'), chart, { recursive: true });
+    const file = path.join(chart, 'templates/NOTES.txt');
+    writeFileSync(path.join(chart, 'templates/_notes.tpl'), `{{ define "notes" }}${readFileSync(file, 'utf8')}{{ end }}`);
+    writeFileSync(path.join(chart, 'templates/notes.yaml'), 'notes: {{ include "notes" . | toJson }}');
+    rmSync(file);
+    const shown = await helm(
+      'template',
+      RELEASE,
+      chart,
+      '--namespace',
+      NAMESPACE,
+      '--kube-version',
+      '1.34.0',
+      '--values',
+      valuesFile(name),
+      '--show-only',
+      'templates/notes.yaml',
+    );
+    if (!shown.ok) throw new Error(shown.stderr);
+    return (parse(shown.stdout) as { notes: string }).notes;
+  };
+
+  it('say how to reach it, and everything that is not ready for production', async () => {
+    const said = await notes('default');
+    expect(said).toContain('kubectl -n plexus port-forward service/p-plexus-gateway 18789:80');
+    for (const warning of ['without credentials', 'nats.tls.existingSecret', 'no tenant exists', 'by tag', 'nobody scrapes']) expect(said).toContain(warning);
+  });
+
+  it('name the public address, and only what is left to do', async () => {
+    const said = await notes('production');
+    expect(said).toContain('https://plexus.example.com');
+    expect(said).not.toContain('without credentials');
+    expect(said).not.toContain('no tenant exists');
+  });
+});
