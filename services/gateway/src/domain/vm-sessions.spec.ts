@@ -9,8 +9,8 @@ describe('the sessions of a VM connection', () => {
     expect(sessions.learnAll([entry])).toBe(0);
     sessions.learnFrom({ type: 'start_session', data: { session_id: 's2', session_key: 'k', owner: 'ann', agent_id: 'a' } });
     sessions.learnFrom({ type: 'user_message', session_id: 's2', data: { metadata: { run_id: 'r1' } } });
-    expect(sessions.get('s1')).toEqual({ ...entry, runId: undefined });
-    expect(sessions.get('s2')).toEqual({ sessionId: 's2', sessionKey: 'k', owner: 'ann', agentId: 'a', runId: 'r1' });
+    expect(sessions.get('s1')).toEqual({ ...entry, runId: undefined, runs: [] });
+    expect(sessions.get('s2')).toEqual({ sessionId: 's2', sessionKey: 'k', owner: 'ann', agentId: 'a', runId: 'r1', runs: ['r1'] });
     expect(sessions.get('s3')).toBeUndefined();
   });
 

@@ -5,10 +5,13 @@ export interface VmSession {
   readonly owner: string;
   readonly agentId: string | undefined;
   /** The run that was handed to the VM last; needed only for runtimes that do not name it in their events. */
-  runId: string | undefined;
+  readonly runId: string | undefined;
+  /** The runs that were handed to the VM last, newest at the end: a message may be in work while the next one is there already. */
+  readonly runs: readonly string[];
 }
 
 const MAX_SESSIONS = 10_000;
+const MAX_RUNS = 16;
 
 /**
  * The sessions of one VM connection. They come with the answer to `vm.attach` and with every `start_session` that passes through;
@@ -45,14 +48,16 @@ export class VmSessions {
     else if (frame.type === 'user_message') {
       const session = typeof frame.session_id === 'string' ? this.sessions.get(frame.session_id) : undefined;
       const runId = record(data.metadata).run_id;
-      if (session !== undefined && typeof runId === 'string') session.runId = runId;
+      if (session !== undefined && typeof runId === 'string')
+        this.sessions.set(session.sessionId, { ...session, runId, runs: [...session.runs, runId].slice(-MAX_RUNS) });
     }
   }
 
   private put(sessionId: unknown, sessionKey: unknown, owner: unknown, agentId: unknown, runId: unknown): boolean {
     if (typeof sessionId !== 'string' || typeof sessionKey !== 'string' || typeof owner !== 'string') return false;
+    const run = text(runId);
     this.sessions.delete(sessionId);
-    this.sessions.set(sessionId, { sessionId, sessionKey, owner, agentId: text(agentId), runId: text(runId) });
+    this.sessions.set(sessionId, { sessionId, sessionKey, owner, agentId: text(agentId), runId: run, runs: run === undefined ? [] : [run] });
     if (this.sessions.size > MAX_SESSIONS) this.sessions.delete(this.sessions.keys().next().value as string);
     return true;
   }

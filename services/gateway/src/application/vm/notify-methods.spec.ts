@@ -4,9 +4,15 @@ import { NOTIFY_METHODS } from './notify-methods.js';
 import type { RequestContext } from './request-context.js';
 
 /** One VM of a user with one session that runs `run-1`; push answers as told. */
-function asking(answer: unknown) {
+function asking(answer: unknown, known: { readonly runs?: readonly string[] } = {}) {
+  const asked: string[] = [];
   const calls: { name: string; principal: Principal; data: unknown }[] = [];
   const call = async (rpc: RpcContract, _tenant: string, data: unknown, { principal }: { principal: Principal }) => {
+    if (rpc.name === 'get-run') {
+      const { runId, sessionKey } = data as { runId: string; sessionKey: string };
+      asked.push(runId);
+      return known.runs?.includes(runId) === true ? { run: { runId, sessionKey } } : {};
+    }
     calls.push({ name: rpc.name, principal, data });
     if (answer instanceof Error) throw answer;
     return answer;
@@ -20,7 +26,7 @@ function asking(answer: unknown) {
     request: { type: 'request', id: 'q1', session_id: 's', method: '', params: {} },
     signal: new AbortController().signal,
   } as unknown as RequestContext;
-  return { calls, ask: (method: string, params: object) => NOTIFY_METHODS[method]?.(params, context) };
+  return { calls, asked, sessions, ask: (method: string, params: object) => NOTIFY_METHODS[method]?.(params, context) };
 }
 
 describe('what agents in VMs ask of push', () => {
@@ -38,10 +44,22 @@ describe('what agents in VMs ask of push', () => {
 
   it('begins research and says how far it is', async () => {
     const begun = asking({ runId: 'dsp_1' });
+    begun.sessions.learnFrom({ type: 'user_message', session_id: 's', data: { metadata: { run_id: 'run-2' } } });
+    begun.sessions.learnFrom({ type: 'user_message', session_id: 's', data: { metadata: { run_id: 'run-3' } } });
     expect(await begun.ask('dispatch_research', { query: 'x', run_id: 'run-2' })).toEqual({ run_id: 'dsp_1' });
     expect(await begun.ask('dispatch_and_notify', { query: 'x', agent_id: 'scout', summary: 'y' })).toEqual({ run_id: 'dsp_1' });
-    expect(begun.calls.map(({ data }) => data)).toMatchObject([{ agentRunId: 'run-2' }, { agentId: 'scout', summary: 'y', agentRunId: 'run-1' }]);
+    expect(begun.calls.map(({ data }) => data)).toMatchObject([{ agentRunId: 'run-2' }, { agentId: 'scout', summary: 'y', agentRunId: 'run-3' }]);
+    expect(begun.asked).toEqual([]);
     expect(await asking({ run: { state: 'done', result: 'Found.' } }).ask('dispatch_status', { run_id: 'dsp_1' })).toEqual({ state: 'done', result: 'Found.' });
+  });
+
+  it('counts against a run of the session that asks, whatever run the VM names', async () => {
+    const forged = asking({ eventId: 'e1', user: 'ann' }, { runs: ['handed-over-elsewhere'] });
+    for (const run_id of ['made-up-1', 'made-up-2', 'handed-over-elsewhere']) await forged.ask('notify_user', { summary: 'Done', run_id });
+    expect(forged.calls.map(({ data }) => (data as { agentRunId: string }).agentRunId)).toEqual(['run-1', 'run-1', 'handed-over-elsewhere']);
+    forged.sessions.learnAll([{ sessionId: 's', sessionKey: 'agent:main:main', owner: 'ann', agentId: 'main' }]);
+    await forged.ask('notify_user', { summary: 'Done', run_id: 'made-up-3' });
+    expect(forged.calls.at(-1)?.data).toMatchObject({ agentRunId: 'vm:vm-1' });
   });
 
   it('is refused at once when a quota is used up, or the parameters are none', async () => {

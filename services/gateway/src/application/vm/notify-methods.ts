@@ -1,4 +1,4 @@
-import { type InputOf, pushTriggersContracts as triggers, type ResponseOf, type RpcContract } from '@plexus/contracts';
+import { type InputOf, pushTriggersContracts as triggers, routingContracts, type ResponseOf, type RpcContract } from '@plexus/contracts';
 import { PlexusError } from '@plexus/kernel';
 import { DispatchAndNotifyParams, DispatchResearchParams, DispatchStatusParams, NotifyUserParams } from '@plexus/vm-protocol';
 import { hasCode } from '../../domain/client-error.js';
@@ -9,20 +9,20 @@ import { callAs, type Method, read, type RequestContext, vmPrincipal } from './r
 export const NOTIFY_METHODS: Readonly<Record<string, Method>> = {
   notify_user: async (params, context) => {
     const { summary, text, severity, case_id, topics, run_id } = read(NotifyUserParams, params);
-    const notice = { summary, ...given({ text, severity, caseId: case_id, topics }), ...byAgent(run_id, context) };
+    const notice = { summary, ...given({ text, severity, caseId: case_id, topics }), ...(await byAgent(run_id, context)) };
     const { eventId } = await ask(context, triggers.notifyUser, notice);
     return { event_id: eventId };
   },
 
   dispatch_research: async (params, context) => {
     const { query, agent_id, timeout_ms, run_id } = read(DispatchResearchParams, params);
-    const request = { query, ...given({ agentId: agent_id, timeoutMs: timeout_ms }), ...byAgent(run_id, context) };
+    const request = { query, ...given({ agentId: agent_id, timeoutMs: timeout_ms }), ...(await byAgent(run_id, context)) };
     return { run_id: (await ask(context, triggers.dispatchResearch, request)).runId };
   },
 
   dispatch_and_notify: async (params, context) => {
     const { query, agent_id, timeout_ms, summary, severity, run_id } = read(DispatchAndNotifyParams, params);
-    const request = { query, ...given({ agentId: agent_id, timeoutMs: timeout_ms, summary, severity }), ...byAgent(run_id, context) };
+    const request = { query, ...given({ agentId: agent_id, timeoutMs: timeout_ms, summary, severity }), ...(await byAgent(run_id, context)) };
     return { run_id: (await ask(context, triggers.dispatchAndNotify, request)).runId };
   },
 
@@ -45,9 +45,32 @@ function ask<C extends RpcContract>(context: RequestContext, rpc: C, data: Input
 }
 
 /** Whose run asks, and under which key: the same request, sent again after a reconnect to another gateway, has its effect once. */
-function byAgent(runId: string | null | undefined, { identity, request, sessions }: RequestContext): { agentRunId?: string; idempotencyKey: string } {
-  const agentRunId = runId ?? sessions.get(request.session_id)?.runId;
-  return { idempotencyKey: `${identity.vmId}:${identity.epoch}:${request.id}`.slice(0, 256), ...given({ agentRunId }) };
+async function byAgent(named: string | null | undefined, context: RequestContext): Promise<{ agentRunId: string; idempotencyKey: string }> {
+  const { identity, request } = context;
+  return { idempotencyKey: `${identity.vmId}:${identity.epoch}:${request.id}`.slice(0, 256), agentRunId: await runOf(named ?? undefined, context) };
+}
+
+/**
+ * The run whose budget is used. A VM may name one, but only a run of the session that asks: a name made up for each request would be a budget of its
+ * own for each. What is no such run, or nobody can say of, counts against the run that the session is known to have, or against the VM.
+ */
+async function runOf(named: string | undefined, context: RequestContext): Promise<string> {
+  const { identity, request, sessions } = context;
+  const session = sessions.get(request.session_id);
+  if (named !== undefined && session !== undefined && (session.runs.includes(named) || (await isRunOf(named, session.sessionKey, context)))) return named;
+  return session?.runId ?? `vm:${identity.vmId}`;
+}
+
+/** A message may be in work that another gateway had handed to the VM: then routing knows. */
+async function isRunOf(runId: string, sessionKey: string, context: RequestContext): Promise<boolean> {
+  try {
+    const { run } = await persist(() => callAs(vmPrincipal(context), context, routingContracts.getRun, { runId, sessionKey }), context.signal);
+    return run?.sessionKey === sessionKey;
+  } catch (error) {
+    // Refused for good: not a run of this owner, or no name of one.
+    if (PlexusError.isPlexusError(error) && !error.retryable && !context.signal.aborted) return false;
+    throw error;
+  }
 }
 
 /** Without what is null or undefined: contracts know absent keys only. */
