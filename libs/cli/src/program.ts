@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { agentsCommand } from './commands/agents.js';
+import { auditCommand } from './commands/audit.js';
 import { bindCommand } from './commands/bind.js';
 import { configCommand } from './commands/config.js';
 import { contractsCommand } from './commands/contracts.js';
@@ -69,6 +70,7 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
   pairingCommand(program, output, mesh);
   sendCommand(program, output, mesh);
   userCommand(program, output, mesh);
+  auditCommand(program, output, mesh);
   demoCommand(program, output, mesh);
   memoryCommand(program, output, mesh);
   pushCommand(program, output, mesh);

@@ -2,6 +2,8 @@ export * as channelContracts from './channel.contracts.js';
 export { CHANNEL_ADAPTERS, type ChannelAdapter, fromAdapter, sendCommandFor } from './channel.contracts.js';
 export { type CloudEvent as CloudEventOf, CloudEvent, NotableData, Severity } from './cloud-event.js';
 export * from './common.js';
+export * as auditContracts from './audit.contracts.js';
+export { AUDITED, auditedFields, auditTarget } from './audit.contracts.js';
 export * as configContracts from './config.contracts.js';
 export {
   type CommandContract,

@@ -1,3 +1,4 @@
+import * as audit from './audit.contracts.js';
 import * as config from './config.contracts.js';
 import * as channel from './channel.contracts.js';
 import type { Contract } from './define.js';
@@ -41,6 +42,7 @@ export const CONTRACTS: readonly Contract[] = [
   memoryArchive,
   memorySession,
   config,
+  audit,
   channel,
   skill,
   mcp,

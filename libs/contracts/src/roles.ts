@@ -1,3 +1,4 @@
+import * as audit from './audit.contracts.js';
 import * as config from './config.contracts.js';
 import { CHANNEL_ADAPTERS, accountState, fromAdapter, messageReceived, sendCommandFor, sendFailed, sendSucceeded } from './channel.contracts.js';
 import type { Contract } from './define.js';
@@ -211,6 +212,7 @@ export const ROLES: readonly RoleDefinition[] = [
       session.sessionMessage,
       session.sessionChanged,
       config.configChanged,
+      audit.auditRecorded,
       run.startRun,
       run.cancelRunCommand,
       run.steerRun,
@@ -261,6 +263,7 @@ export const ROLES: readonly RoleDefinition[] = [
     ],
     publishes: [
       push.delivered,
+      audit.auditRecorded,
       push.inboxItemHint,
       push.inboxChangedHint,
       pushDelivery.deliverCommand,
@@ -299,7 +302,7 @@ export const ROLES: readonly RoleDefinition[] = [
     summary: 'Write, remember, search.',
     serves: memoryRpcs,
     calls: [],
-    publishes: [memory.memoryWritten, memory.embedMemoryCommand, routing.userErased],
+    publishes: [memory.memoryWritten, memory.embedMemoryCommand, audit.auditRecorded, routing.userErased],
     listens: [],
     consumes: [CONSUMERS.memoryWrite, CONSUMERS.memoryEmbed, CONSUMERS.memoryErase, CONSUMERS.memorySessions, CONSUMERS.memorySessionChanges],
     reads: [],
@@ -315,7 +318,7 @@ export const ROLES: readonly RoleDefinition[] = [
     summary: 'One VM per owner.',
     serves: [...vmCallerRpcs, ...vmGatewayRpcs, ...skillRpcs, ...mcpRpcs],
     calls: [],
-    publishes: [vm.vmStateChanged, vm.vmOut, vm.vmWake, session.sessionEvent, memory.writeMemoryCommand, routing.userErased],
+    publishes: [audit.auditRecorded, vm.vmStateChanged, vm.vmOut, vm.vmWake, session.sessionEvent, memory.writeMemoryCommand, routing.userErased],
     listens: [vm.vmWake],
     consumes: [CONSUMERS.schedulerRun, CONSUMERS.schedulerSessionEnds, CONSUMERS.schedulerErase],
     reads: ['PLEXUS_EVT_SESSION'],

@@ -77,6 +77,11 @@ export const STREAMS: readonly StreamDefinition[] = [
   evt('memory', 'Memories written and forgotten, without content.'),
   evt('config', 'Configuration revisions.'),
   evt('user', 'Erasure requests and receipts.'),
+  stream('PLEXUS_EVT_AUDIT', ['plexus.evt.*.audit.>'], {
+    maxAgeMs: 366 * DAY,
+    maxBytes: 256 * MIB,
+    summary: 'Who did what of the things that administrators answer for.',
+  }),
   work('run', 'Runs to start, cancel or steer.'),
   work('channel', 'Messages for chat channels.'),
   work('memory', 'Memories to write and embed.'),

@@ -1,6 +1,7 @@
 import { drop, listParked, type ParkedMessage, redrive, showParked } from '@plexus/bus';
 import type { Command } from 'commander';
 import { CommandFailure, EXIT } from '../exit-code.js';
+import { noteAct } from './audit.js';
 import { type MeshOptions, withBus } from '../mesh.js';
 import { type Output, table } from '../output.js';
 
@@ -63,6 +64,7 @@ export function dlqCommand(program: Command, output: () => Output, mesh: () => M
       const sent = await withBus(mesh(), async (bus) => {
         const receipts = [];
         for (const seq of sequences) receipts.push({ parked: seq, ...(await redrive(bus, seq)) });
+        await noteAct(bus, '_', 'dlq.redrive', { seqs: sequences.slice(0, 50) });
         return receipts;
       });
       output().result(
@@ -79,6 +81,7 @@ export function dlqCommand(program: Command, output: () => Output, mesh: () => M
       const outcomes = await withBus(mesh(), async (bus) => {
         const results: { seq: number; dropped: boolean }[] = [];
         for (const seq of sequences) results.push({ seq, dropped: await drop(bus, seq) });
+        await noteAct(bus, '_', 'dlq.drop', { seqs: sequences.slice(0, 50) });
         return results;
       });
       output().result(

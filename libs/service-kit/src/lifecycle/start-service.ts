@@ -4,6 +4,7 @@ import { AbortedError, type Clock, systemClock, timeout, ulid } from '@plexus/ke
 import { counter, gauge, histogram, observe, shutdownTelemetry } from '@plexus/telemetry';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
+import { auditServed } from '../audit.js';
 import { readConfigHistory } from '../config-store/config-history.js';
 import { type InternalListener, openInternalListener } from '../health/internal-listener.js';
 import { Readiness } from '../health/readiness.js';
@@ -206,6 +207,7 @@ export async function startService<Schema extends z.ZodObject>(
       });
       const connected = await abandonable(connecting, (late) => late.close());
       shutdown.add('bus', 'connection', () => connected.drain());
+      auditServed(connected, name, clock, log.child({ part: 'audit' }));
       return connected;
     }
   }

@@ -15,6 +15,7 @@ import { addConsolePage, type ConsolePageOptions } from './console-page.js';
 import { addEdge, type EdgeOptions } from './edge.js';
 import { ContractsController } from './contracts.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
+import { ErasuresController } from './erasures.controller.js';
 import { EventsController } from './events.controller.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { IdempotencyInterceptor } from './idempotency.interceptor.js';
@@ -60,6 +61,7 @@ export const API = [
   SkillsController,
   TicketsController,
   VmsController,
+  ErasuresController,
   EventsController,
   ConfigController,
   RoutesController,
