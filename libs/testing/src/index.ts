@@ -9,6 +9,7 @@ export { descendants, expectGone, marked, residentBytes } from './process-tree.j
 export { repositoryRoot } from './repository-root.js';
 export { startTestMesh, type TestMesh, type TestMeshOptions } from './test-mesh.js';
 export { type TestNats, startTestNats } from './test-nats.js';
+export { seedPglite } from './seed-pglite.js';
 export { openTestPglite } from './test-pglite.js';
 export { createTestDatabase, startTestPostgres, type TestDatabase, type TestPostgres } from './test-postgres.js';
 export { type ThrowAwayFolder, throwAwayFolder } from './throw-away-folder.js';

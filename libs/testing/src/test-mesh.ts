@@ -2,8 +2,19 @@
 import '@plexus/bus';
 import '@plexus/database';
 import path from 'node:path';
-import { CHANNEL_PROCESSES, type Mesh, type MeshProcess, type Progress, type ServiceName, signalProcess, startMesh, waitUntilGone } from '@plexus/local-stack';
+import {
+  CHANNEL_PROCESSES,
+  type Mesh,
+  type MeshProcess,
+  type Progress,
+  type ServiceName,
+  signalProcess,
+  startMesh,
+  statePaths,
+  waitUntilGone,
+} from '@plexus/local-stack';
 import { marked } from './process-tree.js';
+import { seedPglite } from './seed-pglite.js';
 import { throwAwayFolder } from './throw-away-folder.js';
 
 export interface TestMeshOptions {
@@ -54,6 +65,7 @@ export async function startTestMesh(options: TestMeshOptions = {}): Promise<Test
     });
   let mesh: Mesh;
   try {
+    if (options.only?.includes('memory') !== false && options.env?.MEMORY_DATABASE_URL === undefined) await seedPglite(statePaths(stateDir).memory);
     mesh = await start(0);
   } catch (error) {
     folder.remove();

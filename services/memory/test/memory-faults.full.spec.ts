@@ -1,5 +1,7 @@
 import { memoryContracts } from '@plexus/contracts';
+import { migrate } from '@plexus/database';
 import { startTestPostgres, type TestPostgres, type ThrowAwayFolder, throwAwayFolder, waitFor } from '@plexus/testing';
+import { migrationsFolder } from './support/backends.js';
 import { MemoryProcess, startTestMesh, type TestMesh } from './support/mesh.js';
 
 const { writeMemory, listMemories, writeMemoryCommand } = memoryContracts;
@@ -88,6 +90,8 @@ describe('memory survives', () => {
       postgres = await startTestPostgres();
     });
     afterAll(() => postgres?.stop());
+    /** As `plexus db migrate` does, whatever ran before. */
+    const migrated = () => migrate({ url: postgres.url(), schema: 'memory', directory: migrationsFolder });
 
     it('two replicas migrate at once, and one is killed while commands arrive: each is carried out once', async () => {
       const env = { MEMORY_MIGRATE: '1' };
@@ -100,6 +104,7 @@ describe('memory survives', () => {
     });
 
     it('a crash of Postgres and of nats-server: no acknowledged command is lost or doubled', async () => {
+      await migrated();
       await start(postgres.url());
       for (let n = 1; n <= 20; n += 1) await command('servers', n);
       await postgres.kill('SIGKILL');
@@ -112,6 +117,7 @@ describe('memory survives', () => {
     });
 
     it('keeps within its share of memory at rest', async () => {
+      await migrated();
       const memory = await start(postgres.url());
       // Measured 122; a service that does nothing has 110 of it. More than this is a leak or a heavy import.
       expect(memory.residentMiB()).toBeLessThan(130);

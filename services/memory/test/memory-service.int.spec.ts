@@ -2,13 +2,14 @@ import { listParked } from '@plexus/bus';
 import { type DataOf, memoryArchiveContracts, memoryContracts, memorySimilarityContracts, routingContracts, SCOPES } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
 import type { RunningService } from '@plexus/service-kit';
-import { createTestDatabase, type TestDatabase, waitFor } from '@plexus/testing';
+import { createTestDatabase, seedPglite, type TestDatabase, throwAwayFolder, waitFor } from '@plexus/testing';
 import { startMemory, startTestMesh, type TestMesh } from './support/mesh.js';
 
 const { writeMemory, searchMemory, getMemory, listMemories, deleteMemory, memoryStats, writeMemoryCommand, memoryWritten } = memoryContracts;
 const { exportMemories, importMemories, purgeMemories, checkPurgeReceipt } = memoryArchiveContracts;
 
 describe.each(['pglite', 'postgres'] as const)('memory in the mesh, on %s', (backend) => {
+  const folder = throwAwayFolder('memory-service');
   let mesh: TestMesh;
   let database: TestDatabase | undefined;
   let memory: RunningService;
@@ -19,12 +20,14 @@ describe.each(['pglite', 'postgres'] as const)('memory in the mesh, on %s', (bac
   beforeAll(async () => {
     mesh = await startTestMesh();
     if (backend === 'postgres') database = await createTestDatabase();
-    memory = await startMemory(mesh, database?.url ?? 'pglite:memory://');
+    else await seedPglite(`${folder.path}/data`);
+    memory = await startMemory(mesh, database?.url ?? `pglite:${folder.path}/data`);
   });
   afterAll(async () => {
     await memory?.stop('end of the test');
     await database?.drop();
     await mesh?.stop();
+    folder.remove();
   });
   beforeEach(() => {
     users += 1;

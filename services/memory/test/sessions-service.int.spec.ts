@@ -1,12 +1,13 @@
 import { memoryContracts, memorySessionContracts, SCOPES, sessionContracts } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
 import type { RunningService } from '@plexus/service-kit';
-import { waitFor } from '@plexus/testing';
+import { seedPglite, throwAwayFolder, waitFor } from '@plexus/testing';
 import { startMemory, startTestMesh, type TestMesh } from './support/mesh.js';
 
 const { appendSession, flushSession, compactSession, sessionMessages, putState, appendState, getState, listState, deleteState } = memorySessionContracts;
 
 describe('sessions and state in the mesh', () => {
+  const folder = throwAwayFolder('sessions-service');
   let mesh: TestMesh;
   let memory: RunningService;
   let me: ReturnType<TestMesh['user']>;
@@ -16,11 +17,13 @@ describe('sessions and state in the mesh', () => {
 
   beforeAll(async () => {
     mesh = await startTestMesh();
-    memory = await startMemory(mesh, 'pglite:memory://');
+    await seedPglite(`${folder.path}/data`);
+    memory = await startMemory(mesh, `pglite:${folder.path}/data`);
   });
   afterAll(async () => {
     await memory?.stop('end of the test');
     await mesh?.stop();
+    folder.remove();
   });
   beforeEach(() => {
     users += 1;

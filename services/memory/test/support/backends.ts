@@ -1,9 +1,8 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createPool, type Database, migrate } from '@plexus/database';
-import { openPglite } from '@plexus/database/pglite';
 import { FakeClock, ulid } from '@plexus/kernel';
-import { createTestDatabase, pgvectorBinaries, startTestPostgres } from '@plexus/testing';
+import { createTestDatabase, openTestPglite, pgvectorBinaries, startTestPostgres } from '@plexus/testing';
 import type { KeyWrap } from '../../src/adapters/crypto/key-wrap.js';
 import { PostgresImportStage } from '../../src/adapters/postgres/import-stage.js';
 import { PostgresLexicon } from '../../src/adapters/postgres/postgres-lexicon.js';
@@ -73,8 +72,7 @@ export const BACKENDS: Backend[] = [
     vectorExtension: true,
     trigrams: true,
     open: async () => {
-      const database = await openPglite('memory://', { schema: 'memory' });
-      await migrate({ database, schema: 'memory', directory: migrationsFolder });
+      const database = await openTestPglite(migrationsFolder, 'memory');
       return { database, close: () => database.close() };
     },
   },
