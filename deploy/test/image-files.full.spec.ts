@@ -1,24 +1,32 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, linkSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { execFile } from 'node:child_process';
 import { createTestDatabase, startTestNats, startTestPostgres, type TestNats, type TestPostgres, throwAwayFolder, waitFor } from '@plexus/testing';
 import { readFacts, root } from './support/repository.js';
 
 const exec = promisify(execFile);
-const NODE = process.execPath;
 const facts = readFacts();
 /** Somebody who owns none of the files: then they are as read-only as in an image. Only root can become him. */
 const NOBODY = 65_534;
 const asNobody = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+
+/** Linked, since nothing changes them; copied where the folder is on another disk. */
+function put(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    copyFileSync(from, to); // another device
+  }
+}
 
 type Collect = (project: string, folder: string, put: (from: string, to: string) => void) => string[];
 
 /** What is collected for an image is what its programs run from, and nothing else of this repository. */
 describe('the files of the images', () => {
   const folder = throwAwayFolder('images');
+  const node = path.join(folder.path, 'node');
   const running: ChildProcess[] = [];
   let nats: TestNats;
   let postgres: TestPostgres;
@@ -30,7 +38,9 @@ describe('the files of the images', () => {
     chmodSync(folder.path, 0o755);
     [nats, postgres] = await Promise.all([startTestNats(), startTestPostgres()]);
     const { url } = await createTestDatabase();
-    environment = { NATS_URL: nats.url, DATABASE_URL: url };
+    environment = { NATS_URL: nats.url, DATABASE_URL: url, MEMORY_DATABASE_URL: url };
+    // Node itself may be where nobody else reaches it.
+    put(process.execPath, node);
   }, 180_000);
   afterAll(async () => {
     for (const child of running) child.kill('SIGKILL');
@@ -39,16 +49,9 @@ describe('the files of the images', () => {
     folder.remove();
   });
 
-  /** Linked, since nothing changes them; copied where the folder is on another disk. */
   function imageOf(project: string): string {
     const image = path.join(folder.path, path.basename(project));
-    collect(project, image, (from, to) => {
-      try {
-        linkSync(from, to);
-      } catch {
-        copyFileSync(from, to); // another device
-      }
-    });
+    collect(project, image, put);
     return image;
   }
 
@@ -64,7 +67,7 @@ describe('the files of the images', () => {
     const image = imageOf('libs/cli');
     writeFileSync(path.join(folder.path, 'platform.json'), JSON.stringify({ tenants: { acme: {} } }));
     const plexus = (...args: string[]) =>
-      exec(NODE, [path.join(image, 'libs/cli/bin/plexus.mjs'), ...args], {
+      exec(node, [path.join(image, 'libs/cli/bin/plexus.mjs'), ...args], {
         cwd: image,
         env: { ...environment, HOME: tmpOf(args.join('-').replaceAll('/', '_')) },
         timeout: 120_000,
@@ -80,7 +83,7 @@ describe('the files of the images', () => {
     ['gateway', 'services/gateway', { GATEWAY_PORT: '0' }],
     ['routing', 'services/routing', {}],
     ['push', 'services/push', { PLEXUS_MASTER_KEY: 'kept-in-a-test-0123456789abcdef0123456789' }],
-    ['memory', 'services/memory', { PLEXUS_MASTER_KEY: 'kept-in-a-test-0123456789abcdef0123456789', MEMORY_MIGRATE: '1' }],
+    ['memory', 'services/memory', { PLEXUS_MASTER_KEY: 'kept-in-a-test-0123456789abcdef0123456789' }],
     [
       'scheduler',
       'services/scheduler',
@@ -97,7 +100,6 @@ describe('the files of the images', () => {
       const tmp = tmpOf(name);
       const env = {
         ...environment,
-        ...(name === 'memory' && { MEMORY_DATABASE_URL: `pglite:${tmp}/memory` }),
         ...more,
         NODE_ENV: 'production',
         HOME: tmp,
@@ -106,7 +108,7 @@ describe('the files of the images', () => {
         SHUTDOWN_TIMEOUT_MS: '10000',
       };
       const telemetry = path.join(image, 'libs/telemetry/dist/src/register.js');
-      const child = spawn(NODE, ['--import', pathToFileURL(telemetry).href, script], {
+      const child = spawn(node, ['--import', pathToFileURL(telemetry).href, script], {
         cwd: image,
         env,
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -131,7 +133,7 @@ describe('the files of the images', () => {
 
   it('of the runtime are enough for it to ask for what it must be given', async () => {
     const image = imageOf('services/runtime');
-    const child = spawn(NODE, [path.join(image, 'services/runtime/dist/src/main.js')], { cwd: image, env: {}, stdio: ['pipe', 'ignore', 'pipe'], ...asNobody });
+    const child = spawn(node, [path.join(image, 'services/runtime/dist/src/main.js')], { cwd: image, env: {}, stdio: ['pipe', 'ignore', 'pipe'], ...asNobody });
     running.push(child);
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));

@@ -32,11 +32,16 @@ interface AccountOptions {
 
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
+interface PlanArguments {
+  readonly maxBytes?: number;
+  readonly replicas?: number;
+}
+
 /** NATS knows one to five copies of a stream. */
-function copies(replicas: number | undefined): { replicas?: number } {
-  if (replicas === undefined) return {};
-  if (Number.isInteger(replicas) && replicas >= 1 && replicas <= 5) return { replicas };
-  throw new CommandFailure('--replicas must be a whole number from 1 to 5.', EXIT.usage, 'As many as the cluster has servers, at most; odd.', 'USAGE');
+function planOf({ maxBytes, replicas }: PlanArguments): { maxBytesCap?: number; replicas?: number } {
+  if (replicas !== undefined && !(Number.isInteger(replicas) && replicas >= 1 && replicas <= 5))
+    throw new CommandFailure('--replicas must be a whole number from 1 to 5.', EXIT.usage, 'As many as the cluster has servers, at most; odd.', 'USAGE');
+  return { ...(maxBytes !== undefined && { maxBytesCap: maxBytes }), ...(replicas !== undefined && { replicas }) };
 }
 
 /** `plexus nats plan|apply|accounts`: streams, consumers, buckets, and users with their permissions, as declared in the contracts. */
@@ -46,9 +51,10 @@ export function natsCommand(program: Command, output: () => Output, mesh: () => 
   nats
     .command('plan')
     .description('what `apply` would do; exit 4 when there is anything')
-    .option('--replicas <n>', 'copies of each stream and bucket that `apply` would be told', Number)
-    .action(async (options: { replicas?: number }) => {
-      const entries = await withBus(mesh(), (bus) => planStreams(bus, copies(options.replicas)));
+    .option('--max-bytes <bytes>', 'as `apply` would be told', Number)
+    .option('--replicas <n>', 'as `apply` would be told', Number)
+    .action(async (options: PlanArguments) => {
+      const entries = await withBus(mesh(), (bus) => planStreams(bus, planOf(options)));
       output().result(entries, show(entries));
       if (entries.some((entry) => entry.action !== 'ok')) process.exitCode = EXIT.findings;
     });
@@ -58,9 +64,8 @@ export function natsCommand(program: Command, output: () => Output, mesh: () => 
     .description('create and update; never deletes messages; exit 4 when conflicts remain')
     .option('--max-bytes <bytes>', 'cap on the size of each stream and bucket, for small disks', Number)
     .option('--replicas <n>', 'copies of each stream and bucket on as many servers: 1, 3 or 5; 3 in production', Number)
-    .action(async (options: { maxBytes?: number; replicas?: number }) => {
-      const plan = { ...(options.maxBytes !== undefined && { maxBytesCap: options.maxBytes }), ...copies(options.replicas) };
-      const entries = await withBus(mesh(), (bus) => applyStreams(bus, plan));
+    .action(async (options: PlanArguments) => {
+      const entries = await withBus(mesh(), (bus) => applyStreams(bus, planOf(options)));
       output().result(entries, show(entries));
       if (entries.some((entry) => entry.action === 'conflict')) process.exitCode = EXIT.findings;
     });
