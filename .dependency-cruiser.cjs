@@ -95,7 +95,7 @@ module.exports = {
       name: 'local-stack-only-in-tools',
       comment: 'Embedded servers are for one machine; services must not know them.',
       severity: 'error',
-      from: { pathNot: '^(libs/(local-stack|testing|cli)/|tools/)|/test/|/bench/|\\.spec\\.ts$' },
+      from: { pathNot: '^(libs/(local-stack|testing|cli|chaos)/|tools/)|/test/|/bench/|\\.spec\\.ts$' },
       to: { path: '(^@plexus|^libs)/local-stack(/|$)' },
     },
   ],
