@@ -1,7 +1,7 @@
 // Facts of the mesh, twice: as they happen (at most once), and at least once through a durable consumer.
 //   npx plexus integrator consumer demo session      (once, by an operator)
 //   node examples/02-subscribe/subscribe.ts
-// Then talk to the agent, in the console or with `npx plexus send`, and watch. Ends by itself after one fact, or with Ctrl-C.
+// Then talk to the agent, in the console or with `npm run demo`, and watch. Ends by itself after one fact, or with Ctrl-C.
 import { connectPlexus } from '@plexus/sdk';
 import { sessionContracts } from '@plexus/sdk/contracts';
 import { addresses, demo } from '../mesh.mjs';

@@ -11,13 +11,13 @@ const http = new PlexusHttp({ baseUrl: gateway.http, token: token() });
 // A policy is a file with its own tests. A draft whose tests fail, or which would lose critical messages of the past, cannot be activated.
 const text = readFileSync(new URL('policy.yaml', import.meta.url), 'utf8');
 const { policy } = await http.request<{ policy: { version: number } }>('POST', '/v1/policies', { body: { text } });
-const { report } = await http.request<{ report: { passed: number } }>('POST', `/v1/policies/${policy.version}/test`);
-console.log(`policy ${policy.version}: ${report.passed} tests passed`);
+const { report } = await http.request<{ report: { total: number; passed: boolean } }>('POST', `/v1/policies/${policy.version}/test`);
+console.log(`policy ${policy.version}: ${report.total} tests ${report.passed ? 'passed' : 'ran, and some failed'}`);
 await http.request('POST', `/v1/policies/${policy.version}/activate`, { body: {} });
 
 await http.push.subscribe({ scopeKind: 'case', scopeRef: 'case-7' });
 const stop = new AbortController();
-const inbox = http.inbox.stream({ signal: stop.signal });
+const inbox = http.inbox.stream({ lastEventId: await http.inbox.position(), signal: stop.signal });
 
 const plexus = await connectPlexus({ servers: nats, tenant: 'default', source: 'demo', credentials: demo() });
 const id = String(Date.now());

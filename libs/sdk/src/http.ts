@@ -96,7 +96,12 @@ export class PlexusHttp {
       marks: { readonly ids?: readonly string[]; readonly upTo?: number; readonly state: 'seen' | 'read' | 'done' },
       o: Signal = {},
     ): Promise<ResponseOf<Push['markInbox']>> => this.request('POST', '/v1/inbox/marks', { ...o, body: marks }),
-    /** New items as they are decided; after a reconnect those that were missed. */
+    /** The present end of the inbox, for `stream({ lastEventId })`: whatever is decided after this call is then seen, whenever the stream opens. */
+    position: async (o: Signal = {}): Promise<string> => {
+      const { epoch, head } = await this.inbox.list({ limit: 1 }, o);
+      return `${epoch}:${head}`;
+    },
+    /** New items as they are decided, from `lastEventId` on or else from the moment the stream opens; after a reconnect those that were missed. */
     stream: (o: { readonly lastEventId?: string; readonly signal?: AbortSignal } = {}) => this.stream('/v1/inbox/stream', o),
   };
 

@@ -14,8 +14,9 @@ const { NATS, DEMO_PASSWORD, HTTP, WS, TOKEN, USER_TOKEN } = process.env as Reco
 const http = new PlexusHttp({ baseUrl: HTTP, token: () => TOKEN });
 await http.push.subscribe({ scopeKind: 'case', scopeRef: 'case-7' });
 const stop = new AbortController();
+const lastEventId = await http.inbox.position();
 const arrived = (async () => {
-  for await (const { event, data } of http.inbox.stream({ signal: stop.signal })) {
+  for await (const { event, data } of http.inbox.stream({ lastEventId, signal: stop.signal })) {
     if (event === 'inbox.item' && data.includes('4,212 rows')) return data;
   }
   return '';
