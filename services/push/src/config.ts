@@ -34,6 +34,10 @@ export const pushConfig = z.object({
   PUSH_ATTEMPT_DAYS: z.coerce.number().int().min(2).max(36_500).default(30).describe('Attempts to deliver over channels are kept this long.'),
   PLEXUS_MASTER_KEY: z.string().optional().describe('Opens sealed references of push.channels. Prefer the file.'),
   PLEXUS_MASTER_KEY_FILE: z.string().optional().describe('File with the same; wins over the variable.'),
+  PLEXUS_MASTER_KEY_PREVIOUS_FILE: z
+    .string()
+    .optional()
+    .describe('File with another master key whose sealed references are opened as well, while keys change.'),
 });
 export type PushConfig = z.output<typeof pushConfig>;
 
@@ -44,8 +48,18 @@ export function secretVariables(): Readonly<Record<string, string | undefined>> 
 
 /** Files and folders that hold secrets of Plexus itself. */
 export function ownSecretFiles(
-  config: PushConfig & { readonly PLEXUS_STATE_DIR?: string | undefined; readonly NATS_NKEY_SEED_FILE?: string | undefined },
+  config: PushConfig & {
+    readonly PLEXUS_STATE_DIR?: string | undefined;
+    readonly NATS_NKEY_SEED_FILE?: string | undefined;
+    readonly NATS_KEY_FILE?: string | undefined;
+  },
 ): string[] {
-  const own = [config.PLEXUS_STATE_DIR, config.NATS_NKEY_SEED_FILE, config.PLEXUS_MASTER_KEY_FILE];
+  const own = [
+    config.PLEXUS_STATE_DIR,
+    config.NATS_NKEY_SEED_FILE,
+    config.NATS_KEY_FILE,
+    config.PLEXUS_MASTER_KEY_FILE,
+    config.PLEXUS_MASTER_KEY_PREVIOUS_FILE,
+  ];
   return [...own, '/proc', '/sys', '/run/secrets/plexus', '/run/secrets/kubernetes.io'].filter((file) => file !== undefined);
 }

@@ -119,11 +119,16 @@ export function secretVariables(): Readonly<Record<string, string | undefined>> 
 
 /** Files and folders that hold secrets of Plexus itself. */
 export function ownSecretFiles(
-  config: SchedulerConfig & { readonly PLEXUS_STATE_DIR?: string | undefined; readonly NATS_NKEY_SEED_FILE?: string | undefined },
+  config: SchedulerConfig & {
+    readonly PLEXUS_STATE_DIR?: string | undefined;
+    readonly NATS_NKEY_SEED_FILE?: string | undefined;
+    readonly NATS_KEY_FILE?: string | undefined;
+  },
 ): string[] {
   const {
     PLEXUS_STATE_DIR,
     NATS_NKEY_SEED_FILE,
+    NATS_KEY_FILE,
     VM_TOKEN_SECRET_FILE,
     VM_TOKEN_SECRET_PREVIOUS_FILE,
     PLEXUS_MASTER_KEY_FILE,
@@ -132,6 +137,7 @@ export function ownSecretFiles(
   const own = [
     PLEXUS_STATE_DIR,
     NATS_NKEY_SEED_FILE,
+    NATS_KEY_FILE,
     VM_TOKEN_SECRET_FILE,
     VM_TOKEN_SECRET_PREVIOUS_FILE,
     PLEXUS_MASTER_KEY_FILE,

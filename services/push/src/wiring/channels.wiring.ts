@@ -76,17 +76,20 @@ function secretSourcesOf({ config, log }: PushBasis['context']): TenantSecretSou
   };
 }
 
-function masterKeys({ PLEXUS_MASTER_KEY, PLEXUS_MASTER_KEY_FILE, NODE_ENV }: PushBasis['context']['config']) {
-  const given = PLEXUS_MASTER_KEY_FILE === undefined ? PLEXUS_MASTER_KEY : read(PLEXUS_MASTER_KEY_FILE);
-  return given === undefined
-    ? undefined
-    : { current: requireStrongSecret(given, { name: 'PLEXUS_MASTER_KEY', minBytes: 32, env: NODE_ENV }), previous: undefined };
+function masterKeys(config: PushBasis['context']['config']) {
+  const { PLEXUS_MASTER_KEY, PLEXUS_MASTER_KEY_FILE, PLEXUS_MASTER_KEY_PREVIOUS_FILE, NODE_ENV } = config;
+  const strong = (name: string, value: string) => requireStrongSecret(value, { name, minBytes: 32, env: NODE_ENV });
+  const given = PLEXUS_MASTER_KEY_FILE === undefined ? PLEXUS_MASTER_KEY : read('PLEXUS_MASTER_KEY_FILE', PLEXUS_MASTER_KEY_FILE);
+  if (given === undefined) return undefined;
+  const name = 'PLEXUS_MASTER_KEY_PREVIOUS_FILE';
+  const previous = PLEXUS_MASTER_KEY_PREVIOUS_FILE === undefined ? undefined : strong(name, read(name, PLEXUS_MASTER_KEY_PREVIOUS_FILE));
+  return { current: strong('PLEXUS_MASTER_KEY', given), previous };
 }
 
-function read(file: string): string {
+function read(name: string, file: string): string {
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (cause) {
-    throw new ConfigurationError(`PLEXUS_MASTER_KEY_FILE ${file} cannot be read`, { cause });
+    throw new ConfigurationError(`${name} ${file} cannot be read`, { cause });
   }
 }
