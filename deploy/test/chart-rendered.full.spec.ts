@@ -231,7 +231,7 @@ suite('the chart, rendered by Helm', () => {
       const service = metadata.labels?.['app.kubernetes.io/component'];
       const declared = Object.values(CONSUMERS).filter((consumer) => consumer.service === service);
       const triggers = spec.triggers.filter(({ type }: { type: string }) => type === 'nats-jetstream');
-      expect(triggers.map((trigger: KubernetesObject) => [trigger.metadata.stream, trigger.metadata.consumer])).toEqual(
+      expect(triggers.map((trigger: { metadata: { stream: string; consumer: string } }) => [trigger.metadata.stream, trigger.metadata.consumer])).toEqual(
         declared.map(({ stream, name }) => [stream, name]),
       );
       expect(declared.length).toBeGreaterThan(0);

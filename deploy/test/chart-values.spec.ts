@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import Ajv from 'ajv';
+import { Ajv } from 'ajv';
 import { parse } from 'yaml';
 import { CHART, chartFiles, leftOver } from '../src/chart/chart-files.js';
 import { isSettable, OF_THE_PROCESS, reasonNotOffered, SET_BY_CHART } from '../src/chart/owned-variables.js';
