@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import type { Bus } from '@plexus/bus';
 import { BUCKETS } from '@plexus/contracts';
 import { prepareState } from '@plexus/local-stack';
+import type { MemoryAnswer } from './memory-probe.ts';
 import { connectTestBus, startTestNats, throwAwayFolder } from '@plexus/testing';
 
-/** Flags with which the launcher starts services. */
-const FLAGS = ['--no-warnings', '--max-semi-space-size=2', '--max-old-space-size=512'];
 const here = import.meta.dirname;
+/** Flags with which the launcher starts services, and a way to ask for their memory. */
+const FLAGS = ['--no-warnings', '--max-semi-space-size=2', '--max-old-space-size=512', '--expose-gc', '--import', path.join(here, 'memory-probe.ts')];
 
 export interface Running {
   readonly ws: string;
@@ -16,14 +18,23 @@ export interface Running {
   stop(): Promise<void>;
 }
 
+/** A gateway, and the connections of others who speak to it: routing, and push. */
+export interface RunningGateway extends Running {
+  readonly bus: Bus;
+  readonly pushBus: Bus;
+}
+
 /** The built gateway on a NATS server of its own, with nothing behind it. */
-export async function startGateway(env: Record<string, string> = {}): Promise<Running> {
+export async function startGateway(env: Record<string, string> = {}): Promise<RunningGateway> {
   const folder = throwAwayFolder('gateway-bench');
   const state = await prepareState(folder.path, { PLEXUS_TOKEN: 'the-shared-token-of-this-benchmark' });
   const nats = await startTestNats({ users: state.natsUsers });
   const seed = readFileSync(state.paths.nkeySeed('operator'), 'utf8').trim();
   const operator = await connectTestBus(nats.url, { credentials: { nkeySeed: seed }, apply: true });
   await (await operator.kv(BUCKETS.config)).put('_', { tenants: { default: { defaultOwner: 'me', keys: [state.publicKey] } } });
+  const as = (service: 'routing' | 'push') =>
+    connectTestBus(nats.url, { service, credentials: { nkeySeed: readFileSync(state.paths.nkeySeed(service), 'utf8').trim() } });
+  const [bus, pushBus] = await Promise.all([as('routing'), as('push')]);
   const settings = { NATS_URL: nats.url, NATS_NKEY_SEED_FILE: state.paths.nkeySeed('gateway'), GATEWAY_TOKEN_FILE: state.paths.token };
   const main = path.join(here, '../../dist/src/main.js');
   const started = await start(['--import', '@plexus/telemetry/register', main], {
@@ -36,11 +47,11 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Ru
   });
   const stop = async () => {
     await end(started.child);
-    await operator.close();
+    await Promise.all([operator.close(), bus.close(), pushBus.close()]);
     await nats.stop();
     folder.remove();
   };
-  return { ...started, token: state.token, stop };
+  return { ...started, token: state.token, bus, pushBus, stop };
 }
 
 export async function startBareEcho(): Promise<Running> {
@@ -70,7 +81,15 @@ async function end(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** Resident kibibytes of a process. */
-export function resident({ pid }: ChildProcess): number {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+/** What a process holds after its garbage is collected, in bytes, and how long it has worked, in ms. */
+export function memoryOf(child: ChildProcess): Promise<MemoryAnswer['memory']> {
+  return new Promise((resolve) => {
+    const listener = (message: Partial<MemoryAnswer>) => {
+      if (message.memory === undefined) return;
+      child.off('message', listener);
+      resolve(message.memory);
+    };
+    child.on('message', listener);
+    child.send({ measure: true });
+  });
 }
