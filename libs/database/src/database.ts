@@ -81,6 +81,8 @@ export interface DatabaseOptions {
   readonly maxWaiting?: number;
   /** Send the statements of a batch together. A statement that gets no answer in time then costs its connection. Default: false. */
   readonly pipelined?: boolean;
+  /** Settings of the server for every connection, such as `plan_cache_mode`. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** How long to wait for a connection. Default 5,000 ms. */
   readonly connectTimeoutMs?: number;
   /** How long one statement may run. Default 15,000 ms. */

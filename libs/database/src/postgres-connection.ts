@@ -13,7 +13,7 @@ export function sessionConfig(connectionString: string, options: DatabaseOptions
   return {
     connectionString,
     application_name: options.applicationName,
-    options: `-c search_path=${searchPath(options.schema)}`,
+    options: settingsOf({ search_path: searchPath(options.schema), ...options.settings }),
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
     statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + QUERY_TIMEOUT_MARGIN_MS,
@@ -22,6 +22,13 @@ export function sessionConfig(connectionString: string, options: DatabaseOptions
     keepAliveInitialDelayMillis: 10_000,
     types: { getTypeParser },
   };
+}
+
+/** As the startup message takes them: spaces and backslashes escaped. */
+function settingsOf(settings: Readonly<Record<string, string>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\\s]/g, String.raw`\$&`)}`)
+    .join(' ');
 }
 
 /** The service's schema, then `public`, where extensions usually live. */

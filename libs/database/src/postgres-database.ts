@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { fullJitter, systemClock } from '@plexus/kernel';
 import { counter, histogram } from '@plexus/telemetry';
 import pg from 'pg';
@@ -75,6 +76,10 @@ class PooledPostgres implements PostgresDatabase {
   }
 
   batch(statements: readonly Statement[], options: TransactionOptions = {}): Promise<Row[][]> {
+    const [only] = statements;
+    // One statement is a transaction of its own.
+    if (only !== undefined && statements.length === 1 && transactionCharacteristics(options) === '')
+      return this.#withoutConflicts(async () => [await this.query(only.name, only.text, only.params)]);
     if (this.#pipelined) return this.#withoutConflicts(() => this.#runBatch(statements, options));
     return this.transaction(async (tx) => {
       const results: Row[][] = [];
@@ -124,11 +129,13 @@ class PooledPostgres implements PostgresDatabase {
       client.release();
       client = await this.#begin(begin);
     }
-    const answers = await Promise.allSettled([
-      known ? client.query(begin).then(() => []) : [],
-      ...statements.map(({ name, text, params }) => runStatement(client, name, text, params ?? [])),
-      client.query('COMMIT').then(() => []),
-    ]);
+    const answers = await sentTogether(client, () =>
+      Promise.allSettled([
+        known ? client.query(begin).then(() => []) : [],
+        ...statements.map(({ name, text, params }) => runStatement(client, name, text, params ?? [])),
+        client.query('COMMIT').then(() => []),
+      ]),
+    );
     this.#usedAt.set(client, systemClock.monotonic());
     const failure = answers.find((answer) => answer.status === 'rejected');
     client.release(answers.some((answer) => answer.status === 'rejected' && isConnectionFailure(answer.reason)));
@@ -190,6 +197,17 @@ class PooledPostgres implements PostgresDatabase {
 
   #connectionLost(error: Error): void {
     this.#log.warn({ err: error, schema: this.schema }, 'a database connection was lost; the next statement opens a new one');
+  }
+}
+
+/** What `send` writes leaves in one piece: each write to a socket costs more than most statements. The driver's types do not know its connection. */
+function sentTogether<T>(client: pg.PoolClient, send: () => Promise<T>): Promise<T> {
+  const { stream } = (client as unknown as { readonly connection: { readonly stream: Writable } }).connection;
+  stream.cork();
+  try {
+    return send();
+  } finally {
+    stream.uncork();
   }
 }
 
