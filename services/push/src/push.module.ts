@@ -13,6 +13,7 @@ import type { pushConfig } from './config.js';
 import { wireDeciding } from './wiring/deciding.wiring.js';
 import { wireDelivering } from './wiring/delivering.wiring.js';
 import { accessEventsOf, wireManaging } from './wiring/managing.wiring.js';
+import { createHotPool } from './wiring/hot-pool.js';
 import { createMatching } from './wiring/matching.js';
 import type { PushBasis, PushPart } from './wiring/part.js';
 import { wirePolicies } from './wiring/policies.wiring.js';
@@ -32,7 +33,8 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
     pipelined: true,
     log,
   });
-  context.onShutdown('database', 'pool', () => database.close());
+  const hot = createHotPool({ url: config.DATABASE_URL, schema: config.PUSH_DATABASE_SCHEMA, applicationName: context.instanceId, log });
+  context.onShutdown('database', 'pool', () => Promise.all([database.close(), hot.close()]).then(() => undefined));
   await requireMigrations(database, migrationsFolderOf(import.meta.url));
   context.readiness('database', () => database.ping().then(() => true));
 
@@ -52,10 +54,11 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
   context.onShutdown('listeners', 'waiting messages', () => stopping.abort());
 
   const entries = new LogEntries((contract, event) => bus.encodeEvent(contract, event));
-  const matching = createMatching(bus, database, entries, log);
+  const matching = createMatching(bus, { database, hot }, entries, log);
   const basis: PushBasis = {
     context,
     database,
+    hot,
     relay,
     log: entries,
     reader: new NatsLogReader(bus, ({ seq }, err) => log.debug({ err, seq }, 'a message of the log is no input and is left out of a replay')),

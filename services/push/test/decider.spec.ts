@@ -5,7 +5,7 @@ import type { BatchResult, DecideBatch } from '../src/application/decide-batch.j
 import { Decider } from '../src/application/decider.js';
 import type { OwnedPartition, PartitionInputs } from '../src/application/deciding-ports.js';
 import type { Ownership } from '../src/application/ownership.js';
-import type { LogInput } from '../src/domain/engine/types.js';
+import type { LogBody, LogInput } from '../src/domain/engine/types.js';
 import { MemoryFeed, MemoryLog } from './support/memory-log.js';
 
 /** Never waits, but lets everybody else run first. */
@@ -107,5 +107,57 @@ describe('the lanes of a decider', () => {
     await waitFor(() => decided.length === 3, { what: 'the partition that is still ours' });
     expect(decided.every(({ user }) => user === 'user-1')).toBe(true);
     expect(partitions.has(0)).toBe(false);
+  });
+
+  it('decide what is urgent while a batch of others is being written, after what lies before it in its partition', async () => {
+    write(0, 3);
+    write(1, 3);
+    let finish = () => {};
+    const held = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const decider = start(async (work) => {
+      if (work.some(({ inputs }) => inputs.some(({ id }) => id === 'ack:0:0'))) await held;
+      return 'committed';
+    });
+    await waitFor(() => decided.length === 3, { what: 'the lane that is not held up' });
+    for (const [id, severity] of [
+      ['early', 'low'],
+      ['urgent', 'critical'],
+      ['late', 'low'],
+    ] as const) {
+      const data = { event: { key: id, severity }, hits: [], score: 1 };
+      log.write('acme', 'user-2', id, { kind: 'candidate', data } as unknown as LogBody, [2]);
+    }
+    decider.wake();
+    await waitFor(() => decided.length === 5, { what: 'the urgent one' });
+    expect(decided.slice(3).map(({ id }) => id)).toEqual(['early', 'urgent']);
+    finish();
+    await waitFor(() => decided.length === 9, { what: 'the rest' });
+    expect(decided.filter(({ user }) => user === 'user-2').map(({ id }) => id)).toEqual(['early', 'urgent', 'late']);
+  });
+
+  it('have a partition in one batch at a time, urgent or not', async () => {
+    const running = new Set<number>();
+    let together = 0;
+    const decider = start(async (work) => {
+      for (const { partition } of work) together += running.has(partition.part) ? 1 : 0;
+      for (const { partition } of work) running.add(partition.part);
+      await new Promise((resolve) => setImmediate(resolve));
+      for (const { partition } of work) running.delete(partition.part);
+      return 'committed';
+    });
+    for (let n = 0; n < 200; n += 1) {
+      const data = { event: { key: `e${n}`, severity: n % 3 === 0 ? 'critical' : 'low' }, hits: [], score: 1 };
+      log.write('acme', `user-${n % 4}`, `c${n}`, { kind: 'candidate', data } as unknown as LogBody, [n % 4]);
+      decider.wake();
+      if (n % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await waitFor(() => decided.length === 200, { what: 'everything' });
+    expect(together).toBe(0);
+    for (const part of [0, 1, 2, 3]) {
+      const seqs = decided.filter(({ user }) => user === `user-${part}`).map(({ seq }) => seq);
+      expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
+    }
   });
 });

@@ -4,6 +4,8 @@ import type { CommitResult, DecidedBatch, DecidingStore, MadeItem, PartitionInpu
 import { RememberedStates } from './remembered-states.js';
 
 const EVERYBODY = '_';
+/** Repeats come in company (a redelivery after a crash, a publisher that repeats itself): after one that was refused, this many batches look before they decide. */
+const LOOKUPS_AFTER_REPEAT = 64;
 
 /** What a committed batch did, for hints and counters. */
 export interface BatchResult {
@@ -11,6 +13,8 @@ export interface BatchResult {
   readonly items: readonly MadeItem[];
   readonly decisions: DecidedBatch['decisions'];
   readonly edits: DecidedBatch['edits'];
+  /** Deliveries over channels that wait in the outbox. */
+  readonly commands: number;
   /** When the earliest timer that was set falls due; for the poller. */
   readonly earliestTimer: number | undefined;
 }
@@ -24,34 +28,54 @@ export interface DecideBatchOptions {
   onFault(input: LogInput, error: unknown): void;
 }
 
-/** From inputs of partitions of ours to what they change, in one transaction: either all of it is there and the cursors have moved, or nothing. */
+/**
+ * From inputs of partitions of ours to what they change, in one transaction: either all of it is there and the cursors have moved, or nothing.
+ *
+ * An event that a user's state does not know is taken to be new without asking; the table of sightings refuses the batch when it is not, and only then
+ * is it looked up.
+ */
 export class DecideBatch {
+  /** So many batches more look for repeats before they decide. */
+  #lookups = 0;
+
   constructor(private readonly options: DecideBatchOptions) {}
 
   async execute(work: readonly PartitionInputs[]): Promise<BatchResult> {
+    const looking = this.#lookups > 0;
+    if (looking) this.#lookups -= 1;
+    const result = await this.#attempt(work, looking);
+    if (result.result.kind !== 'seen') return result;
+    this.#lookups = LOOKUPS_AFTER_REPEAT;
+    return this.#attempt(work, true);
+  }
+
+  async #attempt(work: readonly PartitionInputs[], lookForRepeats: boolean): Promise<BatchResult> {
     const { store, remembered } = this.options;
-    const known = await this.#load(work);
+    const known = await this.#load(work, lookForRepeats);
     const run = new Run(this.options.engine, known, this.options.onFault);
     for (const { partition, inputs } of work) for (const input of inputs) run.take(partition.part, input);
     const batch = await this.#complete(run, work);
     const result = await store.commit(batch);
-    if (result.kind === 'committed') {
-      remembered.keep(
-        batch.users.map(({ part, tenant, user, before, state }) => ({
-          part,
-          tenant,
-          user,
-          stored: { rev: before.rev + 1, state, epoch: state.epoch, head: state.head },
-        })),
-        // Also what was only read, and that there is nothing: nobody else writes it while the fence holds.
-        [...known.tenants].map(([key, of]) => ({ ...of, state: known.shared.get(key) as SharedState })),
-      );
-    } else for (const { partition } of work) remembered.forget(partition.part);
-    return { result, items: batch.items, decisions: batch.decisions, edits: batch.edits, earliestTimer: run.earliestTimer };
+    if (result.kind === 'committed') this.#keep(batch, known);
+    else if (result.kind !== 'seen') for (const { partition } of work) remembered.forget(partition.part);
+    return { result, items: batch.items, decisions: batch.decisions, edits: batch.edits, commands: batch.channels.length, earliestTimer: run.earliestTimer };
+  }
+
+  #keep({ users }: DecidedBatch, { tenants, shared }: Known): void {
+    this.options.remembered.keep(
+      users.map(({ part, tenant, user, before, state }) => ({
+        part,
+        tenant,
+        user,
+        stored: { rev: before.rev + 1, state, epoch: state.epoch, head: state.head },
+      })),
+      // Also what was only read, and that there is nothing: nobody else writes it while the fence holds.
+      [...tenants].map(([key, of]) => ({ ...of, state: shared.get(key) as SharedState })),
+    );
   }
 
   /** One query each for what is not remembered: states, what holds for everybody, and which events were seen before. */
-  async #load(work: readonly PartitionInputs[]): Promise<Known> {
+  async #load(work: readonly PartitionInputs[], lookForRepeats: boolean): Promise<Known> {
     const { store, remembered, newEpoch, engine } = this.options;
     const users = new Map<string, UserRef & { part: number }>();
     const tenants = new Map<string, { part: number; tenant: string }>();
@@ -61,7 +85,8 @@ export class DecideBatch {
         tenants.set(sharedKey(partition.part, tenant), { part: partition.part, tenant });
         if (user === EVERYBODY) continue;
         users.set(userKey(tenant, user), { tenant, user, part: partition.part });
-        if (input.kind === 'candidate') events.set(eventOf(tenant, user, input.data.event.key), { tenant, user, eventKey: input.data.event.key });
+        if (lookForRepeats && input.kind === 'candidate')
+          events.set(eventOf(tenant, user, input.data.event.key), { tenant, user, eventKey: input.data.event.key });
       }
     }
     const known: Known = { users: new Map(), tenants, shared: new Map(), seen: new Set() };
@@ -158,21 +183,26 @@ class Run {
     const key = userKey(tenant, user);
     const before = this.states.get(key)?.before ?? (this.known.users.get(key) as StoredUser);
     const state = this.states.get(key)?.state ?? this.stateOf(before);
-    const outcome = this.engine.reduce(state, input, this.sharedOf(sharedKey(part, tenant)), { seen: this.sight(input) });
+    const repeated = this.wasSeen(input);
+    const outcome = this.engine.reduce(state, input, this.sharedOf(sharedKey(part, tenant)), { seen: repeated });
+    if (!repeated) this.sight(input, outcome);
     this.states.set(key, { tenant, user, part, before, state: outcome.state });
     this.collect(part, input, outcome);
   }
 
   /** Whether the user has seen the event before; the table of sightings knows more than a state has room for. */
-  private sight(input: LogInput): boolean {
-    if (input.kind !== 'candidate') return false;
+  private wasSeen({ kind, tenant, user, data }: LogInput): boolean {
+    return kind === 'candidate' && this.known.seen.has(eventOf(tenant, user, data.event.key));
+  }
+
+  /** Keeps that the user has seen the event, unless his state knew it. */
+  private sight(input: LogInput, { decisions }: Outcome): void {
+    if (input.kind !== 'candidate') return;
     const { tenant, user, seq, at } = input;
     const eventKey = input.data.event.key;
-    const key = eventOf(tenant, user, eventKey);
-    if (this.known.seen.has(key)) return true;
-    this.known.seen.add(key);
+    this.known.seen.add(eventOf(tenant, user, eventKey));
+    if (decisions.some(({ inputSeq, reason }) => inputSeq === seq && reason === 'duplicate_event')) return;
     this.seen.push({ tenant, user, eventKey, inputSeq: seq, at });
-    return false;
   }
 
   private collect(part: number, input: LogInput, { decisions, sends, edits, channels, timers }: Outcome): void {

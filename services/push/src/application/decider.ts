@@ -3,6 +3,7 @@ import type { LogInput } from '../domain/engine/types.js';
 import type { BatchResult, DecideBatch } from './decide-batch.js';
 import type { LogFeed, OwnedPartition, PartitionInputs } from './deciding-ports.js';
 import type { Ownership } from './ownership.js';
+import { pause } from './pause.js';
 import { WakeUp } from './wake-up.js';
 
 export interface DeciderOptions {
@@ -10,9 +11,9 @@ export interface DeciderOptions {
   readonly feed: LogFeed;
   readonly batch: DecideBatch;
   readonly clock: Clock;
-  /** Batches that are decided side by side, each over partitions of its own. */
+  /** Batches that are decided side by side, each over partitions of its own; beside them one lane is kept free for what is urgent. */
   readonly lanes?: number;
-  /** Most inputs of one batch. */
+  /** Most inputs of one batch: what is urgent and of a partition of the batch waits until it is written. */
   readonly batchSize?: number;
   onCommitted(result: BatchResult): void;
   onFailure(error: unknown, attempt: number): void;
@@ -26,11 +27,17 @@ const TRIES = 3;
 /** A cursor that lags this far behind what was read is moved, although nothing of its partition came. */
 const IDLE_LAG = 10_000;
 const REST_MS = 30_000;
+/** The lane of what is urgent; the others count from 0. */
+const URGENT = -1;
 const STALE = new Error('what is remembered of a user was changed by somebody else; decided again');
 
 /**
  * Decides the partitions that this replica owns. A lane takes what waits in its partitions, a fair part of each, decides it in one
  * transaction and tells about it afterwards. A crash anywhere leaves either all of a batch or nothing.
+ *
+ * What is urgent goes through a lane of its own, with no more than what lies before it in its partition, and so waits for no batch of others. The order
+ * within a partition is kept: a partition is in one lane at a time. The other lanes take such a partition only when they have nothing else to do, so
+ * that there is no way to get ahead of everybody by calling everything urgent.
  */
 export class Decider {
   private readonly wakeUps: WakeUp[];
@@ -39,12 +46,18 @@ export class Decider {
   /** Batches that are being decided now, by lane. */
   private readonly busy = new Map<number, Promise<void>>();
 
+  /** Partitions of batches that are being decided now. */
+  private readonly taken = new Set<number>();
+  private readonly bulkLanes: number;
+
   constructor(private readonly options: DeciderOptions) {
-    this.wakeUps = Array.from({ length: options.lanes ?? 2 }, () => new WakeUp(options.clock));
+    this.bulkLanes = options.lanes ?? 2;
+    this.wakeUps = Array.from({ length: this.bulkLanes + 1 }, () => new WakeUp(options.clock));
   }
 
   start(): void {
-    this.lanes = this.wakeUps.map((wakeUp, lane) => this.run(lane, wakeUp));
+    // The urgent lane comes first: whoever wakes all of them wakes it first.
+    this.lanes = this.wakeUps.map((wakeUp, index) => this.run(index === 0 ? URGENT : index - 1, wakeUp));
   }
 
   /** Something waits, or may. */
@@ -74,10 +87,13 @@ export class Decider {
         continue;
       }
       const outcome = this.decide(work);
-      const ended = outcome.then(() => undefined);
-      this.busy.set(lane, ended);
+      this.busy.set(
+        lane,
+        outcome.then(() => undefined),
+      );
       const error = await outcome;
       this.busy.delete(lane);
+      this.release(work);
       if (error === undefined) {
         failures = 0;
         turn += 1;
@@ -86,26 +102,55 @@ export class Decider {
       failures = isUnavailable(error.cause) ? 0 : failures + 1;
       this.options.onFailure(error.cause, failures);
       if (single && failures >= 2 * TRIES && (await this.passOver(work[0] as PartitionInputs, error.cause))) failures = 0;
-      else await new WakeUp(this.options.clock).wait(fullJitter(failures + 1, BACKOFF), this.stopping.signal);
+      else await pause(this.options.clock, fullJitter(failures + 1, BACKOFF), this.stopping.signal);
     }
   }
 
-  /** A fair part of what waits in each partition of the lane; of one partition one input when something among them cannot be written. */
+  /** A fair part of what waits in each partition that is free for this lane; one input when something among them cannot be written. */
   private collect(lane: number, turn: number, single: boolean): PartitionInputs[] {
-    const { feed, ownership, batchSize = 256 } = this.options;
-    const mine = ownership.owned().filter(({ part }) => part % this.wakeUps.length === lane);
-    const waiting = mine.filter(({ part }) => feed.waiting(part));
-    const lagging = single ? [] : mine.filter(({ part, cursor }) => !feed.waiting(part) && feed.peek(part, 0).next - cursor > IDLE_LAG);
+    const { feed, batchSize = 64 } = this.options;
+    const free = this.free(lane);
+    const waiting = this.waiting(lane, free);
     const share = single ? 1 : Math.max(8, Math.floor(batchSize / Math.max(1, waiting.length)));
     const work: PartitionInputs[] = [];
     let left = single ? 1 : batchSize;
     for (let index = 0; index < waiting.length && left > 0; index += 1) {
       const partition = waiting[(index + turn) % waiting.length] as OwnedPartition;
-      const { inputs, next } = feed.peek(partition.part, Math.min(share, left));
+      const { inputs, next } = feed.peek(partition.part, Math.min(lane === URGENT ? feed.urgent(partition.part) : share, left));
       left -= Math.max(1, inputs.length);
       work.push({ partition, inputs, next });
     }
-    return [...work, ...lagging.map((partition) => ({ partition, inputs: [], next: feed.peek(partition.part, 0).next }))];
+    if (!single && lane !== URGENT) work.push(...this.lagging(free));
+    for (const { partition } of work) this.taken.add(partition.part);
+    return work;
+  }
+
+  /** Partitions of the lane that no batch holds. */
+  private free(lane: number): OwnedPartition[] {
+    return this.options.ownership.owned().filter(({ part }) => !this.taken.has(part) && (lane === URGENT || part % this.bulkLanes === lane));
+  }
+
+  private waiting(lane: number, free: readonly OwnedPartition[]): OwnedPartition[] {
+    const { feed } = this.options;
+    if (lane === URGENT) return free.filter(({ part }) => feed.urgent(part) > 0);
+    const waiting = free.filter(({ part }) => feed.waiting(part));
+    const ordinary = waiting.filter(({ part }) => feed.urgent(part) === 0);
+    return ordinary.length > 0 ? ordinary : waiting;
+  }
+
+  private lagging(free: readonly OwnedPartition[]): PartitionInputs[] {
+    const { feed } = this.options;
+    return free.flatMap((partition) => {
+      if (feed.waiting(partition.part)) return [];
+      const { next } = feed.peek(partition.part, 0);
+      return next - partition.cursor > IDLE_LAG ? [{ partition, inputs: [], next }] : [];
+    });
+  }
+
+  /** The batch was dealt with, or failed; who waits for one of its partitions looks again. */
+  private release(work: readonly PartitionInputs[]): void {
+    for (const { partition } of work) this.taken.delete(partition.part);
+    this.wake();
   }
 
   /** Undefined when the batch was dealt with: committed, or not ours any more. */

@@ -94,10 +94,14 @@ export interface DecidedBatch {
 }
 
 /**
- * `lost`: these partitions belong to somebody else by now. `stale`: somebody else changed what is remembered of a user (an erasure).
- * Nothing was written in either case.
+ * `lost`: these partitions belong to somebody else by now. `stale`: somebody else changed what is remembered of a user (an erasure). `seen`: one of
+ * the users has seen an event before that was taken for a new one. Nothing was written in any of these cases.
  */
-export type CommitResult = { readonly kind: 'committed' } | { readonly kind: 'lost'; readonly parts: readonly number[] } | { readonly kind: 'stale' };
+export type CommitResult =
+  | { readonly kind: 'committed' }
+  | { readonly kind: 'lost'; readonly parts: readonly number[] }
+  | { readonly kind: 'stale' }
+  | { readonly kind: 'seen' };
 
 /** Where decisions are kept. */
 export interface DecidingStore {
@@ -129,6 +133,8 @@ export interface LogFeed {
   confirm(part: number, next: number): void;
   /** Whether anything of the partition waits. */
   waiting(part: number): boolean;
+  /** How many inputs of the partition wait up to the first one that is urgent, that included; 0 when none is. */
+  urgent(part: number): number;
   /** True when the log was emptied or made anew since: positions mean nothing any more. Rejects with UNAVAILABLE while nobody can say. */
   hasRestarted(): Promise<boolean>;
   stop(): Promise<void>;

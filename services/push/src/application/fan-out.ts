@@ -1,6 +1,7 @@
 import { type Clock, fullJitter } from '@plexus/kernel';
 import type { FanOutJobs } from './deciding-ports.js';
 import type { MatchEvent } from './match-event.js';
+import { pause } from './pause.js';
 import { WakeUp } from './wake-up.js';
 
 export interface FanOutOptions {
@@ -69,7 +70,7 @@ export class FanOut {
       }
     } catch (error) {
       onError(error);
-      await new WakeUp(clock).wait(fullJitter(1, BACKOFF), signal);
+      await pause(clock, fullJitter(1, BACKOFF), signal);
     }
   }
 }

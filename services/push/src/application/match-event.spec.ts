@@ -35,7 +35,7 @@ async function candidatesOf(subscriptions: FollowedScope[], answer: MeaningAnswe
     jobs: {} as FanOutJobs,
     log: { append: async (some) => void written.push(...some) },
     meaning: () => ({ match: async () => answer }),
-    turns: new FairQueue(QUANTUM, 1),
+    turns: { urgent: new FairQueue(QUANTUM, 1), others: new FairQueue(QUANTUM, 1) },
     tap: () => undefined,
     onJob: () => {},
   });

@@ -22,7 +22,8 @@ export interface MatchEventOptions {
   readonly jobs: FanOutJobs;
   readonly log: CandidateLog;
   readonly meaning: () => MeaningMatcher;
-  readonly turns: FairQueue;
+  /** Turns of tenants; what is urgent has its own, so that it waits for nothing else. */
+  readonly turns: { readonly urgent: FairQueue; readonly others: FairQueue };
   /** Also told of every event; undefined while nothing needs to be. */
   readonly tap: () => EventTap | undefined;
   /** A job was begun: somebody should work on it. */
@@ -35,10 +36,10 @@ export class MatchEvent implements CandidateSource {
 
   /** Settles when every candidate is stored, or the audience is kept as a job. */
   async execute(event: IncomingEvent): Promise<void> {
-    const { subscriptions, jobs, turns, onJob } = this.options;
+    const { subscriptions, jobs, onJob } = this.options;
     const told = { tenant: event.tenant, event: toLogEvent(event), ...(event.agent === undefined ? {} : { agent: event.agent }) };
     const tapped = this.options.tap()?.onEvent(told);
-    const [few] = await Promise.all([turns.run(event.tenant, 1, () => subscriptions.fewFor(event, SMALL_AUDIENCE)), tapped]);
+    const [few] = await Promise.all([this.turnsOf(event).run(event.tenant, 1, () => subscriptions.fewFor(event, SMALL_AUDIENCE)), tapped]);
     if (few !== undefined) return this.write(event, few);
     await jobs.begin({ id: jobId(event), event });
     onJob();
@@ -63,12 +64,17 @@ export class MatchEvent implements CandidateSource {
   }
 
   private async write(event: IncomingEvent, subscriptions: readonly FollowedScope[]): Promise<void> {
-    const { log, turns } = this.options;
+    const { log } = this.options;
     const logged = toLogEvent(event);
     const rest = { tenant: event.tenant, event: logged, ...(event.agent === undefined ? {} : { agent: event.agent }) };
     const entries: CandidateEntry[] = (await this.matched(event, subscriptions)).map((matched) => ({ ...matched, ...rest }));
-    const turnsOf = Array.from({ length: Math.ceil(entries.length / QUANTUM) }, (_, index) => entries.slice(index * QUANTUM, (index + 1) * QUANTUM));
-    await Promise.all(turnsOf.map((some) => turns.run(event.tenant, some.length, () => log.append(some))));
+    const pages = Array.from({ length: Math.ceil(entries.length / QUANTUM) }, (_, index) => entries.slice(index * QUANTUM, (index + 1) * QUANTUM));
+    await Promise.all(pages.map((some) => this.turnsOf(event).run(event.tenant, some.length, () => log.append(some))));
+  }
+
+  private turnsOf({ severity }: IncomingEvent): FairQueue {
+    const { urgent, others } = this.options.turns;
+    return severity === 'critical' ? urgent : others;
   }
 
   /** Users whom the event concerns, by rule or by meaning. */

@@ -53,6 +53,7 @@ class Feed implements LogFeed {
   peek = () => ({ inputs: [], next: 0 });
   confirm(): void {}
   waiting = () => false;
+  urgent = () => 0;
   hasRestarted = async () => this.restarted;
   async stop(): Promise<void> {}
 }

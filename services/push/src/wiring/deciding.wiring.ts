@@ -12,6 +12,7 @@ import { PostgresSeenEvents } from '../adapters/postgres/seen-events.js';
 import { type BatchResult, DecideBatch } from '../application/decide-batch.js';
 import { Decider } from '../application/decider.js';
 import { FanOut } from '../application/fan-out.js';
+import { Gathered } from '../application/gathered.js';
 import { FireTimers } from '../application/fire-timers.js';
 import { AccessEvents } from '../application/matching-hooks.js';
 import { MatchEvent } from '../application/match-event.js';
@@ -27,10 +28,12 @@ import { type Matching } from './matching.js';
 import type { PushBasis, PushPart } from './part.js';
 
 const decisions = counter('pushDecisions');
+/** Nobody waits for the fact that something was delivered; sent one by one they would cost more than the decisions. */
+const FACTS_GATHERED_MS = 25;
 
 /** The partitioned decider: leases, log, batches, timers; and the matcher's handlers with the jobs of large audiences. */
 export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matching, access: AccessEvents): PushPart {
-  const { context, database, relay, stopping } = basis;
+  const { context, database, hot, relay, stopping } = basis;
   const { log, clock, bus, config } = context;
   const remembered = new RememberedStates();
   const hints = new LiveHints(bus, (err) => log.debug({ err }, 'an inbox hint could not be sent; gateways notice by the heads'));
@@ -40,7 +43,7 @@ export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matc
   const feed = new NatsLogFeed({ bus, onArrival: () => decider.wake(), onInvalid: invalid(basis) });
   const batch = new DecideBatch({
     engine: createEngine(),
-    store: new PostgresDecidingStore(database, decisionMessages(basis)),
+    store: new PostgresDecidingStore(hot, decisionMessages(basis)),
     remembered,
     newEpoch: () => ulid(clock.now()),
     onFault,
@@ -65,6 +68,7 @@ export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matc
     () => relay.kick(),
   );
   const timers = new FireTimers(dueTimers, clock, (err) => log.warn({ err }, 'due timers could not be sent; tried again'), config.PUSH_TIMER_POLL_MS);
+  const facts = new Gathered(clock, FACTS_GATHERED_MS, () => relay.kick());
   const decider: Decider = new Decider({
     ownership,
     feed,
@@ -73,7 +77,8 @@ export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matc
     onCommitted: (result) => {
       tell(result, hints);
       for (const { tenant, user, edit } of result.edits) edits.edited({ tenant, user }, edit.deliveryId);
-      if (result.items.length > 0) relay.kick();
+      if (result.commands > 0) relay.kick();
+      else if (result.items.length > 0) facts.soon();
       if (result.earliestTimer !== undefined) timers.expect(result.earliestTimer);
     },
     onFailure: (err, attempt) => log.warn({ err, attempt }, 'a batch could not be decided; tried again'),
@@ -103,6 +108,7 @@ export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matc
         await ownership.stop();
         await feed.stop();
         await edits.settled();
+        facts.stop();
       });
       context.onShutdown('consumers', 'timers and large audiences', () => Promise.all(loops).then(() => undefined));
     },

@@ -1,5 +1,4 @@
 import type { Bus } from '@plexus/bus';
-import type { Database } from '@plexus/database';
 import type { Logger } from 'pino';
 import { NatsCandidateLog } from '../adapters/nats/candidate-log.js';
 import type { LogEntries } from '../adapters/nats/log-entries.js';
@@ -10,11 +9,13 @@ import { FairQueue } from '../application/fair-queue.js';
 import { MatchEvent, QUANTUM } from '../application/match-event.js';
 import type { MatchingHooks } from '../application/matching-hooks.js';
 import { NO_MEANING } from '../application/meaning.js';
+import type { PushBasis } from './part.js';
 
 export type { MatchingHooks };
 
 /** Tasks of matching that run at the same time: look-ups in the database and windows of publishes. */
 const TASKS = 32;
+const URGENT_TASKS = 16;
 
 export interface Matching {
   readonly matchEvent: MatchEvent;
@@ -26,7 +27,7 @@ export interface Matching {
 }
 
 /** The matcher: rules of subscriptions, turns of tenants, candidates into the log. */
-export function createMatching(bus: Bus, database: Database, log: LogEntries, logger: Logger): Matching {
+export function createMatching(bus: Bus, { database, hot }: Pick<PushBasis, 'database' | 'hot'>, log: LogEntries, logger: Logger): Matching {
   let hooks: MatchingHooks = {};
   const jobs = new PostgresFanOutJobs(database);
   let listener = () => {};
@@ -36,12 +37,12 @@ export function createMatching(bus: Bus, database: Database, log: LogEntries, lo
     ({ tenant, user, event }, err) => logger.error({ err, tenant, user, eventKey: event.key }, 'a candidate cannot be written; this user is passed over'),
   );
   const matchEvent = new MatchEvent({
-    subscriptions: new PostgresSubscriptionIndex(database),
+    subscriptions: new PostgresSubscriptionIndex(database, hot),
     jobs,
     log: candidates,
     meaning: () => hooks.meaning ?? NO_MEANING,
     tap: () => hooks.tap,
-    turns: new FairQueue(QUANTUM, TASKS),
+    turns: { urgent: new FairQueue(QUANTUM, URGENT_TASKS), others: new FairQueue(QUANTUM, TASKS) },
     onJob: () => listener(),
   });
   return {

@@ -10,6 +10,8 @@ import type { pushConfig } from '../config.js';
 export interface PushBasis {
   readonly context: ServiceContext<ServiceConfig<typeof pushConfig>>;
   readonly database: Database;
+  /** The same for what every event goes through. */
+  readonly hot: Database;
   readonly relay: OutboxRelay;
   readonly log: LogEntries;
   /** The log from its beginning, for replays. */

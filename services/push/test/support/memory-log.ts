@@ -1,4 +1,5 @@
 import type { CandidateEntry, CandidateLog, LogFeed, OwnedPartition } from '../../src/application/deciding-ports.js';
+import { isUrgent } from '../../src/adapters/nats/log-tape.js';
 import type { LogBody, LogInput } from '../../src/domain/engine/types.js';
 import { partitionOf } from '../../src/domain/partition.js';
 
@@ -71,6 +72,10 @@ export class MemoryFeed implements LogFeed {
 
   waiting(part: number): boolean {
     return this.peek(part, 1).inputs.length > 0;
+  }
+
+  urgent(part: number): number {
+    return this.peek(part, Number.POSITIVE_INFINITY).inputs.findIndex(isUrgent) + 1;
   }
 
   async hasRestarted(): Promise<boolean> {

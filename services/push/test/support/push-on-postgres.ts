@@ -136,7 +136,7 @@ function buildReplica(database: PostgresDatabase, log: MemoryLog, engine: Engine
     log,
     meaning: () => NO_MEANING,
     tap: () => undefined,
-    turns: new FairQueue(50, 4),
+    turns: { urgent: new FairQueue(50, 4), others: new FairQueue(50, 4) },
     onJob: () => {},
   });
   const subscriptions = new PostgresSubscriptions(new ManagedChanges(database, readableEntries, () => undefined));

@@ -4,15 +4,16 @@ import { PlexusError } from '@plexus/kernel';
 import type { CandidateEntry, CandidateLog } from '../../application/deciding-ports.js';
 import type { LogEntries } from './log-entries.js';
 
-/** Publishes that wait for their receipts at the same time, in all. */
+/** Publishes that wait for their receipts at the same time, in all; what is urgent has places of its own. */
 const WINDOW = 128;
+const URGENT_WINDOW = 32;
 
 type Publish = (subject: string, body: Uint8Array, options: RawPublishOptions) => Promise<PubAck>;
 
 /** Writes candidates with a window of receipts. The id of the message is made of tenant, user and event, so a repeat is not stored again. */
 export class NatsCandidateLog implements CandidateLog {
-  private inFlight = 0;
-  private readonly waiting: (() => void)[] = [];
+  private readonly urgent = new Places(URGENT_WINDOW);
+  private readonly others = new Places(WINDOW);
 
   constructor(
     private readonly entries: LogEntries,
@@ -21,7 +22,12 @@ export class NatsCandidateLog implements CandidateLog {
   ) {}
 
   async append(candidates: readonly CandidateEntry[]): Promise<void> {
-    const receipts = candidates.flatMap((candidate) => this.encode(candidate)).map((message) => this.send(message));
+    const receipts = candidates.flatMap((candidate) => {
+      const places = candidate.event.severity === 'critical' ? this.urgent : this.others;
+      return this.encode(candidate).map((message) =>
+        places.run(() => this.publish(message.subject, message.body, { headers: message.headers, msgId: message.msgId })),
+      );
+    });
     const failed = (await Promise.allSettled(receipts)).find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
     if (failed !== undefined) throw unavailable(failed.reason);
   }
@@ -37,14 +43,22 @@ export class NatsCandidateLog implements CandidateLog {
       return [];
     }
   }
+}
 
-  private async send({ subject, body, headers, msgId }: EncodedEvent): Promise<void> {
-    while (this.inFlight >= WINDOW) await new Promise<void>((resolve) => this.waiting.push(resolve));
-    this.inFlight += 1;
+/** A bounded number of places. */
+class Places {
+  private taken = 0;
+  private readonly waiting: (() => void)[] = [];
+
+  constructor(private readonly places: number) {}
+
+  async run(work: () => Promise<unknown>): Promise<void> {
+    while (this.taken >= this.places) await new Promise<void>((resolve) => this.waiting.push(resolve));
+    this.taken += 1;
     try {
-      await this.publish(subject, body, { headers, msgId });
+      await work();
     } finally {
-      this.inFlight -= 1;
+      this.taken -= 1;
       this.waiting.shift()?.();
     }
   }

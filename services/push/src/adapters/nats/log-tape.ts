@@ -7,6 +7,11 @@ interface Entry {
   readonly input: LogInput | undefined;
 }
 
+/** An event that interrupts whatever else there is. */
+export function isUrgent(input: LogInput | undefined): boolean {
+  return input?.kind === 'candidate' && input.data.event.severity === 'critical';
+}
+
 /** What was read of one partition and not decided yet. */
 export class LogTape {
   /** Position of the last message that is on the tape, or was. */
@@ -20,6 +25,7 @@ export class LogTape {
   passed = 0;
   closed = false;
   private entries: Entry[] = [];
+  private urgentHeld = 0;
   private onRoom: (() => void)[] = [];
 
   constructor(
@@ -35,6 +41,12 @@ export class LogTape {
     return this.entries.length;
   }
 
+  /** How many entries lie up to the first urgent one, that included; 0 when none is. */
+  get urgent(): number {
+    if (this.urgentHeld === 0) return 0;
+    return this.entries.findIndex(({ input }) => isUrgent(input)) + 1;
+  }
+
   get isFull(): boolean {
     return this.entries.length >= this.maxEntries || this.bytes >= this.maxBytes;
   }
@@ -45,6 +57,7 @@ export class LogTape {
     this.last = entry.seq;
     this.bytes += entry.bytes;
     this.entries.push(entry);
+    if (isUrgent(entry.input)) this.urgentHeld += 1;
   }
 
   peek(most: number): { readonly inputs: LogInput[]; readonly last: number | undefined; readonly all: boolean } {
@@ -55,7 +68,9 @@ export class LogTape {
   confirm(next: number): void {
     let gone = 0;
     while (gone < this.entries.length && (this.entries[gone] as Entry).seq <= next) {
-      this.bytes -= (this.entries[gone] as Entry).bytes;
+      const { bytes, input } = this.entries[gone] as Entry;
+      this.bytes -= bytes;
+      if (isUrgent(input)) this.urgentHeld -= 1;
       gone += 1;
     }
     this.entries = this.entries.slice(gone);

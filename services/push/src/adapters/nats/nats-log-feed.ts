@@ -92,6 +92,10 @@ export class NatsLogFeed implements LogFeed {
     return (this.tapes.get(part)?.size ?? 0) > 0;
   }
 
+  urgent(part: number): number {
+    return this.tapes.get(part)?.urgent ?? 0;
+  }
+
   async hasRestarted(): Promise<boolean> {
     // What arrives while the answer is on its way must not look like a position from before.
     const known = Math.max(this.position, ...[...this.tapes.values()].map(({ last }) => last));

@@ -1,18 +1,17 @@
 import { errorCodeOf } from '@plexus/database';
 
 /**
- * The statements of deciding. Rows of several partitions and users travel as arrays, and a commit is sent at once, from `BEGIN` to `COMMIT`: so a
- * batch costs one round trip. What has to hold for it is therefore judged by the server, which refuses the rest when it does not.
+ * The statements of deciding. Rows of several partitions and users travel as arrays. What a batch changes is one statement (`commit-statement.ts`)
+ * or, with something rare in it, one transaction that is sent at once: either costs one round trip.
  */
 
-/** Fails, naming the reason, unless `rows` (a data-modifying part of the statement) has as many rows as were wanted. */
-const allOf = (rows: string, reason: 'lost' | 'stale') =>
-  `SELECT (CASE WHEN count(*) = cardinality($1) THEN '1' ELSE '${reason}' END)::int AS complete FROM ${rows}`;
+/** Why the server refuses a batch: the fence was raised, a user was changed by somebody else, an event was seen before. */
+export type Refusal = 'lost' | 'stale' | 'seen';
 
 /** Which reason the server refused a batch for; undefined: for none of ours. */
-export function refusalOf(error: unknown): 'lost' | 'stale' | undefined {
+export function refusalOf(error: unknown): Refusal | undefined {
   if (errorCodeOf(error) !== INVALID_TEXT) return undefined;
-  return /"(lost|stale)"$/.exec((error as Error).message)?.[1] as 'lost' | 'stale' | undefined;
+  return /"(lost|stale|seen)"$/.exec((error as Error).message)?.[1] as Refusal | undefined;
 }
 const INVALID_TEXT = '22P02';
 
@@ -38,66 +37,10 @@ export const SEEN = `
     LEFT JOIN seen_event s ON s.t = k.t AND s.user_id = k.user_id AND s.event_key = k.event_key
    ORDER BY k.place`;
 
-/** Rows are locked in one order: the renewal of leases and other batches touch several of them as well. */
-export const MOVE_CURSORS = `
-  WITH wanted AS (SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[]) AS w (part, fence, before, next)),
-       locked AS (SELECT part, fence, stream_seq FROM partition_cursor WHERE part = ANY ($1::int[]) ORDER BY part FOR UPDATE),
-       moved AS (UPDATE partition_cursor c SET stream_seq = w.next
-                   FROM wanted w JOIN locked l ON l.part = w.part AND l.fence = w.fence AND l.stream_seq = w.before
-                  WHERE c.part = w.part
-                 RETURNING c.part)
-  ${allOf('moved', 'lost')}`;
-
 /** Those of the partitions that are still where we took them to be. */
 export const STILL_OURS = `
   SELECT c.part FROM partition_cursor c
     JOIN unnest($1::int[], $2::bigint[], $3::bigint[]) AS w (part, fence, before) ON c.part = w.part AND c.fence = w.fence AND c.stream_seq = w.before`;
-
-export const UPDATE_USERS = `
-  WITH written AS (UPDATE user_state s SET state = u.state::json, rev = u.rev + 1, updated_at = now()
-                     FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) AS u (t, user_id, rev, state)
-                    WHERE s.t = u.t AND s.user_id = u.user_id AND s.rev = u.rev
-                   RETURNING 1)
-  ${allOf('written', 'stale')}`;
-
-export const INSERT_USERS = `
-  WITH written AS (INSERT INTO user_state (t, user_id, part, rev, state)
-                   SELECT u.t, u.user_id, u.part, 1, u.state::json
-                     FROM unnest($1::text[], $2::text[], $3::int[], $4::text[]) AS u (t, user_id, part, state)
-                   ON CONFLICT DO NOTHING
-                   RETURNING 1)
-  ${allOf('written', 'stale')}`;
-
-export const MOVE_HEADS = `
-  WITH moved AS (UPDATE inbox_head h SET head_offset = m.after_offset
-                   FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::int[]) AS m (t, user_id, epoch, before_offset, after_offset)
-                  WHERE h.t = m.t AND h.user_id = m.user_id AND h.epoch = m.epoch AND h.head_offset = m.before_offset
-                 RETURNING 1)
-  ${allOf('moved', 'stale')}`;
-
-export const INSERT_SEEN = `
-  INSERT INTO seen_event (t, user_id, event_key, input_seq, at)
-  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
-  ON CONFLICT DO NOTHING`;
-
-export const INSERT_DECISIONS = `
-  INSERT INTO decision (t, user_id, event_key, input_seq, event_origin, event_source, event_id, event_type, verdict, reason, terminal, delivery_id,
-                        policy_version, trace, at, until)
-  SELECT d.t, d.user_id, d.event_key, d.input_seq, d.origin, d.source, d.id, d.type, d.verdict, d.reason, d.terminal, d.delivery_id,
-         d.policy_version, d.trace::jsonb, d.at, d.until
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bool[],
-                $12::text[], $13::int[], $14::text[], $15::timestamptz[], $16::timestamptz[]) WITH ORDINALITY
-         AS d (t, user_id, event_key, input_seq, origin, source, id, type, verdict, reason, terminal, delivery_id, policy_version, trace, at, until, place)
-   ORDER BY d.place`;
-
-export const INSERT_ITEMS = `
-  INSERT INTO inbox_item (t, user_id, inbox_offset, delivery_id, kind, priority, title, events, reasons, created_at, urgency, interrupt,
-                          escalates, expires_at)
-  SELECT i.t, i.user_id, i.inbox_offset, i.delivery_id, i.kind, i.priority, i.title, i.events::json, i.reasons::jsonb, i.created_at, i.urgency, i.interrupt,
-         i.escalates, i.expires_at
-    FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::text[],
-                $12::bool[], $13::text[], $14::timestamptz[])
-         AS i (t, user_id, inbox_offset, delivery_id, kind, priority, title, events, reasons, created_at, urgency, interrupt, escalates, expires_at)`;
 
 /** What one event of several has become does not end the item. */
 export const EDIT_ITEMS = `

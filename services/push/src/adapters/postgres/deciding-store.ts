@@ -1,9 +1,10 @@
 import type { DataOf, pushContracts, pushDeliveryContracts } from '@plexus/contracts';
-import { type Database, type OutboxMessage, outboxStatements, type Statement } from '@plexus/database';
+import { type Database, type OutboxMessage, outboxParameters, type Statement } from '@plexus/database';
 import { toStorableText } from '@plexus/kernel';
 import type { CommitResult, DecidedBatch, DecidingStore, MadeItem, StoredUser, UserRef } from '../../application/deciding-ports.js';
 import type { SharedState, UserState } from '../../domain/engine/types.js';
 import { identitiesOf, type InboxItem } from '../../domain/inbox-item.js';
+import { COMMIT, MOVE_CURSORS } from './commit-statement.js';
 import * as sql from './deciding-statements.js';
 import type { ItemRow } from './inbox-rows.js';
 
@@ -23,7 +24,7 @@ interface UserRow {
   readonly head: number | null;
 }
 
-/** What deciding reads and writes, on Postgres. Read committed is enough: the fence and the revisions are compared under row locks. */
+/** What deciding reads and writes, on Postgres. */
 export class PostgresDecidingStore implements DecidingStore {
   constructor(
     private readonly database: Pick<Database, 'query' | 'batch'>,
@@ -62,15 +63,13 @@ export class PostgresDecidingStore implements DecidingStore {
   }
 
   async commit(batch: DecidedBatch): Promise<CommitResult> {
-    const outbox = outboxStatements(this.#outboxOf(batch));
-    const statements = [moveCursors(batch), ...saveUsers(batch), ...saveInbox(batch), ...saveDecisions(batch), ...saveTimers(batch), ...saveShared(batch)];
     try {
-      await this.database.batch([...statements, ...outbox]);
+      await this.database.batch([saveDecided(batch, this.#outboxOf(batch)), ...saveEdits(batch), ...saveTimers(batch), ...saveShared(batch)]);
       return { kind: 'committed' };
     } catch (error) {
       const refusal = sql.refusalOf(error);
       if (refusal === undefined) throw error;
-      return refusal === 'lost' ? { kind: 'lost', parts: await this.#lostOf(batch) } : { kind: 'stale' };
+      return refusal === 'lost' ? { kind: 'lost', parts: await this.#lostOf(batch) } : { kind: refusal };
     }
   }
 
@@ -95,8 +94,13 @@ export class PostgresDecidingStore implements DecidingStore {
   }
 }
 
-function moveCursors({ cursors }: DecidedBatch): Statement {
-  return { name: 'push_move_cursors', text: sql.MOVE_CURSORS, params: [...cursorColumns(cursors), cursors.map(({ next }) => next)] };
+/** Cursors, and what the inputs changed. Of a batch without inputs of users only the cursors. */
+function saveDecided(batch: DecidedBatch, outbox: readonly OutboxMessage[]): Statement {
+  const cursors = [...cursorColumns(batch.cursors), batch.cursors.map(({ next }) => next)];
+  if (batch.users.length === 0) return { name: 'push_move_cursors', text: MOVE_CURSORS, params: cursors };
+  const noted = outboxParameters(outbox.map((message) => ({ ...message, about: '' })));
+  const params = [...cursors, ...userColumns(batch), ...seenColumns(batch), ...itemColumns(batch.items), ...decisionColumns(batch), ...noted];
+  return { name: 'push_commit', text: COMMIT, params };
 }
 
 function cursorColumns(cursors: DecidedBatch['cursors']): [number[], number[], number[]] {
@@ -105,44 +109,35 @@ function cursorColumns(cursors: DecidedBatch['cursors']): [number[], number[], n
 }
 
 /** Rows of users are written in one order, so that two batches that meet (one of them under a lost fence) wait for each other instead of dead-locking. */
-function saveUsers({ users }: DecidedBatch): Statement[] {
+function userColumns({ users }: DecidedBatch): unknown[] {
   const ordered = inOrder(users);
   const known = ordered.filter(({ before }) => before.rev > 0);
   const fresh = ordered.filter(({ before }) => before.rev === 0);
+  const moved = ordered.filter(({ before, state }) => state.head !== before.head);
   return [
-    ...statement('push_update_users', sql.UPDATE_USERS, known, () => [
-      ...columnsOf(known),
-      known.map(({ before }) => before.rev),
-      known.map(({ state }) => JSON.stringify(state)),
-    ]),
-    ...statement('push_insert_users', sql.INSERT_USERS, fresh, () => [
-      ...columnsOf(fresh),
-      fresh.map(({ part }) => part),
-      fresh.map(({ state }) => JSON.stringify(state)),
-    ]),
+    ...columnsOf(known),
+    known.map(({ before }) => before.rev),
+    known.map(({ state }) => JSON.stringify(state)),
+    ...columnsOf(fresh),
+    fresh.map(({ part }) => part),
+    fresh.map(({ state }) => JSON.stringify(state)),
+    ...columnsOf(moved),
+    moved.map(({ state }) => state.epoch),
+    moved.map(({ before }) => before.head),
+    moved.map(({ state }) => state.head),
   ];
 }
 
-function saveInbox({ users, items, edits }: DecidedBatch): Statement[] {
-  const moved = inOrder(users).filter(({ before, state }) => state.head !== before.head);
+function saveEdits({ edits }: DecidedBatch): Statement[] {
   // Of several edits of one item the last one says how it is now.
   const last = [...new Map(edits.map((one) => [`${one.tenant}\n${one.edit.deliveryId}`, one])).values()];
-  return [
-    ...statement('push_move_heads', sql.MOVE_HEADS, moved, () => [
-      ...columnsOf(moved),
-      moved.map(({ state }) => state.epoch),
-      moved.map(({ before }) => before.head),
-      moved.map(({ state }) => state.head),
-    ]),
-    ...statement('push_insert_items', sql.INSERT_ITEMS, items, () => itemColumns(items)),
-    ...statement('push_edit_items', sql.EDIT_ITEMS, last, () => [
-      ...columnsOf(last),
-      last.map(({ edit }) => edit.deliveryId),
-      last.map(({ edit }) => edit.repeats ?? null),
-      last.map(({ edit }) => dateOf(edit.resolvedAt)),
-      last.map(({ edit }) => new Date(edit.at)),
-    ]),
-  ];
+  return statement('push_edit_items', sql.EDIT_ITEMS, last, () => [
+    ...columnsOf(last),
+    last.map(({ edit }) => edit.deliveryId),
+    last.map(({ edit }) => edit.repeats ?? null),
+    last.map(({ edit }) => dateOf(edit.resolvedAt)),
+    last.map(({ edit }) => new Date(edit.at)),
+  ]);
 }
 
 function itemColumns(items: readonly MadeItem[]): unknown[] {
@@ -163,31 +158,27 @@ function itemColumns(items: readonly MadeItem[]): unknown[] {
   ];
 }
 
-function saveDecisions({ seen, decisions }: DecidedBatch): Statement[] {
+function seenColumns({ seen }: DecidedBatch): unknown[] {
+  return [...columnsOf(seen), seen.map(({ eventKey }) => eventKey), seen.map(({ inputSeq }) => inputSeq), seen.map(({ at }) => new Date(at))];
+}
+
+function decisionColumns({ decisions }: DecidedBatch): unknown[] {
   return [
-    ...statement('push_insert_seen', sql.INSERT_SEEN, seen, () => [
-      ...columnsOf(seen),
-      seen.map(({ eventKey }) => eventKey),
-      seen.map(({ inputSeq }) => inputSeq),
-      seen.map(({ at }) => new Date(at)),
-    ]),
-    ...statement('push_insert_decisions', sql.INSERT_DECISIONS, decisions, () => [
-      ...columnsOf(decisions),
-      decisions.map(({ decision }) => toStorableText(decision.eventKey)),
-      decisions.map(({ decision }) => decision.inputSeq),
-      decisions.map(({ decision }) => decision.event.origin),
-      decisions.map(({ decision }) => toStorableText(decision.event.source)),
-      decisions.map(({ decision }) => toStorableText(decision.event.id)),
-      decisions.map(({ decision }) => toStorableText(decision.event.type)),
-      decisions.map(({ decision }) => decision.verdict),
-      decisions.map(({ decision }) => decision.reason),
-      decisions.map(({ decision }) => decision.terminal),
-      decisions.map(({ decision }) => decision.deliveryId ?? null),
-      decisions.map(({ decision }) => decision.policyVersion),
-      decisions.map(({ decision }) => storableJson(decision.trace)),
-      decisions.map(({ decision }) => new Date(decision.at)),
-      decisions.map(({ decision }) => dateOf(decision.until)),
-    ]),
+    ...columnsOf(decisions),
+    decisions.map(({ decision }) => toStorableText(decision.eventKey)),
+    decisions.map(({ decision }) => decision.inputSeq),
+    decisions.map(({ decision }) => decision.event.origin),
+    decisions.map(({ decision }) => toStorableText(decision.event.source)),
+    decisions.map(({ decision }) => toStorableText(decision.event.id)),
+    decisions.map(({ decision }) => toStorableText(decision.event.type)),
+    decisions.map(({ decision }) => decision.verdict),
+    decisions.map(({ decision }) => decision.reason),
+    decisions.map(({ decision }) => decision.terminal),
+    decisions.map(({ decision }) => decision.deliveryId ?? null),
+    decisions.map(({ decision }) => decision.policyVersion),
+    decisions.map(({ decision }) => storableJson(decision.trace)),
+    decisions.map(({ decision }) => new Date(decision.at)),
+    decisions.map(({ decision }) => dateOf(decision.until)),
   ];
 }
 

@@ -8,17 +8,23 @@ import { FIND_SUBSCRIPTIONS, scopeColumns } from './subscription-statements.js';
 export { FOLLOWED_COLUMNS } from './subscription-statements.js';
 
 export class PostgresSubscriptionIndex implements SubscriptionIndex {
-  private readonly few = new Map<number, FewSubscriptions>();
+  private readonly few = new Map<string, FewSubscriptions>();
 
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Pick<Database, 'query'>,
+    /** For single events. */
+    private readonly hot: Pick<Database, 'query'> = database,
+  ) {}
 
   async candidatesFor(event: IncomingEvent): Promise<FollowedScope[]> {
     return this.database.query<FollowedScope>('push_find_subscriptions', FIND_SUBSCRIPTIONS, scopeColumns(event));
   }
 
   fewFor(event: IncomingEvent, limit: number): Promise<FollowedScope[] | undefined> {
-    const few = this.few.get(limit) ?? new FewSubscriptions(this.database, limit);
-    this.few.set(limit, few);
+    // What is urgent does not wait for a statement about others.
+    const key = `${limit}:${event.severity === 'critical'}`;
+    const few = this.few.get(key) ?? new FewSubscriptions(this.hot, limit);
+    this.few.set(key, few);
     return few.find(event);
   }
 }

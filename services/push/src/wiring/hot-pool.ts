@@ -1,0 +1,15 @@
+import { createPool, type Database, type DatabaseOptions } from '@plexus/database';
+
+/** Two lanes of the decider, the urgent one, and the look-ups of matching. */
+const CONNECTIONS = 4;
+
+/**
+ * Statements that every event goes through take their rows from arrays and reach every table by its key, whatever the tables hold. Planning the large
+ * ones anew costs more than running them, and a plan made for a table that was empty would read it from end to end.
+ */
+const SETTINGS = { plan_cache_mode: 'force_generic_plan', enable_hashjoin: 'off', enable_mergejoin: 'off', enable_seqscan: 'off', jit: 'off' };
+
+/** Connections for deciding and matching alone: nothing that people ask for makes an event wait. */
+export function createHotPool(options: Pick<DatabaseOptions, 'url' | 'schema' | 'applicationName' | 'log'>): Database {
+  return createPool({ ...options, max: CONNECTIONS, pipelined: true, settings: SETTINGS });
+}
