@@ -7,7 +7,14 @@ import type { LogEvent } from '../../domain/engine/types.js';
 import { readLogMessage } from './log-decoder.js';
 
 const LOG = 'PLEXUS_PUSH_LOG';
-const STREAM = 'PLEXUS_IN';
+/** Where what push matches is stored, by the origin that it has; foreign events have the source of their subject. */
+const FOREIGN = 'PLEXUS_IN';
+const FACTS: Readonly<Record<string, string>> = {
+  'plexus.vm': 'PLEXUS_EVT_VM',
+  'plexus.routing': 'PLEXUS_EVT_ROUTING',
+  'plexus.memory': 'PLEXUS_EVT_MEMORY',
+  'plexus.config': 'PLEXUS_EVT_CONFIG',
+};
 const TOGETHER = 24;
 /** Publishing may take a moment longer than somebody remembers. */
 const AROUND_MS = 10 * 60_000;
@@ -34,47 +41,88 @@ export class NatsStoredEvents implements StoredEvents {
   }
 
   async find(tenant: string, event: EventReference, near: number | undefined): Promise<{ readonly found?: StoredEvent; readonly search: EventSearch }> {
-    const state = (await this.bus.jetstream.streamInfo(STREAM))?.state;
+    const left = { messages: this.bounds.messages, giveUpAt: this.clock.monotonic() + this.bounds.ms };
+    const searches: EventSearch[] = [];
+    for (const stream of streamsOf(event)) {
+      const { found, search } = await this.#findIn(stream, tenant, event, near, left);
+      searches.push(search);
+      left.messages -= search.examined;
+      if (found !== undefined) return { found, search: together(searches) };
+    }
+    return { search: together(searches) };
+  }
+
+  async #findIn(
+    stream: string,
+    tenant: string,
+    event: EventReference,
+    near: number | undefined,
+    left: { readonly messages: number; readonly giveUpAt: number },
+  ): Promise<{ readonly found?: StoredEvent; readonly search: EventSearch }> {
+    const state = (await this.bus.jetstream.streamInfo(stream))?.state;
     const [first, last] = [state?.first_seq ?? 1, state?.last_seq ?? 0];
-    const from = near === undefined ? last : await this.#positionAt(near + AROUND_MS, first, last);
-    const giveUpAt = this.clock.monotonic() + this.bounds.ms;
+    const from = near === undefined ? last : await this.#positionAt(stream, near + AROUND_MS, first, last);
     let examined = 0;
     let span: { oldest?: string; newest?: string } = {};
     for (let high = from; high >= first; high -= TOGETHER) {
-      if (examined >= this.bounds.messages || this.clock.monotonic() >= giveUpAt)
-        return { search: { stream: STREAM, found: false, examined, ...span, exhausted: false } };
-      const low = Math.max(first, high - TOGETHER + 1);
-      const messages = await this.#read(low, high);
+      if (examined >= left.messages || this.clock.monotonic() >= left.giveUpAt)
+        return { search: { stream, found: false, examined, ...span, exhausted: false } };
+      const messages = await this.#read(stream, Math.max(first, high - TOGETHER + 1), high);
       examined += messages.length;
       span = widened(span, messages);
       for (const message of messages) {
         const found = readEvent(message, tenant, event);
-        if (found !== undefined) return { found, search: { stream: STREAM, found: true, examined, ...span, exhausted: false } };
+        if (found !== undefined) return { found, search: { stream, found: true, examined, ...span, exhausted: false } };
       }
     }
-    return { search: { stream: STREAM, found: false, examined, ...span, exhausted: from === last } };
+    return { search: { stream, found: false, examined, ...span, exhausted: from === last } };
   }
 
   /** Newest first; what was deleted meanwhile is left out. */
-  async #read(low: number, high: number): Promise<OrderedMessage[]> {
+  async #read(stream: string, low: number, high: number): Promise<OrderedMessage[]> {
     const positions = Array.from({ length: high - low + 1 }, (_, place) => high - place);
-    const messages = await Promise.all(positions.map((position) => this.bus.messageAt(STREAM, position)));
+    const messages = await Promise.all(positions.map((position) => this.bus.messageAt(stream, position)));
     return messages.filter((message) => message !== undefined);
   }
 
   /** The last position that was stored before a moment, by halves: positions and times grow together. */
-  async #positionAt(time: number, first: number, last: number): Promise<number> {
+  async #positionAt(stream: string, time: number, first: number, last: number): Promise<number> {
     let low = first;
     let high = last;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      const message = await this.bus.messageAt(STREAM, middle);
+      const message = await this.bus.messageAt(stream, middle);
       // A hole says nothing about the time; going on upwards only makes the search begin later.
       if (message === undefined || message.time <= time) low = middle;
       else high = middle - 1;
     }
     return low;
   }
+}
+
+/** Where the event can be: a name of the mesh as its origin or source says which facts; without either it may be any. */
+function streamsOf({ origin, source }: EventReference): string[] {
+  const named = origin ?? (source === undefined ? undefined : /^\/(plexus)\/([a-z]+)/.exec(source)?.slice(1).join('.'));
+  const facts = named === undefined ? undefined : FACTS[named];
+  if (facts !== undefined) return [facts];
+  return origin === undefined ? [FOREIGN, ...Object.values(FACTS)] : [FOREIGN];
+}
+
+/** One account of several streams. */
+function together(searches: readonly EventSearch[]): EventSearch {
+  const [oldest] = searches.flatMap((one) => one.oldest ?? []).sort();
+  const newest = searches
+    .flatMap((one) => one.newest ?? [])
+    .sort()
+    .at(-1);
+  return {
+    stream: searches.map(({ stream }) => stream).join(', '),
+    found: searches.some(({ found }) => found),
+    examined: searches.reduce((sum, { examined }) => sum + examined, 0),
+    ...(oldest === undefined ? {} : { oldest }),
+    ...(newest === undefined ? {} : { newest }),
+    exhausted: searches.every(({ exhausted }) => exhausted),
+  };
 }
 
 function widened(span: { oldest?: string; newest?: string }, messages: readonly OrderedMessage[]): { oldest?: string; newest?: string } {
@@ -86,7 +134,9 @@ function widened(span: { oldest?: string; newest?: string }, messages: readonly 
 /** The event if this message holds it: valid, or with what is wrong with it. */
 function readEvent(message: OrderedMessage, tenant: string, wanted: EventReference): StoredEvent | undefined {
   const { parsed, raw, seq, time } = message;
-  if (parsed?.tenant !== tenant || parsed.kind !== 'in' || (wanted.origin !== undefined && parsed.domain !== wanted.origin)) return undefined;
+  if (parsed?.tenant !== tenant || (parsed.kind !== 'in' && parsed.kind !== 'evt')) return undefined;
+  const origin = parsed.kind === 'in' ? parsed.domain : `plexus.${parsed.domain}`;
+  if (wanted.origin !== undefined && origin !== wanted.origin) return undefined;
   // Most messages are others: the body is parsed only when it can hold the id as it is.
   if (/^[\w.:-]+$/.test(wanted.id) && !Buffer.from(raw).includes(wanted.id)) return undefined;
   let body: unknown;
@@ -105,7 +155,7 @@ function readEvent(message: OrderedMessage, tenant: string, wanted: EventReferen
   }
   const { tenantid } = read.data;
   if (tenantid !== undefined && tenantid !== tenant) return { invalid: 'tenantid: names another tenant than its subject.', at: time };
-  return { event: readIncomingEvent(read.data, { tenant, origin: parsed.domain, key: parsed.key, inputSeq: seq, receivedAt: time }) };
+  return { event: readIncomingEvent(read.data, { tenant, origin, key: parsed.key, inputSeq: seq, receivedAt: time }) };
 }
 
 type Wanted = { readonly [K in keyof EventReference]: EventReference[K] | undefined };

@@ -68,6 +68,8 @@ export class ExplainEvent {
 }
 
 const MAX_SHOWN = 500;
+/** Facts of the mesh that push matches, by their origin. */
+const MATCHED_FACTS = new Set(['plexus.vm', 'plexus.routing', 'plexus.memory', 'plexus.config']);
 
 function told(user: string, { event, decisions, repeats, others }: FoundDecisions): Explanation {
   const { outcome, sentence, toBeSent } = explainDecisions(decisions);
@@ -95,8 +97,9 @@ function empty({ user }: ExplainQuestion, search: EventSearch | undefined): Omit
 
 function gone(question: ExplainQuestion, search: EventSearch): Explanation {
   const within = search.oldest === undefined ? '' : ` (from ${search.oldest} to ${search.newest ?? 'now'})`;
-  if (question.event.origin?.startsWith('plexus.') === true) {
-    const sentence = `Nothing was decided about it for ${question.user}. Whether it happened is not known here: of facts of the mesh only those are found that concerned somebody.`;
+  const { origin } = question.event;
+  if (origin?.startsWith('plexus.') === true && !MATCHED_FACTS.has(origin)) {
+    const sentence = `Nothing was decided about it for ${question.user}: facts of ${origin} are matched with nobody’s subscriptions.`;
     return { ...empty(question, search), outcome: 'event_unknown', sentence };
   }
   const sentence = search.exhausted
