@@ -88,6 +88,7 @@ export class ManagePolicies {
         },
       });
     }
+    requireComplete(version, replay.coverage);
     return { ...(await this.#activate(tenant, by, policy, before.version, report, UNBORN)), replay };
   }
 
@@ -206,6 +207,18 @@ function accepted(answer: StoredPolicy | Refusal, version: number | undefined): 
     case 'too-many':
       throw errors.create('QUOTA_EXCEEDED', { message: 'The tenant keeps too many policies.' });
   }
+}
+
+/** A policy that loses critical events may lose them exactly where nobody looked. */
+function requireComplete(version: number, coverage: ReplayResult['coverage']): void {
+  if (coverage.complete) return;
+  const { from, to, partitions, inputs } = coverage;
+  throw errors.create('CONFLICT', {
+    message:
+      `The log from ${from} to ${to} was not looked through as a whole (${inputs} inputs, ${partitions} partitions): whether critical events would be ` +
+      'lost is not known. Give fewer `replayHours`.',
+    details: { version, coverage: { from, to, partitions, inputs } },
+  });
 }
 
 function requireState(policy: StoredPolicy, states: readonly PolicyState[], message: string): void {
