@@ -232,4 +232,21 @@ describe('schedules over two replicas', () => {
     expect((await one.schedules.list(operator(), { all: true, limit: 10 })).schedules).toMatchObject([{ id: 'heartbeat:main', nextAt: heartbeat?.nextAt }]);
     expect(await one.configured.reconcile(tenant, Number.MAX_SAFE_INTEGER, [])).toEqual({ changed: 0, removed: 1 });
   });
+
+  it('nothing fires for a tenant that was removed; the record says so, and it goes on when the tenant is back', async () => {
+    const { id } = await create();
+    triggers.gone.add(tenant);
+    await triggers.clock.advance(MINUTE);
+    await bothFire();
+    expect(await triggers.outbox(tenant)).toEqual([]);
+    triggers.gone.delete(tenant);
+    await triggers.clock.advance(MINUTE);
+    await bothFire();
+    expect(await triggers.outbox(tenant)).toHaveLength(1);
+    const runs = await one.schedules.runs(ann(), id, 10);
+    expect(runs.map(({ state, reason }) => [state, reason])).toEqual([
+      ['fired', undefined],
+      ['skipped', 'its tenant does not exist'],
+    ]);
+  });
 });

@@ -18,7 +18,7 @@ import { AdvanceRuns } from '../application/triggers/advance-runs.js';
 import { AgentTools } from '../application/triggers/agent-tools.js';
 import { ConfigSchedules } from '../application/triggers/config-schedules.js';
 import { DispatchOnEvent } from '../application/triggers/dispatch-on-event.js';
-import { FireSchedules } from '../application/triggers/fire-schedules.js';
+import { type FiringResult, FireSchedules } from '../application/triggers/fire-schedules.js';
 import { ManageDispatch } from '../application/triggers/manage-dispatch.js';
 import { ManageSchedules } from '../application/triggers/manage-schedules.js';
 import { MatchMeaning, type Reranker } from '../application/triggers/match-meaning.js';
@@ -68,10 +68,11 @@ export function wireTriggers(basis: PushBasis): PushPart & Required<Pick<Matchin
     clock,
     (err) => log.warn({ err }, 'research runs could not be looked at; tried again'),
   );
-  const fire = new FireSchedules(store, clock, newId, (result) => {
+  const fired = (result: FiringResult) => {
     firings.add(1, { result });
     running.wake();
-  });
+  };
+  const fire = new FireSchedules(store, clock, newId, fired, (tenant) => Object.hasOwn(tenants.platform().tenants, tenant));
   const firing = new Rounds(
     () => fire.step(),
     clock,

@@ -70,6 +70,8 @@ export interface Triggers {
   readonly agents: FakeAgents;
   readonly database: PostgresDatabase;
   replica(): TriggerReplica;
+  /** Tenants that were removed. */
+  readonly gone: Set<string>;
   /** What would be published, in order: subjects and CloudEvents. */
   outbox(
     tenant: string,
@@ -88,12 +90,14 @@ export async function openTriggers(): Promise<Triggers> {
   };
   const database = open();
   const clock = new FakeClock(Date.parse('2026-11-21T10:00:00Z'));
+  const gone = new Set<string>();
   const agents = new FakeAgents();
   return {
     clock,
     agents,
     database,
-    replica: () => buildReplica(open(), clock, agents),
+    replica: () => buildReplica(open(), clock, agents, gone),
+    gone,
     outbox: async (tenant) => {
       const sql = "SELECT subject, body FROM outbox WHERE subject LIKE 'plexus.%.' || $1 || '.%' ORDER BY id";
       const rows = await database.query<{ subject: string; body: Uint8Array }>('test_outbox', sql, [tenant]);
@@ -114,7 +118,7 @@ function readable(contract: StoredContract, { tenant, key, data, id = '', source
   return { subject, msgId: `${tenant}:${id}`, headers: {}, body: Buffer.from(JSON.stringify(event)) };
 }
 
-function buildReplica(database: PostgresDatabase, clock: FakeClock, agents: FakeAgents): TriggerReplica {
+function buildReplica(database: PostgresDatabase, clock: FakeClock, agents: FakeAgents, gone: ReadonlySet<string>): TriggerReplica {
   const messages = new TriggerMessages(new LogEntries(readable), readable);
   const inner = new PostgresTriggerStore(
     database,
@@ -137,7 +141,7 @@ function buildReplica(database: PostgresDatabase, clock: FakeClock, agents: Fake
   };
   const newId = () => ulid();
   const ignore = () => undefined;
-  const fire = new FireSchedules(store, clock, newId, ignore);
+  const fire = new FireSchedules(store, clock, newId, ignore, (tenant) => !gone.has(tenant));
   const configured = new PostgresScheduleStore(database);
   const dispatching = new PostgresDispatchStore(database);
   const tap = new DispatchOnEvent(store, dispatching, clock, newId, ignore);

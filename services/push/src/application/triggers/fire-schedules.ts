@@ -19,6 +19,8 @@ export class FireSchedules {
     private readonly clock: Clock,
     private readonly newId: () => string,
     private readonly onFired: (result: FiringResult) => void,
+    /** Nothing is done for a tenant that was removed; whatever falls due meanwhile is skipped, and goes on should the tenant come back. */
+    private readonly exists: (tenant: string) => boolean = () => true,
   ) {}
 
   /** One batch; true when there may be more that is due now. */
@@ -53,7 +55,13 @@ export class FireSchedules {
       await tx.recordFiring(schedule, { dueAt, firedAt: now, trigger: 'due', state: 'skipped', reason });
       results.push('skipped');
     }
+    const gone = !this.exists(schedule.tenant);
     for (const { dueAt, trigger } of plan.firings) {
+      if (gone) {
+        await this.#skip(tx, schedule, { dueAt, firedAt: now, trigger }, 'its tenant does not exist');
+        results.push('skipped');
+        continue;
+      }
       const run = await this.#fireOne(tx, schedule, dueAt, trigger, now);
       results.push(run.state === 'fired' ? trigger : 'skipped');
     }
