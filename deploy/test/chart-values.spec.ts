@@ -96,3 +96,17 @@ describe('settings of services in the chart', () => {
     expect(Object.keys(readYaml<{ services: object }>(`${CHART}/values.yaml`).services).sort()).toEqual([...SERVICE_NAMES].sort());
   });
 });
+
+describe('the time to end', () => {
+  it('is said in the README as it is given to Pods', () => {
+    const rows = [...readText(`${CHART}/README.md`).matchAll(/^\| ([a-z, ]+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$/gm)];
+    const said = new Map(rows.flatMap(([, services = '', ...seconds]) => services.split(', ').map((service) => [service, seconds.map(Number)])));
+    for (const [service, { stops }] of Object.entries(readFacts())) {
+      const { delay, drain, flush, margin } = stops;
+      expect({ service, seconds: said.get(service.startsWith('channel-') ? 'channel adapters' : service) }).toEqual({
+        service,
+        seconds: [delay, drain, flush, margin, delay + drain + flush + margin],
+      });
+    }
+  });
+});

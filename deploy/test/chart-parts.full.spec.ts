@@ -1,0 +1,95 @@
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { throwAwayFolder } from '@plexus/testing';
+import { serviceSettings } from '../src/chart/service-settings.js';
+import { helm, helmBinary, type KubernetesObject, NAMESPACE, objectsIn, RELEASE, render } from './support/helm.js';
+import { problemsOf } from './support/kubernetes-schemas.js';
+import { selects, variablesOf, workloads } from './support/pods.js';
+import { root, valuesFile } from './support/repository.js';
+
+const suite = helmBinary() === undefined ? describe.skip : describe;
+const component = (objects: KubernetesObject[], name: string): KubernetesObject =>
+  workloads(objects).find(({ metadata }) => metadata.labels?.['app.kubernetes.io/component'] === name) as KubernetesObject;
+
+suite('what looks for faults in rendered objects', () => {
+  it.each([
+    ['a key that does not exist', (container: KubernetesObject) => ({ ...container, readinesProbe: {} }), '/readinesProbe: there is no such key'],
+    [
+      'a key that does not exist, deeper',
+      (container: KubernetesObject) => ({ ...container, securityContext: { runAsNotRoot: true } }),
+      '/securityContext/runAsNotRoot',
+    ],
+    ['text for a number', (container: KubernetesObject) => ({ ...container, ports: [{ containerPort: 'many' }] }), '/ports/0/containerPort'],
+    ['something that is missing', ({ name: _name, ...container }: Record<string, unknown>) => container, 'required'],
+  ])('finds %s', async (_what, change, problem) => {
+    const deployment = structuredClone(component(await render('default'), 'gateway'));
+    expect(await problemsOf(deployment)).toEqual([]);
+    const containers = deployment.spec.template.spec.containers;
+    containers[0] = change(containers[0]);
+    expect((await problemsOf(deployment)).join('\n')).toContain(problem);
+  });
+});
+
+suite('the chart and the scheduler', () => {
+  interface Options {
+    readonly pod: { readonly image: string; readonly controlPlaneUrl: string; readonly network: object };
+    readonly placement: { readonly namespace: string };
+  }
+  const load = async <T>(file: string): Promise<T> =>
+    (await import(pathToFileURL(path.join(root, 'services/scheduler/dist/src/adapters/kubernetes', file)).href)) as T;
+
+  it.each(['default', 'production'])('agree (%s) about where VMs run, and the policy of VMs lets them to the gateway of this release', async (name) => {
+    const objects = await render(name);
+    const variables = Object.fromEntries(variablesOf(component(objects, 'scheduler').spec.template.spec.containers[0]));
+    const settings = (await serviceSettings(root)).get('scheduler')?.parse(variables);
+    const { kubernetesOptions } = await load<{ kubernetesOptions(settings: unknown, around: object): Options }>('options.js');
+    const options = kubernetesOptions(settings, { cluster: 'c', controlPlaneUrl: variables.CONTROL_PLANE_WS, environment: {}, maxLifeMs: 60_000 });
+    expect(objects.some(({ kind, metadata }) => kind === 'Namespace' && metadata.name === options.placement.namespace)).toBe(true);
+    expect(options.pod.image).toMatch(/plexus\/runtime:\d/);
+
+    const gateway = component(objects, 'gateway').spec.template;
+    const url = new URL(options.pod.controlPlaneUrl);
+    const service = objects.find(({ kind, metadata }) => kind === 'Service' && metadata.name === url.hostname.split('.')[0]);
+    expect(service?.spec.ports[0].port).toBe(Number(url.port || 80));
+
+    const { networkPolicy } = await load<{ networkPolicy(network: string, options: object, cluster: string): KubernetesObject }>('network-policy.js');
+    const [toGateway] = networkPolicy('mesh', options.pod.network, 'c').spec.egress;
+    expect(toGateway.to[0].namespaceSelector.matchLabels).toEqual({ 'kubernetes.io/metadata.name': NAMESPACE });
+    expect(selects(toGateway.to[0].podSelector.matchLabels, gateway.metadata.labels)).toBe(true);
+    expect(gateway.spec.containers[0].ports.map(({ containerPort }: { containerPort: number }) => containerPort)).toContain(toGateway.ports[0].port);
+
+    // The other side: the gateway admits Pods with the label that the scheduler gives to every VM.
+    const admits = objects.find(({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === `${RELEASE}-plexus-gateway`)?.spec.ingress;
+    expect(JSON.stringify(admits)).toContain('{"matchLabels":{"app.kubernetes.io/managed-by":"plexus-scheduler"}}');
+    expect(networkPolicy('mesh', options.pod.network, 'c').metadata.labels).toMatchObject({ 'app.kubernetes.io/managed-by': 'plexus-scheduler' });
+  });
+});
+
+suite('dashboards and alerts', () => {
+  const folder = throwAwayFolder('chart-observability');
+  afterAll(() => folder.remove());
+
+  it('come from files, with their own templates left alone and a link to the runbook', async () => {
+    const chart = path.join(folder.path, 'plexus');
+    cpSync(path.join(root, 'helm/plexus'), chart, { recursive: true });
+    for (const part of ['rules', 'dashboards']) mkdirSync(path.join(chart, 'files', part), { recursive: true });
+    const alert = { alert: 'PlexusIsAway', expr: 'up == 0', annotations: { summary: '{{ $labels.pod }} is away' } };
+    writeFileSync(path.join(chart, 'files/rules/zz-test.yaml'), JSON.stringify({ groups: [{ name: 'test', rules: [alert, { record: 'a:b', expr: '1' }] }] }));
+    const dashboard = { title: 'Test', panels: [{ legendFormat: '{{ service }}' }] };
+    writeFileSync(path.join(chart, 'files/dashboards/zz-test.json'), JSON.stringify(dashboard, undefined, 2));
+    const shown = await helm('template', RELEASE, chart, '--namespace', NAMESPACE, '--kube-version', '1.34.0', '--values', valuesFile('production'));
+    expect(shown.stderr).toBe('');
+    const objects = objectsIn(shown.stdout);
+    const rule = objects.find(({ kind }) => kind === 'PrometheusRule') as KubernetesObject;
+    expect(await problemsOf(rule)).toEqual([]);
+    const group = rule.spec.groups.find(({ name }: { name: string }) => name === 'test');
+    expect(group.rules).toEqual([
+      { ...alert, annotations: { ...alert.annotations, runbook_url: 'https://runbooks.example.com/plexus#plexusisaway' } },
+      { record: 'a:b', expr: '1' },
+    ]);
+    const map = objects.find(({ metadata }) => metadata.name === `${RELEASE}-plexus-dashboard-zz-test`);
+    expect(map?.metadata.labels).toMatchObject({ grafana_dashboard: '1' });
+    expect(JSON.parse(map?.data['zz-test.json'])).toEqual(dashboard);
+  });
+});
