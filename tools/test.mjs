@@ -1,7 +1,8 @@
 // `npm test` and `npm run test:full`: builds, checks (lint, boundaries, types of specs, generated files), runs every project's suites, and ends
 // with the plain line `N passed, N failed` (and `, N skipped` where some were). A check counts as one test.
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { build } from './build.mjs';
 import { environment, filesOf, killRunning, onNode24, projects, root, runWithin, tool } from './projects.mjs';
 
@@ -15,7 +16,10 @@ await onNode24(import.meta.url);
 
 const chosen = process.argv.slice(3);
 // Libraries are taken as built (a condition that nobody exports leaves the default), which halves the work; benchmarks run without a build.
-const SPEC_TYPES = ['--customConditions', 'built', '--allowImportingTsExtensions'];
+// One checker: two checks run beside each other anyway, and several would read the same types into memory several times.
+const SPEC_TYPES = ['--customConditions', 'built', '--allowImportingTsExtensions', '--checkers', '1'];
+const BASE_CONFIG = path.join(root, 'tsconfig.base.json');
+const SPEC_OPTIONS = { composite: false, noEmit: true, declaration: false, types: ['node', 'jest'], customConditions: ['@plexus/source'] };
 const full = tier === 'full';
 // What runs longer than this hangs: the whole of `npm test` has ten minutes, of `test:full` thirty-five.
 const suiteBudgetMs = (full ? 14 : 6) * MINUTE;
@@ -48,23 +52,46 @@ process.exit(total.failed === 0 ? 0 : 1);
 
 function checks() {
   const node = process.execPath;
-  const specProjects = projects().filter((project) => existsSync(path.join(root, project, 'tsconfig.spec.json')));
   return [
+    ...specTypes().map(({ name, file }) => ({ name: `types of ${name}`, args: [tool('typescript/bin/tsc'), '-p', file, ...SPEC_TYPES] })),
     { name: 'lint', args: [tool('@biomejs/biome/bin/biome'), 'check', '.', '--diagnostic-level=error'] },
     { name: 'boundaries', args: [path.join(root, 'tools/lint-boundaries.mjs')] },
-    ...specProjects.map((project) => ({
-      name: `types of ${project}`,
-      args: [tool('typescript/bin/tsc'), '-p', `${project}/tsconfig.spec.json`, ...SPEC_TYPES],
-    })),
   ].map((check) => ({ command: node, ...check }));
+}
+
+/**
+ * Projects whose specs are compiled alike are checked in one go, which reads the types of libraries once instead of twenty times. Whoever sets anything else is
+ * checked alone.
+ */
+function specTypes() {
+  const folder = path.join(root, 'node_modules/.cache/plexus-test');
+  mkdirSync(folder, { recursive: true });
+  const alike = [];
+  const alone = [];
+  for (const project of projects()) {
+    const file = path.join(root, project, 'tsconfig.spec.json');
+    if (!existsSync(file)) continue;
+    const {
+      extends: base,
+      compilerOptions: { rootDir: _root, allowImportingTsExtensions: _given, ...options } = {},
+      include,
+      ...rest
+    } = JSON.parse(readFileSync(file, 'utf8'));
+    const isAlike = path.resolve(root, project, base ?? '') === BASE_CONFIG && isDeepStrictEqual([options, rest], [SPEC_OPTIONS, {}]);
+    if (isAlike) alike.push(...include.map((pattern) => path.join(root, project, pattern)));
+    else alone.push({ name: project, file });
+  }
+  const file = path.join(folder, 'tsconfig.spec.json');
+  writeFileSync(file, JSON.stringify({ extends: BASE_CONFIG, compilerOptions: { ...SPEC_OPTIONS, rootDir: root }, include: alike }));
+  return [{ name: 'all specs', file }, ...alone];
 }
 
 async function runCheck({ name, command, args }) {
   const { code, output, late } = await runWithin(4 * MINUTE, command, args);
   if (code === 0) total.passed += 1;
   else total.failed += 1;
-  if (code !== 0) say('✗', name, late ? `not finished after 4 minutes\n${output}` : output);
-  else if (!name.startsWith('types of')) say('✓', name, '');
+  if (code === 0) say('✓', name, '');
+  else say('✗', name, late ? `not finished after 4 minutes\n${output}` : output);
 }
 
 function suites() {
@@ -73,7 +100,13 @@ function suites() {
     .filter((project) => chosen.length === 0 || chosen.includes(project) || chosen.includes(path.basename(project)))
     .map((project) => ({ project, files: filesOf(project, pattern).filter((file) => full || !file.endsWith('.full.spec.ts')) }))
     .filter(({ files }) => files.length > 0)
-    .sort((a, b) => b.files.length - a.files.length); // the long ones first, so that the end is not one project alone
+    .map(({ project, files }) => ({ project, cost: costOf(files) }))
+    .sort((a, b) => b.cost - a.cost); // the long ones first, so that the end is not one project alone
+}
+
+/** About how long they take, in seconds: servers and processes make a suite long, whole meshes most of all. */
+function costOf(files) {
+  return files.reduce((sum, file) => sum + (/e2e|mesh|end-to-end|vm-life/.test(file) ? 20 : file.includes('.int.') ? 4 : 0.5), 0);
 }
 
 async function runSuite({ project }) {
