@@ -22,6 +22,8 @@ export const prismaFolder = path.join(here, '../../prisma');
 export const fixture = (name: string): string => path.join(here, '../fixtures', name);
 
 export const TENANT = 'acme';
+/** For calls of a test, whatever their contract says: how fast a busy machine answers is not what is tested. */
+const PATIENCE_MS = 70_000;
 
 /** Real NATS and Postgres, any number of real scheduler processes, and the test as the gateway. */
 export class SchedulerMesh {
@@ -105,24 +107,31 @@ export class SchedulerMesh {
 
   /** A call as a person would make it through the gateway. */
   async asUser<C extends RpcContract>(user: string, rpc: C, data: InputOf<C>, scopes: string[] = [SCOPES.write]): Promise<ResponseOf<C>> {
-    return this.bus.call(rpc, TENANT, data, { token: await this.sign({ tenant: TENANT, user, role: 'user', scopes, credentialId: 'test' }) });
+    return this.bus.call(rpc, TENANT, data, {
+      token: await this.sign({ tenant: TENANT, user, role: 'user', scopes, credentialId: 'test' }),
+      timeoutMs: PATIENCE_MS,
+    });
   }
 
   /** A call of whoever it is, as the gateway vouches for them. */
   async as<C extends RpcContract>(principal: Principal, rpc: C, data: InputOf<C>): Promise<ResponseOf<C>> {
-    return this.bus.call(rpc, principal.tenant, data, { token: await this.sign(principal) });
+    return this.bus.call(rpc, principal.tenant, data, { token: await this.sign(principal), timeoutMs: PATIENCE_MS });
   }
 
   /** A call of somebody who administers the tenant, as the gateway makes it. */
   async asOperator<C extends RpcContract>(user: string, rpc: C, data: InputOf<C>): Promise<ResponseOf<C>> {
     return this.bus.call(rpc, TENANT, data, {
       token: await this.sign({ tenant: TENANT, user, role: 'operator', scopes: [SCOPES.admin], credentialId: 'test' }),
+      timeoutMs: PATIENCE_MS,
     });
   }
 
   /** A call of the gateway itself. */
   async asGateway<C extends RpcContract>(rpc: C, data: InputOf<C>, tenant = '_'): Promise<ResponseOf<C>> {
-    return this.bus.call(rpc, tenant, data, { token: await this.sign({ tenant, role: 'service', scopes: [], credentialId: 'test' }) });
+    return this.bus.call(rpc, tenant, data, {
+      token: await this.sign({ tenant, role: 'service', scopes: [], credentialId: 'test' }),
+      timeoutMs: PATIENCE_MS,
+    });
   }
 
   rows<R>(sql: string, parameters: unknown[] = []): Promise<R[]> {
