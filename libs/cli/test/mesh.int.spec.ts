@@ -246,6 +246,25 @@ describe('the walking mesh', () => {
     expect((await run('dlq', 'show', String(again.seq))).code).toBe(1);
   }, 180_000);
 
+  it('writes down who did what, also what was refused and what a command did by itself, and never a secret', async () => {
+    expect((await call('POST', '/v1/chat/send', JSON.stringify({ sessionKey: 'agent:main:audited', message: 'hello' }))).status).toBeLessThan(300);
+    expect((await call('POST', '/v1/sessions/agent%3Amain%3Aaudited/grants', JSON.stringify({ grantee: 'carl', access: 'read' }))).status).toBeLessThan(300);
+    expect((await call('DELETE', '/v1/vms/vm-of-nobody')).status).toBe(404);
+    await run('dlq', 'drop', '999999');
+    const listed = await run('audit', 'ls');
+    const entries =
+      listed.json<{ action: string; tenant: string; actor: { user?: string; credentialId: string }; target: object; outcome: string; code?: string }[]>();
+    const of = (action: string) => entries.findLast((entry) => entry.action === action);
+    expect(of('routing.share-session')).toMatchObject({
+      ...{ tenant: 'default', actor: { user: 'me', credentialId: 'gateway-token' }, outcome: 'done' },
+      target: { sessionKey: 'agent:main:audited', grantee: 'carl', access: 'read' },
+    });
+    expect(of('vm.terminate')).toMatchObject({ target: { vmId: 'vm-of-nobody' }, outcome: 'refused', code: 'NOT_FOUND' });
+    expect(of('dlq.drop')).toMatchObject({ tenant: '_', actor: { credentialId: 'nats-operator' }, target: { seqs: [999_999] } });
+    expect(listed.out).not.toContain(mesh.token);
+    expect((await run('audit', 'ls', '--action', 'vm.', '--limit', '1')).json<unknown[]>()).toHaveLength(1);
+  }, 60_000);
+
   it('has the streams that the contracts declare, and an event published by the command is stored once', async () => {
     expect((await run('nats', 'plan')).code).toBe(0);
     const first = await run('events', 'publish', 'demo.hello', '--id', 'same-id', '--data', '{"summary":"hi"}');

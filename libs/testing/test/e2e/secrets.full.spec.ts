@@ -104,7 +104,7 @@ describe('C8: secrets of a mesh in use', () => {
       expect(tables.length).toBeGreaterThan(10);
       const texts: string[] = [];
       for (const { name } of tables) {
-        const rows = await pool.query<{ row: string }>(`dump_${name}`, `SELECT to_jsonb(t)::text AS row FROM ${name} t`, []);
+        const rows = await pool.query<{ row: string }>(`dump_${name}`, `SELECT to_jsonb(one)::text AS row FROM ${name} one`, []);
         texts.push(...rows.map(({ row }) => row));
       }
       return Buffer.from(texts.join('\n'));
