@@ -45,7 +45,7 @@ export function Shell() {
           </button>
         </div>
         <div className="side-body">
-          <button type="button" className="button" onClick={() => setSearching(true)}>
+          <button type="button" className="button go-to" onClick={() => setSearching(true)}>
             <Icon name="search" />
             {t('palette.open')}
             <kbd>Ctrl K</kbd>

@@ -157,6 +157,7 @@ export const enOperate = {
     comment: 'Comment',
     apply: 'Store',
     discard: 'Discard changes',
+    format: 'Format',
     stored: 'Stored as revision {{revision}}.',
     same: 'The same as revision {{revision}}: nothing was written.',
     restore: 'Restore',

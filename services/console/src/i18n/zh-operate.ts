@@ -148,6 +148,7 @@ export const zhOperate: Translated<typeof enOperate> = {
     comment: '备注',
     apply: '保存',
     discard: '放弃改动',
+    format: '格式化',
     stored: '已保存为版本 {{revision}}。',
     same: '与版本 {{revision}} 相同，没有写入。',
     restore: '恢复',

@@ -109,7 +109,9 @@ function afterEvent(run: LiveRun, event: ChatEvent): LiveRun {
 
 /** The run that can be stopped now. */
 export function openRun(state: Conversation): string | undefined {
-  return state.runs.findLast(({ ended }) => ended === undefined)?.runId ?? state.sending.findLast(({ failure }) => failure === undefined)?.runId;
+  const open = state.runs.findLast(({ ended }) => ended === undefined);
+  const ended = new Set(state.runs.filter((run) => run.ended !== undefined).map(({ runId }) => runId));
+  return open?.runId ?? state.sending.findLast(({ runId, failure }) => failure === undefined && !ended.has(runId))?.runId;
 }
 
 /** What is being written at this moment, for those who listen; undefined: nothing. */

@@ -65,7 +65,7 @@ export interface MapNode {
   readonly y: number;
 }
 
-export const MAP = { width: 920, height: 400, node: { width: 164, height: 74 }, bus: { x: 90, y: 188, width: 740, height: 30 } } as const;
+export const MAP = { width: 920, height: 338, node: { width: 172, height: 76 }, bus: { x: 40, y: 154, width: 840, height: 30 } } as const;
 /** More than this waits: somebody should look. */
 const LAGGING = 1_000;
 /** Those that people and machines come in through stand above the bus. */
@@ -79,7 +79,7 @@ export function mapOf(report: MeshReport): readonly MapNode[] {
   const above = names.filter(isEdge);
   const below = names.filter((name) => !isEdge(name));
   const place = (row: readonly string[], y: number) => row.map((name, index) => ({ name, x: (MAP.width / (row.length + 1)) * (index + 1), y }));
-  return [...place(above, 84), ...place(below, 322)].map(({ name, x, y }) => ({ ...stateOf(name, report), x: Math.round(x), y }));
+  return [...place(above, 58), ...place(below, 280)].map(({ name, x, y }) => ({ ...stateOf(name, report), x: Math.round(x), y }));
 }
 
 const rank = (name: string) => (KNOWN.includes(name) ? KNOWN.indexOf(name) : KNOWN.length);

@@ -93,7 +93,7 @@ export function Chat({ sessionKey }: { readonly sessionKey: string }) {
       actions={<ResetButton path={path} onDone={begin} disabled={(data?.totalMessages ?? 0) === 0} />}
     >
       <div className="chat">
-        <div className="card-body stack close">
+        <div className="chat-errors">
           <ErrorNote error={history.error ?? stop.error} retry={reload} />
         </div>
         <Log lines={linesOf(state)} loading={history.loading && state.messages.length === 0} more={data?.hasMore ? () => setLimit(1_000) : undefined} />

@@ -100,7 +100,7 @@ function Workbench({ stored, text, setText, onStored }: WorkbenchProps) {
         <Editor label={t('config.document')} language="json" value={text} onChange={setText} height="420px" />
         <CheckReport check={check} changed={changed} />
         <form
-          className="row"
+          className="row end"
           onSubmit={(event) => {
             event.preventDefault();
             void apply.run();
@@ -115,11 +115,25 @@ function Workbench({ stored, text, setText, onStored }: WorkbenchProps) {
           <button type="button" className="button" disabled={!changed} onClick={() => setText(stored.text)}>
             {t('config.discard')}
           </button>
+          <button type="button" className="button quiet" disabled={formatted(text) === undefined} onClick={() => setText(formatted(text) ?? text)}>
+            {t('config.format')}
+          </button>
         </form>
         <ErrorNote error={apply.error} />
       </div>
     </Card>
   );
+}
+
+/** Plain JSON over several lines; undefined for what has comments (they would be lost) and for what is formatted already. */
+function formatted(text: string): string | undefined {
+  try {
+    const next = `${JSON.stringify(JSON.parse(text), undefined, 2)}\n`;
+    return next.trim() === text.trim() ? undefined : next;
+  } catch {
+    // JSON5, or half a document.
+    return undefined;
+  }
 }
 
 /** What storing the text would do, asked when the writer pauses. */

@@ -28,7 +28,7 @@ export function PolicyReplay({ version, unsaved }: { readonly version: number; r
       <p className="muted">{t('replay.text')}</p>
       {unsaved && <Notice tone="warn">{t('replay.unsaved')}</Notice>}
       <form
-        className="row"
+        className="row end"
         onSubmit={(event) => {
           event.preventDefault();
           void replay.run();

@@ -5,7 +5,7 @@ import { When } from '../ui/parts.js';
 
 const FILLS: Readonly<Record<Tone, string>> = { ok: 'var(--ok)', warn: 'var(--warn)', bad: 'var(--bad)', idle: 'var(--line-strong)' };
 const WIDTH = 760;
-const HEIGHT = 26;
+const HEIGHT = 14;
 const LABELLED = 70;
 
 /** The states of a VM as a strip of time, and below it what caused each change. */

@@ -1,0 +1,104 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+
+const root = path.resolve(import.meta.dirname, '../../../..');
+/** Where pictures and figures of the last run lie; `copy-pictures.mjs` takes the pictures into the docs. */
+export const REPORT = path.join(root, 'report/console');
+
+/** `CHROMIUM_BIN`, else the one that `tools/setup-chromium.mjs` found before `npm run test:full`; undefined: these suites are skipped. */
+export function chromiumProgram(): string | undefined {
+  if (process.env.CHROMIUM_BIN !== undefined) return process.env.CHROMIUM_BIN;
+  const record = path.join(root, 'cache/chromium.json');
+  if (!existsSync(record)) return undefined;
+  const { program } = JSON.parse(readFileSync(record, 'utf8')) as { program: string };
+  return existsSync(program) ? program : undefined;
+}
+
+export function launch(program: string): Promise<Browser> {
+  // In containers there is neither a user for the sandbox nor much shared memory.
+  return chromium.launch({ executablePath: program, args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'] });
+}
+
+export interface Visit {
+  readonly context: BrowserContext;
+  readonly page: Page;
+  /** What went wrong in the page: errors of scripts, of the policy, and requests that failed, as sentences. */
+  readonly problems: string[];
+}
+
+export interface VisitOptions {
+  readonly address: string;
+  readonly token?: string;
+  readonly language?: 'en' | 'zh';
+  readonly width?: number;
+}
+
+/** A browser of its own in front of the console, signed in when there is a token. */
+export async function visit(browser: Browser, { address, token, language = 'en', width = 1_280 }: VisitOptions): Promise<Visit> {
+  const context = await browser.newContext({
+    viewport: { width, height: 800 },
+    locale: language === 'zh' ? 'zh-CN' : 'en-GB',
+    timezoneId: 'UTC',
+    reducedMotion: 'reduce',
+  });
+  context.setDefaultTimeout(30_000);
+  const page = await context.newPage();
+  const problems: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') problems.push(`${message.type()}: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
+  page.on('requestfailed', (request) => {
+    const reason = request.failure()?.errorText ?? '';
+    // What a page asked for and did not wait for when it was left.
+    if (reason !== 'net::ERR_ABORTED') problems.push(`request: ${request.url()} ${reason}`);
+  });
+  await page.goto(token === undefined ? address : `${address}/#token=${encodeURIComponent(token)}`);
+  return { context, page, problems };
+}
+
+/** Waits until a page is there and nothing on it is loading any more. */
+export async function settled(page: Page): Promise<void> {
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  await page.locator('.spinner').first().waitFor({ state: 'detached' });
+}
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+interface AxeResult {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly help: string;
+    readonly nodes: readonly { readonly target: readonly unknown[]; readonly failureSummary?: string }[];
+  }[];
+}
+
+/** Violations of accessibility rules, as sentences. The script goes in over the debugging protocol: the page's own policy would refuse it. */
+export async function axe(page: Page): Promise<string[]> {
+  const there = await page.evaluate(() => 'axe' in window);
+  if (!there) await page.evaluate(axeSource);
+  const { violations } = await page.evaluate(async () => {
+    const tool = (window as unknown as { axe: { run(where: unknown, options: unknown): Promise<AxeResult> } }).axe;
+    return tool.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
+  });
+  return violations.map(({ id, help, nodes }) =>
+    `${id}: ${help} — ${nodes.map(({ target, failureSummary }) => `${target.join(' ')} (${failureSummary ?? ''})`).join(' | ')}`.slice(0, 900),
+  );
+}
+
+/** A picture for the docs. */
+export async function picture(page: Page, name: string): Promise<void> {
+  mkdirSync(REPORT, { recursive: true });
+  await page.screenshot({ path: path.join(REPORT, `${name}.png`), animations: 'disabled' });
+}
+
+const figures: Record<string, number> = {};
+
+/** A measured value for the report; nothing is asserted about it here. */
+export function figure(name: string, value: number): void {
+  figures[name] = Math.round(value);
+  mkdirSync(REPORT, { recursive: true });
+  writeFileSync(path.join(REPORT, 'figures.json'), `${JSON.stringify(figures, undefined, 2)}\n`);
+}
