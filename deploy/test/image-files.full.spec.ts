@@ -4,6 +4,8 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { createTestDatabase, startTestNats, startTestPostgres, type TestNats, type TestPostgres, throwAwayFolder, waitFor } from '@plexus/testing';
+import { helmBinary, type KubernetesObject, render } from './support/helm.js';
+import { variablesOf, workloads } from './support/pods.js';
 import { readFacts, root } from './support/repository.js';
 
 const exec = promisify(execFile);
@@ -21,6 +23,15 @@ function put(from: string, to: string): void {
   }
 }
 
+const SECRET = 'kept-in-a-test-0123456789abcdef0123456789';
+/** Without Helm there is no chart to ask. */
+const LEAST: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  gateway: { GATEWAY_PORT: '0' },
+  push: { PLEXUS_MASTER_KEY: SECRET },
+  memory: { PLEXUS_MASTER_KEY: SECRET },
+  scheduler: { PROVIDER: 'external', CONTROL_PLANE_WS: 'ws://gateway/ws/vm', VM_TOKEN_SECRET: SECRET },
+};
+
 type Collect = (project: string, folder: string, put: (from: string, to: string) => void) => string[];
 
 /** What is collected for an image is what its programs run from, and nothing else of this repository. */
@@ -32,9 +43,17 @@ describe('the files of the images', () => {
   let postgres: TestPostgres;
   let environment: Record<string, string>;
   let collect: Collect;
+  let chart: KubernetesObject[] = [];
 
   beforeAll(async () => {
     ({ collect } = (await import(pathToFileURL(path.join(root, 'deploy/images/collect.mjs')).href)) as { collect: Collect });
+    const settings = [
+      'vms.provider={external}',
+      'secrets.gatewayToken.existingSecret=t',
+      'services.channel-webhook.enabled=true',
+      'services.channel-slack.enabled=true',
+    ];
+    if (helmBinary() !== undefined) chart = await render('default', ...settings.flatMap((setting) => ['--set', setting]));
     chmodSync(folder.path, 0o755);
     [nats, postgres] = await Promise.all([startTestNats(), startTestPostgres()]);
     const { url } = await createTestDatabase();
@@ -79,35 +98,44 @@ describe('the files of the images', () => {
     expect((await plexus('nats', 'plan', '--max-bytes', '16777216')).stdout).toContain('Nothing to do');
   }, 300_000);
 
+  /** What the chart gives to a service, with the servers of this test and files for its secrets; without Helm the least that it needs. */
+  function environmentOf(name: string): Record<string, string> {
+    const file = (secret: string): string => {
+      const place = path.join(folder.path, `secret-${secret.replaceAll('/', '-')}`);
+      writeFileSync(place, `${secret}-0123456789abcdef0123456789abcdef\n`);
+      return place;
+    };
+    const deployment = workloads(chart).find(({ metadata }) => metadata.labels?.['app.kubernetes.io/component'] === name);
+    const given = deployment === undefined ? LEAST[name] : Object.fromEntries(variablesOf(deployment.spec.template.spec.containers[0]));
+    const ports = Object.keys(given ?? {}).filter((variable) => variable.endsWith('_PORT'));
+    const files = Object.entries(given ?? {}).filter(([, value]) => value.startsWith('/run/secrets/plexus/'));
+    return {
+      ...given,
+      ...Object.fromEntries(files.map(([variable, value]) => [variable, file(value.replace('/run/secrets/plexus/', ''))])),
+      ...environment,
+      ...Object.fromEntries([...ports, 'INTERNAL_PORT'].map((variable) => [variable, '0'])),
+      NODE_ENV: 'production',
+      PROPAGATION_DELAY_MS: '0',
+    };
+  }
+
   it.each([
-    ['gateway', 'services/gateway', { GATEWAY_PORT: '0' }],
-    ['routing', 'services/routing', {}],
-    ['push', 'services/push', { PLEXUS_MASTER_KEY: 'kept-in-a-test-0123456789abcdef0123456789' }],
-    ['memory', 'services/memory', { PLEXUS_MASTER_KEY: 'kept-in-a-test-0123456789abcdef0123456789' }],
-    [
-      'scheduler',
-      'services/scheduler',
-      { PROVIDER: 'external', CONTROL_PLANE_WS: 'ws://gateway/ws/vm', VM_TOKEN_SECRET: 'kept-in-a-test-0123456789abcdef0123456789' },
-    ],
-    ['channel-webhook', 'services/channels', { CHANNEL_HTTP_PORT: '0' }],
-    ['channel-slack', 'services/channels', { CHANNEL_HTTP_PORT: '0' }],
+    ['gateway', 'services/gateway'],
+    ['routing', 'services/routing'],
+    ['push', 'services/push'],
+    ['memory', 'services/memory'],
+    ['scheduler', 'services/scheduler'],
+    ['channel-webhook', 'services/channels'],
+    ['channel-slack', 'services/channels'],
   ])(
-    'of %s are enough for it to become ready, without a right to write any of them',
-    async (name, project, more) => {
+    'of %s are enough for it to become ready as the chart starts it, without a right to write any of them',
+    async (name, project) => {
       const image = path.join(folder.path, path.basename(project));
       if (name !== 'channel-slack') imageOf(project);
       const script = facts[name]?.command ?? `${project}/dist/src/main.js`;
       const tmp = tmpOf(name);
-      const env = {
-        ...environment,
-        ...more,
-        NODE_ENV: 'production',
-        HOME: tmp,
-        TMPDIR: tmp,
-        INTERNAL_PORT: '0',
-        SHUTDOWN_TIMEOUT_MS: '10000',
-      };
       const telemetry = path.join(image, 'libs/telemetry/dist/src/register.js');
+      const env = { ...environmentOf(name), HOME: tmp, TMPDIR: tmp };
       const child = spawn(node, ['--import', pathToFileURL(telemetry).href, script], {
         cwd: image,
         env,
@@ -123,7 +151,8 @@ describe('the files of the images', () => {
       });
       await waitFor(() => http !== undefined || child.exitCode !== null, { what: `${name} to be ready or to end`, timeoutMs: 120_000 });
       expect({ name, exitCode: child.exitCode, said: child.exitCode === null ? '' : said }).toEqual({ name, exitCode: null, said: '' });
-      expect((await fetch(`${http}/readyz`)).status).toBe(200);
+      const { port } = new URL(http as string);
+      expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');
       expect(await ended).toBe(0);
