@@ -54,7 +54,7 @@ describe('the model', () => {
     [150, 10, 2],
     [300, 10, 4],
   ])('waits in queues as the theory says: %s per second of %s ms at %s servers', (perSecond, workMs, servers) => {
-    const { mean, utilisation } = simulateQueue({ perSecond, workMs, servers, seconds: 400, seed: 3 });
+    const { mean, utilisation } = simulateQueue({ perSecond, workMs, servers, seconds: 150, seed: 3 });
     expect(Math.abs(mean / erlang(perSecond, workMs, servers) - 1)).toBeLessThan(0.05);
     expect(Math.abs(utilisation / ((perSecond * workMs) / 1_000 / servers) - 1)).toBeLessThan(0.03);
   });

@@ -5,7 +5,7 @@ import { Histogram } from './histogram.js';
 import { LoadClients } from './load-clients.js';
 import { LOAD_KINDS, type LoadKind, planArrivals } from './mix.js';
 import { type Handshakes, measureHandshakes } from './handshakes.js';
-import { family, type Usage, usageOf } from './proc-usage.js';
+import { family, machineBusySeconds, type Usage, usageOf } from './proc-usage.js';
 import { readTraffic, type Traffic, trafficBetween } from './traffic.js';
 
 /** What is measured: acknowledgements of each kind, and two effects: the agent's whole answer, and the event in the inbox on the socket. */
@@ -41,6 +41,8 @@ export interface StepResult {
   readonly failed: number;
   readonly latencies: Readonly<Record<Measure, Histogram>>;
   readonly usage: Readonly<Record<string, GroupUsage>>;
+  /** Cores that other programs of this machine used meanwhile. */
+  readonly otherCores: number;
   /** What streams and Postgres took, per operation. */
   readonly perOperation: Traffic;
   readonly saturated: boolean;
@@ -103,7 +105,8 @@ interface StepInput {
 async function measureStep({ mesh, clients, watch, random, rate, stepMs, users, giveUpMs }: StepInput): Promise<StepResult> {
   const latencies = Object.fromEntries(MEASURES.map((measure) => [measure, new Histogram()])) as Record<Measure, Histogram>;
   const arrivals = planArrivals(random, rate, stepMs, users);
-  const [before, trafficBefore] = [groupUsage(mesh), await readTraffic(mesh)];
+  const trafficBefore = await readTraffic(mesh);
+  const [before, busyBefore] = [groupUsage(mesh), machineBusySeconds()];
   const began = performance.now();
   let failed = 0;
   let lastDone = began;
@@ -116,6 +119,9 @@ async function measureStep({ mesh, clients, watch, random, rate, stepMs, users, 
   await Promise.all(open);
   const seconds = (performance.now() - began) / 1_000;
   const after = groupUsage(mesh);
+  const usage = Object.fromEntries(Object.entries(after).map(([name, one]) => [name, difference(before[name], one, seconds)]));
+  const ours = Object.values(usage).reduce((sum, { cores }) => sum + cores, 0);
+  const otherCores = Math.max(0, (machineBusySeconds() - busyBefore) / seconds - ours);
   await watch.settle(EFFECT_TIMEOUT_MS);
   const effectsLost = watch.take(latencies);
   const perOperation = trafficBetween(trafficBefore, await readTraffic(mesh), arrivals.length - failed);
@@ -126,7 +132,8 @@ async function measureStep({ mesh, clients, watch, random, rate, stepMs, users, 
     achievedPerSecond,
     failed: failed + effectsLost,
     latencies,
-    usage: Object.fromEntries(Object.entries(after).map(([name, usage]) => [name, difference(before[name], usage, seconds)])),
+    usage,
+    otherCores,
     perOperation,
     saturated:
       achievedPerSecond < SATURATED_SHARE * (arrivals.length / (stepMs / 1_000)) || worst > SATURATED_P99_MS || failed + effectsLost > arrivals.length / 100,

@@ -61,9 +61,11 @@ export class NatsCluster {
 
   async startNode(node: number): Promise<void> {
     const { port } = this.node(node);
-    const cluster = { serverName: `n${node}`, clusterName: 'plexus-chaos', port: this.routes[node - 1] as number, routes: this.routes };
+    const member = { serverName: `n${node}`, clusterName: 'plexus-chaos', port: this.routes[node - 1] as number, routes: this.routes };
+    // One by itself is no cluster: it would wait for others to elect a leader with.
+    const cluster = this.nodes.length > 1 ? { cluster: member } : {};
     const { users, dir, onLog } = this.options;
-    this.node(node).server = await startNatsServer({ dir: path.join(dir, `n${node}`), port, users, cluster, onLog: (text) => onLog(node, text) });
+    this.node(node).server = await startNatsServer({ dir: path.join(dir, `n${node}`), port, users, ...cluster, onLog: (text) => onLog(node, text) });
   }
 
   async stop(): Promise<void> {

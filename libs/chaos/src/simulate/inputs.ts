@@ -51,7 +51,15 @@ export const SimulationInputs = z.object({
     machine: z.string(),
     cores: z.number(),
     steps: z.array(
-      z.object({ offered: z.number(), achieved: z.number(), cores: z.number(), chatP50Ms: z.number(), chatP99Ms: z.number(), saturated: z.boolean() }),
+      z.object({
+        offered: z.number(),
+        achieved: z.number(),
+        cores: z.number(),
+        otherCores: z.number(),
+        chatP50Ms: z.number(),
+        chatP99Ms: z.number(),
+        saturated: z.boolean(),
+      }),
     ),
   }),
 });

@@ -111,6 +111,7 @@ function validation(inputs: SimulationInputs): string {
     step.offered,
     step.measuredCores.toFixed(2),
     step.predictedCores.toFixed(2),
+    step.freeCores.toFixed(2),
     step.keptUp ? 'yes' : 'no',
     step.predictedKeptUp ? 'yes' : 'no',
     `${step.measuredP50Ms.toFixed(0)} / ${step.measuredP99Ms.toFixed(0)}`,
@@ -126,5 +127,5 @@ function validation(inputs: SimulationInputs): string {
     'chat acknowledged p50 / p99 ms',
     'all work of an operation p50 / p99 ms, model',
   ];
-  return `Load test of ${date} on ${machine}; the model has only its first step.\n\n${markdownTable(head, rows, [0, 1, 2, 5, 6])}`;
+  return `Load test of ${date} on ${machine}; the model has only its first two steps.\n\n${markdownTable(head, rows, [0, 1, 2, 3, 6, 7])}`;
 }

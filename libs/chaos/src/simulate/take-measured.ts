@@ -13,6 +13,7 @@ const LoadOutcome = z.object({
         offeredPerSecond: z.number(),
         achievedPerSecond: z.number(),
         saturated: z.boolean(),
+        otherCores: z.number(),
         usage: z.record(z.string(), z.object({ cores: z.number() })),
         perOperation: z.object({ natsMessages: z.number(), natsBytes: z.number(), commits: z.number(), rows: z.number(), walBytes: z.number() }),
         chat: z.object({ p50Ms: z.number(), p99Ms: z.number() }),
@@ -58,6 +59,7 @@ export function takeMeasured(inputs: SimulationInputs, outcome: unknown): Simula
     achieved: round(one.achievedPerSecond),
     // The load generator works on the same cores.
     cores: round(Object.values(one.usage).reduce((sum, usage) => sum + usage.cores, 0)),
+    otherCores: round(one.otherCores),
     chatP50Ms: round(one.chat.p50Ms),
     chatP99Ms: round(one.chat.p99Ms),
     saturated: one.saturated,
