@@ -71,6 +71,13 @@ module.exports = {
       to: { path: '^$1/src/adapters/' },
     },
     {
+      name: 'console-is-a-page',
+      comment: 'It runs in a browser and speaks the public API: types of the contracts and the client of the gateway, nothing of the mesh.',
+      severity: 'error',
+      from: { path: '^services/console/src/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^libs/|^@plexus/', pathNot: '^(libs|@plexus)/(client-protocol|contracts)(/|$)' },
+    },
+    {
       name: 'runtime-is-lean',
       comment: 'One runtime per VM: no Nest, no Prisma, no bus (it has no NATS credential), no database.',
       severity: 'error',
