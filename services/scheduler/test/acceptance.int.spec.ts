@@ -23,6 +23,7 @@ describe('what the scheduler promises', () => {
   });
   afterEach(async () => {
     acceptance.closeAll();
+    await configure('_', { tenants: { [TENANT]: {}, other: {} } }); // no quota of one test is left for the next
     await mesh.forgetVms();
   });
   afterAll(() => mesh.stop());

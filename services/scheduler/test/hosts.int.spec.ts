@@ -40,7 +40,7 @@ describe('a mesh of two hosts', () => {
   it('starts every VM on the host that was chosen for it, at the first try', async () => {
     await mesh.only(SETTINGS);
     await secondHost();
-    const users = Array.from({ length: 10 }, (_, index) => `cold-${index}`);
+    const users = Array.from({ length: 6 }, (_, index) => `cold-${index}`);
     const vmIds = await Promise.all(users.map(async (user) => (await mesh.asUser(user, ensureVm, { wait: 'none' })).vmId));
     await waitFor(async () => (await mesh.rows('SELECT 1 FROM vm_instances WHERE vm_id = ANY ($1)', [vmIds])).length === vmIds.length);
     const waits = await mesh.rows<{ cause: string }>(`SELECT cause FROM vm_transitions WHERE vm_id = ANY ($1) AND to_state = 'backoff'`, [vmIds]);
