@@ -206,7 +206,7 @@ export const en = {
     scope: { all: 'Everything', case: 'Case', entity: 'Entity', region: 'Region', topic: 'Topic', type: 'Event type' },
     level: { all: 'Everything', digest: 'As a digest', critical_only: 'Only critical', muted: 'Muted' },
     levelOf: 'How loud: {{name}}',
-    column: { follows: 'Follows', from: 'From', level: 'How loud', since: 'Since', actions: 'Actions' },
+    column: { follows: 'Follows', from: 'From', level: 'How loud', actions: 'Actions' },
     add: 'Follow something',
     what: 'What',
     which: 'Which one',

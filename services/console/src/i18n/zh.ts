@@ -204,7 +204,7 @@ export const zh: Translated<typeof en> = {
     scope: { all: '全部', case: '案件', entity: '实体', region: '地区', topic: '主题', type: '事件类型' },
     level: { all: '全部', digest: '摘要', critical_only: '仅严重', muted: '静音' },
     levelOf: '打扰程度：{{name}}',
-    column: { follows: '关注', from: '起始级别', level: '打扰程度', since: '开始时间', actions: '操作' },
+    column: { follows: '关注', from: '起始级别', level: '打扰程度', actions: '操作' },
     add: '添加订阅',
     what: '类型',
     which: '具体对象',

@@ -25,8 +25,11 @@ export function eventRow(id: number, event: string, payload: unknown, at: string
 }
 
 function textOf(family: Family, data: Record<string, unknown>): string {
-  if (family === 'chat') return String(data.deltaText ?? data.errorMessage ?? data.phase ?? data.stopReason ?? contentOf(data.message) ?? '');
-  if (family === 'agent') return JSON.stringify(data.data ?? {});
+  if (family === 'chat') return String(data.deltaText ?? data.errorMessage ?? data.phase ?? contentOf(data.message) ?? data.stopReason ?? '');
+  if (family === 'agent') {
+    const { delta } = (data.data ?? {}) as { delta?: unknown };
+    return typeof delta === 'string' ? delta : JSON.stringify(data.data ?? {});
+  }
   if (family === 'inbox') return String(data.title ?? JSON.stringify(data));
   return JSON.stringify(data);
 }

@@ -116,7 +116,7 @@ export default function DeadLettersPage() {
                       <td>{letter.consumer}</td>
                       <td>
                         <Badge tone="bad">{letter.code}</Badge>
-                        <div className="small muted">{letter.reason}</div>
+                        <div className="small muted">{sentenceOf(letter.reason)}</div>
                       </td>
                       <td className="mono">{letter.originSubject}</td>
                       <td className="number">{letter.attempts}</td>
@@ -196,6 +196,11 @@ function LetterBody({ seq }: { readonly seq: number }) {
       )}
     </Card>
   );
+}
+
+/** Without the list of issues, which the letter itself shows. */
+function sentenceOf(reason: string): string {
+  return reason.split(/ ?[{[]"/, 1)[0] ?? reason;
 }
 
 function pretty(text: string): string {

@@ -5,7 +5,7 @@ import { useApi } from '../api/session.js';
 import { useAction } from '../api/use-action.js';
 import { useResource } from '../api/use-resource.js';
 import { Confirm } from '../ui/dialog.js';
-import { Badge, Busy, Card, Empty, ErrorNote, Field, PageHead, When } from '../ui/parts.js';
+import { Badge, Busy, Card, Empty, ErrorNote, Field, PageHead } from '../ui/parts.js';
 import { useToast } from '../ui/toasts.js';
 
 type Subscription = push.Subscription;
@@ -34,7 +34,7 @@ export default function SubscriptionsPage() {
                 <table className="plain">
                   <thead>
                     <tr>
-                      {(['follows', 'from', 'level', 'since', 'actions'] as const).map((name) => (
+                      {(['follows', 'from', 'level', 'actions'] as const).map((name) => (
                         <th key={name} scope="col">
                           {t(`subscriptions.column.${name}`)}
                         </th>
@@ -96,9 +96,6 @@ function Row({ subscription, onChanged }: { readonly subscription: Subscription;
           ))}
         </select>
         <ErrorNote error={level.error} />
-      </td>
-      <td>
-        <When at={subscription.createdAt} />
       </td>
       <td>
         <button type="button" className="button small" onClick={() => setAsking(true)} aria-label={t('subscriptions.removeOne', { name })}>

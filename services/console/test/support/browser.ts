@@ -36,9 +36,9 @@ export interface VisitOptions {
 }
 
 /** A browser of its own in front of the console, signed in when there is a token. */
-export async function visit(browser: Browser, { address, token, language = 'en', width = 1_280 }: VisitOptions): Promise<Visit> {
+export async function visit(browser: Browser, { address, token, language = 'en', width = 1_200 }: VisitOptions): Promise<Visit> {
   const context = await browser.newContext({
-    viewport: { width, height: 800 },
+    viewport: { width, height: 760 },
     locale: language === 'zh' ? 'zh-CN' : 'en-GB',
     timezoneId: 'UTC',
     reducedMotion: 'reduce',
