@@ -68,7 +68,8 @@ class Client implements InboxReader {
 function world() {
   const clock = new FakeClock();
   const inbox = new Inbox();
-  const feed = new InboxFeed('t', 'u', inbox.mesh, clock, new PageGate(2), LOG);
+  const gate = new PageGate(2);
+  const feed = new InboxFeed('t', 'u', inbox.mesh, clock, gate, LOG);
   feed.headIs({ epoch: 'e1', offset: 0 });
   const client = new Client(feed);
   feed.join(client);
@@ -78,7 +79,16 @@ function world() {
       feed.hint({ epoch: inbox.epoch, offset: inbox.head }, item(inbox.head));
     }
   };
-  return { clock, inbox, feed, client, deliver };
+  let calm: () => void = () => undefined;
+  /** Everybody else is reading pages; whoever wants one waits. */
+  const storm = () => {
+    calm();
+    const over = new Promise<void>((resolve) => {
+      calm = resolve;
+    });
+    for (let place = 0; place < 2; place += 1) void gate.run(() => over);
+  };
+  return { clock, inbox, feed, client, deliver, storm, calm: () => calm() };
 }
 
 const upTo = (head: number, from = 1) => Array.from({ length: head - from + 1 }, (_, index) => from + index);
@@ -209,11 +219,14 @@ describe('a connection that is behind', () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('deliver' as const), count: fc.nat({ max: 300 }) }),
       fc.record({ kind: fc.constant('lose' as const), count: fc.integer({ min: 1, max: 5 }) }),
-      fc.record({ kind: fc.constantFrom('behind' as const, 'stall' as const, 'drain' as const, 'ack' as const, 'resume' as const), count: fc.constant(0) }),
+      fc.record({
+        kind: fc.constantFrom('behind' as const, 'stall' as const, 'drain' as const, 'ack' as const, 'resume' as const, 'storm' as const, 'calm' as const),
+        count: fc.constant(0),
+      }),
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
-        const { clock, inbox, feed, client, deliver } = world();
+        const { clock, inbox, feed, client, deliver, storm, calm } = world();
         const resumes: Promise<unknown>[] = [];
         for (const { kind, count } of steps) {
           if (kind === 'deliver') deliver(count);
@@ -221,12 +234,19 @@ describe('a connection that is behind', () => {
           else if (kind === 'behind') client.fallBehind();
           else if (kind === 'stall') client.bufferedBytes = 300_000;
           else if (kind === 'drain') client.bufferedBytes = 0;
+          else if (kind === 'storm') storm();
+          else if (kind === 'calm') calm();
           else if (kind === 'ack') feed.acked(client, client.offsets.length);
-          else resumes.push(feed.resume(client, PRINCIPAL, { epoch: 'e1', offset: client.offsets.length }, new AbortController().signal));
+          else {
+            const resuming = feed.resume(client, PRINCIPAL, { epoch: 'e1', offset: client.offsets.length }, new AbortController().signal);
+            // One that waits for its turn is superseded by the next.
+            resumes.push(resuming.catch((error: { code: string }) => expect(error.code).toBe('CONFLICT')));
+          }
           await clock.advance(10);
           expect(client.offsets).toEqual(upTo(client.offsets.length));
         }
         client.bufferedBytes = 0;
+        calm();
         deliver();
         for (let turn = 0; turn < 200 && client.offsets.length < inbox.head; turn += 1) {
           feed.acked(client, client.offsets.length);
@@ -237,5 +257,86 @@ describe('a connection that is behind', () => {
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('a client that comes back when everybody does', () => {
+  async function known() {
+    const here = world();
+    // Somebody has read the inbox, so that what is unread is known.
+    await here.feed.resume(here.client, PRINCIPAL, { epoch: 'e1', offset: 0 }, new AbortController().signal);
+    here.deliver(10);
+    here.storm();
+    const back = new Client(here.feed);
+    const resume = (offset: number, epoch = 'e1') => here.feed.resume(back, PRINCIPAL, { epoch, offset }, new AbortController().signal);
+    const waits = async (resuming: Promise<unknown>) => {
+      let answered = false;
+      void resuming.then(() => {
+        answered = true;
+      });
+      await here.clock.advance(1_000);
+      expect(answered).toBe(false);
+      here.calm();
+      return resuming;
+    };
+    return { ...here, back, resume, waits };
+  }
+
+  it('gets what it missed from memory, without waiting for its turn, and then what is new', async () => {
+    const { inbox, back, resume, deliver } = await known();
+    const before = inbox.fetches;
+    expect(await resume(7)).toEqual({ recovered: true, count: 3, head: 10, cursor: 'e1:10', unread: 10 });
+    deliver();
+    expect([back.offsets, inbox.fetches]).toEqual([[8, 9, 10, 11], before]);
+    expect(await resume(11)).toEqual({ recovered: true, count: 0, head: 11, cursor: 'e1:11', unread: 11 });
+  });
+
+  it('reads the inbox as ever when it is calm: only that finds a hint that was lost at once', async () => {
+    const { inbox, back, resume, calm, clock } = await known();
+    calm();
+    await clock.advance(1);
+    inbox.head += 1;
+    expect(await resume(10)).toMatchObject({ recovered: true, count: 1, head: 11 });
+    expect(back.offsets).toEqual([11]);
+  });
+
+  it.each<[string, (here: Awaited<ReturnType<typeof known>>) => Promise<unknown>]>([
+    ['of another epoch', ({ resume }) => resume(7, 'e0')],
+    ['ahead of the inbox', ({ resume }) => resume(11)],
+    [
+      'whose items have changed since',
+      ({ resume, feed }) => {
+        feed.changed({ epoch: 'e1', unread: 4, changes: [], more: false });
+        return resume(7);
+      },
+    ],
+  ])('waits for its turn with a cursor %s', async (_title, act) => {
+    const here = await known();
+    await here.waits(act(here));
+  });
+
+  it('waits for its turn when it was away for longer than a minute', async () => {
+    const { clock, resume, waits } = await known();
+    await clock.advance(60_000);
+    await waits(resume(7));
+  });
+
+  it('is brought up to date once when it asks twice: the newer resume takes the place of the one that waits', async () => {
+    const { inbox, feed, client, storm, calm, clock } = world();
+    inbox.head = 3;
+    storm();
+    const resume = () => feed.resume(client, PRINCIPAL, { epoch: 'e1', offset: 0 }, new AbortController().signal);
+    const [older, newer] = [resume().catch((error: { code: string }) => error.code), resume()];
+    await clock.advance(10);
+    calm();
+    expect(await older).toBe('CONFLICT');
+    expect(await newer).toMatchObject({ recovered: true, count: 3 });
+    expect(client.offsets).toEqual([1, 2, 3]);
+  });
+
+  it('is told what is unread as it was told last', async () => {
+    const { feed, resume } = await known();
+    feed.changed({ epoch: 'e1', unread: 4, changes: [], more: false });
+    expect(await resume(10)).toMatchObject({ recovered: true, count: 0, unread: 4 });
   });
 });

@@ -1,11 +1,12 @@
 import { CLOSE_CODES } from '@plexus/client-protocol';
-import { type DataOf, type Principal, pushContracts as push } from '@plexus/contracts';
+import { type DataOf, plexusError, type Principal, pushContracts as push } from '@plexus/contracts';
 import { type Clock, fullJitter } from '@plexus/kernel';
 import { canResume, formatCursor, type InboxCursor, judgeHint } from '../domain/inbox-cursor.js';
 import { type SharedEvent, shareEvent, type Sharing } from './client-connection.js';
 import { drained, hasRoom, type InboxReader, type Member, pause } from './inbox-pace.js';
 import type { PageGate } from './page-gate.js';
 import type { Log, Mesh } from './ports.js';
+import { RecentItems } from './recent-items.js';
 
 type InboxItem = push.InboxItem;
 
@@ -35,6 +36,9 @@ export class InboxFeed {
   private readonly early: { cursor: InboxCursor; item: InboxItem }[] = [];
   private target = 0;
   private filling = false;
+  private readonly recent = new RecentItems();
+  /** As far as it is known here; whoever was told something else is told again by {@link settleUnread}. */
+  private unread: number | undefined;
   /** New items, changes and repaired gaps since what is unread was last settled. */
   private readonly since = { items: 0, changes: 0, repairs: 0 };
 
@@ -105,6 +109,8 @@ export class InboxFeed {
   /** Items that were there before have changed. Whoever is being brought up to date hears at the end of it that there is something to read again. */
   changed(change: DataOf<typeof push.inboxChangedHint>): void {
     this.since.changes += 1;
+    this.recent.clear();
+    this.unread = change.unread;
     this.tell(change);
   }
 
@@ -115,12 +121,14 @@ export class InboxFeed {
   async settleUnread(): Promise<void> {
     const { items, changes, repairs } = this.since;
     const { position } = this;
+    this.recent.prune(this.clock.monotonic());
     if (position === undefined || (repairs === 0 && (items === 0 || changes === 0))) return;
     const page = await this.fetch(this.ownPrincipal(), position.offset, 1);
     const { since } = this;
     const quiet = since.items === items && since.changes === changes && since.repairs === repairs;
     if (!quiet || page.epoch !== position.epoch || page.head !== position.offset) return;
     Object.assign(since, { items: 0, changes: 0, repairs: 0 });
+    this.unread = page.unread;
     this.tell({ epoch: page.epoch, unread: page.unread, changes: [], more: false });
   }
 
@@ -149,6 +157,8 @@ export class InboxFeed {
     const member: Member = { last: cursor?.offset ?? 0, live: false, acked: cursor?.offset ?? 0, missed: 0 };
     this.members.set(connection, member);
     try {
+      const kept = this.gate.isFull ? this.resumeFromMemory(connection, member, cursor) : undefined;
+      if (kept !== undefined) return kept;
       let { missed } = member;
       let page = await this.fetch(principal, cursor?.offset ?? 0, cursor === undefined ? 1 : PAGE, signal);
       const head: InboxCursor = { epoch: page.epoch, offset: page.head };
@@ -157,6 +167,7 @@ export class InboxFeed {
 
       let count = 0;
       for (;;) {
+        this.refuseSuperseded(connection, member);
         for (const item of page.items) {
           if (item.offset !== member.last + 1) continue;
           this.sendItem(connection, page.epoch, item);
@@ -172,6 +183,7 @@ export class InboxFeed {
         if (page.epoch !== head.epoch) return await this.snapshot(connection, member, principal, signal);
       }
       this.tellMissed(connection, member, page);
+      if (member.last === this.position?.offset && page.head === member.last) this.unread = page.unread;
       return { recovered: true, count, head: member.last, cursor: formatCursor({ epoch: head.epoch, offset: member.last }), unread: page.unread };
     } finally {
       // No wait between the last comparison and this line: nothing can come between catching up and being live.
@@ -179,6 +191,26 @@ export class InboxFeed {
       if (connection.lagging === true || this.isBehind(member)) this.catchUp(connection, member);
       else member.live = true;
     }
+  }
+
+  /** Two that bring the same connection up to date would send it everything twice: the newer one says where it stands. */
+  private refuseSuperseded(connection: InboxReader, member: Member): void {
+    if (!connection.open || this.members.get(connection) === member) return;
+    throw plexusError('CONFLICT', { message: 'a newer inbox.resume of this connection takes its place' });
+  }
+
+  /**
+   * When everybody comes back at once, whoever was away for a moment does not wait for its turn to read a page: what it missed is here. A hint that was lost
+   * is noticed within a tick, as by everybody who stayed.
+   */
+  private resumeFromMemory(connection: InboxReader, member: Member, cursor: InboxCursor | undefined): ResumeResult | undefined {
+    const { position, unread } = this;
+    if (cursor === undefined || position === undefined || unread === undefined || cursor.epoch !== position.epoch) return undefined;
+    const items = this.recent.between(cursor.offset, position.offset, this.clock.monotonic());
+    if (items === undefined) return undefined;
+    for (const item of items) this.sendItem(connection, position.epoch, item);
+    member.last = position.offset;
+    return { recovered: true, count: items.length, head: position.offset, cursor: formatCursor(position), unread };
   }
 
   private async snapshot(connection: InboxReader, member: Member, principal: Principal, signal: AbortSignal): Promise<ResumeResult> {
@@ -206,6 +238,8 @@ export class InboxFeed {
 
   private begin(position: InboxCursor, except?: Member): void {
     this.position = position;
+    this.recent.clear();
+    this.unread = undefined;
     // Whoever is being brought up to date has a place of his own, and comes here by himself.
     for (const member of this.members.values()) {
       if (member === except || !member.live) continue;
@@ -239,6 +273,7 @@ export class InboxFeed {
       if ((page.minOffset ?? 0) > this.position.offset) this.begin({ epoch: page.epoch, offset: page.minOffset ?? 0 });
       for (const item of page.items) if (item.offset === this.position.offset + 1) this.deliver(item);
       this.since.repairs += 1;
+      this.unread = undefined;
       // A hint may be ahead of what the inbox has committed; the next one or the next comparison asks again.
       if (page.items.length === 0) return;
     }
@@ -256,6 +291,8 @@ export class InboxFeed {
   private deliver(item: InboxItem): void {
     const { epoch } = this.position as InboxCursor;
     this.position = { epoch, offset: item.offset };
+    this.recent.add(item, this.clock.monotonic());
+    if (this.unread !== undefined) this.unread += 1;
     const shared = itemEvent(epoch, item);
     this.since.items += 1;
     for (const [connection, member] of this.members) {

@@ -5,6 +5,11 @@ export class PageGate {
 
   constructor(private readonly places: number) {}
 
+  /** Whoever comes now has to wait. */
+  get isFull(): boolean {
+    return this.running >= this.places;
+  }
+
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.running >= this.places) await new Promise<void>((resolve) => this.waiting.push(resolve));
     else this.running += 1;
