@@ -61,6 +61,12 @@ export const attachVm = defineRpc({
     heartbeatMs: z.number().int(),
     serverRecvSeq: z.number().int().min(0).describe('Highest contiguous uplink frame that is durable.'),
     serverSentSeq: z.number().int().min(0),
+    ackedSeq: z
+      .number()
+      .int()
+      .min(0)
+      .optional()
+      .describe('Highest outbox frame that any connection of this incarnation has acknowledged, together with all before it.'),
     init: z.looseObject({}).describe('The `data` of the init frame. Provider keys in it are sealed for the VM.'),
     serverNonce: z.string().max(128).optional().describe('Goes into the init frame: provider keys are sealed for this connection.'),
     tokenRefreshMs: z

@@ -136,6 +136,22 @@ describe('a runtime of somebody else, which knows the document only', () => {
     expect(runtime.received.filter(({ type }) => type === 'user_message')).toHaveLength(1);
   });
 
+  it('is not sent again on another gateway what it had, and is sent what came meanwhile', async () => {
+    const { runtime, record, session } = await connected();
+    const message = (text: string) => ({ type: 'user_message', session_id: session.sessionId, data: { message: text, metadata: { run_id: text } } });
+    world.scheduler.queue(record.vmId, message('first'));
+    await frames(runtime, 2);
+    await waitFor(() => record.acked === 1, { what: 'the ack of the outbox', ...PATIENT });
+    runtime.cut();
+    await waitFor(() => !record.attached, { what: 'the detach', ...PATIENT });
+    const before = runtime.received.length;
+    world.scheduler.queue(record.vmId, message('second'));
+    await runtime.connect(`${second.ws}/ws/vm`);
+    const work = () => runtime.received.slice(before).filter(({ type }) => type === 'user_message');
+    await waitFor(() => work().some((frame) => JSON.stringify(frame).includes('second')), { what: 'the second message', ...PATIENT });
+    expect(work()).toEqual([message('second')]);
+  });
+
   it('finds the answer of a remote tool on another gateway, which calls it no second time', async () => {
     const { runtime, session } = await connected();
     const before = world.owners.mcp.length;

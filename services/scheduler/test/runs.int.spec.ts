@@ -132,7 +132,12 @@ describe('runs on VMs', () => {
     await connection.ack(2);
     expect((await connection.frames(2)).map(({ fseq }) => fseq)).toEqual([3]);
     const again = await mesh.asGateway(attachVm, { vmId, epoch: connection.epoch, gateway: 'gw-2', protocol: 2, recvSeq: 2 });
-    expect(again).toMatchObject({ connGen: connection.attached.connGen + 1, serverSentSeq: 3, init: { user_id: 'ada', org_id: TENANT, api_keys: {} } });
+    expect(again).toMatchObject({
+      connGen: connection.attached.connGen + 1,
+      serverSentSeq: 3,
+      ackedSeq: 2,
+      init: { user_id: 'ada', org_id: TENANT, api_keys: {} },
+    });
     expect(again.init.sessions).toEqual([{ sessionId: run.sessionId, sessionKey: 'agent:main:main', owner: 'ada', agentId: 'main' }]);
     expect(await connection.frames()).toEqual([]); // a replaced connection gets nothing
     expect(await connection.beat()).toMatchObject({ status: 'replaced' });

@@ -53,7 +53,8 @@ export class SchedulerStandIn {
       found.acked = Math.max(found.acked, recvSeq);
       const init = { user_id: found.owner, org_id: found.tenant, api_keys: {}, sessions: found.sessions };
       const tokens = this.tokenRefreshMs === undefined ? {} : { tokenRefreshMs: this.tokenRefreshMs };
-      return { connGen: found.connGen, leaseMs: 30_000, heartbeatMs: 10_000, serverRecvSeq: found.mark, serverSentSeq: found.outbox.length, init, ...tokens };
+      const marks = { serverRecvSeq: found.mark, serverSentSeq: found.outbox.length, ackedSeq: found.acked };
+      return { connGen: found.connGen, leaseMs: 30_000, heartbeatMs: 10_000, ...marks, init, ...tokens };
     });
     bus.serve(vm.refreshVmToken, async ({ vmId, epoch, connGen }) => {
       this.current(vmId, epoch);

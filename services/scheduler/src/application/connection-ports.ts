@@ -10,6 +10,8 @@ export interface Attachment {
   readonly connGen: number;
   readonly serverRecvSeq: number;
   readonly serverSentSeq: number;
+  /** Outbox frames up to here were acknowledged, by whichever connection. */
+  readonly ackedSeq: number;
   readonly owner: OwnerKey;
   /** Sessions that this incarnation was told about. */
   readonly sessions: readonly { readonly sessionId: string; readonly sessionKey: string; readonly owner: string; readonly agentId: string }[];

@@ -17,6 +17,7 @@ export interface AttachAnswer {
   readonly heartbeatMs: number;
   readonly serverRecvSeq: number;
   readonly serverSentSeq: number;
+  readonly ackedSeq: number;
   readonly init: Record<string, unknown>;
   readonly tokenRefreshMs?: number;
   readonly serverNonce?: string;
@@ -69,6 +70,7 @@ export class Connections {
       heartbeatMs: Math.floor(leaseMs / BEATS_PER_LEASE),
       serverRecvSeq: attachment.serverRecvSeq,
       serverSentSeq: attachment.serverSentSeq,
+      ackedSeq: attachment.ackedSeq,
       ...(serverNonce === undefined ? {} : { serverNonce }),
       init: {
         user_id: attachment.owner.subject,

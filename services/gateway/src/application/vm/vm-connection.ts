@@ -56,7 +56,8 @@ export class VmConnection {
     const skipped = this.sessions.learnAll(attached.init.sessions);
     if (skipped > 0) services.log.warn({ vmId: identity.vmId, skipped }, 'sessions in the answer to vm.attach that cannot be read');
     this.requests = new VmRequests(identity, services, this.sessions, incarnation.ledger, wire);
-    const delivered = protocol === 1 ? incarnation.plainDelivered : vmRecvSeq;
+    // What it had on another gateway, that one has told the scheduler.
+    const delivered = protocol === 1 ? Math.max(incarnation.plainDelivered, attached.ackedSeq ?? 0) : vmRecvSeq;
     this.downlink = new Downlink(identity, services, this.sessions, wire, delivered, protocol === 1, signal, this.fenced);
     this.onEnd = () => {
       incarnation.plainDelivered = this.downlink.delivered;

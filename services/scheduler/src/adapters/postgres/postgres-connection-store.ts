@@ -110,6 +110,11 @@ export class PostgresConnectionStore implements ConnectionStore {
       [key.epoch, connection.gateway, this.leaseMs],
     );
     await acknowledge(tx, key, connection.recvSeq);
+    const [outbox] = await tx.query<{ acked: number }>(
+      'attach_acked',
+      'SELECT coalesce(min(seq) FILTER (WHERE acked_at IS NULL) - 1, max(seq), 0) AS acked FROM vm_outbox WHERE vm_id = $1 AND epoch = $2',
+      [key.vmId, key.epoch],
+    );
     const [mark] = await tx.query<{ last_seq: number }>(
       'attach_mark',
       `INSERT INTO vm_inbox_mark (vm_id, epoch) VALUES ($1, $2) ON CONFLICT (vm_id, epoch) DO UPDATE SET last_seq = vm_inbox_mark.last_seq RETURNING last_seq`,
@@ -123,6 +128,7 @@ export class PostgresConnectionStore implements ConnectionStore {
     return {
       connGen: instance?.conn_gen ?? 1,
       serverSentSeq: instance?.sent_seq ?? 0,
+      ackedSeq: Number(outbox?.acked ?? 0),
       serverRecvSeq: mark?.last_seq ?? 0,
       owner: ownerOf(vm),
       sessions: sessions.map((row) => ({ sessionId: row.session_id, sessionKey: row.session_key, owner: row.owner, agentId: row.agent_id })),
