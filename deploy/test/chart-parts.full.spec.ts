@@ -6,7 +6,7 @@ import { serviceSettings } from '../src/chart/service-settings.js';
 import { helm, helmBinary, type KubernetesObject, NAMESPACE, objectsIn, RELEASE, render } from './support/helm.js';
 import { problemsOf } from './support/kubernetes-schemas.js';
 import { selects, variablesOf, workloads } from './support/pods.js';
-import { root, valuesFile } from './support/repository.js';
+import { readText, root, valuesFile } from './support/repository.js';
 
 const suite = helmBinary() === undefined ? describe.skip : describe;
 const component = (objects: KubernetesObject[], name: string): KubernetesObject =>
@@ -67,6 +67,16 @@ suite('the chart and the scheduler', () => {
 });
 
 suite('dashboards and alerts', () => {
+  it('find every service by the label that both monitors hand on', async () => {
+    const labels = [...readText('deploy/observability/rules/plexus.yaml').matchAll(/(app_kubernetes_io_\w+)/g)].map(([label]) => label);
+    expect([...new Set(labels)]).toEqual(['app_kubernetes_io_component']);
+    const monitors = [...(await render('production')), ...(await render('keda'))].filter(({ kind }) => kind.endsWith('Monitor'));
+    expect(monitors.map(({ kind, spec }) => [kind, spec.podTargetLabels])).toEqual([
+      ['PodMonitor', ['app.kubernetes.io/component']],
+      ['ServiceMonitor', ['app.kubernetes.io/component']],
+    ]);
+  });
+
   const folder = throwAwayFolder('chart-observability');
   afterAll(() => folder.remove());
 

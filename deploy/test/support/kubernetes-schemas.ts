@@ -105,7 +105,7 @@ const CUSTOM: Readonly<Record<string, z.ZodType>> = {
     'monitoring.coreos.com/v1',
     z.strictObject({ selector, podTargetLabels: z.array(z.string()), podMetricsEndpoints: z.array(endpoint).min(1) }),
   ),
-  ServiceMonitor: object('monitoring.coreos.com/v1', z.strictObject({ selector, endpoints: z.array(endpoint).min(1) })),
+  ServiceMonitor: object('monitoring.coreos.com/v1', z.strictObject({ selector, podTargetLabels: z.array(z.string()), endpoints: z.array(endpoint).min(1) })),
   PrometheusRule: object(
     'monitoring.coreos.com/v1',
     z.strictObject({
