@@ -2,6 +2,7 @@ import { lazy } from 'react';
 import { createBrowserRouter, RouterProvider } from 'react-router';
 import { SessionProvider } from '../api/session.js';
 import { Toasts } from '../ui/toasts.js';
+import { Broken } from './broken.js';
 import { InboxProvider } from './inbox-state.js';
 import { NotFound } from './not-found.js';
 import { Shell } from './shell.js';
@@ -16,6 +17,7 @@ const router = createBrowserRouter([
   {
     path: '/',
     element: <Shell />,
+    errorElement: <Broken />,
     children: [
       { index: true, element: page(() => import('../pages/mesh.js')) },
       { path: 'sessions', element: page(() => import('../pages/sessions.js')) },

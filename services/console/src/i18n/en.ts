@@ -25,6 +25,11 @@ export const en = {
     advice: 'Live updates pause; what you see may be old. The console keeps trying.',
   },
   notFound: { title: 'There is no such page', text: 'The address leads nowhere.' },
+  broken: {
+    title: 'This page stumbled',
+    text: 'Loading it anew helps when Plexus was updated meanwhile.',
+    reload: 'Load anew',
+  },
   errors: {
     title: 'That did not work',
     NETWORK: 'The gateway cannot be reached',

@@ -26,6 +26,7 @@ export const zh: Translated<typeof en> = {
     advice: '实时更新已暂停，所见内容可能已过时。控制台会继续尝试连接。',
   },
   notFound: { title: '页面不存在', text: '这个地址没有对应的页面。' },
+  broken: { title: '页面出错了', text: '如果 Plexus 刚刚更新过，重新加载即可。', reload: '重新加载' },
   errors: {
     title: '操作未成功',
     NETWORK: '无法连接到网关',
