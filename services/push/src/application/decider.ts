@@ -13,7 +13,7 @@ export interface DeciderOptions {
   readonly clock: Clock;
   /** Batches that are decided side by side, each over partitions of its own; beside them one lane is kept free for what is urgent. */
   readonly lanes?: number;
-  /** Most inputs of one batch: what is urgent and of a partition of the batch waits until it is written. */
+  /** Most inputs of one batch. Default 256. */
   readonly batchSize?: number;
   onCommitted(result: BatchResult): void;
   onFailure(error: unknown, attempt: number): void;
@@ -29,6 +29,9 @@ const IDLE_LAG = 10_000;
 const REST_MS = 30_000;
 /** The lane of what is urgent; the others count from 0. */
 const URGENT = -1;
+/** What is urgent waits for a batch that has its partition, and shares the processor with all of them: while such things come, batches are smaller. */
+const BATCH_BESIDE_URGENT = 64;
+const URGENT_RECENTLY_MS = 5_000;
 const STALE = new Error('what is remembered of a user was changed by somebody else; decided again');
 
 /**
@@ -49,6 +52,7 @@ export class Decider {
   /** Partitions of batches that are being decided now. */
   private readonly taken = new Set<number>();
   private readonly bulkLanes: number;
+  private urgentAt = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: DeciderOptions) {
     this.bulkLanes = options.lanes ?? 2;
@@ -93,22 +97,25 @@ export class Decider {
       );
       const error = await outcome;
       this.busy.delete(lane);
-      this.release(work);
       if (error === undefined) {
         failures = 0;
         turn += 1;
+        this.release(work);
         continue;
       }
       failures = isUnavailable(error.cause) ? 0 : failures + 1;
       this.options.onFailure(error.cause, failures);
-      if (single && failures >= 2 * TRIES && (await this.passOver(work[0] as PartitionInputs, error.cause))) failures = 0;
+      const passedOver = single && failures >= 2 * TRIES && (await this.passOver(work[0] as PartitionInputs, error.cause));
+      this.release(work);
+      if (passedOver) failures = 0;
       else await pause(this.options.clock, fullJitter(failures + 1, BACKOFF), this.stopping.signal);
     }
   }
 
   /** A fair part of what waits in each partition that is free for this lane; one input when something among them cannot be written. */
   private collect(lane: number, turn: number, single: boolean): PartitionInputs[] {
-    const { feed, batchSize = 64 } = this.options;
+    const { feed, clock } = this.options;
+    const batchSize = this.batchSize();
     const free = this.free(lane);
     const waiting = this.waiting(lane, free);
     const share = single ? 1 : Math.max(8, Math.floor(batchSize / Math.max(1, waiting.length)));
@@ -122,7 +129,13 @@ export class Decider {
     }
     if (!single && lane !== URGENT) work.push(...this.lagging(free));
     for (const { partition } of work) this.taken.add(partition.part);
+    if (lane === URGENT && work.length > 0) this.urgentAt = clock.monotonic();
     return work;
+  }
+
+  private batchSize(): number {
+    const { batchSize = 256, clock } = this.options;
+    return clock.monotonic() - this.urgentAt < URGENT_RECENTLY_MS ? Math.min(batchSize, BATCH_BESIDE_URGENT) : batchSize;
   }
 
   /** Partitions of the lane that no batch holds. */
@@ -159,7 +172,7 @@ export class Decider {
     try {
       const result = await batch.execute(work);
       if (result.result.kind === 'lost') ownership.lose(result.result.parts);
-      if (result.result.kind === 'stale') return { cause: STALE };
+      if (result.result.kind === 'stale' || result.result.kind === 'seen') return { cause: STALE };
       if (result.result.kind !== 'committed') return undefined;
       for (const { partition, next } of work) {
         ownership.moved(partition, next);
