@@ -28,6 +28,8 @@ function newestIn(place) {
 
 async function buildPage() {
   const begunAt = new Date();
+  // Whoever calls us may have another one (tests do): the page is always the real one.
+  process.env.NODE_ENV = 'production';
   const { build } = await import('vite');
   const fresh = `${page}.${process.pid}`;
   try {

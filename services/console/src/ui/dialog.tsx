@@ -19,7 +19,6 @@ export function Dialog({
   useEffect(() => {
     const shown = dialog.current;
     if (shown !== null && !shown.open) shown.showModal();
-    return () => shown?.close();
   }, []);
   return (
     <dialog ref={dialog} className={`dialog ${className}`} aria-labelledby={titleId} onClose={onClose} onCancel={onClose}>

@@ -29,6 +29,7 @@ export default function SchemaForm({ schema, data, onChange, onSubmit, submit, b
       uiSchema={{ 'ui:options': { label: false }, data: { 'ui:title': 'data' } }}
       templates={{ FieldTemplate, ObjectFieldTemplate, ButtonTemplates: { AddButton, RemoveButton, MoveUpButton, MoveDownButton, CopyButton } }}
       onChange={({ formData }) => onChange(formData ?? {})}
+      onError={nothing}
       onSubmit={() => onSubmit()}
     >
       <div>
@@ -40,6 +41,9 @@ export default function SchemaForm({ schema, data, onChange, onSubmit, submit, b
     </Form>
   );
 }
+
+/** The messages stand at their fields; without this the library writes them into the console, too. */
+const nothing = () => undefined;
 
 function FieldTemplate({ id, label, required, rawErrors = [], description, displayLabel, hidden, schema, children }: FieldTemplateProps<Data>) {
   const { t } = useTranslation();
