@@ -113,15 +113,16 @@ function validation(inputs: SimulationInputs): string {
     step.predictedCores.toFixed(2),
     step.freeCores.toFixed(2),
     step.keptUp ? 'yes' : 'no',
-    step.predictedKeptUp ? 'yes' : 'no',
+    step.predictedKeptUp === undefined ? 'machine full' : step.predictedKeptUp ? 'yes' : 'no',
     `${step.measuredP50Ms.toFixed(0)} / ${step.measuredP99Ms.toFixed(0)}`,
-    step.predictedKeptUp ? `${step.predictedP50Ms.toFixed(0)} / ${step.predictedP99Ms.toFixed(0)}` : 'no rest',
+    `${step.predictedP50Ms.toFixed(0)} / ${step.predictedP99Ms.toFixed(0)}`,
   ]);
   const { date, machine } = inputs.validation;
   const head = [
     'operations/s',
     'cores',
     'cores, model',
+    'left by others',
     'kept up',
     'kept up, model',
     'chat acknowledged p50 / p99 ms',
