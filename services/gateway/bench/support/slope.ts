@@ -46,7 +46,7 @@ export function picture(
     (share) => `<text x="${x(share * end)}" y="${HEIGHT - 8}" text-anchor="middle">${((share * end) / 60).toFixed(1)}</text>`,
   );
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="#444">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="#444">\n<title>Memory of one gateway over time</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     `<text x="${LEFT}" y="16" font-weight="bold">${title} (${unit}; minutes)</text>`,
     ...names,

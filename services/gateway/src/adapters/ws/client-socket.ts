@@ -9,7 +9,7 @@ import type { Admitted, ClientHandshake } from '../../application/client-handsha
 import type { RequestDispatcher } from '../../application/request-dispatcher.js';
 import { describeIssues, readConnect } from '../../domain/handshake.js';
 import { REFUSALS, type Refusal } from '../../domain/refusal.js';
-import type { Due } from './liveness.js';
+import type { Due } from './due.js';
 import { OutboundQueue } from './outbound-queue.js';
 import { ownerOf, setMaxPayload, setOwner } from './ws-internals.js';
 

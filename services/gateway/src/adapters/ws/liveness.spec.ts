@@ -1,5 +1,6 @@
 import { FakeClock } from '@plexus/kernel';
-import { type Due, Liveness } from './liveness.js';
+import type { Due } from './due.js';
+import { Liveness } from './liveness.js';
 
 /** A peer whose answers to pings stop at some moment. */
 class Peer {

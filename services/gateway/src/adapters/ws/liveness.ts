@@ -7,6 +7,7 @@ import type { Log } from '../../application/ports.js';
 import type { VmConnections } from '../../application/vm/vm-connections.js';
 import type { Credential } from '../../domain/caller.js';
 import type { ClientSocket } from './client-socket.js';
+import type { Due } from './due.js';
 
 export interface LivenessOptions {
   /** A client says hello within this. */
@@ -33,14 +34,6 @@ interface Pingable {
   due: Due | undefined;
   ping(): void;
   terminate(): void;
-}
-
-/** When something has to be done about a socket next; whole milliseconds of the monotonic clock. */
-export interface Due {
-  tickAt: number;
-  pingAt: number;
-  pongBy: number;
-  helloBy: number;
 }
 
 /** A pong must come within this, or within one ping interval when that is shorter. */

@@ -4,7 +4,7 @@ import { admitVm, initFrame } from '../../application/vm/admit-vm.js';
 import type { VmConnection } from '../../application/vm/vm-connection.js';
 import type { VmConnections } from '../../application/vm/vm-connections.js';
 import type { VmServices, VmWire } from '../../application/vm/vm-ports.js';
-import type { Due } from './liveness.js';
+import type { Due } from './due.js';
 import { setMaxPayload } from './ws-internals.js';
 
 export interface VmSocketOptions {
