@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { CLIENT_CLOSES, CLOSE_CODES, METHODS } from '@plexus/client-protocol';
 import { METHOD_HANDLERS } from '../src/application/methods/index.js';
 import { withTables } from './support/readme-tables.js';
+import { REFERENCE_PAGES } from './support/reference-pages.js';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const file = path.join(here, '../README.md');
@@ -11,6 +12,14 @@ const sources = readdirSync(path.join(here, '../src'), { recursive: true, encodi
   .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'))
   .map((name) => readFileSync(path.join(here, '../src', name), 'utf8'))
   .join('\n');
+
+describe.each(Object.entries(REFERENCE_PAGES))('docs/reference/%s', (name, make) => {
+  it('is what the gateway declares now (UPDATE_README=1 writes it)', () => {
+    const page = path.join(here, '../../../docs/reference', name);
+    if (process.env.UPDATE_README === '1') writeFileSync(page, make());
+    else expect(readFileSync(page, 'utf8')).toBe(make());
+  });
+});
 
 describe('the README', () => {
   it('has the methods, routes, codes and settings as they are now (UPDATE_README=1 writes them)', () => {
