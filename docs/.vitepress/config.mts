@@ -54,6 +54,7 @@ export default defineConfig({
       markdown.core.ruler.after('normalize', 'no-comments', (state) => {
         state.src = state.src.replaceAll(/^<!--.*?-->$/gms, '');
       });
+      markdown.renderer.rules.text = (tokens, index) => markdown.utils.escapeHtml(tokens[index]?.content ?? '').replaceAll('{{', '&#123;&#123;');
       markdown.core.ruler.push('site-links', (state) => {
         for (const token of state.tokens.flatMap(({ children }) => children ?? [])) {
           const href = token.type === 'link_open' ? token.attrGet('href') : null;
@@ -64,7 +65,6 @@ export default defineConfig({
       });
     },
   },
-  vue: { template: { compilerOptions: { delimiters: ['\u0001', '\u0002'] } } },
   themeConfig: {
     search: { provider: 'local' },
     nav: [page('Start', '/start'), page('Concepts', '/concepts'), page('Reference', '/reference/'), page('Guarantees', '/guarantees')],
