@@ -286,7 +286,10 @@ export const ROLES: readonly RoleDefinition[] = [
     bucketsRead: common,
     bucketsWritten: [BUCKETS.keys, BUCKETS.leases],
     extraPublish: [
-      { subject: '$JS.API.STREAM.MSG.GET.PLEXUS_IN', reason: 'explains what became of an event that concerned nobody: reads it by its position' },
+      ...['PLEXUS_IN', 'PLEXUS_EVT_VM', 'PLEXUS_EVT_ROUTING', 'PLEXUS_EVT_MEMORY', 'PLEXUS_EVT_CONFIG'].map((stream) => ({
+        subject: `$JS.API.STREAM.MSG.GET.${stream}`,
+        reason: 'explains what became of an event that concerned nobody: reads it by its position',
+      })),
       { subject: '$JS.API.STREAM.MSG.DELETE.PLEXUS_PUSH_LOG', reason: 'forgets a person: removes the entries about them from its log' },
       { subject: '$JS.API.STREAM.MSG.GET.PLEXUS_CMD_PUSH', reason: 'forgets a person: finds their deliveries that are still on their way' },
       { subject: '$JS.API.STREAM.MSG.DELETE.PLEXUS_CMD_PUSH', reason: 'forgets a person: removes their deliveries that are still on their way' },
