@@ -10,7 +10,7 @@ for (const content of facts) {
   console.log(`${result}  ${id}`);
 }
 
-for (const question of ['when do we deploy', 'PostgreSQL数据库', 'heron cluster']) {
+for (const question of ['when do deploys happen', 'PostgreSQL数据库', 'heron cluster']) {
   const { hits, mode } = await http.memory.search(question, { k: 1, explain: true });
   const [best] = hits;
   // The score belongs to the pair of question and memory and means the same whatever else is stored.
