@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { markdownFiles, readPage } from './support/markdown.js';
@@ -40,5 +40,26 @@ describe('TypeScript in the documentation', () => {
     writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify(config));
     const { status, stdout } = spawnSync(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', folder], { encoding: 'utf8' });
     expect([stdout, status]).toEqual(['', 0]);
+  });
+});
+
+describe('the site', () => {
+  const site = path.join(root, 'node_modules/.cache/plexus-docs-site');
+  afterAll(() => rmSync(site, { recursive: true, force: true }));
+
+  it('is built without a dead link, with every page that the menu leads to', () => {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [path.join(root, 'node_modules/vitepress/bin/vitepress.js'), 'build', 'docs', '--outDir', site],
+      {
+        cwd: root,
+        encoding: 'utf8',
+      },
+    );
+    expect([status, status === 0 ? '' : `${stdout}${stderr}`]).toEqual([0, '']);
+    const menu = [...readFileSync(path.join(site, 'start.html'), 'utf8').matchAll(/href="(\/[^"#]*)"/g)].map(([, link = '']) => link);
+    const pages = [...new Set(menu)].filter((link) => !link.startsWith('/assets/') && path.extname(link) === '');
+    expect(pages.length).toBeGreaterThan(30);
+    expect(pages.filter((link) => !existsSync(path.join(site, link.endsWith('/') ? `${link}index.html` : `${link}.html`)))).toEqual([]);
   });
 });

@@ -65,6 +65,24 @@ describe('the documentation', () => {
     expect(named.filter(({ name }) => !existsSync(path.join(root, name)))).toEqual([]);
   });
 
+  it('names only routes that the gateway has', () => {
+    const reference = readFileSync(path.join(root, 'docs/reference/http.md'), 'utf8');
+    const shape = (route: string): string => route.replaceAll(/\{\w+\}|:\w+|<\w+>/g, '*').replace(/[?].*$/, '');
+    const known = new Set([...reference.matchAll(/^\| `([A-Z]+ \/v1\/[^`]+)`/gm)].map(([, route = '']) => shape(route)));
+    known.add('GET /v1/openapi.json'); // it does not describe itself
+    const named = [...pages.keys()].flatMap((file) =>
+      [...readFileSync(path.join(root, file), 'utf8').matchAll(/\b((?:GET|POST|PUT|PATCH|DELETE) \/v1\/(?:[\w:<>/-]|\{\w+\}|\.\w)+)/g)].map(
+        ([, route = '']) => ({
+          file,
+          route,
+        }),
+      ),
+    );
+    expect(known.size).toBeGreaterThan(100);
+    // One that ends with a slash goes on with several alternatives.
+    expect(named.filter(({ route }) => !route.endsWith('/') && !known.has(shape(route)))).toEqual([]);
+  });
+
   it('has JSON, JSON5 and YAML that can be read', () => {
     const problems = findings((_file, { language, text }) => {
       if (language === 'json') return [parseProblem(() => JSON.parse(text))];
