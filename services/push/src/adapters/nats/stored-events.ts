@@ -15,6 +15,8 @@ const FACTS: Readonly<Record<string, string>> = {
   'plexus.memory': 'PLEXUS_EVT_MEMORY',
   'plexus.config': 'PLEXUS_EVT_CONFIG',
 };
+/** Every stream that an explanation looks through; the role of push may read them. */
+export const EVENT_STREAMS: readonly string[] = [FOREIGN, ...Object.values(FACTS)];
 const TOGETHER = 24;
 /** Publishing may take a moment longer than somebody remembers. */
 const AROUND_MS = 10 * 60_000;
