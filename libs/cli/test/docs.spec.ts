@@ -17,7 +17,7 @@ const { program } = createProgram(
 );
 const scripts = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).scripts as Record<string, string>;
 
-const SHELL = new Set(['sh', 'bash', 'shell', 'console']);
+const SHELL = new Set(['', 'sh', 'bash', 'shell', 'console']);
 /** What the checks find, as `file:line what`. */
 const findings = (check: (file: string, block: Block) => (string | undefined)[]): string[] =>
   [...pages].flatMap(([file, { blocks }]) =>
