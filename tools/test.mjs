@@ -21,6 +21,8 @@ const SPEC_TYPES = ['--customConditions', 'built', '--allowImportingTsExtensions
 const BASE_CONFIG = path.join(root, 'tsconfig.base.json');
 const SPEC_OPTIONS = { composite: false, noEmit: true, declaration: false, types: ['node', 'jest'], customConditions: ['@plexus/source'] };
 const full = tier === 'full';
+/** Projects whose long suites need neither the machine for themselves nor an exact time. */
+const LIGHT = new Set(['deploy', 'libs/sdk', 'services/console']);
 // What runs longer than this hangs: the whole of `npm test` has ten minutes, of `test:full` thirty-five.
 const suiteBudgetMs = (full ? 14 : 6) * MINUTE;
 const reports = path.join(root, 'report', tier);
@@ -40,8 +42,8 @@ const problem = await build();
 if (problem === undefined) {
   say('✓', 'build', '');
   if (!full && chosen.length === 0) await inParallel(2, checks(), runCheck);
-  // Long suites start whole meshes: one at a time, or they measure each other.
-  await inParallel(full ? 1 : 2, suites(), runSuite);
+  if (full) await Promise.all([inParallel(1, suites().filter(isHeavy), runSuite), inParallel(1, suites().filter(isLight), runSuite)]);
+  else await inParallel(2, suites(), runSuite);
 } else {
   total.failed += 1;
   say('✗', 'build', problem);
@@ -102,6 +104,15 @@ function suites() {
     .filter(({ files }) => files.length > 0)
     .map(({ project, files }) => ({ project, cost: costOf(files) }))
     .sort((a, b) => b.cost - a.cost); // the long ones first, so that the end is not one project alone
+}
+
+/** Long suites kill and stop things and watch what follows: one at a time, or they disturb each other. What only renders, installs or looks may run beside. */
+function isLight({ project }) {
+  return LIGHT.has(project);
+}
+
+function isHeavy(suite) {
+  return !isLight(suite);
 }
 
 /** About how long they take, in seconds: servers and processes make a suite long, whole meshes most of all. */
