@@ -1,5 +1,5 @@
-import { encodeToken, HEADERS, plexusError, STREAMS } from '@plexus/contracts';
-import { timeout } from '@plexus/kernel';
+import { encodeToken, HEADERS, NO_TENANT, plexusError, STREAMS } from '@plexus/contracts';
+import { timeout, ulid } from '@plexus/kernel';
 import { z } from 'zod';
 import type { Bus } from './bus.js';
 import type { Delivery, Outcome } from './delivery.js';
@@ -72,7 +72,9 @@ export async function showParked(bus: Bus, seq: number): Promise<ParkedDetail | 
   const parked = toParked(message);
   if (!bodyIsOmitted(message.headers)) return { ...parked, body: message.raw, headers: message.headers };
   const origin = await bus.messageAt(parked.originStream, parked.originSeq);
-  return { ...parked, body: origin?.raw ?? message.raw, headers: origin?.headers ?? message.headers };
+  // The headers only say where it came from; what is there now must be that message, not one of somebody else.
+  const same = origin !== undefined && origin.subject === parked.originSubject && isOfItsTenant(parked);
+  return { ...parked, body: same ? origin.raw : message.raw, headers: same ? origin.headers : message.headers };
 }
 
 /**
@@ -87,9 +89,31 @@ export async function redrive(bus: Bus, seq: number): Promise<{ readonly stream:
     const { originStream, originSeq } = parked;
     throw plexusError('NOT_FOUND', { message: 'The body was not parked, and its stream does not have it any more.', details: { originStream, originSeq } });
   }
-  const ack = await bus.publishRaw(parked.originSubject, parked.body, { headers: ownHeaders(parked.headers), msgId: `redrive:${seq}` });
+  if (!isOfItsTenant(parked)) {
+    throw plexusError('TENANT_MISMATCH', { message: 'The message says that it came from another tenant: it is not sent there.', details: { seq } });
+  }
+  const ack = await publishAgain(bus, parked);
   await drop(bus, seq);
   return { stream: ack.stream, seq: ack.seq };
+}
+
+/**
+ * Ids are known per stream, and whoever publishes chooses his own: a duplicate is only believed when the message that the stream has under it
+ * is this one.
+ */
+async function publishAgain(bus: Bus, parked: ParkedDetail): Promise<{ readonly stream: string; readonly seq: number }> {
+  const headers = ownHeaders(parked.headers);
+  const ack = await bus.publishRaw(parked.originSubject, parked.body, { headers, msgId: `redrive:${parked.seq}` });
+  if (!ack.duplicate) return ack;
+  const stored = await bus.messageAt(ack.stream, ack.seq);
+  // Gone from a work queue: it was worked on.
+  if (stored === undefined || (stored.subject === parked.originSubject && Buffer.from(stored.raw).equals(parked.body))) return ack;
+  return bus.publishRaw(parked.originSubject, parked.body, { headers, msgId: `redrive:${parked.seq}:${ulid()}` });
+}
+
+/** The tenant of a dead letter is that of its own subject; what its headers name must be the same one's. */
+function isOfItsTenant(parked: ParkedMessage): boolean {
+  return (tryParseSubject(parked.originSubject)?.tenant ?? NO_TENANT) === parked.tenant;
 }
 
 /** Removes a parked message for good. False when there is none. */

@@ -3,6 +3,7 @@ import { ulid } from '@plexus/kernel';
 import type { Discovery, DiscoveryInfo } from './bus.js';
 import { toJsonBytes } from './json-body.js';
 import type { Link } from './link.js';
+import { isInbox } from './reply-subject.js';
 import type { ServingStats } from './rpc.js';
 
 const TYPE = 'io.nats.micro.v1';
@@ -41,7 +42,7 @@ export function answerDiscovery(link: Link, info: DiscoveryInfo, stats: () => re
   for (const [verb, answer] of Object.entries(answers)) {
     const callback = (error: Error | null, message: Msg): void => {
       if (error) link.log.warn({ err: error, verb }, 'discovery is not permitted');
-      else if (message.reply && !link.connection.isClosed()) link.connection.publish(message.reply, toJsonBytes(answer()));
+      else if (isInbox(message.reply) && !link.connection.isClosed()) link.connection.publish(message.reply, toJsonBytes(answer()));
     };
     for (const scope of ['', `.${identity.name}`, `.${identity.name}.${identity.id}`]) {
       subscriptions.push(link.connection.subscribe(`$SRV.${verb}${scope}`, { callback }));

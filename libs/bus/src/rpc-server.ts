@@ -9,6 +9,7 @@ import { toJsonBytes } from './json-body.js';
 import type { Link } from './link.js';
 import { publishError } from './request-multiplexer.js';
 import type { RpcContext, RpcHandler, ServeOptions, Serving, ServingStats } from './rpc.js';
+import { isInbox } from './reply-subject.js';
 import { type SchemaValidator, validatorFor } from './schema-validator.js';
 import type { TokenCache } from './token-cache.js';
 import { headerBlock, headerIn, type ReadHeaders, readHeaders } from './wire-headers.js';
@@ -34,6 +35,8 @@ export class ServedContract<C extends RpcContract> implements Serving {
   private readonly maxInFlight: number;
   private readonly drainTimeoutMs: number;
   private inFlight = 0;
+  /** Calls whose answer was asked for at another place than an inbox. */
+  private misdirected = 0;
   private onIdle: (() => void) | undefined;
   private stopped: Promise<void> | undefined;
   private requests = 0;
@@ -88,6 +91,11 @@ export class ServedContract<C extends RpcContract> implements Serving {
     }
     // Without a reply subject nobody waits for the answer.
     if (!message.reply) return;
+    if (!isInbox(message.reply)) {
+      this.misdirected += 1;
+      this.link.log.warn({ contract: this.name, misdirected: this.misdirected }, 'a call was dropped: its answer was to go somewhere that is no inbox');
+      return;
+    }
     this.requests += 1;
     if (this.inFlight >= this.maxInFlight) {
       this.fail(message, plexusError('QUEUE_FULL', { message: 'Too many calls are being answered.', details: { limit: this.maxInFlight } }));

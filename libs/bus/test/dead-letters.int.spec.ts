@@ -131,6 +131,34 @@ describe('parked messages', () => {
     expect(await failure(redrive(bus, (await listParked(bus))[0]?.seq as number))).toMatchObject({ code: 'NOT_FOUND' });
   });
 
+  it('are never sent to, nor read from, another tenant, whatever their headers say', async () => {
+    const theirs = await send('globex', 1);
+    const forge = (headers: Record<string, string>) =>
+      bus.publishRaw('plexus.dlq.acme.run.scheduler-run-start.v1.x', Buffer.from('{}'), {
+        headers: { 'Plexus-Dlq-Code': 'NOT_FOUND', 'Plexus-Dlq-Reason': 'x', 'Plexus-Dlq-Attempts': '1', 'Plexus-Dlq-Consumer': scheduler.name, ...headers },
+      });
+    const posing = await forge({ 'Plexus-Dlq-Subject': 'plexus.cmd.globex.run.start.v1.s9', 'Plexus-Dlq-Stream': RUNS.name, 'Plexus-Dlq-Sequence': '1' });
+    expect(await failure(redrive(bus, posing.seq))).toMatchObject({ code: 'TENANT_MISMATCH' });
+    const reading = await forge({
+      'Plexus-Dlq-Body': 'omitted',
+      'Plexus-Dlq-Subject': 'plexus.cmd.acme.run.start.v1.s1',
+      'Plexus-Dlq-Stream': RUNS.name,
+      'Plexus-Dlq-Sequence': String(theirs.seq),
+    });
+    expect(Buffer.from((await showParked(bus, reading.seq))?.body ?? []).toString()).toBe('{}');
+    await bus.jetstream.deleteMessage(RUNS.name, theirs.seq);
+  });
+
+  it('are sent again also when somebody else has used the id of a redrive', async () => {
+    const [parked] = await park(1);
+    await bus.publishRaw('plexus.cmd.globex.run.start.v1.s7', Buffer.from(event('globex', 7)), { msgId: `redrive:${parked?.seq}` });
+    const { stream, seq } = await redrive(bus, parked?.seq as number);
+    expect((await bus.messageAt(stream, seq))?.subject).toBe('plexus.cmd.acme.run.start.v1.s0');
+    const consumption = bus.consume(scheduler, async () => ({ kind: 'done' }), { heartbeatMs: 500 });
+    await waitFor(() => consumption.stats.done === 2);
+    await consumption.stop();
+  });
+
   it('can be dropped for good', async () => {
     const [parked] = await park(1);
     expect(await drop(bus, parked?.seq as number)).toBe(true);

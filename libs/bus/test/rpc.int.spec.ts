@@ -31,6 +31,22 @@ describe('a call', () => {
     expect(seen).toEqual([{ name: 'Ada', times: 1 }, 'acme', 'service']);
   });
 
+  it('is answered in an inbox and nowhere else: a caller cannot have a service write where it may not', async () => {
+    bus.serve(greet, answer());
+    bus.registerDiscovery({ version: '1' });
+    const caller = await fixture.connect();
+    const elsewhere: string[] = [];
+    const listening = caller.connection.subscribe('$KV.PLEXUS_REVOCATIONS.>', { callback: (_error, message) => void elsewhere.push(message.subject) });
+    caller.connection.publish(greet.subject('acme'), Buffer.from('{"name":"Ada"}'), { reply: '$KV.PLEXUS_REVOCATIONS.user.globex.ada' });
+    caller.connection.publish('$SRV.PING', Buffer.alloc(0), { reply: '$KV.PLEXUS_REVOCATIONS.user.globex.bo' });
+    // Behind both on the same connections.
+    expect(await caller.call(greet, 'acme', { name: 'Ada' })).toEqual({ text: 'hi' });
+    await caller.connection.request('$SRV.PING', Buffer.alloc(0), { timeout: 10_000 });
+    await caller.connection.flush();
+    listening.unsubscribe();
+    expect(elsewhere).toEqual([]);
+  });
+
   it('strips what an older or newer caller sends beside the contract', async () => {
     let seen: unknown;
     bus.serve(greet, async (data) => {

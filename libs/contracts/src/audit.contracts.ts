@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Instant } from './common.js';
 import { type Contract, defineEvent } from './define.js';
 
-const Value = z.union([z.string().max(256), z.number(), z.boolean(), z.array(z.union([z.string().max(256), z.number()])).max(50)]);
+const Value = z.union([z.string().max(256), z.number(), z.boolean(), z.array(z.union([z.string().max(256), z.number()])).max(100)]);
 
 export const auditRecorded = defineEvent({
   domain: 'audit',

@@ -34,7 +34,7 @@ export { ArchiveDigest, fittingLines, manifestLine, pagesOfLines, readManifestLi
 export * as memoryArchiveContracts from './memory-archive.contracts.js';
 export * as memoryContracts from './memory.contracts.js';
 export * as memorySessionContracts from './memory-session.contracts.js';
-export { integratorConsumer, integratorInbox, integratorPermissions, type Permissions, permissionsFor } from './permissions.js';
+export { integratorConsumer, integratorInbox, integratorName, integratorPermissions, type Permissions, permissionsFor } from './permissions.js';
 export { hasScope, Principal, PrincipalRole, SCOPES, TenantId } from './principal.js';
 export * as memorySimilarityContracts from './memory-similarity.contracts.js';
 export * as pushContracts from './push.contracts.js';

@@ -98,7 +98,7 @@ export function permissionsFor(role: RoleDefinition): Permissions {
     `$SRV.*.${role.name}`,
     `$SRV.*.${role.name}.*`,
   ];
-  const deny = othersConsumers(role);
+  const deny = [...othersConsumers(role), ...(role.denied ?? []).map(({ subject }) => subject)];
   return {
     publish: { allow: unique(publish), ...(deny.length === 0 ? {} : { deny: unique(deny) }) },
     subscribe: { allow: unique(subscribe) },
@@ -140,6 +140,11 @@ export function integratorPermissions(
   };
 }
 
+/** A name of one integrator that no other pair of tenant and source has: both may contain hyphens, so the length of the first is part of it. */
+export function integratorName(tenant: string, source: string): string {
+  return `integrator-${tenant.length}-${tenant}-${source}`;
+}
+
 /** Inbox prefix of an integrator: where its answers arrive, and where nobody else may listen. */
 export function integratorInbox(tenant: string, source: string): string {
   return `_INBOX_.${tenant}.${source}`;
@@ -155,7 +160,7 @@ export function integratorConsumer(tenant: string, source: string, domain: strin
   if (stream === undefined) throw new SubjectError(`no stream keeps the facts of ${JSON.stringify(domain)}`);
   return {
     stream: stream.name,
-    name: `integrator-${tenant}-${source}-${domain}`,
+    name: `${integratorName(tenant, source)}-${domain}`,
     service: source,
     filter: `plexus.evt.${tenant}.${domain}.>`,
     ackWaitMs: 10_000,

@@ -41,6 +41,8 @@ export interface RoleDefinition {
   readonly bucketsWritten: readonly BucketDefinition[];
   /** Publish subjects beyond what follows from the contracts, each with its reason. */
   readonly extraPublish?: readonly { readonly subject: string; readonly reason: string }[];
+  /** Publish subjects that it may not use although a wider one is allowed, each with its reason. */
+  readonly denied?: readonly { readonly subject: string; readonly reason: string }[];
 }
 
 /** Every RPC that a module of contracts declares. */
@@ -201,6 +203,10 @@ export const ROLES: readonly RoleDefinition[] = [
       { subject: '$JS.API.STREAM.LIST', reason: 'the map of the mesh: how much the streams hold' },
       { subject: '$JS.API.CONSUMER.LIST.*', reason: 'the map of the mesh: how far behind consumers are' },
     ],
+    denied: [...CHANNEL_ADAPTERS, 'push'].map((source) => ({
+      subject: `plexus.in.*.${source}.>`,
+      reason: 'what channels and push state is believed to be theirs',
+    })),
   },
   {
     name: 'routing',

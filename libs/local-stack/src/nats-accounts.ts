@@ -1,7 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { createUser, fromSeed } from '@nats-io/nkeys';
-import { integratorPermissions, permissionsFor, ROLES } from '@plexus/contracts';
+import { integratorName, integratorPermissions, permissionsFor, ROLES } from '@plexus/contracts';
 import { type NatsUser, renderUsers } from './nats-config.js';
 import { OPERATOR_ROLE } from './state.js';
 import { readOrCreatePrivate, readPrivate, writePrivate } from './private-file.js';
@@ -12,6 +12,8 @@ export interface Integrator {
   readonly tenant: string;
   readonly source: string;
   readonly granted: readonly string[];
+  /** Those of them that it may also read through a durable consumer (`plexus integrator consumer`). */
+  readonly durable?: readonly string[];
 }
 
 /** The files of one folder, as `plexus nats accounts` keeps them. */
@@ -25,12 +27,16 @@ export interface NatsAccounts {
 /** Sees what goes on in the servers (`nats server …`), and none of the messages. */
 const SYSTEM = 'system';
 
-/** Reads `<tenant>/<source>` or `<tenant>/<source>=<domain>,<domain>`. Throws a StartError for anything else. */
+/** Reads `<tenant>/<source>` or `<tenant>/<source>=<domain>,<domain>:durable`. Throws a StartError for anything else. */
 export function parseIntegrator(text: string): Integrator {
-  const [, tenant, source, granted] = /^([a-z0-9][a-z0-9_-]{0,63})\/([a-z0-9][a-z0-9_-]{0,63})(?:=([a-z0-9_,-]+))?$/.exec(text) ?? [];
+  const [, tenant, source, granted] = /^([a-z0-9][a-z0-9_-]{0,63})\/([a-z0-9][a-z0-9_-]{0,63})(?:=([a-z0-9_,:-]+))?$/.exec(text) ?? [];
   if (tenant === undefined || source === undefined)
     throw new StartError('SETTING_INVALID', `${JSON.stringify(text)} is no integrator.`, 'Write <tenant>/<source> or <tenant>/<source>=<domain>,<domain>.');
-  return { tenant, source, granted: granted?.split(',').filter((domain) => domain !== '') ?? [] };
+  const domains = (granted?.split(',') ?? []).filter((domain) => domain !== '').map((domain) => domain.split(':'));
+  if (domains.some(([, mode, more]) => (mode !== undefined && mode !== 'durable') || more !== undefined))
+    throw new StartError('SETTING_INVALID', `${JSON.stringify(text)} is no integrator.`, 'After a domain only :durable may stand.');
+  const names = (chosen: string[][]): string[] => chosen.map(([domain]) => domain as string);
+  return { tenant, source, granted: names(domains), durable: names(domains.filter(([, mode]) => mode === 'durable')) };
 }
 
 /**
@@ -45,9 +51,9 @@ export function writeNatsAccounts(
   const { integrators = [], rotate = [], retire = [] } = options;
   const named = [
     ...ROLES.map((role) => ({ name: role.name, permissions: permissionsFor(role) })),
-    ...integrators.map(({ tenant, source, granted }) => ({
-      name: `integrator-${tenant}-${source}`,
-      permissions: integratorPermissions(tenant, source, granted),
+    ...integrators.map(({ tenant, source, granted, durable }) => ({
+      name: integratorName(tenant, source),
+      permissions: integratorPermissions(tenant, source, granted, undefined, durable),
     })),
     { name: OPERATOR_ROLE, permissions: undefined },
   ];
@@ -56,8 +62,9 @@ export function writeNatsAccounts(
   if (strangers.length > 0)
     throw new StartError('SETTING_INVALID', `There is no credential called ${strangers.join(', ')}.`, `There are: ${known.join(', ')}.`);
 
-  for (const name of retire) rmSync(previousFile(folder, name), { force: true });
+  // Rotated first: whoever names a credential twice wants nothing but the new seed to be accepted, as after a leak.
   for (const name of rotate) rotateSeed(folder, name);
+  for (const name of retire) rmSync(previousFile(folder, name), { force: true });
   const users = named.flatMap(({ name, permissions }) =>
     publicKeys(folder, name).map((nkey): NatsUser => ({ name, credential: { nkey }, ...(permissions === undefined ? {} : { permissions }) })),
   );

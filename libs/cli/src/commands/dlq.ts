@@ -64,7 +64,7 @@ export function dlqCommand(program: Command, output: () => Output, mesh: () => M
       const sent = await withBus(mesh(), async (bus) => {
         const receipts = [];
         for (const seq of sequences) receipts.push({ parked: seq, ...(await redrive(bus, seq)) });
-        await noteAct(bus, '_', 'dlq.redrive', { seqs: sequences.slice(0, 50) });
+        await noteAct(bus, '_', 'dlq.redrive', { seqs: sequences.slice(0, 100) });
         return receipts;
       });
       output().result(
@@ -81,7 +81,7 @@ export function dlqCommand(program: Command, output: () => Output, mesh: () => M
       const outcomes = await withBus(mesh(), async (bus) => {
         const results: { seq: number; dropped: boolean }[] = [];
         for (const seq of sequences) results.push({ seq, dropped: await drop(bus, seq) });
-        await noteAct(bus, '_', 'dlq.drop', { seqs: sequences.slice(0, 50) });
+        await noteAct(bus, '_', 'dlq.drop', { seqs: sequences.slice(0, 100) });
         return results;
       });
       output().result(

@@ -158,7 +158,7 @@ suite(`what a NATS credential may do, tried on a server${reason === undefined ? 
       ...consumerOrders(() => false),
       ...EAVESDROPPING.map((subject): Attempt => ({ act: 'subscribe', subject, allowed: false })),
     ];
-    const refused = await refusals(`integrator-${TENANT}-crm`, attempts);
+    const refused = await refusals(`integrator-${TENANT.length}-${TENANT}-crm`, attempts);
     expect(attempts.filter(({ act, subject, allowed }) => refused.has(`${act === 'publish' ? 'publish' : 'subscription'} ${subject}`) === allowed)).toEqual([]);
   });
 

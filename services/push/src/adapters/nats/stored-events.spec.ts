@@ -19,10 +19,12 @@ describe('events where they are stored', () => {
     jetstream: {
       streamInfo: async (name: string) => {
         looked.push(name);
-        return { state: { first_seq: 1, last_seq: streams[name]?.length ?? 0 } };
+        const stored = streams[name]?.length ?? 0;
+        return { state: { first_seq: Math.min(1, stored), last_seq: stored } };
       },
     },
     messageAt: async (name: string, seq: number) => {
+      if (seq < 1) throw new Error('bad request');
       const [subject, id] = streams[name]?.[seq - 1] ?? [];
       if (subject === undefined || id === undefined) return undefined;
       const raw = Buffer.from(JSON.stringify(event(id)));

@@ -62,7 +62,8 @@ export class NatsStoredEvents implements StoredEvents {
     left: { readonly messages: number; readonly giveUpAt: number },
   ): Promise<{ readonly found?: StoredEvent; readonly search: EventSearch }> {
     const state = (await this.bus.jetstream.streamInfo(stream))?.state;
-    const [first, last] = [state?.first_seq ?? 1, state?.last_seq ?? 0];
+    // A stream that never held anything says 0 for both; the first message has 1.
+    const [first, last] = [Math.max(1, state?.first_seq ?? 1), state?.last_seq ?? 0];
     const from = near === undefined ? last : await this.#positionAt(stream, near + AROUND_MS, first, last);
     let examined = 0;
     let span: { oldest?: string; newest?: string } = {};
