@@ -249,4 +249,18 @@ describe('schedules over two replicas', () => {
       ['skipped', 'its tenant does not exist'],
     ]);
   });
+
+  it('a single moment of a tenant that is away waits for it, instead of being used up', async () => {
+    const { id } = await create({ everyMs: undefined, at: new Date(triggers.clock.now() + MINUTE).toISOString() });
+    triggers.gone.add(tenant);
+    await triggers.clock.advance(MINUTE);
+    await bothFire();
+    expect(await one.schedules.runs(ann(), id, 5)).toEqual([]);
+    triggers.gone.delete(tenant);
+    await triggers.clock.advance(2 * MINUTE);
+    await bothFire();
+    await bothFire();
+    expect(await triggers.outbox(tenant)).toHaveLength(1);
+    expect(await one.schedules.runs(ann(), id, 5)).toMatchObject([{ state: 'fired' }]);
+  });
 });

@@ -210,6 +210,8 @@ export class InboxFeed {
     if (items === undefined) return undefined;
     for (const item of items) this.sendItem(connection, position.epoch, item);
     member.last = position.offset;
+    // A hint may have been lost meanwhile: what is unread is asked for once the storm is over.
+    this.since.repairs += 1;
     return { recovered: true, count: items.length, head: position.offset, cursor: formatCursor(position), unread };
   }
 

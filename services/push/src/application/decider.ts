@@ -193,6 +193,7 @@ export class Decider {
   }
 }
 
+/** Not the fault of any input: a database that is away, or too slow to commit (a lock, a full disk). It is waited for; nothing is passed over. */
 function isUnavailable(error: unknown): boolean {
-  return PlexusError.isPlexusError(error) && error.code === 'UNAVAILABLE';
+  return PlexusError.isPlexusError(error) && error.retryable;
 }

@@ -100,7 +100,11 @@ export class Ownership {
 
   private take(acquired: readonly OwnedPartition[]): void {
     if (acquired.length === 0) return;
-    for (const { part, fence, cursor } of acquired) this.held.set(part, { part, fence: Number(fence), cursor: Number(cursor) });
+    for (const { part, fence, cursor } of acquired) {
+      // An answer that came after it was lost may have remembered something again.
+      this.options.remembered.forget(part);
+      this.held.set(part, { part, fence: Number(fence), cursor: Number(cursor) });
+    }
     this.options.feed.open(acquired);
     this.options.onChanged();
   }

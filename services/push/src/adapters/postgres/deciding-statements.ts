@@ -11,7 +11,8 @@ export type Refusal = 'lost' | 'stale' | 'seen';
 /** Which reason the server refused a batch for; undefined: for none of ours. */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (errorCodeOf(error) !== INVALID_TEXT) return undefined;
-  return /"(lost|stale|seen)"$/.exec((error as Error).message)?.[1] as Refusal | undefined;
+  // The sentence around the word is in the language of the server, and so are its quotation marks.
+  return /\b(lost|stale|seen)\P{L}*$/u.exec((error as Error).message)?.[1] as Refusal | undefined;
 }
 const INVALID_TEXT = '22P02';
 

@@ -95,11 +95,11 @@ class PostgresTriggerTransaction implements TriggerTransaction {
   }
 
   async moveSchedule({ tenant, id }: StoredSchedule, nextAt: number | undefined): Promise<void> {
-    await this.tx.query('push_move_schedule', 'UPDATE schedule SET next_at = $3, enabled = enabled AND at IS NULL WHERE t = $1 AND id = $2', [
-      tenant,
-      id,
-      nextAt === undefined ? null : new Date(nextAt),
-    ]);
+    await this.tx.query(
+      'push_move_schedule',
+      'UPDATE schedule SET next_at = $3, enabled = enabled AND (at IS NULL OR $3::timestamptz IS NOT NULL) WHERE t = $1 AND id = $2',
+      [tenant, id, nextAt === undefined ? null : new Date(nextAt)],
+    );
   }
 
   async hasOpenRun(tenant: string, kind: NewRun['kind'], sourceId: string): Promise<boolean> {

@@ -6,6 +6,8 @@ import { scheduleEvent } from '../../domain/triggers/schedule-event.js';
 import type { NewRun, Outgoing, ScheduleRun, StoredSchedule, TriggerStore, TriggerTransaction } from './trigger-ports.js';
 
 const BATCH = 50;
+/** How often a single moment of a tenant that is away is looked at again. */
+const AWAY_MS = 60_000;
 
 export type FiringResult = 'due' | 'caught_up' | 'manual' | 'skipped';
 
@@ -19,7 +21,7 @@ export class FireSchedules {
     private readonly clock: Clock,
     private readonly newId: () => string,
     private readonly onFired: (result: FiringResult) => void,
-    /** Nothing is done for a tenant that was removed; whatever falls due meanwhile is skipped, and goes on should the tenant come back. */
+    /** Nothing is done for a tenant that was removed; what repeats is skipped meanwhile, a single moment waits, should the tenant come back. */
     private readonly exists: (tenant: string) => boolean = () => true,
   ) {}
 
@@ -56,6 +58,11 @@ export class FireSchedules {
       results.push('skipped');
     }
     const gone = !this.exists(schedule.tenant);
+    if (gone && schedule.at !== undefined) {
+      // A single moment is not used up by a tenant that is away: it is looked at again until the tenant is back, or the schedule removed.
+      await tx.moveSchedule(schedule, now + AWAY_MS);
+      return [];
+    }
     for (const { dueAt, trigger } of plan.firings) {
       if (gone) {
         await this.#skip(tx, schedule, { dueAt, firedAt: now, trigger }, 'its tenant does not exist');
@@ -97,7 +104,8 @@ export class FireSchedules {
 
 /** A schedule that cannot be read any more (a zone that the platform forgot) must not hold up the others: it is never due again. */
 function planOf(schedule: StoredSchedule, now: number): FiringPlan & { readonly problem?: string } {
-  const nextAt = schedule.nextAt ?? now;
+  // A single moment may have been put off since.
+  const nextAt = schedule.at ?? schedule.nextAt ?? now;
   try {
     return planFirings(schedule, schedule.catchUp, nextAt, now);
   } catch (error) {
