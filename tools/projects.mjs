@@ -1,6 +1,7 @@
 // Where the projects are and how their tools are called: shared by the other scripts in this folder.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, globSync, readdirSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -52,11 +53,13 @@ export function capture(command, args, options = {}) {
 
 /**
  * Runs a command in a process group of its own, kills the whole group when it takes longer than `budgetMs`, and resolves with
- * `{ code, output, late }`; never rejects.
+ * `{ code, output, late }`; never rejects. `niceness`: how far it stands back behind others (0 to 19).
  */
-export function runWithin(budgetMs, command, args, options = {}) {
+export function runWithin(budgetMs, command, args, { niceness = 0, ...options } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: root, env: environment(), ...options, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    // Inherited by whatever it starts from now on.
+    if (niceness !== 0 && child.pid !== undefined) setPriority(child.pid, niceness);
     let output = '';
     let late = false;
     let done = false;

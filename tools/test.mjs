@@ -21,6 +21,9 @@ const SPEC_TYPES = ['--customConditions', 'built', '--allowImportingTsExtensions
 const BASE_CONFIG = path.join(root, 'tsconfig.base.json');
 const SPEC_OPTIONS = { composite: false, noEmit: true, declaration: false, types: ['node', 'jest'], customConditions: ['@plexus/source'] };
 const full = tier === 'full';
+/** Niceness of what may wait. */
+const STEPS_BACK = 10;
+const CHECK_BUDGET_MS = 8 * MINUTE;
 /** Projects whose long suites need neither the machine for themselves nor an exact time. */
 const LIGHT = new Set(['deploy', 'libs/sdk', 'services/console']);
 // What runs longer than this hangs: the whole of `npm test` has ten minutes, of `test:full` thirty-five.
@@ -41,9 +44,8 @@ mkdirSync(reports, { recursive: true });
 const problem = await build();
 if (problem === undefined) {
   say('✓', 'build', '');
-  if (!full && chosen.length === 0) await inParallel(2, checks(), runCheck);
   if (full) await Promise.all([inParallel(1, suites().filter(isHeavy), runSuite), inParallel(1, suites().filter(isLight), runSuite)]);
-  else await inParallel(2, suites(), runSuite);
+  else await Promise.all([inParallel(2, suites().filter(usesServers), runSuite), inTheBackground()]);
 } else {
   total.failed += 1;
   say('✗', 'build', problem);
@@ -89,11 +91,11 @@ function specTypes() {
 }
 
 async function runCheck({ name, command, args }) {
-  const { code, output, late } = await runWithin(4 * MINUTE, command, args);
+  const { code, output, late } = await runWithin(CHECK_BUDGET_MS, command, args, { niceness: STEPS_BACK });
   if (code === 0) total.passed += 1;
   else total.failed += 1;
   if (code === 0) say('✓', name, '');
-  else say('✗', name, late ? `not finished after 4 minutes\n${output}` : output);
+  else say('✗', name, late ? `not finished after ${CHECK_BUDGET_MS / MINUTE} minutes\n${output}` : output);
 }
 
 function suites() {
@@ -102,8 +104,22 @@ function suites() {
     .filter((project) => chosen.length === 0 || chosen.includes(project) || chosen.includes(path.basename(project)))
     .map((project) => ({ project, files: filesOf(project, pattern).filter((file) => full || !file.endsWith('.full.spec.ts')) }))
     .filter(({ files }) => files.length > 0)
-    .map(({ project, files }) => ({ project, cost: costOf(files) }))
+    .map(({ project, files }) => ({ project, cost: costOf(files), servers: files.some((file) => file.includes('.int.')) }))
     .sort((a, b) => b.cost - a.cost); // the long ones first, so that the end is not one project alone
+}
+
+/** What only computes takes what the suites with servers leave of the processor; those wait for the network most of their time. */
+async function inTheBackground() {
+  if (chosen.length === 0) await inParallel(1, checks(), runCheck);
+  await inParallel(
+    1,
+    suites().filter((suite) => !usesServers(suite)),
+    (suite) => runSuite(suite, STEPS_BACK),
+  );
+}
+
+function usesServers({ servers }) {
+  return servers;
 }
 
 /** Long suites kill and stop things and watch what follows: one at a time, or they disturb each other. What only renders, installs or looks may run beside. */
@@ -120,7 +136,7 @@ function costOf(files) {
   return files.reduce((sum, file) => sum + (/e2e|mesh|end-to-end|vm-life/.test(file) ? 20 : file.includes('.int.') ? 4 : 0.5), 0);
 }
 
-async function runSuite({ project }) {
+async function runSuite({ project }, niceness = 0) {
   const report = path.join(reports, `${project.replace('/', '-')}.json`);
   const started = performance.now();
   const { output, late } = await runWithin(
@@ -129,6 +145,7 @@ async function runSuite({ project }) {
     [path.join(root, 'tools/run-jest.mjs'), '--json', `--outputFile=${report}`, '--maxWorkers=1', '--testLocationInResults=false'],
     {
       cwd: path.join(root, project),
+      niceness,
       env: environment({ PLEXUS_TIER: tier, CI: 'true', NO_COLOR: '1', FORCE_COLOR: undefined }),
     },
   );
