@@ -82,7 +82,10 @@ describe('C5: a client that goes away during a run', () => {
       body: JSON.stringify({ sessionKey: prepared.sessionKey, message: 'go', idempotencyKey: `run-${prepared.user}`, ...more }),
     });
     expect(response.status).toBe(202);
-    return begin(prepared, ((await response.json()) as { runId: string }).runId);
+    const scene = begin(prepared, ((await response.json()) as { runId: string }).runId);
+    // Nobody can say anything about a run, least of all that it is over, before the run has reached the VM.
+    await waitFor(() => scene.runtime.received.some(({ type }) => type === 'user_message'), { what: 'the message at the VM', ...PATIENT });
+    return scene;
   }
 
   async function watch(gateway: TestGateway, { sessionKey, token }: Pick<Scene, 'sessionKey' | 'token'>, lastEventId?: number): Promise<EventReader> {
