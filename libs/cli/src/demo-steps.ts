@@ -124,6 +124,7 @@ const event: DemoStep = {
       });
       say(`inbox   #${item.offset} ${item.title}`);
       const deadline = new AbortController();
+      // Aborted once the item is there: nobody looks at the rest of the sleep.
       const offset = await Promise.race([onSocket, sleep(STEP_TIMEOUT_MS, undefined, { signal: deadline.signal, ref: false }).catch(() => undefined)]);
       deadline.abort();
       if (offset !== item.offset) throw new Error('the item did not reach the open socket');

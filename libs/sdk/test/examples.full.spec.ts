@@ -8,8 +8,8 @@ const root = repositoryRoot();
 const example = (file: string): string => path.join(root, 'examples', file);
 const has = (command: string, ...args: string[]): boolean => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 const python = path.join(root, 'cache/nats-py');
-const onlyWith = (there: boolean, what: string): jest.It =>
-  there ? it : (Object.assign((name: string, run: () => void) => it.skip(`${name} (${what} is not here)`, run), it) as jest.It);
+/** A test that needs a program from outside, or that says by its name what was missing. */
+const onlyWith = (there: boolean, what: string) => (name: string, run: () => void) => (there ? it(name, run) : it.skip(`${name} (${what} is not here)`, run));
 
 describe('the examples, against the mesh of one `npm start`', () => {
   const scratch = throwAwayFolder('examples');
