@@ -25,7 +25,7 @@ const full = tier === 'full';
 const STEPS_BACK = 10;
 const CHECK_BUDGET_MS = 8 * MINUTE;
 /** Projects whose long suites need neither the machine for themselves nor an exact time. */
-const LIGHT = new Set(['deploy', 'libs/sdk', 'services/console']);
+const LIGHT = new Set(['deploy', 'libs/cli', 'libs/sdk', 'services/console', 'services/memory']);
 // What runs longer than this hangs: the whole of `npm test` has ten minutes, of `test:full` thirty-five.
 const suiteBudgetMs = (full ? 14 : 6) * MINUTE;
 const reports = path.join(root, 'report', tier);
