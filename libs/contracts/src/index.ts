@@ -37,6 +37,7 @@ export * as memorySessionContracts from './memory-session.contracts.js';
 export { integratorConsumer, integratorInbox, integratorName, integratorPermissions, type Permissions, permissionsFor } from './permissions.js';
 export { hasScope, Principal, PrincipalRole, SCOPES, TenantId } from './principal.js';
 export * as memorySimilarityContracts from './memory-similarity.contracts.js';
+export { MeshBucket, MeshConsumer, MeshEndpoint, MeshReplica, MeshService, MeshStream, MeshView } from './mesh-view.js';
 export * as pushContracts from './push.contracts.js';
 export * as pushDeliveryContracts from './push-delivery.contracts.js';
 export {

@@ -56,7 +56,7 @@ export async function startService<Schema extends z.ZodObject>(
   definition: ServiceDefinition<Schema>,
   options: StartOptions<Schema>,
 ): Promise<RunningService<Schema>> {
-  const { name, version = '0.0.0' } = definition;
+  const { name, version = '0.1.0' } = definition;
   const { config, clock = systemClock, signal, instanceId = `${name}-${ulid(clock.now())}` } = options;
   const log = options.log ?? createLogger({ service: name, instanceId, level: config.LOG_LEVEL, tail: definition.logTail });
   const readiness = new Readiness(clock);

@@ -1,7 +1,12 @@
-import { healthOf, MAP, type MeshReplica, type MeshReport, mapOf } from './mesh-map.js';
+import type { MeshReplica, MeshService, MeshView } from '@plexus/contracts';
+import { healthOf, MAP, mapOf } from './mesh-map.js';
 
 const replica = (more: Partial<MeshReplica> = {}): MeshReplica => ({
   id: 'a',
+  instance: 'a',
+  startedAt: '',
+  lastSeenAt: '',
+  vitals: {},
   version: '0.1.0',
   uptimeMs: 1,
   ready: true,
@@ -12,8 +17,8 @@ const replica = (more: Partial<MeshReplica> = {}): MeshReplica => ({
   degraded: [],
   ...more,
 });
-const service = (name: string, replicas: readonly MeshReplica[]) => ({ name, versions: [], ready: true, requests: 0, errors: 0, replicas });
-const report = (more: Partial<MeshReport> = {}): MeshReport => ({
+const service = (name: string, replicas: MeshReplica[]): MeshService => ({ name, versions: [], ready: true, requests: 0, errors: 0, replicas, endpoints: [] });
+const report = (more: Partial<MeshView> = {}): MeshView => ({
   at: '',
   nats: { connected: true },
   missing: [],
@@ -43,8 +48,13 @@ describe('the map of the mesh', () => {
 
   it('asks for attention when a replica is silent or degraded, or too much waits', () => {
     const one = (more: Partial<MeshReplica>) => healthOf(report({ services: [service('push', [replica(), replica(more)])] }));
-    expect([one({}), one({ answers: false }), one({ degraded: ['smtp'] })]).toEqual(['ok', 'warn', 'warn']);
-    const consumer = { stream: 's', name: 'push-in', service: 'push', summary: '', pending: 5_000, ackPending: 0, redelivered: 0 };
+    expect([one({}), one({ ready: undefined }), one({ answers: false }), one({ degraded: [{ module: 'smtp', reason: 'refused' }] })]).toEqual([
+      'ok',
+      'ok',
+      'warn',
+      'warn',
+    ]);
+    const consumer = { stream: 's', name: 'push-in', service: 'push', summary: '', pending: 5_000, ackPending: 0, redelivered: 0, waiting: 1 };
     expect(healthOf(report({ consumers: [consumer] }))).toBe('warn');
     expect(mapOf(report({ consumers: [consumer] })).find(({ name }) => name === 'push')?.lag).toBe(5_000);
   });

@@ -1,53 +1,4 @@
-/** What `GET /v1/mesh` answers. */
-export interface MeshReport {
-  readonly at: string;
-  readonly nats: { readonly connected: boolean };
-  readonly missing: readonly string[];
-  readonly problems: readonly string[];
-  readonly services: readonly MeshService[];
-  readonly streams: readonly {
-    readonly name: string;
-    readonly summary: string;
-    readonly messages: number;
-    readonly bytes: number;
-    readonly consumers: number;
-  }[];
-  readonly consumers: readonly MeshConsumer[];
-  readonly buckets: readonly { readonly name: string; readonly summary: string; readonly entries: number; readonly bytes: number }[];
-}
-
-export interface MeshService {
-  readonly name: string;
-  readonly versions: readonly string[];
-  readonly ready: boolean;
-  readonly requests: number;
-  readonly errors: number;
-  readonly replicas: readonly MeshReplica[];
-}
-
-export interface MeshReplica {
-  readonly id: string;
-  readonly instance?: string;
-  readonly version: string;
-  readonly uptimeMs: number;
-  readonly ready: boolean;
-  readonly answers: boolean;
-  readonly requests: number;
-  readonly errors: number;
-  readonly failing: readonly string[];
-  readonly degraded: readonly (string | { readonly module?: string; readonly reason?: string })[];
-  readonly vitals?: Readonly<Record<string, number>>;
-}
-
-export interface MeshConsumer {
-  readonly stream: string;
-  readonly name: string;
-  readonly service: string;
-  readonly summary: string;
-  readonly pending: number;
-  readonly ackPending: number;
-  readonly redelivered: number;
-}
+import type { MeshReplica, MeshView } from '@plexus/contracts';
 
 export type Health = 'ok' | 'warn' | 'bad';
 
@@ -73,7 +24,7 @@ const EDGES = ['gateway', 'channels', 'channel'];
 const KNOWN = ['gateway', 'routing', 'push', 'memory', 'scheduler'];
 
 /** The services as places in a picture: edges above the bus, the others below, missing ones too. */
-export function mapOf(report: MeshReport): readonly MapNode[] {
+export function mapOf(report: MeshView): readonly MapNode[] {
   const missing = report.missing.filter((name) => !report.services.some((service) => service.name === name));
   const names = [...report.services.map(({ name }) => name), ...missing].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
   const above = names.filter(isEdge);
@@ -85,19 +36,22 @@ export function mapOf(report: MeshReport): readonly MapNode[] {
 const rank = (name: string) => (KNOWN.includes(name) ? KNOWN.indexOf(name) : KNOWN.length);
 const isEdge = (name: string) => EDGES.some((edge) => name === edge || name.startsWith(`${edge}-`));
 
-function stateOf(name: string, report: MeshReport): Omit<MapNode, 'x' | 'y'> {
+function stateOf(name: string, report: MeshView): Omit<MapNode, 'x' | 'y'> {
   const service = report.services.find((one) => one.name === name);
   const replicas = service?.replicas ?? [];
-  const ready = replicas.filter((replica) => replica.ready && replica.answers).length;
+  const ready = replicas.filter(isReady).length;
   const lag = report.consumers.filter((consumer) => consumer.service === name).reduce((sum, { pending }) => sum + pending, 0);
-  const vital = (key: string) => replicas.reduce((sum, { vitals }) => sum + (vitals?.[key] ?? 0), 0);
+  const vital = (key: string) => replicas.reduce((sum, { vitals }) => sum + (vitals[key] ?? 0), 0);
   const limping = ready < replicas.length || lag > LAGGING || replicas.some(({ degraded }) => degraded.length > 0);
   const health: Health = ready === 0 ? 'bad' : limping ? 'warn' : 'ok';
   return { name, health, ready, replicas: replicas.length, lag, clients: vital('clients'), vms: vital('vms') };
 }
 
+/** It answers and does not say that it is not ready. */
+export const isReady = ({ ready, answers }: MeshReplica): boolean => answers && ready !== false;
+
 /** The whole in one word. */
-export function healthOf(report: MeshReport): Health {
+export function healthOf(report: MeshView): Health {
   const nodes = mapOf(report);
   if (!report.nats.connected || nodes.some(({ health }) => health === 'bad')) return 'bad';
   return nodes.some(({ health }) => health === 'warn') || report.problems.length > 0 ? 'warn' : 'ok';

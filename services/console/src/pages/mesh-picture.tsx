@@ -1,9 +1,10 @@
+import type { MeshView } from '@plexus/contracts';
 import { useTranslation } from 'react-i18next';
 import { formatNumber } from '../model/format.js';
-import { MAP, type MapNode, mapOf, type MeshReport } from '../model/mesh-map.js';
+import { MAP, type MapNode, mapOf } from '../model/mesh-map.js';
 
 /** Services around the bus: the colour of a box is its health, the dots are its replicas, a number on a wire is what waits. */
-export function MeshPicture({ report }: { readonly report: MeshReport }) {
+export function MeshPicture({ report }: { readonly report: MeshView }) {
   const { t, i18n } = useTranslation();
   const nodes = mapOf(report);
   const said = nodes
@@ -43,7 +44,7 @@ function Service({ node }: { readonly node: MapNode }) {
     replicas === 0
       ? t('mesh.missing')
       : clients + vms > 0
-        ? t('mesh.sockets', { clients: number(clients), vms: number(vms) })
+        ? [t('mesh.socketsClients', { count: clients, number: number(clients) }), t('mesh.socketsVms', { count: vms, number: number(vms) })].join(', ')
         : t('mesh.count', { ready, replicas });
   return (
     <g>

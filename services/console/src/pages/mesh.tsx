@@ -1,3 +1,4 @@
+import type { MeshConsumer, MeshReplica, MeshView } from '@plexus/contracts';
 import { useCallback } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
@@ -5,7 +6,7 @@ import { useApi } from '../api/session.js';
 import { useResource } from '../api/use-resource.js';
 import { useWhoAmI } from '../api/whoami.js';
 import { formatBytes, formatDuration, formatNumber, shortId } from '../model/format.js';
-import { healthOf, type MeshReport } from '../model/mesh-map.js';
+import { healthOf, isReady } from '../model/mesh-map.js';
 import { Badge, Busy, Card, Empty, ErrorNote, Notice, PageHead } from '../ui/parts.js';
 import { MeshPicture } from './mesh-picture.js';
 
@@ -17,7 +18,7 @@ export default function MeshPage() {
   const api = useApi();
   const who = useWhoAmI();
   const mayLook = who.data?.deployment === true;
-  const load = useCallback((signal: AbortSignal) => api.get<MeshReport>('/v1/mesh', undefined, signal), [api]);
+  const load = useCallback((signal: AbortSignal) => api.get<MeshView>('/v1/mesh', undefined, signal), [api]);
   const mesh = useResource(mayLook ? load : undefined, REFRESH_MS);
   const report = mesh.data;
   return (
@@ -44,7 +45,7 @@ export default function MeshPage() {
   );
 }
 
-function Report({ report }: { readonly report: MeshReport }) {
+function Report({ report }: { readonly report: MeshView }) {
   const { t, i18n } = useTranslation();
   const health = healthOf(report);
   const sum = (values: readonly number[]) =>
@@ -56,10 +57,10 @@ function Report({ report }: { readonly report: MeshReport }) {
   const figures: readonly (readonly [string, string])[] = [
     [t('mesh.services'), sum([report.services.length])],
     [t('mesh.replicas'), sum([replicas.length])],
-    [t('mesh.clients'), sum(replicas.map(({ vitals }) => vitals?.clients ?? 0))],
-    [t('mesh.vms'), sum(replicas.map(({ vitals }) => vitals?.vms ?? 0))],
+    [t('mesh.clients'), sum(replicas.map(({ vitals }) => vitals.clients ?? 0))],
+    [t('mesh.vms'), sum(replicas.map(({ vitals }) => vitals.vms ?? 0))],
     [t('mesh.waiting'), sum(report.consumers.map(({ pending }) => pending))],
-    [t('mesh.memory'), formatBytes(replicas.reduce((total, { vitals }) => total + (vitals?.rssBytes ?? 0), 0))],
+    [t('mesh.memory'), formatBytes(replicas.reduce((total, { vitals }) => total + (vitals.rssBytes ?? 0), 0))],
   ];
   return (
     <>
@@ -95,7 +96,7 @@ function Report({ report }: { readonly report: MeshReport }) {
   );
 }
 
-function Replicas({ report }: { readonly report: MeshReport }) {
+function Replicas({ report }: { readonly report: MeshView }) {
   const { t, i18n } = useTranslation();
   return (
     <Card title={t('mesh.replicas')} flush>
@@ -117,16 +118,13 @@ function Replicas({ report }: { readonly report: MeshReport }) {
                   <th scope="row">{name}</th>
                   <td className="mono">{shortId(replica.instance ?? replica.id)}</td>
                   <td>
-                    <Badge dot tone={!replica.answers || !replica.ready ? 'bad' : replica.degraded.length > 0 ? 'warn' : 'ok'}>
-                      {t(!replica.answers ? 'mesh.silent' : replica.ready ? (replica.degraded.length > 0 ? 'mesh.degraded' : 'mesh.ready') : 'mesh.notReady')}
-                    </Badge>{' '}
-                    {[...replica.failing, ...replica.degraded.map((one) => (typeof one === 'string' ? one : (one.reason ?? one.module ?? '')))].join(', ')}
+                    <ReplicaState replica={replica} />
                   </td>
                   <td>{replica.version}</td>
-                  <td className="number">{formatDuration(replica.uptimeMs)}</td>
+                  <td className="number">{replica.uptimeMs === undefined ? '–' : formatDuration(replica.uptimeMs)}</td>
                   <td className="number">{formatNumber(replica.requests, i18n.language)}</td>
                   <td className="number">{formatNumber(replica.errors, i18n.language)}</td>
-                  <td className="number">{replica.vitals?.rssBytes === undefined ? '–' : formatBytes(replica.vitals.rssBytes)}</td>
+                  <td className="number">{replica.vitals.rssBytes === undefined ? '–' : formatBytes(replica.vitals.rssBytes)}</td>
                 </tr>
               )),
             )}
@@ -137,11 +135,31 @@ function Replicas({ report }: { readonly report: MeshReport }) {
   );
 }
 
-function Waiting({ report }: { readonly report: MeshReport }) {
+/** In a word, and what fails or limps, with its reason on hover and for screen readers. */
+function ReplicaState({ replica }: { readonly replica: MeshReplica }) {
+  const { t } = useTranslation();
+  const { answers, failing, degraded } = replica;
+  const state = !answers ? 'silent' : !isReady(replica) ? 'notReady' : degraded.length > 0 ? 'degraded' : 'ready';
+  const troubles = [...failing.map(({ name, reason }) => ({ name, reason })), ...degraded.map(({ module, reason }) => ({ name: module, reason }))];
+  return (
+    <>
+      <Badge dot tone={state === 'ready' ? 'ok' : state === 'degraded' ? 'warn' : 'bad'}>
+        {t(`mesh.${state}`)}
+      </Badge>
+      {troubles.map(({ name, reason }) => (
+        <div key={name} className="small muted">
+          {name}: {reason}
+        </div>
+      ))}
+    </>
+  );
+}
+
+function Waiting({ report }: { readonly report: MeshView }) {
   const { t, i18n } = useTranslation();
   const number = (value: number) => formatNumber(value, i18n.language);
   return (
-    <div className="split even">
+    <div className="split wide-left">
       <Card title={t('mesh.consumers')} flush>
         <div className="scroll-x">
           <table className="plain">
@@ -155,12 +173,12 @@ function Waiting({ report }: { readonly report: MeshReport }) {
               </tr>
             </thead>
             <tbody>
-              {report.consumers.map(({ stream, name, summary, pending, ackPending, redelivered }) => (
+              {busiestFirst(report.consumers).map(({ stream, name, summary, pending, ackPending, redelivered }) => (
                 <tr key={`${stream} ${name}`}>
-                  <th scope="row" title={summary}>
+                  <th scope="row" className="whole" title={summary}>
                     {name}
                   </th>
-                  <td className="mono">{stream}</td>
+                  <td className="mono whole">{stream}</td>
                   <td className="number">{pending > 0 ? <Badge tone="warn">{number(pending)}</Badge> : number(pending)}</td>
                   <td className="number">{number(ackPending)}</td>
                   <td className="number">{number(redelivered)}</td>
@@ -185,7 +203,7 @@ function Waiting({ report }: { readonly report: MeshReport }) {
             <tbody>
               {report.streams.map(({ name, summary, messages, bytes, consumers }) => (
                 <tr key={name}>
-                  <th scope="row" className="mono" title={summary}>
+                  <th scope="row" className="mono whole" title={summary}>
                     {name}
                   </th>
                   <td className="number">{number(messages)}</td>
@@ -200,3 +218,7 @@ function Waiting({ report }: { readonly report: MeshReport }) {
     </div>
   );
 }
+
+/** Where something waits stands first; else by name. */
+const busiestFirst = (consumers: readonly MeshConsumer[]): readonly MeshConsumer[] =>
+  [...consumers].sort((a, b) => b.pending - a.pending || b.ackPending - a.ackPending || a.name.localeCompare(b.name, 'en'));

@@ -1,101 +1,21 @@
+import type { MeshBucket, MeshConsumer, MeshEndpoint, MeshReplica, MeshService, MeshStream, MeshView } from '@plexus/contracts';
+
 /** What is read from the bus for one look at the mesh. */
 export interface MeshSurvey {
   replicas(): Promise<readonly SeenReplica[]>;
   /** Streams and buckets. */
-  stores(): Promise<{ readonly streams: readonly StreamState[]; readonly buckets: readonly BucketState[] }>;
+  stores(): Promise<{ readonly streams: readonly MeshStream[]; readonly buckets: readonly MeshBucket[] }>;
   /** Durable consumers of these streams. */
-  consumers(streams: readonly string[]): Promise<readonly ConsumerState[]>;
+  consumers(streams: readonly string[]): Promise<readonly MeshConsumer[]>;
   isConnected(): boolean;
   /** Services of Plexus that a complete mesh has. */
   readonly expected: readonly string[];
 }
 
-export interface SeenEndpoint {
-  readonly name: string;
-  readonly subject: string;
-  readonly requests: number;
-  readonly errors: number;
-  readonly averageMs: number;
-}
-
 /** One process that said how it is. */
-export interface SeenReplica {
+export interface SeenReplica extends Pick<MeshReplica, 'id' | 'instance' | 'version' | 'startedAt' | 'ready' | 'failing' | 'degraded' | 'vitals'> {
   readonly service: string;
-  readonly id: string;
-  readonly instance: string;
-  readonly version: string;
-  readonly startedAt: string;
-  /** Absent: it does not say (nobody of ours). */
-  readonly ready?: boolean;
-  readonly failing: readonly { readonly name: string; readonly reason: string }[];
-  readonly degraded: readonly { readonly module: string; readonly reason: string }[];
-  readonly vitals: Readonly<Record<string, number>>;
-  readonly endpoints: readonly SeenEndpoint[];
-}
-
-export interface StreamState {
-  readonly name: string;
-  readonly summary: string;
-  readonly messages: number;
-  readonly bytes: number;
-  readonly firstSeq: number;
-  readonly lastSeq: number;
-  readonly consumers: number;
-}
-
-export interface BucketState {
-  readonly name: string;
-  readonly summary: string;
-  readonly entries: number;
-  readonly bytes: number;
-}
-
-export interface ConsumerState {
-  readonly stream: string;
-  readonly name: string;
-  readonly service: string;
-  readonly summary: string;
-  /** Not delivered yet: how far behind it is. */
-  readonly pending: number;
-  readonly ackPending: number;
-  readonly redelivered: number;
-  /** Workers that wait for messages. */
-  readonly waiting: number;
-}
-
-/** The mesh as it is. */
-export interface MeshView {
-  readonly at: string;
-  readonly nats: { readonly connected: boolean };
-  readonly services: readonly ServiceView[];
-  /** Services that a complete mesh has and nobody answers for. */
-  readonly missing: readonly string[];
-  readonly streams: readonly StreamState[];
-  readonly consumers: readonly ConsumerState[];
-  readonly buckets: readonly BucketState[];
-  /** What could not be read now, in sentences. */
-  readonly problems: readonly string[];
-}
-
-export interface ServiceView {
-  readonly name: string;
-  readonly versions: readonly string[];
-  /** Every replica that answers is ready; false as soon as one is not, or none answers. */
-  readonly ready: boolean;
-  readonly requests: number;
-  readonly errors: number;
-  readonly replicas: readonly ReplicaView[];
-  /** Of all replicas together. */
-  readonly endpoints: readonly SeenEndpoint[];
-}
-
-export interface ReplicaView extends Omit<SeenReplica, 'service' | 'endpoints'> {
-  readonly uptimeMs?: number;
-  /** False: it did answer lately, and does not now. */
-  readonly answers: boolean;
-  readonly lastSeenAt: string;
-  readonly requests: number;
-  readonly errors: number;
+  readonly endpoints: readonly MeshEndpoint[];
 }
 
 /** However many people look: the mesh is asked at most this often. */
@@ -139,14 +59,14 @@ export class MeshMap {
       nats: { connected },
       services,
       missing: this.survey.expected.filter((name) => !answering.has(name)),
-      streams,
-      consumers: consumers ?? [],
-      buckets,
+      streams: [...streams],
+      consumers: [...(consumers ?? [])],
+      buckets: [...buckets],
       problems,
     };
   }
 
-  private remember(replicas: readonly SeenReplica[], at: number): ServiceView[] {
+  private remember(replicas: readonly SeenReplica[], at: number): MeshService[] {
     for (const replica of replicas) this.known.set(replica.id, { replica, seenAt: at });
     const byService = new Map<string, { replica: SeenReplica; seenAt: number }[]>();
     for (const [id, entry] of this.known) {
@@ -162,7 +82,7 @@ export class MeshMap {
   }
 }
 
-function serviceView(name: string, entries: readonly { replica: SeenReplica; seenAt: number }[], at: number): ServiceView {
+function serviceView(name: string, entries: readonly { replica: SeenReplica; seenAt: number }[], at: number): MeshService {
   const replicas = entries.map(({ replica, seenAt }) => replicaView(replica, seenAt, at)).sort((a, b) => a.instance.localeCompare(b.instance, 'en'));
   const answering = entries.filter(({ seenAt }) => seenAt === at).map(({ replica }) => replica);
   const endpoints = sumOf(answering.flatMap((replica) => replica.endpoints));
@@ -177,7 +97,7 @@ function serviceView(name: string, entries: readonly { replica: SeenReplica; see
   };
 }
 
-function replicaView({ service: _service, endpoints, ...replica }: SeenReplica, seenAt: number, at: number): ReplicaView {
+function replicaView({ service: _service, endpoints, ...replica }: SeenReplica, seenAt: number, at: number): MeshReplica {
   const started = Date.parse(replica.startedAt);
   return {
     ...replica,
@@ -189,11 +109,11 @@ function replicaView({ service: _service, endpoints, ...replica }: SeenReplica, 
   };
 }
 
-const total = (endpoints: readonly SeenEndpoint[], field: 'requests' | 'errors'): number => endpoints.reduce((sum, endpoint) => sum + endpoint[field], 0);
+const total = (endpoints: readonly MeshEndpoint[], field: 'requests' | 'errors'): number => endpoints.reduce((sum, endpoint) => sum + endpoint[field], 0);
 
 /** One line for each endpoint, whoever answered it; the average weighs by requests. */
-function sumOf(endpoints: readonly SeenEndpoint[]): SeenEndpoint[] {
-  const byName = new Map<string, SeenEndpoint>();
+function sumOf(endpoints: readonly MeshEndpoint[]): MeshEndpoint[] {
+  const byName = new Map<string, MeshEndpoint>();
   for (const one of endpoints) {
     const before = byName.get(one.name);
     const requests = one.requests + (before?.requests ?? 0);

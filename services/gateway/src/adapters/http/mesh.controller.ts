@@ -1,60 +1,11 @@
 import { Controller, Get, Inject, Res } from '@nestjs/common';
-import { plexusError, type Principal, SCOPES } from '@plexus/contracts';
+import { MeshView, plexusError, type Principal, SCOPES } from '@plexus/contracts';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { Credential } from '../../domain/caller.js';
 import { Caller, CallerCredential, requireScope } from './caller.js';
 import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
-
-const count = z.number();
-const Endpoint = z.object({ name: z.string(), subject: z.string(), requests: count, errors: count, averageMs: count });
-const Replica = z.object({
-  id: z.string(),
-  instance: z.string(),
-  version: z.string(),
-  startedAt: z.string(),
-  uptimeMs: count.optional(),
-  ready: z.boolean().optional().describe('As of its last check; absent: it does not say.'),
-  answers: z.boolean().describe('False: it did lately, and does not now.'),
-  lastSeenAt: z.string(),
-  requests: count,
-  errors: count,
-  failing: z.array(z.object({ name: z.string(), reason: z.string() })),
-  degraded: z.array(z.object({ module: z.string(), reason: z.string() })),
-  vitals: z.record(z.string(), count).describe('rssBytes of every service; clients, vms and streams of gateways.'),
-});
-const Mesh = z.object({
-  at: z.string(),
-  nats: z.object({ connected: z.boolean() }),
-  services: z.array(
-    z.object({
-      name: z.string(),
-      versions: z.array(z.string()),
-      ready: z.boolean(),
-      requests: count,
-      errors: count,
-      replicas: z.array(Replica),
-      endpoints: z.array(Endpoint),
-    }),
-  ),
-  missing: z.array(z.string()).describe('Services that a complete mesh has and nobody answers for.'),
-  streams: z.array(z.object({ name: z.string(), summary: z.string(), messages: count, bytes: count, firstSeq: count, lastSeq: count, consumers: count })),
-  consumers: z.array(
-    z.object({
-      stream: z.string(),
-      name: z.string(),
-      service: z.string(),
-      summary: z.string(),
-      pending: count.describe('Not delivered yet: how far behind it is.'),
-      ackPending: count,
-      redelivered: count,
-      waiting: count.describe('Workers that wait for messages.'),
-    }),
-  ),
-  buckets: z.array(z.object({ name: z.string(), summary: z.string(), entries: count, bytes: count })),
-  problems: z.array(z.string()).describe('What could not be read now.'),
-});
 
 const WhoAmI = z.object({
   tenant: z.string(),
@@ -103,7 +54,7 @@ export class MeshController {
     summary:
       'The live map: services with their replicas, streams, consumers with their lag, buckets. Read at most every two seconds, however many look. For administrators of the deployment: its own token, or those of its only tenant.',
     scope: SCOPES.admin,
-    response: Mesh,
+    response: MeshView,
   })
   async mesh(@Caller() principal: Principal, @CallerCredential() credential: Credential, @Res() reply: FastifyReply): Promise<void> {
     requireScope(principal, SCOPES.admin);

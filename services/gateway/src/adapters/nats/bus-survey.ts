@@ -1,6 +1,6 @@
 import { type Bus, discoverServices, type FoundReplica } from '@plexus/bus';
-import { BUCKETS, CONSUMERS, ROLES, STREAMS } from '@plexus/contracts';
-import type { BucketState, ConsumerState, MeshSurvey, SeenReplica, StreamState } from '../../application/mesh-map.js';
+import { BUCKETS, CONSUMERS, type MeshBucket, type MeshConsumer, type MeshStream, ROLES, STREAMS } from '@plexus/contracts';
+import type { MeshSurvey, SeenReplica } from '../../application/mesh-map.js';
 
 const BUCKET_PREFIX = 'KV_';
 /** A mesh that is well answers at once; nobody waits longer for a picture of one that is not. */
@@ -24,9 +24,9 @@ export class BusSurvey implements MeshSurvey {
     return (await discoverServices(this.bus)).map(seen);
   }
 
-  async stores(): Promise<{ streams: StreamState[]; buckets: BucketState[] }> {
-    const streams: StreamState[] = [];
-    const buckets: BucketState[] = [];
+  async stores(): Promise<{ streams: MeshStream[]; buckets: MeshBucket[] }> {
+    const streams: MeshStream[] = [];
+    const buckets: MeshBucket[] = [];
     for (const { config, state } of await this.bus.jetstream.streams({ timeoutMs: API_TIMEOUT_MS })) {
       const { messages, bytes, first_seq: firstSeq, last_seq: lastSeq, consumer_count: consumers } = state;
       const bucket = config.name.startsWith(BUCKET_PREFIX) ? config.name.slice(BUCKET_PREFIX.length) : undefined;
@@ -38,7 +38,7 @@ export class BusSurvey implements MeshSurvey {
     return { streams: streams.sort(byName), buckets: buckets.sort(byName) };
   }
 
-  async consumers(streams: readonly string[]): Promise<ConsumerState[]> {
+  async consumers(streams: readonly string[]): Promise<MeshConsumer[]> {
     const lists = await Promise.all(streams.map((stream) => this.bus.jetstream.consumers(stream, { timeoutMs: API_TIMEOUT_MS })));
     return lists
       .flat()
