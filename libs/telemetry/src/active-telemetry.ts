@@ -1,7 +1,11 @@
+import type { ForeignSpan } from './foreign-span.js';
+
 /** What `register` started; `index` stays free of the SDK so that a library may import it at no cost. */
 export interface ActiveTelemetry {
   readonly service: string;
   metricsText(): Promise<string>;
+  /** Hands a finished span to where the spans of this process go. */
+  record(span: ForeignSpan): void;
   shutdown(): Promise<void>;
 }
 
@@ -14,6 +18,11 @@ export function setActiveTelemetry(telemetry: ActiveTelemetry | undefined): void
 /** True once `@plexus/telemetry/register` has run in this process. */
 export function telemetryIsRegistered(): boolean {
   return active !== undefined;
+}
+
+/** Writes a span that another program reported, under that program's name. Does nothing where spans go nowhere. */
+export function recordForeignSpan(span: ForeignSpan): void {
+  active?.record(span);
 }
 
 /** Metrics of this process in the Prometheus text format 0.0.4. Says so in a comment when telemetry is not registered. */

@@ -53,8 +53,8 @@ export const METRIC_CATALOGUE = define({
     name: 'plexus_spans_dropped_total',
     kind: 'counter',
     unit: '{span}',
-    help: 'Spans that the file exporter did not write.',
-    labels: { reason: ['queue-full', 'write-failed'] },
+    help: 'Spans that were not written: by the file exporter, or because a VM may not report them (forged, too many, lost in the VM).',
+    labels: { reason: ['queue-full', 'write-failed', 'vm-unknown-trace', 'vm-rate', 'vm-lost'] },
   },
 
   rpcServed: {

@@ -34,13 +34,15 @@ const STATUS: Record<SpanStatusCode, SpanLine['status']> = {
 /** The part of a finished span that people look at. */
 export function spanLine(span: ReadableSpan, service: string): SpanLine {
   const { traceId, spanId } = span.spanContext();
+  const of = span.resource.attributes['service.name'];
   return {
     traceId,
     spanId,
     ...(span.parentSpanContext && { parentSpanId: span.parentSpanContext.spanId }),
     name: span.name,
     kind: KINDS[span.kind],
-    service,
+    // Spans that a process hands on for another carry that one's name.
+    service: typeof of === 'string' ? of : service,
     startMs: milliseconds(span.startTime),
     durationMs: milliseconds(span.duration),
     status: STATUS[span.status.code],

@@ -14,6 +14,7 @@ import {
 import { setActiveTelemetry, telemetryIsRegistered } from './active-telemetry.js';
 import type { TelemetryConfig } from './config.js';
 import { FileSpanProcessor } from './file-span-processor.js';
+import { foreignSpans } from './foreign-span-writer.js';
 import { counter, instrumentsAreRegistered } from './instruments.js';
 import { observeProcess } from './process-metrics.js';
 import { PrometheusReader } from './prometheus-reader.js';
@@ -58,6 +59,7 @@ export async function startTelemetry(config: TelemetryConfig, { warn = warnOnStd
   setActiveTelemetry({
     service: config.service,
     metricsText: () => reader.text(),
+    record: foreignSpans(spanProcessors),
     shutdown: async () => {
       stopProcessMetrics();
       await Promise.allSettled([tracerProvider.shutdown(), meterProvider.shutdown()]);

@@ -19,6 +19,7 @@ const CLASSES: Record<VmFrameType | MeshFrameType, FrameClass> = {
   nack: 'ephemeral',
   snapshot_ack: 'ephemeral',
   token_refresh: 'ephemeral',
+  spans: 'ephemeral',
   sse_event: 'reliable',
   request: 'reliable',
   fire_and_forget: 'reliable',

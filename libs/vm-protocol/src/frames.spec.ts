@@ -27,6 +27,15 @@ const vmFrames: Record<string, unknown>[] = [
   { type: 'run_rejected', session_id: 's', run_id: 'r', code: 'DRAINING', fseq: 2 },
   { type: 'cancel_ack', session_id: 's', state: 'cancelled', fseq: 3 },
   { type: 'config_ack', applied: [], deferred: [], rejected: [], restart_required: false, fseq: 4 },
+  {
+    type: 'spans',
+    spans: [
+      {
+        ...{ trace_id: '0af7651916cd43dd8448eb211c80319c', span_id: 'b7ad6b7169203331', parent_span_id: '00f067aa0ba902b7', op: 'chat' },
+        ...{ start_ms: 1_764_000_000_000, duration_ms: 12.5, model: 'm', provider: 'p', input_tokens: 3, output_tokens: 1 },
+      },
+    ],
+  },
 ];
 
 const meshFrames: Record<string, unknown>[] = [

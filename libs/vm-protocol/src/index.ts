@@ -6,6 +6,7 @@ export { MCP_ENVIRONMENT_PURPOSE, MCP_LIST_TOOLS, McpServerEntry } from './mcp-s
 export { MEMORY_TYPES, memoryKindOf, type MemoryKindName } from './memory-kind.js';
 export {
   MESH_FRAMES,
+  MessageAttachment,
   MessageMetadata,
   FallbackModelOffer,
   ModelEndpointOffer,
@@ -15,6 +16,8 @@ export {
 export {
   AuditLogParams,
   EvolutionSubmitParams,
+  GetAttachmentParams,
+  GetAttachmentResult,
   GetConfigParams,
   GetConfigResult,
   DispatchAndNotifyParams,
@@ -46,4 +49,5 @@ export {
 } from './methods.js';
 export { isRunEnd, RunEventData, type RuntimeEvent, type Usage } from './run-event.js';
 export { SessionReport, VM_FRAMES } from './vm-frames.js';
+export { SpansFrame, VmSpan } from './vm-spans.js';
 export { hashSkillFiles, type SkillBytes, SkillPackageAnswer, skillPathProblem, skillPathsProblem } from './skill-package.js';

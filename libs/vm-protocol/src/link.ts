@@ -11,4 +11,6 @@ export { BadFrameBudget, TokenBucket } from './rate.js';
 export { type EndedRequest, type RequestAnswer, RequestBook } from './request-book.js';
 export { type BoxAddress, openBox, sealBox } from './sealed-box.js';
 export { RECONNECT_ALERT_AFTER, reconnectDelayMs } from './reconnect-delay.js';
+export { sampledTrace } from './traceparent.js';
 export type { SessionReport, VmFrame, VmFrameOf, VmFrameType } from './vm-frames.js';
+export type { VmSpan } from './vm-spans.js';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Fack, Fseq, reliable, RequestId, RunId, SessionId } from './frame-parts.js';
+import { SpansFrame } from './vm-spans.js';
 
 /** Frames from the VM to the mesh. Unknown fields are kept: a runtime may be newer than the gateway. */
 
@@ -61,6 +62,7 @@ export const RequestFrame = z.looseObject({
   session_id: SessionId,
   method: z.string().min(1).max(128),
   params: z.looseObject({}).default({}),
+  traceparent: z.string().max(128).optional().describe('The span that asks; of a trace that came with a message.'),
   ...reliable,
 });
 
@@ -118,6 +120,7 @@ export const VM_FRAMES = {
   run_rejected: RunRejectedFrame,
   cancel_ack: CancelAckFrame,
   config_ack: ConfigAckFrame,
+  spans: SpansFrame,
 } as const;
 
 export type VmFrameType = keyof typeof VM_FRAMES;

@@ -35,6 +35,7 @@ import { WatchedEpochs } from './adapters/nats/watched-epochs.js';
 import { WatchedRevocations } from './adapters/nats/watched-revocations.js';
 import { loadPlugins } from './adapters/plugins/load-plugins.js';
 import { nestLogger, socketMetrics, traced } from './adapters/telemetry.js';
+import { vmTracing } from './adapters/vm-tracing.js';
 import { ClientEndpoint } from './adapters/ws/client-endpoint.js';
 import { Liveness } from './adapters/ws/liveness.js';
 import { refuseUpgrade } from './adapters/ws/refuse-upgrade.js';
@@ -214,6 +215,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     events: new SessionEventPublisher(bus),
     agents: new DirectoryAgents(context.tenants),
     requests: new KeptRequests(storedRequests, () => clock.now(), vmLog),
+    tracing: vmTracing(context.metrics),
     log: vmLog,
     gatewayId: instanceId,
     service,

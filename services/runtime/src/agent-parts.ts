@@ -4,6 +4,7 @@ import type { KeyRing } from './application/key-ring.js';
 import type { MeshCalls } from './application/mesh-calls.js';
 import type { ModelDefaults } from './application/model-defaults.js';
 import type { Log } from './application/ports.js';
+import type { RunTraces } from './application/run-traces.js';
 import type { RuntimeConfig } from './config.js';
 
 /** What agents of every kind are put together from. */
@@ -14,6 +15,7 @@ export interface AgentParts {
   readonly keys: Pick<KeyRing, 'get'>;
   /** Likewise what the mesh says of models. */
   readonly models: Pick<ModelDefaults, 'fallbacks'>;
+  readonly traces: RunTraces;
   readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;

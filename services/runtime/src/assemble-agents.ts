@@ -26,7 +26,7 @@ import { sessionFolder } from './domain/session-folder.js';
 
 /** Every kind of agent that this runtime has, by `runtime_type`. */
 export function assembleAgents(parts: AgentParts): RuntimeAdapters {
-  const { config, calls, fence, clock, log } = parts;
+  const { config, calls, traces, fence, clock, log } = parts;
   const model = new MeteredAgent({ agent: assembleModel(parts), calls, clock, log });
   const semigraph = new SemigraphAdapter({
     workdir: config.workdir,
@@ -39,6 +39,7 @@ export function assembleAgents(parts: AgentParts): RuntimeAdapters {
         log('warn', 'tools that a session may not use could not be reported', { sessionId, error });
       });
     },
+    traces,
     fence,
     clock,
     log,

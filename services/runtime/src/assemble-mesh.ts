@@ -12,6 +12,7 @@ import { ModelDefaults } from './application/model-defaults.js';
 import { UplinkCalls } from './application/mesh-calls.js';
 import type { Log } from './application/ports.js';
 import type { Runtime } from './application/runtime.js';
+import { RunTraces } from './application/run-traces.js';
 import { Snapshots } from './application/snapshots.js';
 import { Uplink } from './application/uplink.js';
 import type { RuntimeConfig } from './config.js';
@@ -41,6 +42,7 @@ export interface MeshParts {
   readonly snapshots: Snapshots;
   readonly keys: KeyRing;
   readonly models: ModelDefaults;
+  readonly traces: RunTraces;
   readonly counters: LinkContext['counters'];
   /** Frames of this incarnation that an earlier process left unacked. */
   readonly spooled: number;
@@ -67,7 +69,8 @@ export function assembleMesh(config: RuntimeConfig, log: Log, clock: Clock): Mes
   const clientNonce = randomBytes(16).toString('hex');
   const keys = new KeyRing({ vmId, epoch, clientNonce, bootstrapSecret, log });
   const models = new ModelDefaults();
-  const parts = { state, journal, fence, uplink, calls, snapshots, keys, models, counters, spooled: spool.length };
+  const traces = new RunTraces(clock);
+  const parts = { state, journal, fence, uplink, calls, snapshots, keys, models, traces, counters, spooled: spool.length };
   const link = { config, log, clock, sender, clientNonce };
   return { ...parts, linkTo: (sessions) => new GatewayLink(linkContext(parts, link, sessions)) };
 }
@@ -81,7 +84,7 @@ interface LinkParts {
 }
 
 function linkContext(
-  { state, journal, fence, uplink, calls, snapshots, keys, models, counters }: Omit<MeshParts, 'linkTo'>,
+  { state, journal, fence, uplink, calls, snapshots, keys, models, traces, counters }: Omit<MeshParts, 'linkTo'>,
   { config, log, clock, sender, clientNonce }: LinkParts,
   sessions: LateSessions,
 ): LinkContext {
@@ -104,6 +107,7 @@ function linkContext(
     log,
     connect: openSocket,
     calls,
+    traces,
     counters,
     prepare: () => sessions.load(),
     isPrepared: () => sessions.loaded !== undefined,
@@ -133,6 +137,7 @@ function linkContext(
       if (frame.type === 'init') {
         keys.accept(frame);
         models.accept(frame);
+        traces.accept(frame);
       }
       if (frame.type === 'snapshot_ack') snapshots.acked(frame);
       if (frame.type !== 'drain') return;

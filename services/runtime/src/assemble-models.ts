@@ -9,12 +9,15 @@ import { type KeyRing, MODEL_KEY } from './application/key-ring.js';
 import type { ModelDefaults } from './application/model-defaults.js';
 import { candidateId, ModelFailover } from './application/model-failover.js';
 import { type Agent, AgentFailure, type Log, type Turn } from './application/ports.js';
+import type { RunTraces } from './application/run-traces.js';
+import { TracedAgent } from './application/traced-agent.js';
 import type { RuntimeConfig } from './config.js';
 
 export interface ModelParts {
   readonly config: RuntimeConfig;
   readonly keys: Pick<KeyRing, 'get'>;
   readonly models: Pick<ModelDefaults, 'fallbacks'>;
+  readonly traces: RunTraces;
   readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;
@@ -22,7 +25,7 @@ export interface ModelParts {
 
 /** Who answers model calls: the endpoint that comes with a run, its fallbacks in turn, else what this runtime was started with. */
 export function assembleModel(parts: ModelParts): Agent {
-  const { config, keys, models, fence, clock, log } = parts;
+  const { config, keys, models, traces, fence, clock, log } = parts;
   const { vmId, epoch, bootstrapSecret } = config;
   const beforeCall = (signal: AbortSignal): Promise<void> => fence.open(signal);
   // One attempt each: whether there is another, and of whom, is decided in one place.
@@ -34,7 +37,7 @@ export function assembleModel(parts: ModelParts): Agent {
     at: (endpoint) => new ModelAgent({ ...endpoint, attempts: 1, log, beforeCall, clock }),
   });
   return new FailoverAgent({
-    one: new ToolAverseAgent(one, log),
+    one: new ToolAverseAgent(new TracedAgent(one, traces, config.model.model), log),
     identify: (turn) => identityOf(turn, config, keys),
     failover: new ModelFailover({ clock }),
     defaults: () => models.fallbacks,

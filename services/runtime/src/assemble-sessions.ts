@@ -9,8 +9,8 @@ import type { RuntimeConfig } from './config.js';
 
 /** Puts sessions and agents together, and takes up what the journal says is unfinished. */
 export function assembleSessions(mesh: Omit<MeshParts, 'linkTo'>, config: RuntimeConfig, log: Log, clock: Clock): Sessions {
-  const { state, fence, uplink, calls, snapshots, keys, models } = mesh;
-  const adapters = assembleAgents({ config, calls, keys, models, fence, clock, log });
+  const { state, fence, uplink, calls, snapshots, keys, models, traces } = mesh;
+  const adapters = assembleAgents({ config, calls, keys, models, traces, fence, clock, log });
   const keeper = new EndedSessions({
     workdir: config.workdir,
     keepMs: config.sessionRetentionMs,
@@ -19,7 +19,7 @@ export function assembleSessions(mesh: Omit<MeshParts, 'linkTo'>, config: Runtim
     clock,
     log,
   });
-  const runtime = new Runtime(state, { adapters, uplink, snapshots, keeper, fence, clock, log });
+  const runtime = new Runtime(state, { adapters, uplink, traces, snapshots, keeper, fence, clock, log });
   runtime.recover();
   const stop = new AbortController();
   const sweeping = keeper.run(stop.signal);

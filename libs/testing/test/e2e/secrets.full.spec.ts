@@ -27,6 +27,15 @@ interface Finding {
   readonly secret: string;
 }
 
+/** One line of a span file. */
+interface SpanLine {
+  readonly service: string;
+  readonly name: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
 describe('C8: secrets of a mesh in use', () => {
   let mesh: TestMesh;
   let model: FakeOpenAi;
@@ -37,7 +46,13 @@ describe('C8: secrets of a mesh in use', () => {
   beforeAll(async () => {
     folder = throwAwayFolder('secrets');
     writeFileSync(path.join(folder.path, 'model-key'), MODEL_KEY, { mode: 0o600 });
-    model = await startFakeOpenAi([{ kind: 'text', pieces: ['Done', '.'] }]);
+    model = await startFakeOpenAi(({ messages }) => {
+      const last = messages.at(-1);
+      const search = { id: 'call-1', name: 'memory_search', arguments: JSON.stringify({ query: 'what was said' }) };
+      return last?.role === 'user' && JSON.stringify(last.content).includes('Look it up')
+        ? { kind: 'tools', calls: [search] }
+        : { kind: 'text', pieces: ['Done', '.'] };
+    });
     mesh = await startTestMesh();
     const paths = statePaths(mesh.stateDir);
     bus = await connectTestBus(mesh.nats, { credentials: { nkeySeed: readFileSync(paths.nkeySeed('operator'), 'utf8').trim() } });
@@ -48,13 +63,28 @@ describe('C8: secrets of a mesh in use', () => {
       },
     });
     await bus.connection.flush();
-  }, 120_000);
+    await useModel();
+  }, 240_000);
   afterAll(async () => {
     await bus?.close();
     await mesh?.stop();
     await model?.stop();
     folder?.remove();
   }, 60_000);
+
+  /** From now on the agent asks the model, with its key. */
+  async function useModel(): Promise<void> {
+    const user = new MeshUser(mesh.gateway.http, mesh.token);
+    const provider = { baseUrl: model.baseUrl, apiKey: { file: path.join(folder.path, 'model-key') }, models: [{ id: 'm' }] };
+    const config = { agents: { list: [{ id: 'main', default: true, model: 'fake/m' }] }, models: { providers: { fake: provider } } };
+    await waitFor(() => user.request('PUT', '/v1/config', config, { 'if-match': '*' }).then(() => true), { timeoutMs: 60_000, what: 'the configuration' });
+    // Every service takes the configuration over in its own time; until then the VM has no model.
+    const askedModel = async () => {
+      await user.complete(SESSION, [await user.say(SESSION, 'Use your key.')], 60_000);
+      return model.requests.length > 0;
+    };
+    await waitFor(askedModel, { timeoutMs: 120_000, intervalMs: 500, what: 'a call of the model' });
+  }
 
   /** By name: what must be nowhere but in its own file. */
   function secrets(): ReadonlyMap<string, string> {
@@ -114,16 +144,6 @@ describe('C8: secrets of a mesh in use', () => {
   }
 
   it('are in no traffic, log, event, argument, environment or database, although a run has used them', async () => {
-    const user = new MeshUser(mesh.gateway.http, mesh.token);
-    const provider = { baseUrl: model.baseUrl, apiKey: { file: path.join(folder.path, 'model-key') }, models: [{ id: 'm' }] };
-    const config = { agents: { list: [{ id: 'main', default: true, model: 'fake/m' }] }, models: { providers: { fake: provider } } };
-    await waitFor(() => user.request('PUT', '/v1/config', config, { 'if-match': '*' }).then(() => true), { timeoutMs: 60_000, what: 'the configuration' });
-    // Every service takes the configuration over in its own time; until then the VM has no model.
-    const askedModel = async () => {
-      await user.complete(SESSION, [await user.say(SESSION, 'Use your key.')], 60_000);
-      return model.requests.length > 0;
-    };
-    await waitFor(askedModel, { timeoutMs: 120_000, intervalMs: 500, what: 'a call of the model' });
     // The key did its work: what follows is no search for something that was never there.
     expect(model.requests.map(({ authorization }) => authorization)).toEqual(model.requests.map(() => `Bearer ${MODEL_KEY}`));
 
@@ -141,4 +161,53 @@ describe('C8: secrets of a mesh in use', () => {
     // The capture saw the run: its command, the VM's frames, the answer.
     for (const subject of ['plexus.cmd.default.run.start', 'vm.outbox-read', 'plexus.evt.default.session.event']) expect(text).toContain(subject);
   }, 240_000);
+
+  /** The spans of one trace, from the files of all services. */
+  function spansOf(traceId: string): { readonly lines: SpanLine[]; readonly text: string } {
+    const directory = statePaths(mesh.stateDir).traces;
+    const text = readdirSync(directory)
+      .map((file) => readFileSync(path.join(directory, file), 'utf8'))
+      .join('')
+      .split('\n')
+      .filter((line) => line.includes(traceId));
+    // A line may be written while it is read.
+    const lines = text.filter((line) => line.endsWith('}')).map((line) => JSON.parse(line) as SpanLine);
+    return { lines, text: text.join('\n') };
+  }
+
+  it('one trace leads from the request of a client over messages and rows to model and tools in the VM, and holds nothing that was said', async () => {
+    const traceId = randomBytes(16).toString('hex');
+    const user = new MeshUser(mesh.gateway.http, mesh.token);
+    const words = `Look it up ${randomBytes(8).toString('hex')}`;
+    const headers = { traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-01` };
+    const { runId } = await user.request<{ runId: string }>('POST', '/v1/chat/send', { sessionKey: SESSION, message: words }, headers);
+    await user.complete(SESSION, [runId], 60_000);
+    const wanted = [
+      ...['gateway POST /v1/chat/send', 'routing serve rpc routing.accept-message.v1', 'routing pg', 'scheduler handle scheduler-run', 'scheduler pg'],
+      ...['runtime invoke_agent main', 'runtime chat m', 'runtime execute_tool memory_search', 'memory serve rpc memory.search'],
+    ];
+    let missing: string[] = wanted;
+    const isThere = (name: string, { service, name: found }: SpanLine): boolean => `${service} ${found}`.startsWith(name);
+    const complete = () => {
+      missing = wanted.filter((name) => !spansOf(traceId).lines.some((line) => isThere(name, line)));
+      return missing.length === 0;
+    };
+    await waitFor(complete, { timeoutMs: 60_000, what: 'every part of the trace' }).catch(() => undefined);
+    const { lines, text } = spansOf(traceId);
+    expect({ missing, of: missing.length === 0 ? [] : lines.map(({ service, name }) => `${service} ${name}`) }).toEqual({ missing: [], of: [] });
+
+    const one = (name: string) => lines.find((line) => isThere(name, line)) as SpanLine;
+    const parents = new Map(lines.map(({ spanId, parentSpanId }) => [spanId, parentSpanId]));
+    const above = (span: SpanLine): string[] => {
+      const ids: string[] = [];
+      for (let id = span.parentSpanId; id !== undefined && ids.length < 100; id = parents.get(id)) ids.push(id);
+      return ids;
+    };
+    const tool = one('runtime execute_tool memory_search');
+    expect(above(one('memory serve rpc memory.search'))).toEqual(
+      expect.arrayContaining([tool.spanId, one('runtime invoke_agent main').spanId, one('gateway POST /v1/chat/send').spanId]),
+    );
+    expect(one('runtime chat m').attributes).toMatchObject({ 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': 'fake', 'plexus.tenant': 'default' });
+    for (const said of [words, 'what was said', 'Done.']) expect(text).not.toContain(said);
+  }, 180_000);
 });

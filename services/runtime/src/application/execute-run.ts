@@ -5,6 +5,7 @@ import type { EarlierRun, UserMessage } from '../domain/journal-state.js';
 import type { Fence } from './fence.js';
 import { AgentFailure, type AgentPiece, type AgentSession, type AgentTurn, type Log, type SealedEndpoint } from './ports.js';
 import { RunEmitter } from './run-emitter.js';
+import type { RunTraces } from './run-traces.js';
 import type { Uplink } from './uplink.js';
 
 /** Silence of an agent that ends its run, unless the message says otherwise. */
@@ -40,6 +41,8 @@ export interface RunOrder {
 export interface RunDependencies {
   readonly agent: Pick<AgentSession, 'run'>;
   readonly uplink: Uplink;
+  /** Absent: nobody wants to know. */
+  readonly traces?: RunTraces;
   readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;
@@ -97,12 +100,13 @@ export function firstRunSeq({ message, lastSeq, earlier }: Pick<RunOrder, 'messa
  * emits none and the next incarnation gets the run. Never throws.
  */
 export async function executeRun(order: RunOrder, dependencies: RunDependencies, signal: AbortSignal): Promise<void> {
-  const { uplink, log, clock } = dependencies;
+  const { uplink, traces, log, clock } = dependencies;
   const { metadata } = order.message.data;
   const nextSeq = firstRunSeq(order);
   const emitter = new RunEmitter(uplink, { sessionId: order.session.session_id, runId: order.runId, nextSeq, traceparent: metadata.traceparent });
   const ids = { sessionId: order.session.session_id, runId: order.runId };
   const limit = limitOf(order, clock);
+  const span = traces?.begin(ids, order.session.agent_id, metadata.traceparent);
   try {
     // A run that is known to have begun may have said something already.
     if (metadata.resume || nextSeq > 1) await emitter.reset();
@@ -114,9 +118,11 @@ export async function executeRun(order: RunOrder, dependencies: RunDependencies,
     const usage = await converse(order, dependencies, emitter, AbortSignal.any([signal, limit.signal]));
     await emitter.complete(usage && { usage });
   } catch (error) {
-    await endFor(limit.signal.aborted ? limit.signal.reason : error, emitter, signal, log, ids);
+    const code = await endFor(limit.signal.aborted ? limit.signal.reason : error, emitter, signal, log, ids);
+    span?.end(code);
   } finally {
     limit.cancel();
+    span?.end();
   }
 }
 
@@ -248,19 +254,23 @@ function emit(piece: Exclude<AgentPiece, { type: 'usage' }>, emitter: RunEmitter
   }
 }
 
-async function endFor(error: unknown, emitter: RunEmitter, signal: AbortSignal, log: Log, ids: Record<string, unknown>): Promise<void> {
+/** Writes the end of a run that did not come to its own; returns its code. */
+async function endFor(error: unknown, emitter: RunEmitter, signal: AbortSignal, log: Log, ids: Record<string, unknown>): Promise<string> {
   if (signal.aborted) {
     if (signal.reason instanceof RunCancelled) await emitter.complete({ cancelled: true });
-    return;
+    return 'ABORTED';
   }
   if (error instanceof AgentFailure) {
     log('warn', 'run failed', { ...ids, code: error.code, error: error.message });
     await emitter.fail(error.code, error.message);
+    return error.code;
   } else if (PlexusError.isPlexusError(error) && error.code === 'RUN_TIMEOUT') {
     log('warn', 'run timed out', { ...ids, ...error.details });
     await emitter.fail('RUN_TIMEOUT', `The agent said nothing for ${error.details?.timeoutMs} ms, so the run was ended.`);
+    return 'RUN_TIMEOUT';
   } else {
     log('error', 'run failed inside', { ...ids, error });
     await emitter.fail('INTERNAL', 'Something failed inside the runtime; its log has the cause.');
+    return 'INTERNAL';
   }
 }

@@ -10,6 +10,8 @@ export interface MeshRequestOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds until `TIMEOUT`; else what the method has, 60 s for most. */
   readonly timeoutMs?: number;
+  /** The span that asks. */
+  readonly traceparent?: string;
 }
 
 /** What sessions ask of the mesh and tell it, beside the events of their runs. Survives cut sockets and replaced gateways. */
@@ -73,12 +75,12 @@ export class UplinkCalls implements MeshCalls, RequestLink {
   }
 
   async request(sessionId: string, method: string, params: Record<string, unknown>, options: MeshRequestOptions = {}): Promise<unknown> {
-    const { signal } = options;
+    const { signal, traceparent } = options;
     if (signal?.aborted) throw AbortedError.from(signal);
     checkSize(method, params);
     const limitMs = options.timeoutMs ?? this.options.timeouts?.[method] ?? DEFAULT_TIMEOUT_MS;
     const id = `${this.prefix}-${++this.count}`;
-    const frame = { type: 'request', id, session_id: sessionId, method, params } as const;
+    const frame = { type: 'request', id, session_id: sessionId, method, params, ...(traceparent !== undefined && { traceparent }) } as const;
     const over = new AbortController();
     let onAbort = (): void => undefined;
     const answer = new Promise<unknown>((resolve, reject) => {

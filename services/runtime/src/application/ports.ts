@@ -1,6 +1,7 @@
 import type { ContextMessage } from '@plexus/context-window';
 import type { HistoryMessage, ModelEndpointOffer, RuntimeEvent, StartSessionData, Usage } from '@plexus/vm-protocol';
 import type { JournalEntry } from '../domain/journal-state.js';
+import type { OpenSpan } from './run-traces.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 /** One line per fact, with ids. Fields never hold content, keys or tokens. */
@@ -127,6 +128,8 @@ export interface ToolContext {
   /** Folder of the session; exists. */
   readonly workspace: string;
   readonly signal: AbortSignal;
+  /** The span of the call, where its run is traced. */
+  readonly span?: OpenSpan;
   /** To be told of every process group that the tool starts: it gets TERM and KILL when a cancel or the fence asks for it. */
   onProcess(child: ToolProcess): void;
 }

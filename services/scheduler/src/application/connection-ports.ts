@@ -15,6 +15,8 @@ export interface Attachment {
   readonly owner: OwnerKey;
   /** Sessions that this incarnation was told about. */
   readonly sessions: readonly { readonly sessionId: string; readonly sessionKey: string; readonly owner: string; readonly agentId: string }[];
+  /** `traceparent` of the runs that it has: what it may report spans for. */
+  readonly traces: readonly string[];
   /** The edges that led to `ready`; none when it was there already. */
   readonly moves: readonly Move[];
 }

@@ -78,6 +78,7 @@ export class Connections {
         ...keys,
         llm_config: this.llmConfig(),
         sessions: attachment.sessions,
+        traces: attachment.traces,
       },
     };
   }

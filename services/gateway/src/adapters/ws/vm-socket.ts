@@ -190,7 +190,7 @@ export class VmSocket implements VmWire {
       return;
     }
     setMaxPayload(this.ws, this.options.frameBytes);
-    this.send(JSON.stringify(initFrame(admitted.value)));
+    this.send(JSON.stringify(initFrame(admitted.value, this.services.tracing.perSecond)));
     this.phase = 'open';
     this.connection = this.connections.add(admitted.value, this);
     this.services.log.info(

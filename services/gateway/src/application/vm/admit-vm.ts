@@ -67,9 +67,9 @@ export async function admitVm(hello: VmHello, services: VmServices, signal: Abor
   }
 }
 
-/** The `init` frame of an admission. The session map is for the gateway and stays here. */
-export function initFrame({ attached, protocol }: Admission): Record<string, unknown> {
-  const { sessions: _sessions, ...data } = attached.init as Record<string, unknown>;
+/** The `init` frame of an admission. The maps of sessions and traces are for the gateway and stay here. */
+export function initFrame({ attached, protocol }: Admission, spansPerSecond: number): Record<string, unknown> {
+  const { sessions: _sessions, traces: _traces, ...data } = attached.init as Record<string, unknown>;
   if (protocol === 1) return { type: 'init', data };
   return {
     type: 'init',
@@ -79,6 +79,7 @@ export function initFrame({ attached, protocol }: Admission): Record<string, unk
     heartbeat_ms: attached.heartbeatMs,
     server_recv_seq: attached.serverRecvSeq,
     server_sent_seq: attached.serverSentSeq,
+    ...(spansPerSecond > 0 ? { limits: { spans_per_second: spansPerSecond } } : {}),
     ...(attached.serverNonce === undefined ? {} : { server_nonce: attached.serverNonce }),
     data,
   };

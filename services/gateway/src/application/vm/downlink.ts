@@ -4,6 +4,7 @@ import { hasCode } from '../../domain/client-error.js';
 import type { VmSessions } from '../../domain/vm-sessions.js';
 import { pause, persist } from '../persist.js';
 import type { VmIdentity, VmServices, VmWire } from './vm-ports.js';
+import type { VmTraces } from './vm-traces.js';
 
 const PAGE = 64;
 /** Frames on their way to the VM that it has not acked. */
@@ -30,6 +31,7 @@ export class Downlink {
     private readonly identity: VmIdentity,
     private readonly services: VmServices,
     private readonly sessions: VmSessions,
+    private readonly traces: VmTraces,
     private readonly wire: VmWire,
     /** Number of the last frame that the VM is known to have, and with it the place to read on from. */
     private cursor: number,
@@ -120,6 +122,7 @@ export class Downlink {
   private transmit(fseq: number, frame: Readonly<Record<string, unknown>>): void {
     if (fseq <= this.cursor) return;
     this.sessions.learnFrom(frame);
+    this.traces.learnFrom(frame);
     const { fseq: _stale, ...plainFrame } = frame;
     this.wire.send(JSON.stringify(this.plain ? plainFrame : { ...frame, fseq }));
     this.cursor = fseq;

@@ -8,6 +8,7 @@ import { TokenRefresh } from './token-refresh.js';
 import { Uplink, type UplinkFrame } from './uplink.js';
 import type { VmIdentity, VmServices, VmWire } from './vm-ports.js';
 import type { RequestLedger } from './request-ledger.js';
+import type { VmTraces } from './vm-traces.js';
 import { VmRequests } from './vm-requests.js';
 
 export interface Admission {
@@ -21,6 +22,7 @@ export interface Admission {
 /** What outlives the connections of one VM incarnation in this process. */
 export interface Incarnation {
   readonly ledger: RequestLedger;
+  readonly traces: VmTraces;
   /** A plain runtime does not say what it has: where its last connection here left off. */
   plainDelivered: number;
 }
@@ -47,7 +49,7 @@ export class VmConnection {
   constructor(
     private readonly admission: Admission,
     private readonly services: VmServices,
-    incarnation: Incarnation,
+    private readonly incarnation: Incarnation,
     private readonly wire: VmWire,
   ) {
     const { identity, attached, protocol, vmRecvSeq } = admission;
@@ -55,10 +57,12 @@ export class VmConnection {
     this.identity = identity;
     const skipped = this.sessions.learnAll(attached.init.sessions);
     if (skipped > 0) services.log.warn({ vmId: identity.vmId, skipped }, 'sessions in the answer to vm.attach that cannot be read');
-    this.requests = new VmRequests(identity, services, this.sessions, incarnation.ledger, wire);
+    const { traces } = attached.init;
+    if (Array.isArray(traces)) for (const traceparent of traces) incarnation.traces.learn(traceparent);
+    this.requests = new VmRequests(identity, services, this.sessions, incarnation.ledger, wire, incarnation.traces);
     // What it had on another gateway, that one has told the scheduler.
     const delivered = protocol === 1 ? Math.max(incarnation.plainDelivered, attached.ackedSeq ?? 0) : vmRecvSeq;
-    this.downlink = new Downlink(identity, services, this.sessions, wire, delivered, protocol === 1, signal, this.fenced);
+    this.downlink = new Downlink(identity, services, this.sessions, incarnation.traces, wire, delivered, protocol === 1, signal, this.fenced);
     this.onEnd = () => {
       incarnation.plainDelivered = this.downlink.delivered;
     };
@@ -97,6 +101,9 @@ export class VmConnection {
         return;
       case 'resume':
         void this.resume(frame.pending_ids);
+        return;
+      case 'spans':
+        this.incarnation.traces.report(this.identity, frame);
         return;
       case 'auth':
         this.services.counters.badFrames += 1;

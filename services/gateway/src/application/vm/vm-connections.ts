@@ -4,6 +4,7 @@ import type { Hints } from '../ports.js';
 import { type Admission, type Incarnation, VmConnection } from './vm-connection.js';
 import type { VmServices, VmWire } from './vm-ports.js';
 import { RequestLedger } from './request-ledger.js';
+import { VmTraces } from './vm-traces.js';
 
 interface Entry {
   readonly connection: VmConnection;
@@ -114,7 +115,7 @@ export class VmConnections {
   }
 
   private incarnation(key: string): Incarnation {
-    const known = this.incarnations.get(key) ?? { ledger: new RequestLedger(), plainDelivered: 0 };
+    const known = this.incarnations.get(key) ?? { ledger: new RequestLedger(), traces: new VmTraces(this.services), plainDelivered: 0 };
     this.incarnations.delete(key);
     this.incarnations.set(key, known);
     if (this.incarnations.size > MAX_INCARNATIONS) this.incarnations.delete(this.incarnations.keys().next().value as string);

@@ -1,5 +1,5 @@
 import type { InputOf, Principal, sessionContracts } from '@plexus/contracts';
-import type { CloseCode } from '@plexus/vm-protocol';
+import type { CloseCode, VmSpan } from '@plexus/vm-protocol';
 import type { Log, Mesh } from '../ports.js';
 import type { KeptRequests } from './kept-requests.js';
 
@@ -31,6 +31,17 @@ export interface AgentViews {
   view(tenant: string, agentId: string, which: 'own' | 'card'): Readonly<Record<string, unknown>> | undefined;
 }
 
+/** Where spans of VMs go. */
+export interface VmTracing {
+  /** Spans that one VM may report, per second on average; 0 where nobody records any. */
+  readonly perSecond: number;
+  /** Records a span of this incarnation whose trace was checked. */
+  record(identity: VmIdentity, span: VmSpan): void;
+  dropped(count: number, reason: 'vm-unknown-trace' | 'vm-rate' | 'vm-lost'): void;
+  /** Runs `work` as part of that trace. */
+  within<T>(traceparent: string, work: () => Promise<T>): Promise<T>;
+}
+
 /** What the parts of a VM connection share. */
 export interface VmServices {
   readonly mesh: Mesh;
@@ -38,6 +49,7 @@ export interface VmServices {
   readonly agents: AgentViews;
   /** Requests that must not run twice, across gateways. */
   readonly requests: KeptRequests;
+  readonly tracing: VmTracing;
   readonly log: Log;
   readonly gatewayId: string;
   /** Role `service`, for one tenant or `_`. */

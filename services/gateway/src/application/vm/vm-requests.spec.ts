@@ -2,6 +2,7 @@ import type { VmFrameOf } from '@plexus/vm-protocol';
 import { VmSessions } from '../../domain/vm-sessions.js';
 import { RequestLedger } from './request-ledger.js';
 import type { VmServices, VmWire } from './vm-ports.js';
+import { VmTraces } from './vm-traces.js';
 import { VmRequests } from './vm-requests.js';
 
 const identity = { tenant: 'acme', vmId: 'vm-1', epoch: 1, owner: 'ann', connGen: 1 };
@@ -20,7 +21,7 @@ function world() {
   const socket = () => {
     const sent: unknown[] = [];
     const wire = { send: (text: string) => sent.push(JSON.parse(text)) > 0 } as unknown as VmWire;
-    return { sent, requests: new VmRequests(identity, services, new VmSessions(), ledger, wire) };
+    return { sent, requests: new VmRequests(identity, services, new VmSessions(), ledger, wire, new VmTraces(services)) };
   };
   return { waiting, socket };
 }

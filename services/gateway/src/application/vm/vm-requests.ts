@@ -1,12 +1,13 @@
 import { errors } from '@plexus/contracts';
 import { PlexusError } from '@plexus/kernel';
 import type { VmFrame, VmFrameOf } from '@plexus/vm-protocol';
-import { isAnsweredMethod, isUnknownMethod, runsOnce } from '../../domain/vm-methods.js';
+import { isAnsweredMethod, isBrief, isUnknownMethod, runsOnce } from '../../domain/vm-methods.js';
 import type { VmSessions } from '../../domain/vm-sessions.js';
 import { failure } from './kept-requests.js';
 import type { Answer, Asked, RequestLedger } from './request-ledger.js';
 import { REQUEST_METHODS } from './request-methods.js';
 import type { VmIdentity, VmServices, VmWire } from './vm-ports.js';
+import type { VmTraces } from './vm-traces.js';
 
 type Request = VmFrameOf<'request'>;
 
@@ -26,6 +27,7 @@ export class VmRequests {
     private readonly sessions: VmSessions,
     private readonly ledger: RequestLedger,
     private readonly wire: VmWire,
+    private readonly traces: VmTraces,
   ) {}
 
   /** The others go to the scheduler, which answers through the VM's outbox. */
@@ -83,7 +85,7 @@ export class VmRequests {
     const { vmId, epoch } = this.identity;
     if (runsOnce(request.method)) return this.services.requests.once({ vmId, epoch, id: request.id }, () => this.ask(request));
     const answer = this.ask(request);
-    return { answer, safe: answer };
+    return { answer, safe: answer, brief: isBrief(request.method) };
   }
 
   /** Never rejects. */
@@ -93,7 +95,9 @@ export class VmRequests {
       const method = Object.hasOwn(REQUEST_METHODS, request.method) ? REQUEST_METHODS[request.method] : undefined;
       if (method === undefined) throw errors.create('METHOD_NOT_FOUND');
       const { identity, services, sessions } = this;
-      return { result: await method(request.params, { identity, services, sessions, request, signal }), error: null };
+      const work = () => method(request.params, { identity, services, sessions, request, signal });
+      const { traceparent } = request;
+      return { result: await (this.traces.knows(traceparent) ? services.tracing.within(traceparent, work) : work()), error: null };
     } catch (error) {
       const known = PlexusError.isPlexusError(error) ? error : errors.create(signal.aborted ? 'TIMEOUT' : 'INTERNAL', { cause: error });
       if (known.code === 'INTERNAL') this.services.log.error({ error, method: request.method }, 'a request of a VM failed');

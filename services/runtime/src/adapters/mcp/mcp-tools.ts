@@ -3,7 +3,7 @@ import { AbortedError, type Clock, parseJson } from '@plexus/kernel';
 import { MCP_ENVIRONMENT_PURPOSE, MCP_LIST_TOOLS, McpServerEntry, openBox, type StartSessionData } from '@plexus/vm-protocol';
 import { z } from 'zod';
 import type { MeshCalls } from '../../application/mesh-calls.js';
-import type { Log, Tool, ToolResult, ToolSource } from '../../application/ports.js';
+import type { Log, Tool, ToolContext, ToolResult, ToolSource } from '../../application/ports.js';
 import type { FenceStage } from '../../domain/fence.js';
 import { mcpToolNames } from '../../domain/mcp-names.js';
 import { mcpResultText } from '../../domain/mcp-result.js';
@@ -38,7 +38,7 @@ interface Server {
   readonly name: string;
   readonly wanted: Wanted;
   tools(): Promise<readonly McpToolDescription[]>;
-  call(tool: string, input: Record<string, unknown>, signal: AbortSignal): Promise<unknown>;
+  call(tool: string, input: Record<string, unknown>, signal: AbortSignal, traceparent?: string): Promise<unknown>;
   close(): Promise<void>;
   /** Ends the program, if it is one and runs; the next call starts it again. */
   pause(): void;
@@ -151,8 +151,9 @@ export class McpTools implements ToolSource {
 
   private remote(sessionId: string, name: string, wanted: Wanted): Server {
     const { mesh } = this.options;
-    const ask = async (tool: string, input: Record<string, unknown>, signal?: AbortSignal): Promise<unknown> => {
-      const answer = await mesh.request(sessionId, 'mcp_call', { server: name, tool, arguments: input }, { ...(signal && { signal }) });
+    const ask = async (tool: string, input: Record<string, unknown>, signal?: AbortSignal, traceparent?: string): Promise<unknown> => {
+      const options = { ...(signal && { signal }), ...(traceparent && { traceparent }) };
+      const answer = await mesh.request(sessionId, 'mcp_call', { server: name, tool, arguments: input }, options);
       return (answer as { result?: unknown } | null)?.result;
     };
     return {
@@ -194,15 +195,19 @@ export class McpTools implements ToolSource {
     const byName = new Map(descriptions.map((description) => [description.name, description]));
     return [...mcpToolNames(server.name, [...byName.keys()])].map(([name, real]) => {
       const { description, inputSchema } = byName.get(real) as McpToolDescription;
-      return { name, description: (description ?? real).slice(0, 4_096), inputSchema, run: (input, { signal }) => this.call(server, real, input, signal) };
+      return { name, description: (description ?? real).slice(0, 4_096), inputSchema, run: (input, context) => this.call(server, real, input, context) };
     });
   }
 
-  private async call(server: Server, tool: string, input: unknown, signal: AbortSignal): Promise<ToolResult> {
+  private async call(server: Server, tool: string, input: unknown, { signal, span: caller }: ToolContext): Promise<ToolResult> {
     if (typeof input !== 'object' || input === null || Array.isArray(input)) return { content: 'The arguments have to be an object.', isError: true };
+    const span = caller?.child('mcp', { tool, server: server.name });
     try {
-      return mcpResultText(await server.call(tool, input as Record<string, unknown>, signal));
+      const result = mcpResultText(await server.call(tool, input as Record<string, unknown>, signal, span?.traceparent));
+      span?.end(result.isError ? 'TOOL_FAILED' : undefined);
+      return result;
     } catch (error) {
+      span?.end(signal.aborted ? 'ABORTED' : 'UNAVAILABLE');
       if (signal.aborted) throw new AbortedError('the call was given up', { cause: error });
       return { content: `The MCP server ${server.name} did not answer: ${reasonOf(error)}.`, isError: true };
     }

@@ -16,10 +16,10 @@ async function ask(
   calls: MeshCalls,
   method: string,
   params: Record<string, unknown>,
-  { sessionId, signal }: ToolContext,
+  { sessionId, signal, span }: ToolContext,
 ): Promise<{ answer: unknown } | { refused: ToolResult }> {
   try {
-    return { answer: await calls.request(sessionId, method, params, { signal }) };
+    return { answer: await calls.request(sessionId, method, params, { signal, ...(span && { traceparent: span.traceparent }) }) };
   } catch (error) {
     if (error instanceof AbortedError || !PlexusError.isPlexusError(error)) throw error;
     return { refused: problem(`The memory cannot be reached: ${error.message} (${error.code})`) };

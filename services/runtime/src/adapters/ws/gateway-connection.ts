@@ -106,6 +106,15 @@ export class GatewayConnection {
     });
   }
 
+  /** Tells of finished spans, as far as the socket has room: what it has none for waits, and in the end is dropped. */
+  tellSpans(): void {
+    while (this.state === 'live' && !this.closing && this.socket.bufferedAmount < SOCKET_HIGH_WATER) {
+      const frame = this.context.traces?.take();
+      if (!frame) return;
+      this.send(frame);
+    }
+  }
+
   /** Says goodbye; the socket is destroyed if the other side does not answer. */
   close(code = 1000, reason = ''): void {
     if (this.state === 'over') return;

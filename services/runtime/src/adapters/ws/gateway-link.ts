@@ -94,6 +94,7 @@ export class GatewayLink {
     while (!signal.aborted) {
       try {
         this.connection?.beat();
+        this.connection?.tellSpans();
         const now = this.context.fence.stage;
         if (now !== stage) log(now === 'open' ? 'info' : 'warn', 'fence moved', { from: stage, to: now });
         stage = now;

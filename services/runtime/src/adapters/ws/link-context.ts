@@ -2,6 +2,7 @@ import type { Clock, Result } from '@plexus/kernel';
 import type { FrameProblem, FrameReceiver, FrameSender, MeshFrame, MeshFrameOf, SessionReport } from '@plexus/vm-protocol/link';
 import type { Fence } from '../../application/fence.js';
 import type { RequestLink } from '../../application/mesh-calls.js';
+import type { RunTraces } from '../../application/run-traces.js';
 import type { Journal, Log } from '../../application/ports.js';
 import type { Uplink } from '../../application/uplink.js';
 import type { CommandFrame } from '../../domain/journal-state.js';
@@ -51,6 +52,8 @@ export interface LinkContext {
   /** 0..1, spreads heartbeats and reconnects; `Math.random` unless given. */
   readonly random?: () => number;
   readonly calls: RequestLink;
+  /** Spans that are told while the socket has room. */
+  readonly traces?: Pick<RunTraces, 'take'>;
   readonly counters: { refusedFrames: number; reconnects: number; loopRestarts: number };
   /** Loads what frames are read and carried out with. Nothing is read from a socket before it is there. */
   prepare(): Promise<void>;

@@ -15,6 +15,7 @@ import {
   type ToolSource,
   type Turn,
 } from '../ports.js';
+import type { RunTraces } from '../run-traces.js';
 import type { Checkpoint, CheckpointStore, Shown } from './checkpoint.js';
 import { LoopState } from './loop-state.js';
 import { LoopTurn, type SkillOf } from './loop-turn.js';
@@ -45,6 +46,7 @@ export interface LoopDependencies {
   readonly skillOf?: SkillOf;
   /** Tools that a session would have and its rules forbid; called when they change. */
   readonly onDenied?: (sessionId: string, tools: readonly string[]) => void;
+  readonly traces?: RunTraces;
   readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;
@@ -107,7 +109,7 @@ export class LoopSession implements AgentSession {
 
   private async *answer(turn: AgentTurn, signal: AbortSignal): AsyncGenerator<AgentPiece> {
     const { resources, state } = await this.open();
-    const { clock, fence, log, model, skillOf } = this.dependencies;
+    const { clock, fence, log, model, skillOf, traces } = this.dependencies;
     const isNew = state.begin(turn);
     this.current = { turn, state };
     this.changed = true;
@@ -127,6 +129,7 @@ export class LoopSession implements AgentSession {
       maxTurns,
       save,
       skillOf,
+      ...(traces && { traces }),
       clock,
       fence,
       log,

@@ -6,6 +6,7 @@ import type { ContextPort, ConversationMessage, Prepared } from '../context/inde
 import { RunCancelled } from '../execute-run.js';
 import type { Fence } from '../fence.js';
 import { type Agent, AgentFailure, type AgentPiece, type AgentTurn, type Log, type ModelPiece, type Tool, type ToolResult } from '../ports.js';
+import type { RunTraces } from '../run-traces.js';
 import { textOf } from './checkpoint.js';
 import type { LoopState } from './loop-state.js';
 import { runTools, type ToolCall } from './tool-runner.js';
@@ -24,6 +25,7 @@ export interface LoopTurnOptions {
   readonly skillOf?: SkillOf;
   /** Writes a checkpoint; resolves when it is on the disk. */
   readonly save: () => Promise<void>;
+  readonly traces?: RunTraces;
   readonly clock: Clock;
   readonly fence: Fence;
   readonly log: Log;

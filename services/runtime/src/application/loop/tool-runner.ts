@@ -3,6 +3,7 @@ import { toStorableText } from '@plexus/kernel';
 import { headAndTail } from '../../domain/bounded-text.js';
 import type { Fence } from '../fence.js';
 import type { Log, Tool, ToolResult } from '../ports.js';
+import type { RunTraces } from '../run-traces.js';
 import { ToolGuard } from './tool-guard.js';
 
 /** Longest result that goes to the model. */
@@ -20,6 +21,7 @@ export interface ToolCall {
 }
 
 export interface ToolRunnerDependencies {
+  readonly traces?: RunTraces;
   readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;
@@ -62,7 +64,7 @@ async function runTool(
   call: ToolCall,
   tools: ReadonlyMap<string, Tool>,
   context: ToolRunContext,
-  { fence, clock, log }: ToolRunnerDependencies,
+  { fence, clock, log, traces }: ToolRunnerDependencies,
 ): Promise<ToolResult> {
   const tool = tools.get(call.toolName);
   if (!tool) return failed(`There is no tool “${call.toolName}” here. There are: ${[...tools.keys()].join(', ') || 'none'}.`);
@@ -75,17 +77,21 @@ async function runTool(
   }
   const guard = new ToolGuard(clock, fence, context.signal);
   const ids = { sessionId: context.sessionId, runId: context.runId, tool: tool.name };
+  const span = traces?.within(context, 'tool', { tool: tool.name, call_id: call.callId });
+  let failure: string | undefined = 'TOOL_FAILED';
   try {
-    const running = tool.run(call.input, { ...context, signal: guard.signal, onProcess: (child) => guard.add(child) });
+    const running = tool.run(call.input, { ...context, signal: guard.signal, onProcess: (child) => guard.add(child), ...(span && { span }) });
     const result = await Promise.race([running, guard.abandoned]);
     // Whatever it still throws, nobody waits for it any more.
     if (!result) running.catch(() => undefined);
+    if (result !== undefined && result.isError !== true) failure = undefined;
     return bounded(result ?? failed(INTERRUPTED), guard);
   } catch (error) {
     if (guard.cause) return bounded(failed(INTERRUPTED), guard);
     log('warn', 'a tool failed inside', { ...ids, error });
     return failed('The tool failed inside; the log of the runtime has the cause.');
   } finally {
+    span?.end(guard.cause === undefined ? failure : 'ABORTED');
     guard.close();
   }
 }

@@ -125,6 +125,11 @@ export class PostgresConnectionStore implements ConnectionStore {
       'SELECT session_id, session_key, owner, agent_id FROM vm_sessions WHERE vm_id = $1 AND epoch = $2 ORDER BY updated_at DESC LIMIT 1000',
       [key.vmId, key.epoch],
     );
+    const traces = await tx.query<{ traceparent: string }>(
+      'attach_traces',
+      `SELECT traceparent FROM vm_runs WHERE vm_id = $1 AND state = 'open' AND traceparent IS NOT NULL LIMIT 256`,
+      [key.vmId],
+    );
     return {
       connGen: instance?.conn_gen ?? 1,
       serverSentSeq: instance?.sent_seq ?? 0,
@@ -132,6 +137,7 @@ export class PostgresConnectionStore implements ConnectionStore {
       serverRecvSeq: mark?.last_seq ?? 0,
       owner: ownerOf(vm),
       sessions: sessions.map((row) => ({ sessionId: row.session_id, sessionKey: row.session_key, owner: row.owner, agentId: row.agent_id })),
+      traces: traces.map(({ traceparent }) => traceparent),
       moves,
     };
   }
