@@ -6,8 +6,12 @@ import type { Database, DatabaseOptions, DatabaseSession, Row, Statement, Transa
 import { translateDatabaseError, unavailable } from './database-errors.js';
 import { sqlIdentifier } from './database-url.js';
 import { lockDirectory } from './pglite-directory-lock.js';
+import { initialiseDirectory } from './pglite-initialise.js';
 import { PgliteSession } from './pglite-session.js';
 import { searchPath, transactionCharacteristics } from './postgres-connection.js';
+
+/** What PGlite starts with, and a quarter of the pages that its default keeps in memory: all of them count as resident from the start. */
+const START = [...PGlite.defaultStartParams, '-c', 'shared_buffers=32MB'];
 
 export interface PgliteOptions extends Pick<DatabaseOptions, 'schema'> {
   /** A data directory that was dumped before (`dump`): starts in under a second instead of several. */
@@ -31,9 +35,11 @@ export async function openPglite(directory: string, options: PgliteOptions): Pro
   if (!inMemory) mkdirSync(directory, { recursive: true, mode: 0o700 });
   const unlock = inMemory ? () => undefined : lockDirectory(directory);
   try {
+    if (!inMemory) await initialiseDirectory(directory);
     const lite = await PGlite.create({
       dataDir: directory,
       extensions: { vector, pg_trgm },
+      startParams: START,
       ...(options.loadDataDir ? { loadDataDir: options.loadDataDir } : {}),
     });
     await lite.exec(`SET search_path TO ${path}`);

@@ -123,8 +123,10 @@ test('the outbox works, with one relay at a time', async () => {
   expect(published).toEqual(['1', '2', '3']);
 });
 
-test('a directory that is in use is refused by name, and a claim whose process is gone is taken over', async () => {
+test('a directory that is in use is refused by name; the claim and the half-made directory of a process that is gone are taken over', async () => {
   const other = path.join(folder, 'other');
+  const halfMade = `${other}.draft-killed`;
+  mkdirSync(path.join(halfMade, 'base'), { recursive: true });
   const claim = `${other}.lock`;
   await expect(createDatabase(`pglite:${path.join(folder, 'data')}`, { schema: 'memory', applicationName: 'spec' })).rejects.toThrow(
     new RegExp(`in use by process ${process.pid}`),
@@ -133,7 +135,7 @@ test('a directory that is in use is refused by name, and a claim whose process i
   const taken = await createDatabase(`pglite:${other}`, { schema: 'memory', applicationName: 'spec' });
   await taken.ping();
   await taken.close();
-  expect(existsSync(claim)).toBe(false);
+  expect([existsSync(claim), existsSync(halfMade), existsSync(path.join(other, 'PG_VERSION'))]).toEqual([false, false, true]);
   await expect(taken.ping()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
 });
 
