@@ -58,6 +58,7 @@ export { TenantConfig, type TenantConfigInput } from './schema/tenant-config.js'
 export { AgentToolsConfig, ToolsConfig } from './schema/tools-config.js';
 export { resolveSecret, type SecretFault, type SecretSources } from './secrets/resolve-secret.js';
 export { type MasterKey, type MasterKeys, needsReseal, openSecret, parseMasterKey, resealSecret, type SealFault, sealSecret } from './secrets/seal.js';
+export { isSecretName, looksSecret } from './secrets/secret-names.js';
 export { isSecretRef, referenceName, SecretRef } from './secrets/secret-ref.js';
 export { type IdleSetting, NOT_ACTED_ON } from './validate/not-acted-on.js';
 export type { ChannelDeclaration, PluginDeclaration } from './validate/plugin-declaration.js';

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { agentsCommand } from './commands/agents.js';
 import { auditCommand } from './commands/audit.js';
+import { backupCommand } from './commands/backup.js';
 import { bindCommand } from './commands/bind.js';
 import { configCommand } from './commands/config.js';
 import { contractsCommand } from './commands/contracts.js';
@@ -9,6 +10,7 @@ import { demoCommand } from './commands/demo.js';
 import { dlqCommand } from './commands/dlq.js';
 import { doctorCommand } from './commands/doctor.js';
 import { eventsCommand } from './commands/events.js';
+import { importCommand } from './commands/import.js';
 import { memoryCommand } from './commands/memory.js';
 import { modelCommand } from './commands/model.js';
 import { integratorCommand } from './commands/integrator.js';
@@ -63,6 +65,7 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
   eventsCommand(program, output, mesh);
   contractsCommand(program, output);
   dbCommand(program, output, environment);
+  backupCommand(program, output, mesh, environment);
   dlqCommand(program, output, mesh);
   traceCommand(program, output, mesh);
   vmAttachCommand(vmCommand(program, output, mesh), output, mesh);
@@ -72,6 +75,7 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
   userCommand(program, output, mesh);
   auditCommand(program, output, mesh);
   demoCommand(program, output, mesh);
+  importCommand(program, output, mesh);
   memoryCommand(program, output, mesh);
   pushCommand(program, output, mesh);
   skillCommand(program, output, mesh);

@@ -74,6 +74,7 @@ const routingRpcs = [
   routing.previewSessions,
   routing.exportSession,
   routing.migrateSessionKeys,
+  routing.importSession,
   routing.listPairings,
   routing.approvePairing,
   routing.rejectPairing,
@@ -86,6 +87,8 @@ const routingRpcs = [
   routing.getDeadLetter,
   routing.redriveDeadLetters,
   routing.dropDeadLetters,
+  routing.storeAttachment,
+  routing.readAttachment,
 ];
 const vmCallerRpcs = [
   vm.ensureVm,

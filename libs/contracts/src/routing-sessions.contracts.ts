@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { Instant, SessionKey, Ulid, UserId } from './common.js';
+import { Instant, MessageText, SessionKey, Ulid, UserId } from './common.js';
 import { defineRpc } from './define.js';
 import { actingFor } from './routing-fields.js';
-import { GrantAccess, SessionSummary, TranscriptMessage } from './routing-shapes.js';
+import { GrantAccess, LastRoute, SessionOrigin, SessionSummary, TranscriptMessage } from './routing-shapes.js';
 
 const domain = 'routing';
 
@@ -139,4 +139,50 @@ export const migrateSessionKeys = defineRpc({
   }),
   idempotent: true,
   examples: [{ dryRun: true }],
+});
+
+/** One message of a conversation that was held elsewhere. */
+export const ImportedMessage = z.object({
+  id: z.string().trim().min(1).max(200).describe('Names the message in its former place; what has this id already is not appended again.'),
+  role: z.enum(['user', 'assistant', 'system', 'tool']),
+  text: MessageText,
+  at: Instant.describe('When it was said there.'),
+});
+export type ImportedMessage = z.infer<typeof ImportedMessage>;
+
+export const importSession = defineRpc({
+  domain,
+  name: 'import-session',
+  version: 1,
+  summary:
+    "Takes over a conversation that was held elsewhere: creates the caller's session of that key, unless there is one, and appends the messages with the times they had. Repeating it appends nothing, also after a reset. Nobody is told of the messages: they are history, no news.",
+  data: z.object({
+    sessionKey: SessionKey,
+    agentId: z.string().max(64).optional(),
+    label: z.string().max(100).optional().describe('Only for a session that is created.'),
+    displayName: z.string().max(200).optional(),
+    chatType: z.string().max(64).optional(),
+    channel: z.string().max(64).optional(),
+    groupId: z.string().max(256).optional(),
+    threadId: z.string().max(256).optional(),
+    origin: SessionOrigin.optional(),
+    lastRoute: LastRoute.optional().describe('Only where the session has none yet.'),
+    messages: z.array(ImportedMessage).max(200).default([]).describe('Oldest first. A longer conversation comes in several calls.'),
+    dryRun: z.boolean().default(false).describe('Only say what would happen.'),
+  }),
+  response: z.object({
+    sessionKey: SessionKey.describe('In the form in which it is kept.'),
+    created: z.boolean(),
+    appended: z.number().int().min(0),
+    known: z.number().int().min(0).describe('Messages that were there from an earlier import.'),
+    before: z.number().int().min(0).describe('Messages that the session had before this call.'),
+  }),
+  idempotent: true,
+  errors: ['NOT_FOUND'],
+  examples: [
+    {
+      sessionKey: 'agent:main:main',
+      messages: [{ id: 'openclaw:7f3c:a1b2c3d4', role: 'user', text: 'What changed since yesterday?', at: '2026-11-20T08:00:00.000Z' }],
+    },
+  ],
 });

@@ -5,6 +5,7 @@ import { ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
 import { counter } from '@plexus/telemetry';
 import { AdvisoriesController } from './adapters/nats/advisories.controller.js';
+import { AttachmentsController } from './adapters/nats/attachments.controller.js';
 import { ChannelsController } from './adapters/nats/channels.controller.js';
 import { DeadLettersController } from './adapters/nats/dead-letters.controller.js';
 import { encodeOutgoingWith } from './adapters/nats/encode-outgoing.js';
@@ -18,6 +19,7 @@ import { SessionEndsController } from './adapters/nats/session-ends.controller.j
 import { EraseSessionStream } from './adapters/nats/session-stream-eraser.js';
 import { StreamSessionEvents } from './adapters/nats/stream-session-events.js';
 import { migrationsCheck } from './adapters/postgres/migrations.js';
+import { PostgresAttachments } from './adapters/postgres/postgres-attachments.js';
 import { PostgresMaintenance } from './adapters/postgres/postgres-maintenance.js';
 import { PostgresStore } from './adapters/postgres/postgres-store.js';
 import { PrismaCatalogue } from './adapters/postgres/prisma-catalogue.js';
@@ -30,7 +32,10 @@ import { ConfirmSteer } from './application/confirm-steer.js';
 import { DeliverSends } from './application/deliver-sends.js';
 import { DeliveryLoop } from './application/delivery-loop.js';
 import { ErasePerson } from './application/erase-person.js';
+import { ImportSession } from './application/import-session.js';
+import { KeepAttachments } from './application/keep-attachments.js';
 import { ManagePairings } from './application/manage-pairings.js';
+import { InjectMessages } from './application/inject-messages.js';
 import { ManageSessions } from './application/manage-sessions.js';
 import { MigrateKeys } from './application/migrate-keys.js';
 import { MirrorSends } from './application/mirror-sends.js';
@@ -53,11 +58,14 @@ type RoutingContext = ServiceContext<ServiceConfig<typeof routingConfig>>;
 const sends = counter('deliveries');
 const breakers = counter('breakerTransitions');
 
+const MIB = 1024 * 1024;
+
 @Module({
   controllers: [
     RoutingController,
     RoutesController,
     SessionCareController,
+    AttachmentsController,
     ChannelsController,
     ErasureController,
     SessionEndsController,
@@ -93,7 +101,7 @@ export async function createRouting(context: RoutingContext): Promise<ServicePar
   const delivering = new DeliveryLoop(() => delivery.step(), clock, report('sends could not be worked on'));
   const hurry = () => delivering.hurry();
   const sweeper = new SweepTimeouts(store, events, clock, newId, report('silent runs could not be looked for'));
-  const pruner = new PruneTables(maintenance, () => Object.keys(tenants.platform().tenants), configOf);
+  const pruner = new PruneTables(maintenance, () => Object.keys(tenants.platform().tenants), configOf, config.ROUTING_ATTACHMENT_DAYS);
   const pruning = new WorkLoop(() => pruner.round().then(() => false), clock, report('old rows could not be removed'));
 
   const erasing = new ErasePerson(store, maintenance, new EraseSessionStream(bus), ids);
@@ -111,12 +119,15 @@ export async function createRouting(context: RoutingContext): Promise<ServicePar
       { provide: TenantSettings, useValue: settings },
       { provide: AcceptMessage, useValue: accept },
       { provide: AcceptInbound, useValue: new AcceptInbound(store, settings, accept, ids, inboundLimits, hurry) },
+      { provide: KeepAttachments, useValue: new KeepAttachments(new PostgresAttachments(database), config.ROUTING_ATTACHMENT_MIB_PER_USER * MIB) },
       { provide: CancelRun, useValue: new CancelRun(store, newId) },
+      { provide: InjectMessages, useValue: new InjectMessages(store, newId) },
       { provide: ManageSessions, useValue: new ManageSessions(store, newId) },
       { provide: ShareSessions, useValue: new ShareSessions(store, newId) },
       { provide: SessionAccess, useValue: access },
       { provide: ReadSessions, useValue: new ReadSessions(store, catalogue) },
       { provide: MigrateKeys, useValue: new MigrateKeys(maintenance) },
+      { provide: ImportSession, useValue: new ImportSession(store, newId) },
       { provide: CloseRun, useValue: new CloseRun(store, events, release, new AnswerChannel(newId, now, hurry), configOf, newId) },
       { provide: ConfirmSteer, useValue: new ConfirmSteer(store) },
       { provide: DeliverSends, useValue: delivery },

@@ -4,17 +4,18 @@ import type { RpcContext } from '@plexus/bus';
 import { Rpc } from '@plexus/bus/nest';
 import { type DataOf, type ReplyOf, routingContracts as contracts, SCOPES } from '@plexus/contracts';
 import type { SessionGrant } from '../../application/grant-ports.js';
+import { ImportSession } from '../../application/import-session.js';
 import { ManageSessions } from '../../application/manage-sessions.js';
 import { MigrateKeys } from '../../application/migrate-keys.js';
 import { ReadSessions, summariseSession } from '../../application/read-sessions.js';
 import { SessionAccess } from '../../application/session-access.js';
 import { ShareSessions } from '../../application/share-sessions.js';
 import { type Owner, ownerOf, requireScope } from '../../domain/caller.js';
-import { storedKey } from '../../domain/session-address.js';
+import { addressSession, storedKey } from '../../domain/session-address.js';
 import { requireStorable } from '../../domain/text-limits.js';
 import { RoutingSettings } from './routing-settings.js';
 
-/** Answers what is done with whole sessions: sharing, relabelling, deleting, previews, exports, migration of keys. */
+/** Answers what is done with whole sessions: sharing, relabelling, deleting, previews, exports, imports, migration of keys. */
 @Controller()
 export class SessionCareController {
   constructor(
@@ -24,6 +25,7 @@ export class SessionCareController {
     private readonly access: SessionAccess,
     private readonly reading: ReadSessions,
     private readonly migration: MigrateKeys,
+    private readonly importing: ImportSession,
   ) {}
 
   @Rpc(contracts.shareSession)
@@ -95,6 +97,17 @@ export class SessionCareController {
   ): Promise<ReplyOf<typeof contracts.migrateSessionKeys>> {
     requireScope(context.principal, SCOPES.admin);
     return this.migration.execute(context.tenant, this.settings.snapshotOf(context.tenant), data);
+  }
+
+  @Rpc(contracts.importSession)
+  async onImport(@Payload() data: DataOf<typeof contracts.importSession>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.importSession>> {
+    requireScope(context.principal, SCOPES.admin);
+    const config = this.settings.configOf(context.tenant);
+    const owner = ownerOf(context.tenant, context.principal);
+    for (const { id, text } of data.messages) for (const [field, value] of Object.entries({ id, text })) requireStorable(value, field);
+    // Before the agents of the import are configured, one can already ask what it would do.
+    if (data.dryRun) return this.importing.preview(owner, storedKey(config, data), data);
+    return this.importing.execute(addressSession(config, owner, data), data);
   }
 
   /** A session of the caller. */
