@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import JSON5 from 'json5';
@@ -99,6 +99,19 @@ describe('the documentation', () => {
       return first === 'npx' && second === 'plexus' ? problemOf(program, words.slice(2)) : undefined;
     });
     expect(problems).toEqual([]);
+  });
+
+  it('is as right about commands in the console, which shows them where nothing is yet', () => {
+    const folder = path.join(root, 'services/console/src');
+    const shown = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.tsx?$/.test(file))
+      .flatMap((file) =>
+        [...readFileSync(path.join(folder, file), 'utf8').matchAll(/(['"`])npx plexus ((?:(?!\1).)+)\1/g)].map(([, , line = '']) => ({ file, line })),
+      );
+    expect(shown.length).toBeGreaterThan(3);
+    expect(shown.map(({ file, line }) => [file, line, problemOf(program, commandsOf(line)[0] ?? [])]).filter(([, , problem]) => problem !== undefined)).toEqual(
+      [],
+    );
   });
 
   it('runs only scripts of the package and files that exist', () => {

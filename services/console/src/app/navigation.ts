@@ -12,6 +12,8 @@ export interface Place {
     | 'explain'
     | 'policies'
     | 'publish'
+    | 'reach'
+    | 'automation'
     | 'memory'
     | 'vms'
     | 'routing'
@@ -41,6 +43,8 @@ export const PLACES: readonly PlaceGroup[] = [
       { path: '/inbox', name: 'inbox', icon: 'inbox' },
       { path: '/subscriptions', name: 'subscriptions', icon: 'bell' },
       { path: '/explain', name: 'explain', icon: 'why' },
+      { path: '/reach', name: 'reach', icon: 'quiet' },
+      { path: '/automation', name: 'automation', icon: 'clock' },
       { path: '/policies', name: 'policies', icon: 'policy' },
       { path: '/publish', name: 'publish', icon: 'publish' },
     ],

@@ -1,4 +1,5 @@
 import { enOperate } from './en-operate.js';
+import { enReach } from './en-reach.js';
 
 /** Every sentence of the console in English; the other languages have the same keys. */
 export const en = {
@@ -9,6 +10,7 @@ export const en = {
   cancel: 'Cancel',
   details: 'Details',
   command: 'Command',
+  removeOne: 'Remove {{name}}',
   signOut: 'Sign out',
   yes: 'Yes',
   no: 'No',
@@ -41,6 +43,8 @@ export const en = {
     NOT_FOUND: 'It is not there (any more)',
     INVALID_REQUEST: 'Something in it is not valid',
     INVALID_EVENT: 'The event is not valid',
+    CHANNEL_NOT_CONFIGURED: 'This tenant has no such channel: an operator adds it under Configuration',
+    QUOTA_EXCEEDED: 'There are as many as are allowed: remove one first',
     CONFIG_REJECTED: 'The configuration was refused',
     NO_RESPONDERS: 'The service that answers this is not running',
     TIMEOUT: 'The answer took too long',
@@ -64,6 +68,8 @@ export const en = {
     subscriptions: 'Subscriptions',
     explain: 'Why?',
     policies: 'Policies',
+    reach: 'Quiet & contacts',
+    automation: 'Schedules & rules',
     publish: 'Publish an event',
     memory: 'Memory',
     vms: 'VMs',
@@ -372,26 +378,9 @@ export const en = {
     column: { user: 'Who', event: 'Event', before: 'Before', after: 'After' },
   },
   diff: { same: 'There is no difference.', added: 'added', removed: 'removed' },
-  publish: {
-    title: 'Publish an event',
-    text: 'As any service would: a CloudEvent enters the mesh, and push decides who hears of it.',
-    event: 'Event',
-    view: 'View',
-    form: 'Form',
-    contract: 'Contract',
-    any: 'Any event',
-    anyText: 'Whatever your services say. Its data is passed on; summary, case, topics, regions and entities are what subscriptions look at.',
-    severity: 'Severity',
-    action: 'Publish',
-    stored: 'Stored',
-    duplicate: 'Known already: the same source and id',
-    inbox: 'To the inbox',
-    why: 'Who heard of it, and why?',
-    script: 'The same from a script',
-    scriptText: 'Or from any NATS client: the subject is what counts there.',
-  },
   form: { required: 'required', add: 'Add', remove: 'Remove', up: 'Up', down: 'Down', copy: 'Copy' },
   ...enOperate,
+  ...enReach,
 };
 
 /** What every other language has to say: the same, without the forms of plurals that only English has. */

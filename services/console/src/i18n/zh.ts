@@ -1,5 +1,6 @@
 import { type en, type Translated } from './en.js';
 import { zhOperate } from './zh-operate.js';
+import { zhReach } from './zh-reach.js';
 
 /** 中文。 */
 export const zh: Translated<typeof en> = {
@@ -10,6 +11,7 @@ export const zh: Translated<typeof en> = {
   cancel: '取消',
   details: '详情',
   command: '命令',
+  removeOne: '移除 {{name}}',
   signOut: '退出登录',
   yes: '是',
   no: '否',
@@ -38,6 +40,8 @@ export const zh: Translated<typeof en> = {
     NOT_FOUND: '对象不存在或已被删除',
     INVALID_REQUEST: '内容有误',
     INVALID_EVENT: '事件无效',
+    CHANNEL_NOT_CONFIGURED: '该租户没有配置此渠道：由运维人员在“配置”中添加',
+    QUOTA_EXCEEDED: '已达到数量上限，请先移除一个',
     CONFIG_REJECTED: '配置被拒绝',
     NO_RESPONDERS: '负责应答的服务没有运行',
     TIMEOUT: '等待应答超时',
@@ -61,6 +65,8 @@ export const zh: Translated<typeof en> = {
     subscriptions: '订阅',
     explain: '为什么？',
     policies: '策略',
+    reach: '免打扰与联系方式',
+    automation: '定时与规则',
     publish: '发布事件',
     memory: '记忆',
     vms: '虚拟机',
@@ -361,24 +367,7 @@ export const zh: Translated<typeof en> = {
     column: { user: '用户', event: '事件', before: '之前', after: '之后' },
   },
   diff: { same: '没有差异。', added: '新增', removed: '删除' },
-  publish: {
-    title: '发布事件',
-    text: '与任何服务一样：CloudEvent 进入网格，由推送决定谁会收到。',
-    event: '事件',
-    view: '视图',
-    form: '表单',
-    contract: '契约',
-    any: '任意事件',
-    anyText: '您的服务想说的任何内容。数据会原样传递；订阅会查看摘要、案件、主题、地区和实体。',
-    severity: '严重级别',
-    action: '发布',
-    stored: '已保存',
-    duplicate: '已存在：来源和编号相同',
-    inbox: '前往收件箱',
-    why: '谁收到了，为什么？',
-    script: '用脚本完成同样的操作',
-    scriptText: '也可以使用任何 NATS 客户端：在那里由主题决定。',
-  },
   form: { required: '必填', add: '添加', remove: '移除', up: '上移', down: '下移', copy: '复制' },
   ...zhOperate,
+  ...zhReach,
 };

@@ -48,3 +48,10 @@ export function formatBytes(bytes: number): string {
 export function shortId(id: string, keep = 8): string {
   return id.length <= keep + 4 ? id : `…${id.slice(-keep)}`;
 }
+
+/** Short names of the days of the week, Sunday first. */
+export function weekdayNames(language: string): readonly string[] {
+  const name = new Intl.DateTimeFormat(language, { weekday: 'short', timeZone: 'UTC' });
+  // 1 January 2023 was a Sunday.
+  return Array.from({ length: 7 }, (_, day) => name.format(Date.UTC(2023, 0, 1 + day)));
+}

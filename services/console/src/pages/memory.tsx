@@ -163,7 +163,7 @@ function Newest({ onChanged }: { readonly onChanged: () => void }) {
   return (
     <Card title={t('memory.newest')} flush>
       {list.data.memories.length === 0 ? (
-        <Empty icon="memory" title={t('memory.none')} text={t('memory.noneText')} command='npm run plexus -- memory write "Prefers short answers."' />
+        <Empty icon="memory" title={t('memory.none')} text={t('memory.noneText')} command='npx plexus memory add "Prefers short answers."' />
       ) : (
         <ul>
           {list.data.memories.map((one) => (

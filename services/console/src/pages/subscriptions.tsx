@@ -28,7 +28,7 @@ export default function SubscriptionsPage() {
           {list.loading && <Busy />}
           {list.data !== undefined &&
             (list.data.subscriptions.length === 0 ? (
-              <Empty icon="bell" title={t('subscriptions.none')} text={t('subscriptions.noneText')} command="npm run plexus -- push subscribe --scope all" />
+              <Empty icon="bell" title={t('subscriptions.none')} text={t('subscriptions.noneText')} command="npx plexus push subscribe all" />
             ) : (
               <div className="scroll-x">
                 <table className="plain">

@@ -51,7 +51,7 @@ export default function VmsPage() {
       {list.loading && <Busy />}
       {list.data !== undefined && vms.length === 0 && (
         <Card>
-          <Empty icon="vm" title={t('vms.none')} text={t('vms.noneText')} command="npm run plexus -- vm ensure" />
+          <Empty icon="vm" title={t('vms.none')} text={t('vms.noneText')} command="npx plexus vm ensure" />
         </Card>
       )}
       {vms.length > 0 && (
