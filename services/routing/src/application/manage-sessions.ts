@@ -2,7 +2,7 @@ import { plexusError } from '@plexus/contracts';
 import type { Owner } from '../domain/caller.js';
 import type { SessionAddress } from '../domain/session-address.js';
 import { endCancelled } from './cancel-run.js';
-import { messageAppended, messageInjected, runCancel, sessionChanged } from './outgoing.js';
+import { runCancel, sessionChanged } from './outgoing.js';
 import type { Outgoing, RoutingStore, StoredSession } from './ports.js';
 
 /** Everything that changes a session without a run. */
@@ -76,24 +76,6 @@ export class ManageSessions {
       outgoing.push(sessionChanged(session, 'reset', session.sessionId, { previousSessionId: before.sessionId }));
       await tx.publish(outgoing);
       return { session, previousSessionId: before.sessionId };
-    });
-  }
-
-  /** Appends an assistant message without a run and shows it to watchers. Rejects with SESSION_NOT_FOUND, and with CONFLICT for a key that was used for another text. */
-  async inject(
-    owner: Owner,
-    sessionKey: string,
-    message: { text: string; label?: string | undefined; idempotencyKey?: string | undefined },
-  ): Promise<{ messageId: string; session: StoredSession }> {
-    return this.#store.transaction(async (tx) => {
-      const session = await tx.lockSession(owner, sessionKey);
-      if (!session) throw plexusError('SESSION_NOT_FOUND', { details: { sessionKey } });
-      const known = message.idempotencyKey === undefined ? undefined : await tx.findMessageByKey(session, message.idempotencyKey);
-      if (known && known.text !== message.text) throw plexusError('CONFLICT', { message: 'This idempotency key was used for another message.' });
-      if (known) return { messageId: known.messageId, session };
-      const appended = await tx.appendMessage(session, { messageId: this.#newId(), role: 'assistant', ...message });
-      await tx.publish([messageAppended(session, appended), messageInjected(session, appended)]);
-      return { messageId: appended.messageId, session };
     });
   }
 }

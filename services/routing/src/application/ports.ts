@@ -1,5 +1,6 @@
 import type { CommandContract, EventContract, InputOf, RunEnd, routingContracts } from '@plexus/contracts';
 import type { Owner } from '../domain/caller.js';
+import type { AttachmentInfo } from '../domain/run-request.js';
 import type { QueueMode } from '../domain/queue-policy.js';
 import type { ReplyRoute } from '../domain/reply-route.js';
 import type { SessionEntry } from '../domain/session-entry.js';
@@ -80,6 +81,9 @@ export interface MessageDraft {
   readonly label?: string | undefined;
   readonly idempotencyKey?: string | undefined;
   readonly sender?: routingContracts.Sender | undefined;
+  readonly attachments?: readonly AttachmentInfo[] | undefined;
+  /** When it was said, for messages of a former place; absent: now. */
+  readonly at?: Date | undefined;
 }
 
 export interface RunDraft {
@@ -93,6 +97,11 @@ export interface RunDraft {
   readonly configRevision: number;
   readonly queueMode: QueueMode;
   readonly replyRoute?: ReplyRoute | undefined;
+}
+
+export interface MessageContent {
+  readonly text: string;
+  readonly attachments?: readonly AttachmentInfo[] | undefined;
 }
 
 /** Statements of one transaction. A session that was opened or locked stays locked until its end: whoever changes a session goes through that. */
@@ -118,9 +127,16 @@ export interface RoutingTransaction {
   /** Queued and started runs of an incarnation, oldest first. */
   openRuns(sessionId: string): Promise<StoredRun[]>;
   findMessageByKey(session: StoredSession, idempotencyKey: string): Promise<{ messageId: string; text: string } | undefined>;
-  messageText(sessionId: string, seq: number): Promise<string>;
+  /** Those of the keys under which the session has a message, in any incarnation. */
+  knownMessageKeys(session: StoredSession, idempotencyKeys: readonly string[]): Promise<ReadonlySet<string>>;
+  /** What a message says and brings along. */
+  messageContent(sessionId: string, seq: number): Promise<MessageContent>;
+  /** Makes stored files those of the session. False when one of them is not whole, of somebody else, or of a session already. */
+  bindAttachments(session: StoredSession, uploader: string, attachmentIds: readonly string[]): Promise<boolean>;
   /** Appends with the next seq of the session. */
   appendMessage(session: StoredSession, draft: MessageDraft): Promise<TranscriptMessage>;
+  /** Appends several without attachments, in their order with the next seqs, in one statement. */
+  appendMessages(session: StoredSession, drafts: readonly Omit<MessageDraft, 'attachments'>[]): Promise<TranscriptMessage[]>;
   /** The newest messages, oldest first, without the one at `exceptSeq` and without messages whose run is still waiting. */
   history(sessionId: string, exceptSeq: number, limit: { messages: number; bytes: number }): Promise<HistoryMessage[]>;
   insertRun(session: StoredSession, draft: RunDraft): Promise<StoredRun>;

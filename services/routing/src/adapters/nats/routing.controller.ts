@@ -6,6 +6,8 @@ import { Rpc } from '@plexus/bus/nest';
 import { type DataOf, type ReplyOf, routingContracts as contracts, SCOPES } from '@plexus/contracts';
 import { AcceptMessage } from '../../application/accept-message.js';
 import { CancelRun } from '../../application/cancel-run.js';
+import { InjectMessages } from '../../application/inject-messages.js';
+import { KeepAttachments } from '../../application/keep-attachments.js';
 import { ManageSessions } from '../../application/manage-sessions.js';
 import { ReadSessions, summariseRun, summariseSession } from '../../application/read-sessions.js';
 import { SessionAccess } from '../../application/session-access.js';
@@ -23,8 +25,10 @@ export class RoutingController {
     private readonly acceptMessage: AcceptMessage,
     private readonly cancelRun: CancelRun,
     private readonly sessions: ManageSessions,
+    private readonly injectMessages: InjectMessages,
     private readonly reading: ReadSessions,
     private readonly access: SessionAccess,
+    private readonly attachments: KeepAttachments,
   ) {}
 
   @Rpc(contracts.acceptMessage)
@@ -38,9 +42,12 @@ export class RoutingController {
     for (const [field, text] of Object.entries({ message, extraSystemPrompt, idempotencyKey })) if (text !== undefined) requireStorable(text, field);
     const owner = await this.#reached(context, data, 'write');
     const address = addressSession(config, owner, data);
+    const uploader = ownerOf(tenant, principal);
+    const attachments = data.attachments === undefined ? undefined : await this.attachments.find(uploader, data.attachments);
     const guest = principal.user === owner.owner ? undefined : principal.user;
     const { run, status } = await this.acceptMessage.execute(config, address, idempotencyKey, {
-      request: { message, extraSystemPrompt, timeoutMs },
+      request: { message, extraSystemPrompt, timeoutMs, ...(attachments === undefined ? {} : { attachments }) },
+      uploader: uploader.owner,
       queue: { mode: data.queueMode ?? clientQueueMode(config, address.agentId), cap: Number.POSITIVE_INFINITY },
       overflow: 'refuse',
       configRevision: revision,
@@ -96,7 +103,7 @@ export class RoutingController {
     const { config, owner } = this.#writer(context);
     const { message: text, label, idempotencyKey } = data;
     for (const [field, value] of Object.entries({ message: text, label, idempotencyKey })) if (value !== undefined) requireStorable(value, field);
-    const { messageId, session } = await this.sessions.inject(owner, storedKey(config, data), { text, label, idempotencyKey });
+    const { messageId, session } = await this.injectMessages.execute(owner, storedKey(config, data), { text, label, idempotencyKey });
     return { messageId, sessionId: session.sessionId, sessionKey: session.sessionKey };
   }
 

@@ -1,6 +1,7 @@
 import type { RunEnd } from '@plexus/contracts';
 import { appendOutbox, type OutboxMessage, type Tx } from '@plexus/database';
 import type {
+  MessageContent,
   MessageDraft,
   Outgoing,
   RoutingTransaction,
@@ -40,8 +41,17 @@ const FIND_RUN_AND_QUEUE = `
 
 const APPEND_MESSAGE = `
   WITH counted AS (UPDATE sessions SET message_count = message_count + 1, updated_at = GREATEST(updated_at, now()) WHERE id = $1 RETURNING id, session_id, message_count)
-  INSERT INTO messages (session_id, seq, message_id, session_ref, role, text, run_id, label, idempotency_key, sender)
-  SELECT session_id, message_count, $2, id, $3, $4, $5, $6, $7, $8::jsonb FROM counted RETURNING seq, at`;
+  INSERT INTO messages (session_id, seq, message_id, session_ref, role, text, run_id, label, idempotency_key, sender, at, attachments)
+  SELECT session_id, message_count, $2, id, $3, $4, $5, $6, $7, $8::jsonb, COALESCE($9::timestamptz, now()), $10::jsonb FROM counted RETURNING seq, at`;
+
+const APPEND_MESSAGES = `
+  WITH counted AS (UPDATE sessions SET message_count = message_count + $2::int, updated_at = GREATEST(updated_at, now()) WHERE id = $1 RETURNING id, session_id, message_count)
+  INSERT INTO messages (session_id, seq, message_id, session_ref, role, text, run_id, label, idempotency_key, sender, at)
+  SELECT counted.session_id, counted.message_count - $2::int + m.position, m.message_id, counted.id, m.role, m.text, m.run_id, m.label, m.idempotency_key, m.sender::jsonb,
+         COALESCE(m.at, now())
+    FROM counted, unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
+         WITH ORDINALITY AS m (message_id, role, text, run_id, label, idempotency_key, sender, at, position)
+   ORDER BY m.position RETURNING seq, at`;
 
 const HISTORY = `
   SELECT recent.role, recent.text FROM (
@@ -50,6 +60,12 @@ const HISTORY = `
      WHERE m.session_id = $1 AND m.seq <> $2 AND r.status IS DISTINCT FROM 'queued'
      ORDER BY m.seq DESC LIMIT $3) AS recent
    WHERE recent.bytes <= $4 ORDER BY recent.seq`;
+
+const BIND_ATTACHMENTS = `
+  UPDATE attachments AS a SET session_ref = $1
+   WHERE a.tenant = $2 AND a.uploader = $3 AND a.attachment_id = ANY ($4::text[]) AND a.session_ref IS NULL
+     AND a.bytes = (SELECT sum(octet_length(p.data)) FROM attachment_parts AS p WHERE p.attachment_id = a.attachment_id)
+  RETURNING a.attachment_id`;
 
 const INSERT_RUN = `
   WITH activated AS (UPDATE sessions SET active_run_id = $4 WHERE id = $5 AND $11 = 'started')
@@ -176,17 +192,41 @@ export class PostgresTransaction implements RoutingTransaction {
     return row && { messageId: row.message_id, text: row.text };
   }
 
-  async messageText(sessionId: string, seq: number): Promise<string> {
-    const text = 'SELECT text FROM messages WHERE session_id = $1 AND seq = $2';
-    return only(await this.#tx.query<{ text: string }>('routing_message_text', text, [sessionId, seq])).text;
+  async knownMessageKeys(session: StoredSession, idempotencyKeys: readonly string[]): Promise<ReadonlySet<string>> {
+    const text = 'SELECT idempotency_key AS key FROM messages WHERE session_ref = $1 AND idempotency_key = ANY ($2::text[])';
+    const rows = await this.#tx.query<{ key: string }>('routing_known_message_keys', text, [session.ref, idempotencyKeys]);
+    return new Set(rows.map(({ key }) => key));
+  }
+
+  async messageContent(sessionId: string, seq: number): Promise<MessageContent> {
+    type Row = { text: string; attachments: MessageContent['attachments'] | null };
+    const text = 'SELECT text, attachments FROM messages WHERE session_id = $1 AND seq = $2';
+    const row = only(await this.#tx.query<Row>('routing_message_content', text, [sessionId, seq]));
+    return { text: row.text, ...(row.attachments === null ? {} : { attachments: row.attachments }) };
+  }
+
+  async bindAttachments(session: StoredSession, uploader: string, attachmentIds: readonly string[]): Promise<boolean> {
+    const bound = await this.#tx.query('routing_bind_attachments', BIND_ATTACHMENTS, [session.ref, session.tenant, uploader, attachmentIds]);
+    return bound.length === attachmentIds.length;
   }
 
   async appendMessage(session: StoredSession, draft: MessageDraft): Promise<TranscriptMessage> {
-    const { messageId, role, text, runId, label, idempotencyKey, sender } = draft;
+    const { messageId, role, text, runId, label, idempotencyKey, sender, at, attachments } = draft;
     const values = [session.ref, messageId, role, text, runId ?? null, label ?? null, idempotencyKey ?? null, sender ? JSON.stringify(sender) : null];
-    const { seq, at } = only(await this.#tx.query<{ seq: number; at: Date }>('routing_append_message', APPEND_MESSAGE, values));
-    const optional = { ...(runId === undefined ? {} : { runId }), ...(label === undefined ? {} : { label }), ...(sender === undefined ? {} : { sender }) };
-    return { messageId, seq, role, text, ...optional, at: at.toISOString() };
+    const rest = [at ?? null, attachments === undefined ? null : JSON.stringify(attachments)];
+    const row = only(await this.#tx.query<AppendedRow>('routing_append_message', APPEND_MESSAGE, [...values, ...rest]));
+    return toTranscript(draft, row);
+  }
+
+  async appendMessages(session: StoredSession, drafts: readonly Omit<MessageDraft, 'attachments'>[]): Promise<TranscriptMessage[]> {
+    if (drafts.length === 0) return [];
+    const column = (of: (draft: (typeof drafts)[number]) => unknown) => drafts.map((draft) => of(draft) ?? null);
+    const texts = [column((draft) => draft.messageId), column((draft) => draft.role), column((draft) => draft.text), column((draft) => draft.runId)];
+    const marks = [column((draft) => draft.label), column((draft) => draft.idempotencyKey), column(({ sender }) => sender && JSON.stringify(sender))];
+    const values = [session.ref, drafts.length, ...texts, ...marks, column((draft) => draft.at)];
+    const rows = await this.#tx.query<AppendedRow>('routing_append_messages', APPEND_MESSAGES, values);
+    const inOrder = rows.toSorted((a, b) => a.seq - b.seq);
+    return drafts.map((draft, index) => toTranscript(draft, inOrder[index] as AppendedRow));
   }
 
   history(sessionId: string, exceptSeq: number, limit: { messages: number; bytes: number }): Promise<HistoryMessage[]> {
@@ -228,6 +268,16 @@ export class PostgresTransaction implements RoutingTransaction {
   async publish(outgoing: readonly Outgoing[]): Promise<void> {
     await appendOutbox(this.#tx, outgoing.map(this.#encode));
   }
+}
+
+interface AppendedRow {
+  readonly seq: number;
+  readonly at: Date;
+}
+
+function toTranscript({ messageId, role, text, runId, label, sender, attachments }: MessageDraft, { seq, at }: AppendedRow): TranscriptMessage {
+  const optional = { ...(runId === undefined ? {} : { runId }), ...(label === undefined ? {} : { label }), ...(sender === undefined ? {} : { sender }) };
+  return { messageId, seq, role, text, ...optional, at: at.toISOString(), ...(attachments === undefined ? {} : { attachments: [...attachments] }) };
 }
 
 /** The one row of a statement that always has one. */
