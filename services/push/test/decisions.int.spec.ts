@@ -40,6 +40,8 @@ describe('deciding on a real Postgres', () => {
     expect(stages).toEqual(expect.arrayContaining(['idempotency', 'validity', 'preference', 'emit']));
     const outbox = await push.rows<{ msg_id: string }>("SELECT msg_id FROM outbox WHERE subject LIKE 'plexus.evt.%'");
     expect(outbox).toEqual([{ msg_id: page.items[0]?.id }]);
+    // What is looked at again before anything is told outside the inbox.
+    expect(await push.rows('SELECT scopes FROM inbox_item')).toEqual([{ scopes: [['case:case-7']] }]);
   });
 
   it('nothing is stored about an event that nobody follows', async () => {

@@ -1,6 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { redrive } from '@plexus/bus';
-import { plexusError, pushContracts as push, pushDeliveryContracts, pushLogContracts, routingContracts as routing } from '@plexus/contracts';
+import {
+  plexusError,
+  pushContracts as push,
+  pushDeliveryContracts,
+  pushLogContracts,
+  pushManageContracts as manage,
+  routingContracts as routing,
+  SCOPES,
+} from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
 import type { RunningService } from '@plexus/service-kit';
 import { waitFor } from '@plexus/testing';
@@ -107,6 +115,36 @@ describe('deliveries in the mesh', () => {
     ]);
     expect(new Set(received().map(({ headers }) => headers['webhook-id'])).size).toBe(1);
     receiver.before = async () => undefined;
+  });
+
+  it('what its user may not see any more is not told, also when it waits to be tried again', async () => {
+    await hook();
+    const scopeRef = `case-of-${me}`;
+    const admin = world.mesh.user('admin', { scopes: [SCOPES.admin] });
+    const access = (contract: typeof manage.grantAccess | typeof manage.revokeAccess, user: string) =>
+      world.bus.call(contract, 'acme', { user, scopeKind: 'case', scopeRef }, admin);
+    await access(manage.grantAccess, me);
+    const event = (id: string) => ({ id, source: '/demo', type: 'demo.happened', subject: id, time: '2026-11-21T10:00:00Z', summary: `About ${id}` });
+    const [both = '', one = ''] = await world.items(me, 2, { kind: 'digest', scopes: [[`case:${scopeRef}`], ['topic:free']] });
+    let count = 0;
+    receiver.before = async ({ path }) => {
+      if (path !== `/${me}`) return;
+      count += 1;
+      // The first attempt fails, and before its answer is there nobody but others may see the case.
+      if (count === 1) await access(manage.revokeAccess, me);
+      receiver.answers.push({ status: count === 1 ? 503 : 204 });
+    };
+    await world.command(me, one, 'webhook', { events: [event('one')] });
+    expect(await world.untilAttempts(one, (lines) => lines.length === 2)).toEqual(
+      expect.arrayContaining(['webhook failed http_503', 'webhook skipped not_authorized']),
+    );
+    await world.command(me, both, 'webhook', { kind: 'digest', events: [event('secret'), event('free')] });
+    await world.untilAttempts(both, (lines) => lines.includes('webhook sent'));
+    receiver.before = async () => undefined;
+    expect(received()).toHaveLength(2);
+    expect(String(received()[0]?.body)).toContain('About one');
+    expect(String(received()[1]?.body)).toContain('About free');
+    expect(String(received()[1]?.body)).not.toContain('About secret');
   });
 
   it('an address that is gone is retired with its reason', async () => {

@@ -1,6 +1,6 @@
 import { FakeClock } from '@plexus/kernel';
 import type { AttemptRecord, ItemMarks } from '../domain/delivery/next-step.js';
-import type { ChannelName, ChannelTarget, SendOutcome } from './channel-provider.js';
+import type { ChannelMessage, ChannelName, ChannelTarget, SendOutcome } from './channel-provider.js';
 import { type ArrivedCommand, DeliverItem } from './deliver-item.js';
 import type { AttemptBook, ChannelLimits, CommandKey } from './delivery-ports.js';
 
@@ -45,11 +45,12 @@ class World {
   readonly clock = new FakeClock(T0);
   readonly book = new Book(this.clock);
   readonly calls: { id: string; target: string | undefined; at: number }[] = [];
+  readonly told: ChannelMessage[] = [];
   readonly retired: string[] = [];
   answers: (SendOutcome | 'hang' | 'crash')[] = [];
   answer: SendOutcome = { kind: 'sent' };
   contacts: ChannelTarget[] = [contact('c1')];
-  marks: ItemMarks | undefined = { seen: false, acknowledged: false };
+  marks: ItemMarks | undefined = { seen: false, acknowledged: false, forbidden: [] };
   limits: ChannelLimits = { perMinute: 6_000, concurrent: 8, timeoutMs: 10_000, maxAttempts: 4 };
   random = 0.5;
   readonly deliver = this.replica();
@@ -60,6 +61,7 @@ class World {
         channel,
         endpointOf: (_message, target) => target?.address ?? 'routing',
         send: async (message, target, { signal }) => {
+          this.told.push(message);
           this.calls.push({ id: message.id, target: target?.id, at: this.clock.now() - T0 });
           const answer = this.answers.shift() ?? this.answer;
           if (answer === 'crash') throw new Error('the process died here');
@@ -113,6 +115,10 @@ class World {
 
 function contact(id: string, address = `https://${id}.example/`): ChannelTarget {
   return { id, address, details: {} };
+}
+
+function event(id: string, summary: string) {
+  return { id, source: '/plant', type: 'pump.stopped', subject: 'pump', time: iso(T0), summary };
 }
 
 const later: SendOutcome = { kind: 'retry', error: 'http_503', endpointFault: false };
@@ -199,10 +205,18 @@ describe('a delivery over a channel', () => {
     expect(world.book.short).toEqual([' 1 sent']);
   });
 
+  it('tells nothing of those of its events that its user may not see any more', async () => {
+    world.marks = { seen: false, acknowledged: false, forbidden: [0, 2] };
+    const events = [event('a', 'Pump A'), event('b', 'Pump B'), event('c', 'Pump C')];
+    expect(await run({ item: { kind: 'digest', title: '3 events: Pump A', events } })).toEqual({ kind: 'done' });
+    expect(world.told).toMatchObject([{ title: 'Pump B', data: { item: { title: 'Pump B', events: [{ id: 'b' }] } } }]);
+    expect(JSON.stringify(world.told)).not.toMatch(/Pump [AC]/);
+  });
+
   describe('is not sent', () => {
     it('late', async () => {
       world.answers = [later];
-      world.marks = { seen: false, acknowledged: false, expiresAt: T0 + 1_000 };
+      world.marks = { seen: false, acknowledged: false, forbidden: [], expiresAt: T0 + 1_000 };
       expect(await run()).toMatchObject({ kind: 'retry' });
       await world.clock.advance(1_000);
       expect(await run()).toEqual({ kind: 'done' });
@@ -210,12 +224,22 @@ describe('a delivery over a channel', () => {
       expect(world.book.short.at(-1)).toBe(' 1 skipped expired');
     });
 
+    it('when its user may see nothing of it any more, also after it was tried', async () => {
+      world.answers = [later];
+      const item = { events: [event('a', 'Pump A')] };
+      expect(await run({ item })).toMatchObject({ kind: 'retry' });
+      world.marks = { seen: false, acknowledged: false, forbidden: [0] };
+      expect(await run({ item })).toEqual({ kind: 'done' });
+      expect(world.calls).toHaveLength(1);
+      expect(world.book.short.at(-1)).toBe(' 1 skipped not_authorized');
+    });
+
     it.each([
       ['as a follow-up of what was seen', { decidedAt: iso(T0 + 120_000) }, { seen: true, acknowledged: false }, 'seen'],
       ['as a follow-up of what was acknowledged', { decidedAt: iso(T0 + 120_000) }, { seen: false, acknowledged: true }, 'acknowledged'],
       ['as an escalation of what was acknowledged', { item: { kind: 'escalation' } }, { seen: false, acknowledged: true }, 'acknowledged'],
     ])('%s', async (_what, rest, marks, reason) => {
-      world.marks = marks;
+      world.marks = { ...marks, forbidden: [] };
       expect(await run(rest)).toEqual({ kind: 'done' });
       expect(world.calls).toEqual([]);
       expect(world.book.short).toEqual([` 1 skipped ${reason}`]);
@@ -229,7 +253,7 @@ describe('a delivery over a channel', () => {
   });
 
   it('that goes out at once does so even when somebody was quick to look', async () => {
-    world.marks = { seen: true, acknowledged: true };
+    world.marks = { seen: true, acknowledged: true, forbidden: [] };
     await run();
     expect(world.calls).toHaveLength(1);
   });
@@ -238,7 +262,7 @@ describe('a delivery over a channel', () => {
     world.answers = [later];
     const followUp = { decidedAt: iso(T0 + 60_000) };
     expect(await run(followUp)).toMatchObject({ kind: 'retry' });
-    world.marks = { seen: true, acknowledged: false };
+    world.marks = { seen: true, acknowledged: false, forbidden: [] };
     expect(await run(followUp)).toEqual({ kind: 'done' });
     expect(world.calls).toHaveLength(1);
   });

@@ -1,6 +1,7 @@
 import { AbortedError, CircuitBreaker, type Clock, fullJitter, PlexusError, retry, withTimeout } from '@plexus/kernel';
 import { ChannelBudget } from '../domain/delivery/channel-budget.js';
 import { type DeliverCommand, describeDelivery } from '../domain/delivery/channel-message.js';
+import { withoutEvents } from '../domain/inbox-item.js';
 import { type AttemptRecord, nextStep, stopReason } from '../domain/delivery/next-step.js';
 import { CHANNELS, type ChannelMessage, type ChannelName, type ChannelProvider, type ChannelTarget, type SendOutcome } from './channel-provider.js';
 import type { AttemptBook, ChannelLimits, CommandKey, ContactDirectory, ItemStates, LimitsOf } from './delivery-ports.js';
@@ -76,11 +77,14 @@ export class DeliverItem {
     };
     const reason = stopReason(times, marks, this.parts.clock.now());
     if (reason !== undefined) return this.#skip(key, seq, reason);
+    // Access may have been withdrawn while the command waited: what is told outside cannot be taken back.
+    const item = withoutEvents(command.item, marks.forbidden);
+    if (item === undefined) return this.#skip(key, seq, 'not_authorized');
     const provider = this.#providers.get(channel);
     if (provider === undefined || !isChannel(channel)) return this.#skip(key, seq, 'unknown_channel');
     const targets = channel === 'session' ? [undefined] : await this.parts.contacts.reachable(tenant, user, channel);
     if (targets.length === 0) return this.#skip(key, seq, 'no_contact');
-    return this.#sendToAll(arrived, key, provider, targets, describeDelivery(tenant, command, marks.expiresAt));
+    return this.#sendToAll(arrived, key, provider, targets, describeDelivery(tenant, { ...command, item }, marks.expiresAt));
   }
 
   async #sendToAll(

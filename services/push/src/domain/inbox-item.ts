@@ -31,7 +31,7 @@ export function describeSend(send: Send): InboxItem {
     id: send.deliveryId,
     kind: send.kind,
     priority: severityOf(send),
-    title: titleOf(send),
+    title: titleOf(send.kind, send.events, send.events.length),
     events: eventsOf(send.events),
     reasons: reasonsOf(send.hits),
     state: 'new',
@@ -40,6 +40,25 @@ export function describeSend(send: Send): InboxItem {
     interrupt: send.interrupt,
     ...(send.escalates === undefined ? {} : { escalates: send.escalates.deliveryId }),
   };
+}
+
+/** Of each event that the item lists: its case and topics as `case:7`, which access may be withdrawn from. Undefined when none has any. */
+export function scopesOf(item: InboxItem, { events }: Pick<Send, 'events'>): string[][] | undefined {
+  const scopes = events.slice(0, item.events.length).map(scopesOfEvent);
+  return scopes.some(({ length }) => length > 0) ? scopes : undefined;
+}
+
+function scopesOfEvent({ caseId, topics }: Pick<LogEvent, 'caseId' | 'topics'>): string[] {
+  return [...(caseId === undefined ? [] : [`case:${caseId}`]), ...new Set(topics.map((topic) => `topic:${topic}`))];
+}
+
+/** The item without the listed events at these places, as its user may see it by now. Undefined when nothing is left. */
+export function withoutEvents(item: InboxItem, places: readonly number[]): InboxItem | undefined {
+  if (places.length === 0) return item;
+  const gone = new Set(places);
+  const events = item.events.filter((_, place) => !gone.has(place));
+  if (events.length === 0) return undefined;
+  return { ...item, events, title: titleOf(item.kind, events, events.length) };
 }
 
 /** The worst of what it is about. */
@@ -88,10 +107,8 @@ export function deliveryId(tenant: string, user: string, position: InboxPosition
   return `dlv_${digest.digest('hex').slice(0, 32)}`;
 }
 
-function titleOf({ kind, events }: Send): string {
-  const [first] = events;
+function titleOf(kind: string, [first]: readonly { readonly type: string; readonly summary?: string | undefined }[], count: number): string {
   const named = first === undefined ? '' : oneLine(first.summary ?? '') || oneLine(first.type);
-  const count = events.length;
   switch (kind) {
     case 'storm':
       return shortened(`${count} critical events: ${named}`);

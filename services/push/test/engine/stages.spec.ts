@@ -188,6 +188,16 @@ describe('who may see what', () => {
     expect(['a', 'b', 'c', 'd'].map((id) => s.endings(id)[0])).toEqual(['not_authorized', 'sent', 'not_authorized', 'sent']);
   });
 
+  it('lets nobody back in whose grant was taken before the scope was opened and restricted again', () => {
+    const s = new Scenario();
+    const about = (change: 'granted' | 'revoked' | 'restricted' | 'unrestricted') => ({ scopeKind: 'case' as const, scopeRef: '7', change });
+    s.say(0, 'grant', about('restricted'), '_').say(1, 'grant', about('granted')).say(2, 'grant', about('revoked'));
+    s.say(3, 'grant', about('unrestricted'), '_').event(4, 'open', { caseId: '7' });
+    s.say(5, 'grant', about('restricted'), '_').event(6, 'closed', { caseId: '7' });
+    s.say(7, 'grant', about('granted')).event(8, 'granted', { caseId: '7' });
+    expect(['open', 'closed', 'granted'].map((id) => s.endings(id)[0])).toEqual(['sent', 'not_authorized', 'sent']);
+  });
+
   it('does not receive over a later channel what is forbidden by then', () => {
     const s = new Scenario({ channels: [{ plan: [{ channel: 'email', afterUnseenSeconds: 60 }] }] }).event(0, 'a', { caseId: '7' });
     s.say(10, 'grant', { scopeKind: 'case', scopeRef: '7', change: 'revoked' }).until(1_000);

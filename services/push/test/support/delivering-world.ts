@@ -68,19 +68,24 @@ export class DeliveringWorld {
   }
 
   /** Writes items into the inbox as the decider does; the ids of their deliveries. */
-  async items(user: string, count: number, rest: { kind?: string; urgency?: string; escalates?: string; expiresAt?: Date } = {}): Promise<string[]> {
+  async items(
+    user: string,
+    count: number,
+    rest: { kind?: string; urgency?: string; escalates?: string; expiresAt?: Date; scopes?: string[][] } = {},
+  ): Promise<string[]> {
     const [{ from }] = (await this.rows<{ from: number }>(
       `INSERT INTO inbox_head (t, user_id, epoch, head_offset) VALUES ('acme', $1, 'epoch-1', $2)
        ON CONFLICT (t, user_id) DO UPDATE SET head_offset = inbox_head.head_offset + $2 RETURNING head_offset - $2 AS from`,
       [user, count],
     )) as [{ from: number }];
     const ids = Array.from({ length: count }, (_, index) => `dlv_${user}_${from + index + 1}`);
-    const { kind = 'notification', urgency = 'P1', escalates = null, expiresAt = null } = rest;
+    const { kind = 'notification', urgency = 'P1', escalates = null, expiresAt = null, scopes } = rest;
     await this.rows(
-      `INSERT INTO inbox_item (t, user_id, inbox_offset, delivery_id, kind, priority, title, events, reasons, created_at, urgency, escalates, expires_at)
-       SELECT 'acme', $1, $2 + ordinality, id, $4, 'high', 'Import finished', '[]', '[]', '2026-11-21T10:00:00Z', $5, $6, $7
+      `INSERT INTO inbox_item (t, user_id, inbox_offset, delivery_id, kind, priority, title, events, reasons, created_at, urgency, escalates, expires_at,
+                               scopes)
+       SELECT 'acme', $1, $2 + ordinality, id, $4, 'high', 'Import finished', '[]', '[]', '2026-11-21T10:00:00Z', $5, $6, $7, $8
          FROM unnest($3::text[]) WITH ORDINALITY AS new (id, ordinality)`,
-      [user, from, ids, kind, urgency, escalates, expiresAt],
+      [user, from, ids, kind, urgency, escalates, expiresAt, scopes === undefined ? null : JSON.stringify(scopes)],
     );
     return ids;
   }
@@ -90,7 +95,7 @@ export class DeliveringWorld {
     user: string,
     deliveryId: string,
     channel: string,
-    rest: { level?: number; afterMs?: number; kind?: string; msgId?: string } = {},
+    rest: { level?: number; afterMs?: number; kind?: string; msgId?: string; events?: Command['item']['events'] } = {},
   ): Promise<void> {
     const createdAt = Date.parse('2026-11-21T10:00:00Z');
     const data: Command = {
@@ -106,7 +111,7 @@ export class DeliveringWorld {
         kind: rest.kind ?? 'notification',
         priority: 'high',
         title: 'Import finished',
-        events: [],
+        events: rest.events ?? [],
         reasons: [],
         state: 'new',
         createdAt: new Date(createdAt).toISOString(),

@@ -63,15 +63,16 @@ const SEEN: Part = {
 };
 
 const ITEMS: Part = {
-  params: 14,
+  params: 15,
   text: `
   items AS (INSERT INTO inbox_item (t, user_id, inbox_offset, delivery_id, kind, priority, title, events, reasons, created_at, urgency, interrupt,
-                                    escalates, expires_at)
+                                    escalates, expires_at, scopes)
             SELECT i.t, i.user_id, i.inbox_offset, i.delivery_id, i.kind, i.priority, i.title, i.events::json, i.reasons::jsonb, i.created_at, i.urgency,
-                   i.interrupt, i.escalates, i.expires_at
+                   i.interrupt, i.escalates, i.expires_at, i.scopes::jsonb
               FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[],
-                          $11::text[], $12::bool[], $13::text[], $14::timestamptz[])
-                   AS i (t, user_id, inbox_offset, delivery_id, kind, priority, title, events, reasons, created_at, urgency, interrupt, escalates, expires_at)
+                          $11::text[], $12::bool[], $13::text[], $14::timestamptz[], $15::text[])
+                   AS i (t, user_id, inbox_offset, delivery_id, kind, priority, title, events, reasons, created_at, urgency, interrupt, escalates, expires_at,
+                         scopes)
              WHERE (SELECT ok FROM fresh) = 1)`,
 };
 

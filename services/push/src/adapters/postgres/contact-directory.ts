@@ -10,8 +10,24 @@ const REACHABLE = `
    WHERE t = $1 AND user_id = $2 AND channel = $3 AND verified_at IS NOT NULL AND disabled_reason IS NULL
    ORDER BY created_at, id LIMIT ${MAX_CONTACTS}`;
 const RETIRE = 'UPDATE contact SET disabled_reason = $3 WHERE t = $1 AND id = $2 AND disabled_reason IS NULL';
+/** As the engine judges it (`maySee`): the later word about the user and the scope holds. `s`: what was said about the scope; granted = restricted. */
+const MAY_SEE = `
+  CASE WHEN u.granted IS FALSE THEN s.granted IS FALSE AND (s.said_at, s.said_seq) > (u.said_at, u.said_seq)
+       WHEN u.granted AND (u.until IS NULL OR u.until > now()) THEN true
+       ELSE s.granted IS NOT TRUE END`;
+const FORBIDDEN = `
+  SELECT (event.place - 1)::int
+    FROM jsonb_array_elements(i.scopes) WITH ORDINALITY AS event (scopes, place)
+   WHERE EXISTS (
+     SELECT 1 FROM jsonb_array_elements_text(event.scopes) AS about (scope)
+       CROSS JOIN LATERAL (SELECT split_part(about.scope, ':', 1) AS kind, substr(about.scope, strpos(about.scope, ':') + 1) AS ref) AS part
+       LEFT JOIN access_grant u ON u.t = i.t AND u.scope_kind = part.kind AND u.scope_ref = part.ref AND u.user_id = i.user_id
+       LEFT JOIN access_grant s ON s.t = i.t AND s.scope_kind = part.kind AND s.scope_ref = part.ref AND s.user_id = '_'
+      WHERE NOT (${MAY_SEE}))
+   ORDER BY event.place`;
 const MARKS = `
-  SELECT i.seen_at IS NOT NULL AS seen, (i.acked_at IS NOT NULL OR o.acked_at IS NOT NULL) AS acknowledged, i.expires_at AS "expiresAt"
+  SELECT i.seen_at IS NOT NULL AS seen, (i.acked_at IS NOT NULL OR o.acked_at IS NOT NULL) AS acknowledged, i.expires_at AS "expiresAt",
+         ARRAY(${FORBIDDEN}) AS forbidden
     FROM inbox_item i LEFT JOIN inbox_item o ON o.t = i.t AND o.delivery_id = i.escalates AND o.user_id = i.user_id
    WHERE i.t = $1 AND i.delivery_id = $3 AND i.user_id = $2`;
 

@@ -3,7 +3,7 @@ import { type Database, type OutboxMessage, outboxParameters, type Statement } f
 import { toStorableText } from '@plexus/kernel';
 import type { CommitResult, DecidedBatch, DecidingStore, MadeItem, StoredUser, UserRef } from '../../application/deciding-ports.js';
 import type { SharedState, UserState } from '../../domain/engine/types.js';
-import { identitiesOf, type InboxItem } from '../../domain/inbox-item.js';
+import { identitiesOf, type InboxItem, scopesOf } from '../../domain/inbox-item.js';
 import { COMMIT, MOVE_CURSORS } from './commit-statement.js';
 import * as sql from './deciding-statements.js';
 import type { ItemRow } from './inbox-rows.js';
@@ -155,6 +155,7 @@ function itemColumns(items: readonly MadeItem[]): unknown[] {
     items.map(({ send }) => send.interrupt),
     items.map(({ send }) => send.escalates?.deliveryId ?? null),
     items.map(({ send }) => dateOf(expiryOf(send))),
+    items.map(({ item, send }) => scopesJson(scopesOf(item, send))),
   ];
 }
 
@@ -216,6 +217,10 @@ function inOrder<T extends UserRef>(refs: readonly T[]): T[] {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function scopesJson(scopes: string[][] | undefined): string | null {
+  return scopes === undefined ? null : storableJson(scopes);
 }
 
 /** Foreign text may hold what jsonb refuses. */

@@ -40,6 +40,8 @@ export interface ItemMarks {
   readonly acknowledged: boolean;
   /** Milliseconds: when everything that it tells of has expired. */
   readonly expiresAt?: number | undefined;
+  /** Places of those of its listed events that the user may not see (any more). */
+  readonly forbidden: readonly number[];
 }
 
 export interface CommandTimes {

@@ -32,7 +32,8 @@ export function forbiddenScope(turn: Turn, event: Labels): string | undefined {
 
 function maySee({ state, shared, now }: Turn, scope: string): boolean {
   const grant = state.grants.find((one) => one.scope === scope);
-  if (grant?.revoked !== undefined) return grant.revoked < (shared.opened[scope] ?? -1);
+  // Opened for everybody after he was shut out; restricted again it is closed to him like to everybody without a grant.
+  if (grant?.revoked !== undefined) return grant.revoked < (shared.opened[scope] ?? -1) && shared.restricted[scope] !== true;
   if (grant !== undefined && (grant.until === undefined || now < grant.until)) return true;
   return shared.restricted[scope] !== true;
 }
