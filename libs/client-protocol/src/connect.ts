@@ -58,7 +58,12 @@ export const HelloOk = z.object({
     authMode: z.string().optional(),
   }),
   auth: z.object({ role: z.string(), scopes: z.array(z.string()) }),
-  policy: z.object({ maxPayload: positive, maxBufferedBytes: positive, tickIntervalMs: positive }),
+  policy: z.object({
+    maxPayload: positive,
+    maxBufferedBytes: positive,
+    tickIntervalMs: positive,
+    attachments: z.object({ maxBytes: positive, maxImageBytes: positive }).optional(),
+  }),
 });
 export type HelloOk = z.output<typeof HelloOk>;
 
@@ -67,6 +72,12 @@ export const HelloOkLoose = z.looseObject({
   protocol: z.number().int().optional(),
   features: z.looseObject({ methods: z.array(z.string()).optional(), capabilities: z.array(z.string()).optional() }).optional(),
   auth: z.looseObject({ scopes: z.array(z.string()).optional() }).optional(),
-  policy: z.looseObject({ tickIntervalMs: positive.optional(), maxPayload: positive.optional() }).optional(),
+  policy: z
+    .looseObject({
+      tickIntervalMs: positive.optional(),
+      maxPayload: positive.optional(),
+      attachments: z.looseObject({ maxBytes: positive, maxImageBytes: positive }).optional(),
+    })
+    .optional(),
 });
 export type HelloOkLoose = z.output<typeof HelloOkLoose>;

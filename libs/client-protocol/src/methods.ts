@@ -13,6 +13,19 @@ const agentId = z.string().trim().min(1).max(64).optional();
 /** Owner of a session that is shared with the caller; absent: the caller. */
 const owner = z.string().min(1).max(256).optional();
 const messageText = z.string().min(1).max(200_000);
+/** Content is base64, with or without a `data:` prefix; or, as models take it, in `source`. What is accepted is said by `policy.attachments`. */
+const attachments = z
+  .array(
+    z.object({
+      type: z.string().max(64).optional(),
+      mimeType: z.string().max(256).optional(),
+      fileName: z.string().max(1_024).optional(),
+      content: z.string().optional(),
+      source: z.object({ type: z.literal('base64'), media_type: z.string().max(256).optional(), data: z.string() }).optional(),
+    }),
+  )
+  .max(64)
+  .optional();
 const idempotencyKey = z.string().trim().min(1).max(256);
 const runTimeoutMs = z.number().int().min(0).max(3_600_000).optional();
 const severity = z.enum(['low', 'medium', 'high', 'critical']);
@@ -53,11 +66,11 @@ export const METHODS = {
     SCOPE.write,
     z.object({
       sessionKey,
-      message: messageText,
+      message: z.string().max(200_000).describe('May be empty beside attachments.'),
       idempotencyKey,
       agentId,
       timeoutMs: runTimeoutMs,
-      attachments: z.array(z.unknown()).max(64).optional(),
+      attachments,
       extraSystemPrompt: z.string().max(20_000).optional(),
       queueMode: z.enum(['collect', 'steer', 'followup', 'interrupt']).optional(),
       on_client_disconnect: z.enum(['cancel', 'continue']).optional().describe('What becomes of the run when nobody watches it any more.'),
@@ -149,10 +162,11 @@ export const METHODS = {
   agent: method(
     SCOPE.write,
     z.object({
-      message: messageText,
+      message: z.string().max(200_000).describe('May be empty beside attachments.'),
       idempotencyKey,
       sessionKey: sessionKey.optional(),
       agentId,
+      attachments,
       timeout: z.number().min(0).max(3_600).optional().describe('Seconds.'),
       extraSystemPrompt: z.string().max(20_000).optional(),
     }),

@@ -25,6 +25,11 @@ export const ERROR_CODES = {
   RUN_NOT_FOUND: { status: 404, retryable: false, sentence: 'There is no such run in this session.' },
   METHOD_NOT_FOUND: { status: 404, retryable: false, sentence: 'There is no such method.' },
   CONFLICT: { status: 409, retryable: false, sentence: 'The state has changed or the key was used for something else; read again and decide anew.' },
+  UNSUPPORTED_ATTACHMENT: {
+    status: 415,
+    retryable: false,
+    sentence: 'This kind of file is not taken with a message: send text, or a PNG, JPEG, GIF or WebP picture.',
+  },
   RATE_LIMITED: { status: 429, retryable: true, sentence: 'Too many requests; try again after the given time.' },
   QUOTA_EXCEEDED: { status: 429, retryable: true, sentence: 'A quota of the tenant or user is used up.' },
   QUEUE_FULL: { status: 429, retryable: true, sentence: 'The queue for this is full; try again later.' },

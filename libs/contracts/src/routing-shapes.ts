@@ -36,6 +36,16 @@ export type QueueMode = z.infer<typeof QueueMode>;
 export const GrantAccess = z.enum(['read', 'write']);
 export type GrantAccess = z.infer<typeof GrantAccess>;
 
+/** A file that a message brought along. Who has the session reads it by `read-attachment`. */
+export const AttachmentInfo = z.object({
+  attachmentId: Ulid,
+  name: z.string().min(1).max(256),
+  mimeType: z.string().min(1).max(128),
+  bytes: z.number().int().min(1),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type AttachmentInfo = z.infer<typeof AttachmentInfo>;
+
 /** One message of a transcript, oldest first by `seq` (from 1, without gaps per session incarnation). */
 export const TranscriptMessage = z.object({
   messageId: Ulid,
@@ -45,6 +55,7 @@ export const TranscriptMessage = z.object({
   runId: z.string().optional(),
   label: z.string().max(100).optional(),
   sender: Sender.optional().describe('Who wrote it in a channel.'),
+  attachments: z.array(AttachmentInfo).optional(),
   at: Instant,
 });
 export type TranscriptMessage = z.infer<typeof TranscriptMessage>;

@@ -1,14 +1,17 @@
 import { z } from 'zod';
 import { IdempotencyKey, MessageText, SessionKey, Ulid } from './common.js';
 import { defineRpc } from './define.js';
+import { ATTACHMENT_LIMITS } from './routing-attachments.contracts.js';
 import { actingFor, RouteAnswer, RouteQuestion } from './routing-fields.js';
 import { QueueMode, RunSummary, SessionSummary, TranscriptMessage } from './routing-shapes.js';
 
+export * from './routing-attachments.contracts.js';
 export * from './routing-dead-letters.contracts.js';
 export * from './routing-delivery.contracts.js';
 export * from './routing-pairing.contracts.js';
 export * from './routing-sessions.contracts.js';
 export {
+  AttachmentInfo,
   GrantAccess,
   LastRoute,
   QueueMode,
@@ -36,6 +39,13 @@ export const acceptMessage = defineRpc({
     idempotencyKey: IdempotencyKey.optional().describe('Becomes the run id; absent: a new ULID.'),
     extraSystemPrompt: z.string().max(20_000).optional().describe('Needs scope operator.admin, kept with the run.'),
     timeoutMs: z.number().int().min(1_000).max(3_600_000).optional(),
+    attachments: z
+      .array(Ulid)
+      .max(ATTACHMENT_LIMITS.count)
+      .optional()
+      .describe(
+        'Files that the caller has stored by `store-attachment`; they belong to the session from now on. A message with some is never a steer: it waits.',
+      ),
     queueMode: QueueMode.optional().describe("What a busy session does with it; absent: as the tenant's configuration says, else `followup`."),
     ...actingFor,
   }),
@@ -48,7 +58,7 @@ export const acceptMessage = defineRpc({
     run: RunSummary.optional().describe('With status done.'),
   }),
   idempotent: true,
-  errors: ['CONFLICT', 'QUEUE_FULL'],
+  errors: ['CONFLICT', 'QUEUE_FULL', 'NOT_FOUND'],
   examples: [{ sessionKey: 'agent:main:main', message: 'What changed since yesterday?', idempotencyKey: 'c0ffee-1' }],
 });
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SessionKey, Ulid, UserId } from './common.js';
 import { defineCommand } from './define.js';
+import { AttachmentInfo } from './routing-shapes.js';
 
 const domain = 'run';
 
@@ -25,6 +26,7 @@ export const startRun = defineCommand({
     'Start one run on the VM of its owner. Routing releases it only when the session is free, so one run at a time per session is on its way. The scheduler ensures the VM, starts the session there and queues the message in the VM outbox, once per run.',
   data: RunAddress.extend({
     message: z.string(),
+    attachments: z.array(AttachmentInfo).max(256).optional().describe('Files of the message, in its order; the runtime reads them when it needs them.'),
     history: z.array(HistoryMessage).max(200).describe('Oldest first, without the message itself.'),
     extraSystemPrompt: z.string().optional(),
     systemPrompt: z.string().optional(),

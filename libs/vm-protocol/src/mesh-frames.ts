@@ -88,6 +88,16 @@ export const FallbackModelOffer = z.looseObject({
 });
 export type FallbackModelOffer = z.infer<typeof FallbackModelOffer>;
 
+/** A file that a message brought along. */
+export const MessageAttachment = z.looseObject({
+  attachment_id: z.string().min(1).max(64),
+  name: z.string().min(1).max(256),
+  mime_type: z.string().min(1).max(128),
+  bytes: z.number().int().min(1),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type MessageAttachment = z.infer<typeof MessageAttachment>;
+
 /** What goes with a message. All optional: a plain mesh may send an empty object, and the runtime then names the run itself. */
 export const MessageMetadata = z.looseObject({
   run_id: RunId.optional(),
@@ -101,6 +111,7 @@ export const MessageMetadata = z.looseObject({
   context_window: z.number().int().min(1).nullish().describe('Tokens that `model` can read, where that is configured.'),
   model_endpoints_fallback: z.array(FallbackModelOffer).max(32).nullish().describe('Asked in this order when the model before fails. A fault passes one over.'),
   steer: z.boolean().optional().describe('A further message for the run `run_id`, which is going on.'),
+  attachments: z.array(MessageAttachment).max(256).nullish().describe('Files of the message; their bytes come by `get_attachment`.'),
   message_id: z.string().max(256).optional().describe('With `steer`: recognises a message that came twice.'),
   traceparent: z.string().max(128).optional().describe('W3C trace context; comes back on every event of the run.'),
 });

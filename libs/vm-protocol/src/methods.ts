@@ -35,6 +35,15 @@ export const GetConfigResult = z.looseObject({ config: z.looseObject({}) });
 export const GetSessionParams = z.looseObject({ session_id: z.string().min(1).max(256) });
 export const GetSessionResult = z.looseObject({ session: z.looseObject({}), agent: z.looseObject({}).nullish() });
 
+export const GetAttachmentParams = z.looseObject({
+  attachment_id: z.string().min(1).max(64),
+  part: z.number().int().min(0).max(31).nullish().describe('From 0.'),
+});
+export const GetAttachmentResult = z.looseObject({
+  data: z.string().describe('Base64 of this part.'),
+  next: z.number().int().min(1).nullish().describe('The part behind this one; absent: it was the last.'),
+});
+
 const runId = z.string().min(1).max(256).nullish().describe('The run that asks: what it causes is counted against it.');
 const severity = z.enum(['low', 'medium', 'high', 'critical']).nullish();
 const Research = {
@@ -89,6 +98,7 @@ export const REQUEST_METHODS = {
   mcp_call: { params: McpCallParams, result: McpCallResult },
   get_config: { params: GetConfigParams, result: GetConfigResult },
   get_session: { params: GetSessionParams, result: GetSessionResult },
+  get_attachment: { params: GetAttachmentParams, result: GetAttachmentResult },
   notify_user: { params: NotifyUserParams, result: NotifyUserResult },
   dispatch_research: { params: DispatchResearchParams, result: DispatchResult },
   dispatch_and_notify: { params: DispatchAndNotifyParams, result: DispatchResult },

@@ -27,6 +27,8 @@ export const routingConfig = z.object({
   ROUTING_BREAKER_RESET_MS: whole(100, 3_600_000).default(30_000).describe('How long it is left alone before one message is tried.'),
   ROUTING_SEND_TIMEOUT_MS: whole(500, 600_000).default(45_000).describe('How long the outcome of one attempt to send is waited for.'),
   ROUTING_SEND_INTERVAL_MS: whole(50, 60_000).default(1_000).describe('How often sends that are due are looked for when nothing hurries.'),
+  ROUTING_ATTACHMENT_DAYS: whole(1, 3_650).default(90).describe('How long files that messages brought along are kept, unless the transcripts go earlier.'),
+  ROUTING_ATTACHMENT_MIB_PER_USER: whole(10, 102_400).default(256).describe('What the files of one user may weigh together, in MiB; more is refused.'),
   ROUTING_PRUNE_INTERVAL_MS: whole(1_000, 7 * 86_400_000)
     .default(6 * 3_600_000)
     .describe('How often what is older than its retention is removed.'),

@@ -1,4 +1,5 @@
 import type { Clock } from '@plexus/kernel';
+import type { AttachmentBytes } from './application/attached-files.js';
 import type { Fence } from './application/fence.js';
 import type { KeyRing } from './application/key-ring.js';
 import type { MeshCalls } from './application/mesh-calls.js';
@@ -11,6 +12,8 @@ import type { RuntimeConfig } from './config.js';
 export interface AgentParts {
   readonly config: RuntimeConfig;
   readonly calls: MeshCalls;
+  /** Files of messages. */
+  readonly attachments: AttachmentBytes;
   /** Provider keys of the owner; they may change with each connection. */
   readonly keys: Pick<KeyRing, 'get'>;
   /** Likewise what the mesh says of models. */

@@ -3,7 +3,9 @@ import { EchoAgent, whyNoModel } from './adapters/agents/echo-agent.js';
 import { EndpointAgent, openEndpoint } from './adapters/agents/endpoint-agent.js';
 import { FailoverAgent } from './adapters/agents/failover-agent.js';
 import { ModelAgent } from './adapters/agents/model-agent.js';
+import { PictureAgent } from './adapters/agents/picture-agent.js';
 import { ToolAverseAgent } from './adapters/agents/tool-averse-agent.js';
+import type { AttachmentBytes } from './application/attached-files.js';
 import type { Fence } from './application/fence.js';
 import { type KeyRing, MODEL_KEY } from './application/key-ring.js';
 import type { ModelDefaults } from './application/model-defaults.js';
@@ -18,6 +20,7 @@ export interface ModelParts {
   readonly keys: Pick<KeyRing, 'get'>;
   readonly models: Pick<ModelDefaults, 'fallbacks'>;
   readonly traces: RunTraces;
+  readonly attachments: AttachmentBytes;
   readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;
@@ -37,7 +40,7 @@ export function assembleModel(parts: ModelParts): Agent {
     at: (endpoint) => new ModelAgent({ ...endpoint, attempts: 1, log, beforeCall, clock }),
   });
   return new FailoverAgent({
-    one: new ToolAverseAgent(new TracedAgent(one, traces, config.model.model), log),
+    one: new PictureAgent(new ToolAverseAgent(new TracedAgent(one, traces, config.model.model), log), parts.attachments, clock, log),
     identify: (turn) => identityOf(turn, config, keys),
     failover: new ModelFailover({ clock }),
     defaults: () => models.fallbacks,

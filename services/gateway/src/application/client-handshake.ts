@@ -1,6 +1,7 @@
 import { CAPABILITIES, type ConnectParams, EVENTS, encodeResultJson, type HelloOk, METHODS, PROTOCOL_VERSION } from '@plexus/client-protocol';
 import type { Principal } from '@plexus/contracts';
 import { err, ok, type Result } from '@plexus/kernel';
+import { ATTACHMENT_POLICY } from '../domain/attachments.js';
 import { type Credential, grantScopes, principalOf } from '../domain/caller.js';
 import { FailureLimit, isLoopback } from '../domain/failure-limit.js';
 import { originAllowed } from '../domain/handshake.js';
@@ -120,7 +121,12 @@ export class ClientHandshake {
         authMode: 'token',
       },
       auth: { role: connection.role, scopes: connection.principal.scopes },
-      policy: { maxPayload: policy.maxPayload, maxBufferedBytes: policy.maxBufferedBytes, tickIntervalMs: policy.tickIntervalMs },
+      policy: {
+        maxPayload: policy.maxPayload,
+        maxBufferedBytes: policy.maxBufferedBytes,
+        tickIntervalMs: policy.tickIntervalMs,
+        attachments: ATTACHMENT_POLICY,
+      },
     };
     return encodeResultJson(id, `${JSON.stringify(hello).slice(0, -1)},"features":${FEATURES}}`);
   }

@@ -9,14 +9,21 @@ type SessionSummary = routingContracts.SessionSummary;
 /** A stored message as clients read it; `maxChars` cuts its text and says so. */
 export function clientMessage(message: TranscriptMessage, maxChars = Number.POSITIVE_INFINITY): ChatMessage {
   const cut = message.text.length > maxChars;
+  const text = cut ? message.text.slice(0, maxChars) : message.text;
   return {
-    ...textMessage(message.role, cut ? message.text.slice(0, maxChars) : message.text, Date.parse(message.at)),
+    ...textMessage(message.role, text, Date.parse(message.at)),
+    ...(message.attachments === undefined ? {} : { content: [{ type: 'text', text }, ...message.attachments.map(attachmentPart)] }),
     messageId: message.messageId,
     seq: message.seq,
     ...(cut && { truncated: true }),
     ...(message.runId === undefined ? {} : { runId: message.runId }),
     ...(message.label === undefined ? {} : { label: message.label }),
   };
+}
+
+/** What is said of a file; its bytes are left out (`omitted`) and come by `GET /v1/sessions/:key/attachments/:id`. */
+function attachmentPart({ attachmentId, name, mimeType, bytes }: routingContracts.AttachmentInfo) {
+  return { type: mimeType.startsWith('image/') ? 'image' : 'file', attachmentId, fileName: name, mimeType, bytes, omitted: true };
 }
 
 /** One row of `sessions.list`. */

@@ -7,7 +7,7 @@ import type { SessionAddress } from '../domain/session-address.js';
 import { mergeEntry } from '../domain/session-entry.js';
 import { endCancelled } from './cancel-run.js';
 import { messageAppended, runCancel, runEnded, runSteer, sessionChanged } from './outgoing.js';
-import { isOpen, type Outgoing, type RoutingStore, type RoutingTransaction, type StoredRun, type StoredSession } from './ports.js';
+import { isOpen, type MessageContent, type Outgoing, type RoutingStore, type RoutingTransaction, type StoredRun, type StoredSession } from './ports.js';
 import type { ReleaseNextRun } from './release-next-run.js';
 
 export interface AcceptedMessage {
@@ -21,6 +21,8 @@ export interface NewMessage extends MessageHandling {
   readonly request: RunRequest;
   /** What happens above the cap: the caller hears QUEUE_FULL, or the oldest waiting message makes room and ends as QUEUE_FULL. */
   readonly overflow: 'refuse' | 'drop-oldest';
+  /** Who stored the files of the request; they become the session's. */
+  readonly uploader?: string | undefined;
   /** The session takes only one message of that key, whoever brings it. */
   readonly onceKey?: string | undefined;
 }
@@ -86,7 +88,9 @@ export class AcceptMessage {
     outgoing: Outgoing[],
   ): Promise<StoredRun> {
     const limit = Math.min(this.#queueLimit, message.queue.cap);
-    let admission = admitToQueue(message.queue.mode, { active: session.activeRunId !== undefined, waiting: queued }, limit);
+    // A file cannot be handed to a run that is going on: such a message waits.
+    const mode = hasFiles(message) && message.queue.mode === 'steer' ? 'collect' : message.queue.mode;
+    let admission = admitToQueue(mode, { active: session.activeRunId !== undefined, waiting: queued }, limit);
     if (admission.kind === 'refuse') {
       if (message.overflow === 'refuse') throw plexusError('QUEUE_FULL', { details: { sessionKey: session.sessionKey, queued, limit } });
       outgoing.push(...(await this.#dropOldest(tx, session, queued - limit + 1)));
@@ -94,7 +98,7 @@ export class AcceptMessage {
     }
     if (admission.kind === 'interrupt') outgoing.push(...(await this.#interrupt(tx, session)));
     const run = await this.#append(tx, session, message, admission.kind === 'start', outgoing);
-    if (admission.kind === 'start') outgoing.push(await this.#release.compose(tx, config, run, message.request.message));
+    if (admission.kind === 'start') outgoing.push(await this.#release.compose(tx, config, run, contentOf(message)));
     else if (admission.kind === 'steer' && session.activeRunId !== undefined) {
       outgoing.push(runSteer(session, session.activeRunId, run.runId, message.request.message));
     } else if (session.activeRunId === undefined) outgoing.push(...(await this.#release.execute(tx, config, session, await waitingRuns(tx, session))));
@@ -109,8 +113,10 @@ export class AcceptMessage {
     outgoing: Outgoing[],
   ): Promise<StoredRun> {
     const { request, runId, hash, queue, configRevision, replyRoute, sender, onceKey } = message;
-    const appended = await tx.appendMessage(session, { messageId: this.#newId(), role: 'user', text: request.message, runId, sender, idempotencyKey: onceKey });
     const { extraSystemPrompt, timeoutMs } = request;
+    await takeFiles(tx, session, message);
+    const said = { messageId: this.#newId(), role: 'user' as const, ...contentOf(message), runId, sender };
+    const appended = await tx.appendMessage(session, { ...said, idempotencyKey: onceKey });
     const draft = { runId, requestHash: hash, messageSeq: appended.seq, extraSystemPrompt, timeoutMs, started };
     outgoing.push(messageAppended(session, appended));
     return tx.insertRun(session, { ...draft, configRevision, queueMode: queue.mode, replyRoute });
@@ -134,6 +140,17 @@ export class AcceptMessage {
       outgoing.push(runEnded(run, { type: 'execution_error', code: error.code, error: error.message }));
     }
     return outgoing;
+  }
+}
+
+const hasFiles = ({ request }: NewMessage): boolean => (request.attachments?.length ?? 0) > 0;
+const contentOf = ({ request: { message, attachments } }: NewMessage): MessageContent => ({ text: message, attachments });
+
+async function takeFiles(tx: RoutingTransaction, session: StoredSession, message: NewMessage): Promise<void> {
+  if (!hasFiles(message)) return;
+  const ids = message.request.attachments?.map(({ attachmentId }) => attachmentId) ?? [];
+  if (message.uploader === undefined || !(await tx.bindAttachments(session, message.uploader, ids))) {
+    throw plexusError('NOT_FOUND', { message: 'An attachment of this message is not there as a whole; store it again.', details: { attachments: ids } });
   }
 }
 

@@ -39,5 +39,5 @@ export interface MaintenanceStore {
   claimPurge(): Promise<{ tenant: string; sessionId: string; last: boolean } | undefined>;
   endPurge(sessionId: string): Promise<void>;
   /** Removes what is older than its time; days of 0 keep for ever. */
-  prune(tenant: string, days: { transcripts: number; deliveries: number; inbound: number }): Promise<Record<string, number>>;
+  prune(tenant: string, days: { transcripts: number; deliveries: number; inbound: number; attachments: number }): Promise<Record<string, number>>;
 }

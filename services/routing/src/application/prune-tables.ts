@@ -12,13 +12,16 @@ export class PruneTables {
     private readonly store: MaintenanceStore,
     private readonly tenants: () => readonly string[],
     private readonly configOf: (tenant: string) => TenantConfig | undefined,
+    /** Files of messages are kept so long, or as long as the messages if that is shorter. */
+    private readonly attachmentDays: number,
   ) {}
 
   /** One round over all tenants; replicas may do it at the same time. */
   async round(): Promise<void> {
     for (const tenant of this.tenants()) {
       const { transcriptDays = 0, deliveryDays } = this.configOf(tenant)?.retention ?? {};
-      await this.store.prune(tenant, { transcripts: transcriptDays, deliveries: deliveryDays || DELIVERY_DAYS, inbound: INBOUND_DAYS });
+      const attachments = Math.min(this.attachmentDays, transcriptDays || this.attachmentDays);
+      await this.store.prune(tenant, { transcripts: transcriptDays, deliveries: deliveryDays || DELIVERY_DAYS, inbound: INBOUND_DAYS, attachments });
     }
   }
 }

@@ -6,15 +6,18 @@ import { sameReplyPlace } from '../domain/reply-route.js';
 import { composeRunStart, type HistoryLimits } from '../domain/run-start.js';
 import { jsonBytes } from '../domain/text-limits.js';
 import { runEnded, runStart } from './outgoing.js';
-import type { Outgoing, RoutingTransaction, StoredRun, StoredSession } from './ports.js';
+import type { MessageContent, Outgoing, RoutingTransaction, StoredRun, StoredSession } from './ports.js';
 
 /** What messages that are gathered may weigh together; a single one may weigh more. */
 const MAX_GATHERED_BYTES = 256 * 1024;
 
 interface WaitingRun extends Waiting {
   readonly run: StoredRun;
-  readonly text: string;
+  readonly content: MessageContent;
 }
+
+/** What is counted for each file when messages are gathered: what is said of one weighs less. */
+const ATTACHMENT_BYTES = 1_024;
 
 /**
  * Hands out the waiting messages of a session that is free; with the session locked, so that there is never more than one run on its way. Messages
@@ -56,9 +59,9 @@ export class ReleaseNextRun {
   }
 
   /** Throws PAYLOAD_TOO_LARGE. */
-  async compose(tx: RoutingTransaction, config: TenantConfig | undefined, run: Omit<StoredRun, 'requestHash'>, message: string): Promise<Outgoing> {
+  async compose(tx: RoutingTransaction, config: TenantConfig | undefined, run: Omit<StoredRun, 'requestHash'>, content: MessageContent): Promise<Outgoing> {
     const history = await tx.history(run.sessionId, run.messageSeq, this.#limits);
-    return runStart(run, composeRunStart({ ...run, message }, config, history, this.#limits));
+    return runStart(run, composeRunStart({ ...run, message: content.text, attachments: content.attachments }, config, history, this.#limits));
   }
 
   async #start(
@@ -70,7 +73,7 @@ export class ReleaseNextRun {
     const [leader, ...merged] = gathered.map(({ run }) => run);
     if (!leader) return { started: false, facts: [] };
     try {
-      const start = await this.compose(tx, config, leader, joinMessages(gathered.map(({ text }) => text)));
+      const start = await this.compose(tx, config, leader, joined(gathered));
       await tx.startRun(session, leader);
       await tx.mergeRuns(leader, merged);
       return { started: true, facts: [start] };
@@ -87,9 +90,14 @@ export class ReleaseNextRun {
 }
 
 async function describe(tx: RoutingTransaction, run: StoredRun): Promise<WaitingRun> {
-  const text = await tx.messageText(run.sessionId, run.messageSeq);
+  const content = await tx.messageContent(run.sessionId, run.messageSeq);
   const gatherKey = JSON.stringify([sameReplyPlace(run.replyRoute), run.extraSystemPrompt ?? '', run.timeoutMs]);
   // A message that was meant to steer and that nobody took along is answered like one that was collected.
   const mode = run.queueMode === 'steer' ? 'collect' : run.queueMode;
-  return { run, text, mode, gatherKey, at: run.createdAt.getTime(), bytes: jsonBytes(text) };
+  const bytes = jsonBytes(content.text) + ATTACHMENT_BYTES * (content.attachments?.length ?? 0);
+  return { run, content, mode, gatherKey, at: run.createdAt.getTime(), bytes };
+}
+
+function joined(gathered: readonly WaitingRun[]): MessageContent {
+  return { text: joinMessages(gathered.map(({ content }) => content.text)), attachments: gathered.flatMap(({ content }) => content.attachments ?? []) };
 }

@@ -6,11 +6,15 @@ import type { ReplyRoute } from './reply-route.js';
 import type { SessionEntry } from './session-entry.js';
 import type { SessionAddress } from './session-address.js';
 
+export type AttachmentInfo = routingContracts.AttachmentInfo;
+
 /** What a caller wants answered. */
 export interface RunRequest {
   readonly message: string;
   readonly extraSystemPrompt?: string | undefined;
   readonly timeoutMs: number;
+  /** What the message brings along. */
+  readonly attachments?: readonly AttachmentInfo[] | undefined;
 }
 
 /** How a message is taken beside what it says; nothing here makes it another message. */
@@ -25,8 +29,11 @@ export interface MessageHandling {
 
 /** Fingerprint of a request: a run id that comes back with another one is not a repetition but a mistake. */
 export function requestHash(address: SessionAddress, request: RunRequest): string {
-  const { message, extraSystemPrompt = null, timeoutMs } = request;
+  const { message, extraSystemPrompt = null, timeoutMs, attachments = [] } = request;
+  // By their content: a repetition has stored them again, under other ids.
+  const files = attachments.map(({ name, mimeType, sha256 }) => ({ name, mimeType, sha256 }));
+  const about = { sessionKey: address.sessionKey, agentId: address.agentId, message, extraSystemPrompt, timeoutMs };
   return createHash('sha256')
-    .update(stableStringify({ sessionKey: address.sessionKey, agentId: address.agentId, message, extraSystemPrompt, timeoutMs }))
+    .update(stableStringify({ ...about, ...(files.length > 0 && { files }) }))
     .digest('hex');
 }

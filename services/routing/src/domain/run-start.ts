@@ -1,5 +1,6 @@
 import { type ModelChoice, ownerKeyOf, resolveModel, resolveSandbox, resolveSystemPrompt, type TenantConfig } from '@plexus/agent-config';
 import { type InputOf, plexusError, type runContracts } from '@plexus/contracts';
+import type { AttachmentInfo } from './run-request.js';
 import { jsonBytes } from './text-limits.js';
 
 /** What the command may weigh in all; the rest of the 1 MiB of a NATS message is for the envelope and for parking it. */
@@ -22,6 +23,7 @@ export interface StartableRun {
   readonly message: string;
   readonly extraSystemPrompt?: string | undefined;
   readonly timeoutMs: number;
+  readonly attachments?: readonly AttachmentInfo[] | undefined;
 }
 
 /**
@@ -36,7 +38,11 @@ export function composeRunStart(
 ): InputOf<typeof runContracts.startRun> {
   const systemPrompt = config && resolveSystemPrompt(config, run.agentId);
   const { model, provider, contextTokens, fallbacks = [] } = config === undefined ? {} : resolveModel(config, run.agentId);
-  const fixed = [run.message, run.extraSystemPrompt, systemPrompt].reduce((sum, text) => sum + (text === undefined ? 0 : jsonBytes(text)), 0);
+  const attachments = [...(run.attachments ?? [])];
+  const fixed = [run.message, ...attachments.map((one) => JSON.stringify(one)), run.extraSystemPrompt, systemPrompt].reduce(
+    (sum, text) => sum + (text === undefined ? 0 : jsonBytes(text)),
+    0,
+  );
   if (fixed > MAX_COMMAND_BYTES) throw plexusError('PAYLOAD_TOO_LARGE', { details: { bytes: fixed, maxBytes: MAX_COMMAND_BYTES } });
   return {
     sessionId: run.sessionId,
@@ -45,6 +51,7 @@ export function composeRunStart(
     agentId: run.agentId,
     runId: run.runId,
     message: run.message,
+    ...(attachments.length === 0 ? {} : { attachments }),
     history: newestThatFit(history, { messages: limits.messages, bytes: Math.min(limits.bytes, MAX_COMMAND_BYTES - fixed) }),
     ...(run.extraSystemPrompt === undefined ? {} : { extraSystemPrompt: run.extraSystemPrompt }),
     ...(systemPrompt === undefined ? {} : { systemPrompt }),
@@ -61,11 +68,12 @@ function fallbackOf({ model, provider, contextTokens }: ModelChoice): NonNullabl
   return { model, ...(provider === undefined ? {} : { provider }), ...(contextTokens === undefined ? {} : { contextTokens }) };
 }
 
-/** The newest messages, oldest first, whose texts fit into the limits together. */
-export function newestThatFit<M extends { readonly text: string }>(messages: readonly M[], limits: HistoryLimits): M[] {
+/** The newest messages, oldest first, whose texts (and what is said of their files) fit into the limits together. */
+export function newestThatFit<M extends { readonly text: string; readonly attachments?: unknown }>(messages: readonly M[], limits: HistoryLimits): M[] {
   let from = messages.length;
   for (let bytes = 0; from > 0 && messages.length - from < limits.messages; from -= 1) {
-    bytes += jsonBytes((messages[from - 1] as M).text);
+    const { text, attachments } = messages[from - 1] as M;
+    bytes += jsonBytes(text) + (attachments === undefined ? 0 : JSON.stringify(attachments).length);
     if (bytes > limits.bytes) break;
   }
   return messages.slice(from);

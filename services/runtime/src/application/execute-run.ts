@@ -2,6 +2,7 @@ import { DEFAULT_WINDOW_TOKENS } from '@plexus/context-window';
 import { AbortedError, type Clock, PlexusError, timeout } from '@plexus/kernel';
 import { historyText, type ModelEndpointOffer, type StartSessionData, type Usage } from '@plexus/vm-protocol';
 import type { EarlierRun, UserMessage } from '../domain/journal-state.js';
+import { type AttachmentBytes, withAttachments } from './attached-files.js';
 import type { Fence } from './fence.js';
 import { AgentFailure, type AgentPiece, type AgentSession, type AgentTurn, type Log, type SealedEndpoint } from './ports.js';
 import { RunEmitter } from './run-emitter.js';
@@ -44,6 +45,8 @@ export interface RunDependencies {
   /** Absent: nobody wants to know. */
   readonly traces?: RunTraces;
   readonly fence: Fence;
+  /** Absent: messages come without their files. */
+  readonly attachments?: AttachmentBytes;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -138,7 +141,8 @@ function limitOf({ session, message }: RunOrder, clock: Clock): { readonly signa
 
 /** The turns of a run: the message, then each further one that came meanwhile, with what was said before as its history. */
 async function converse(order: RunOrder, dependencies: RunDependencies, emitter: RunEmitter, signal: AbortSignal): Promise<Usage | undefined> {
-  let turn = turnOf(order);
+  const { attachments } = order.message.data.metadata;
+  let turn = await withAttachments(turnOf(order), attachments, dependencies.attachments, signal, dependencies.log);
   let usage: Usage | undefined;
   for (;;) {
     usage = sum(usage, await answer(turn, order, dependencies, emitter, signal));
@@ -147,7 +151,8 @@ async function converse(order: RunOrder, dependencies: RunDependencies, emitter:
     if (steer.id !== undefined) await emitter.event({ type: 'steer_accepted', message_id: steer.id });
     await emitter.text('\n\n');
     const said = (await emitter.turnOver()).trimEnd();
-    turn = { ...turn, history: [...turn.history, { role: 'user', text: turn.message }, { role: 'assistant', text: said }], message: steer.text };
+    const { pictures: _, ...rest } = turn;
+    turn = { ...rest, history: [...turn.history, { role: 'user', text: turn.message }, { role: 'assistant', text: said }], message: steer.text };
   }
 }
 

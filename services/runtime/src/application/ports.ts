@@ -1,5 +1,5 @@
 import type { ContextMessage } from '@plexus/context-window';
-import type { HistoryMessage, ModelEndpointOffer, RuntimeEvent, StartSessionData, Usage } from '@plexus/vm-protocol';
+import type { HistoryMessage, MessageAttachment, ModelEndpointOffer, RuntimeEvent, StartSessionData, Usage } from '@plexus/vm-protocol';
 import type { JournalEntry } from '../domain/journal-state.js';
 import type { OpenSpan } from './run-traces.js';
 
@@ -22,6 +22,11 @@ export interface SealedEndpoint {
   readonly boxName: string;
 }
 
+/** A message of a conversation with its pictures. */
+export interface ShownMessage extends ContextMessage {
+  readonly pictures?: readonly MessageAttachment[];
+}
+
 /** What a model is asked in one turn of a conversation. */
 export interface Turn {
   readonly message: string;
@@ -37,7 +42,11 @@ export interface Turn {
   readonly temperature?: number;
   readonly maxTokens?: number;
   /** Sent instead of history and message: the whole conversation with its tool calls and their results, fitted into the window already. */
-  readonly conversation?: readonly ContextMessage[];
+  readonly conversation?: readonly ShownMessage[];
+  /** Whose files the pictures of the conversation are. */
+  readonly sessionId?: string;
+  /** What the model is shown of them, by their id. Absent: nobody has looked for them. */
+  readonly pictureBytes?: ReadonlyMap<string, Uint8Array>;
   /** What the model may ask for, with a `tool_call`. */
   readonly tools?: readonly ToolOffer[];
 }
@@ -46,6 +55,8 @@ export interface Turn {
 export interface AgentTurn extends Turn {
   readonly sessionId: string;
   readonly runId: string;
+  /** Of the message. */
+  readonly pictures?: readonly MessageAttachment[];
   /** The run was begun before, by this or by an earlier process: go on from its checkpoint. */
   readonly resume: boolean;
 }

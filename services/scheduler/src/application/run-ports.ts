@@ -1,4 +1,5 @@
 import type { RunEnding } from '../domain/run-ending.js';
+import type { AttachedFile } from '../domain/run-frames.js';
 
 /** What the stream of a session says about a run, read together with the marker that was placed right behind it. */
 export interface MarkedPosition {
@@ -38,6 +39,7 @@ export interface RunCommand {
   readonly contextTokens?: number | undefined;
   readonly fallbacks?: readonly FallbackModel[] | undefined;
   readonly timeoutMs: number;
+  readonly attachments?: readonly AttachedFile[] | undefined;
 }
 
 export interface RunAddress {

@@ -1,4 +1,13 @@
-import type { FallbackModelOffer, MeshFrameOf } from '@plexus/vm-protocol';
+import type { FallbackModelOffer, MeshFrameOf, MessageAttachment } from '@plexus/vm-protocol';
+
+/** A file that the message brought along; its bytes stay where they are until the runtime asks for them. */
+export interface AttachedFile {
+  readonly attachmentId: string;
+  readonly name: string;
+  readonly mimeType: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
 
 /** What the frames of a run are made from; the same input gives the same frames for every incarnation. */
 export interface RunFrameInput {
@@ -16,6 +25,7 @@ export interface RunFrameInput {
   readonly contextTokens?: number | undefined;
   readonly fallbacks?: readonly { readonly model: string; readonly provider?: string | undefined; readonly contextTokens?: number | undefined }[] | undefined;
   readonly timeoutMs: number;
+  readonly attachments?: readonly AttachedFile[] | undefined;
   readonly traceparent?: string | undefined;
   /** The session's newest snapshot; without a body when that is too large for a frame. */
   readonly snapshot?: { readonly version: number; readonly body?: unknown } | undefined;
@@ -69,11 +79,16 @@ export function userMessageFrame(run: RunFrameInput, resume?: { readonly runSeqF
         ...(run.modelProvider === undefined ? {} : { model_provider: run.modelProvider }),
         ...(run.contextTokens === undefined ? {} : { context_window: run.contextTokens }),
         ...(run.fallbacks === undefined || run.fallbacks.length === 0 ? {} : { model_endpoints_fallback: run.fallbacks.map(fallbackOffer) }),
+        ...(run.attachments === undefined || run.attachments.length === 0 ? {} : { attachments: run.attachments.map(attachmentOf) }),
         ...(run.traceparent === undefined ? {} : { traceparent: run.traceparent }),
         ...(resume === undefined ? {} : { resume: true, run_seq_from: resume.runSeqFrom }),
       },
     },
   };
+}
+
+function attachmentOf({ attachmentId, name, mimeType, bytes, sha256 }: AttachedFile): MessageAttachment {
+  return { attachment_id: attachmentId, name, mime_type: mimeType, bytes, sha256 };
 }
 
 /** Names only; where it is comes in when the message leaves. */

@@ -2,15 +2,17 @@ import { Body, Controller, Headers, HttpCode, Inject, Post } from '@nestjs/commo
 import { METHODS } from '@plexus/client-protocol';
 import { plexusError, type Principal, routingContracts as routing, SCOPES } from '@plexus/contracts';
 import { z } from 'zod';
+import { withAttachments } from '../../application/store-attachments.js';
 import { Caller, requireScope } from './caller.js';
 import { Describe } from './describe.js';
 import { HTTP_SERVICES, type HttpServices } from './http-services.js';
 import { defined, idempotencyKeyOf, readInput } from './read-input.js';
 
-const { sessionKey, idempotencyKey, message, agentId, extraSystemPrompt, queueMode, on_client_disconnect } = METHODS['chat.send'].params.shape;
+const { sessionKey, idempotencyKey, message, attachments, agentId, extraSystemPrompt, queueMode, on_client_disconnect } = METHODS['chat.send'].params.shape;
 const SendBody = z.object({
   sessionKey: sessionKey.optional(),
   message,
+  attachments,
   idempotencyKey: idempotencyKey.optional(),
   agentId,
   extraSystemPrompt,
@@ -30,14 +32,17 @@ export class ChatController {
   @HttpCode(202)
   async send(@Body() body: unknown, @Headers() headers: Record<string, string | undefined>, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.write);
-    const { on_client_disconnect: onDisconnect, ...input } = readInput(SendBody, body);
+    const { on_client_disconnect: onDisconnect, message: text, attachments: files, ...input } = readInput(SendBody, body);
     if (input.extraSystemPrompt !== undefined) requireScope(principal, SCOPES.admin);
     const headerKey = idempotencyKeyOf(headers);
     if (headerKey !== undefined && input.idempotencyKey !== undefined && headerKey !== input.idempotencyKey) {
       throw plexusError('INVALID_REQUEST', { message: 'Idempotency-Key and idempotencyKey differ', details: { issues: [{ path: '/idempotencyKey' }] } });
     }
     const key = input.idempotencyKey ?? headerKey;
-    const accepted = await this.services.mesh.call(routing.acceptMessage, principal.tenant, defined({ ...input, idempotencyKey: key }), { principal });
+    const content = await withAttachments(text, files, (rpc, data) => this.services.mesh.call(rpc, principal.tenant, data, { principal }));
+    const accepted = await this.services.mesh.call(routing.acceptMessage, principal.tenant, defined({ ...input, ...content, idempotencyKey: key }), {
+      principal,
+    });
     if (accepted.status !== 'done' && onDisconnect !== 'continue') {
       const { sessionKey: canonical, runId } = accepted;
       this.services.watchedRuns.started({ principal, owner: input.owner ?? principal.user ?? '', sessionKey: canonical, runId, via: 'stream' });

@@ -4,6 +4,7 @@ import { plexusError, type Principal, routingContracts as routing, SCOPES } from
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { followSession } from '../../application/follow-session.js';
+import { readAttachment } from '../../application/store-attachments.js';
 import type { Credential } from '../../domain/caller.js';
 import { Caller, CallerCredential, requireScope } from './caller.js';
 import { Describe } from './describe.js';
@@ -28,6 +29,8 @@ const { message, label } = METHODS['chat.inject'].params.shape;
 const InjectBody = z.object({ message, label, idempotencyKey: METHODS['chat.send'].params.shape.idempotencyKey.optional() });
 const AbortBody = z.object({ runId: z.string().min(1).max(256).optional(), reason: z.string().max(200).optional() });
 const ResetBody = z.object({ reason: z.enum(['new', 'reset']).optional() });
+const AttachmentQuery = z.object({ owner: Owner.optional() });
+const AttachmentId = routing.readAttachment.data.shape.attachmentId;
 const EventId = z
   .string()
   .regex(/^[1-9][0-9]{0,15}$/, { error: 'must be an event id of this stream' })
@@ -50,6 +53,34 @@ export class SessionsController {
     requireScope(principal, SCOPES.read);
     const input = defined({ ...readInput(HistoryQuery, query), sessionKey: readInput(Key, key) });
     return this.services.mesh.call(routing.getHistory, principal.tenant, input, { principal });
+  }
+
+  /** The bytes as they were sent. Never shown as a page of ours: whoever wrote them is not trusted by those who look. */
+  @Get(':key/attachments/:attachmentId')
+  @Describe({
+    summary: 'A file that a message of the session brought along.',
+    scope: SCOPES.read,
+    query: AttachmentQuery,
+    response: 'application/octet-stream',
+  })
+  async attachment(
+    @Param('key') key: string,
+    @Param('attachmentId') id: string,
+    @Query() query: unknown,
+    @Caller() principal: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Buffer> {
+    requireScope(principal, SCOPES.read);
+    const wanted = defined({ ...readInput(AttachmentQuery, query), sessionKey: readInput(Key, key), attachmentId: readInput(AttachmentId, id) });
+    const { attachment, content } = await readAttachment(wanted, (data) =>
+      this.services.mesh.call(routing.readAttachment, principal.tenant, data, { principal }),
+    );
+    void reply
+      .type(attachment.mimeType.startsWith('image/') ? attachment.mimeType : 'text/plain; charset=utf-8')
+      .header('content-disposition', `attachment; filename*=UTF-8''${encodeURIComponent(attachment.name).replaceAll("'", '%27')}`)
+      .header('x-content-type-options', 'nosniff')
+      .header('cache-control', 'private, max-age=3600');
+    return content;
   }
 
   @Post(':key/inject')

@@ -1,5 +1,6 @@
 import { plexusError, type RunEnd, routingContracts as routing } from '@plexus/contracts';
 import { pause } from '../persist.js';
+import { withAttachments } from '../store-attachments.js';
 import { runTimeout, systemPrompt } from './chat.methods.js';
 import type { MethodCall, MethodHandlers } from './method-context.js';
 import { hasEnded } from './run-outcome.js';
@@ -18,8 +19,9 @@ export const agentMethods: AgentMethods = {
   /** Two responses: accepted at once, the result when the run has ended. */
   agent: async (params, call) => {
     const timeoutMs = params.timeout === undefined || params.timeout === 0 ? DEFAULT_AGENT_TIMEOUT_MS : params.timeout * 1_000;
+    const content = await withAttachments(params.message, params.attachments, (rpc, data) => call.ask(rpc, data));
     const accepted = await call.ask(routing.acceptMessage, {
-      message: params.message,
+      ...content,
       idempotencyKey: params.idempotencyKey,
       ...(params.sessionKey === undefined ? {} : { sessionKey: params.sessionKey }),
       ...(params.agentId === undefined ? {} : { agentId: params.agentId }),

@@ -1,4 +1,5 @@
 import { plexusError, routingContracts as routing, SCOPES } from '@plexus/contracts';
+import { withAttachments } from '../store-attachments.js';
 import { clientMessage } from '../../domain/transcript.js';
 import type { MethodCall, MethodHandlers } from './method-context.js';
 import { outcomeOf } from './run-outcome.js';
@@ -11,15 +12,10 @@ type ChatMethods = Pick<MethodHandlers, 'chat.send' | 'chat.history' | 'chat.inj
 /** Conversations: owned by routing, which answers only after its commit. */
 export const chatMethods: ChatMethods = {
   'chat.send': async (params, call) => {
-    if ((params.attachments?.length ?? 0) > 0) {
-      throw plexusError('INVALID_REQUEST', {
-        message: 'attachments are not accepted by this gateway yet: send text',
-        details: { issues: [{ path: '/attachments' }] },
-      });
-    }
+    const content = await withAttachments(params.message, params.attachments, (rpc, data) => call.ask(rpc, data));
     const accepted = await call.ask(routing.acceptMessage, {
       sessionKey: params.sessionKey,
-      message: params.message,
+      ...content,
       idempotencyKey: params.idempotencyKey,
       ...(params.agentId === undefined ? {} : { agentId: params.agentId }),
       ...runTimeout(params.timeoutMs),

@@ -9,6 +9,8 @@ export interface Asked {
   readonly answer: Promise<Answer>;
   /** Settles when the request need not come again: its answer is there, or the place where answers are kept knows of it. */
   readonly safe: Promise<unknown>;
+  /** The answer is forgotten once it is there: whoever missed it asks again. */
+  readonly brief?: boolean;
 }
 
 /** Answers are kept so long: a resend or a resume never runs a request twice. */
@@ -44,6 +46,7 @@ export class RequestLedger {
     void entry.answer.then((answer) => {
       this.open -= 1;
       entry.settled = answer;
+      if (entry.brief) this.entries.delete(id);
     });
     return entry;
   }

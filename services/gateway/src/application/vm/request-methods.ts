@@ -1,5 +1,6 @@
 import { errors, mcpContracts as mcp, memoryContracts as memory, routingContracts as routing, skillContracts as skill } from '@plexus/contracts';
 import {
+  GetAttachmentParams,
   GetConfigParams,
   GetSessionParams,
   GetSkillPackageParams,
@@ -73,6 +74,16 @@ export const REQUEST_METHODS: Readonly<Record<string, Method>> = {
     const config = services.agents.view(identity.tenant, agent_id, sessions.hasAgent(agent_id) ? 'own' : 'card');
     if (config === undefined) throw errors.create('NOT_FOUND', { message: 'There is no such agent.' });
     return { config };
+  },
+
+  /** Only files of the session that asks. */
+  get_attachment: async (params, context) => {
+    const { attachment_id, part } = read(GetAttachmentParams, params);
+    const session = context.sessions.get(context.request.session_id);
+    if (session === undefined) throw errors.create('SESSION_NOT_FOUND');
+    const wanted = { sessionKey: session.sessionKey, attachmentId: attachment_id, ...(part == null ? {} : { part }) };
+    const { data, next } = await ask(context, routing.readAttachment, wanted);
+    return { data, ...(next === undefined ? {} : { next }) };
   },
 
   get_session: async (params, context) => {

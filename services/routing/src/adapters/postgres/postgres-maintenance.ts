@@ -34,6 +34,10 @@ const IS_PERSON = (column: string, channel: string) =>
   `EXISTS (SELECT 1 FROM ${OF_PERSON} AS person WHERE lower(person.id) = lower(${column}) AND COALESCE(person.channel, ${channel}) = ${channel})`;
 
 const ERASE: readonly (readonly [string, string])[] = [
+  [
+    'attachments',
+    `DELETE FROM attachments WHERE tenant = $1 AND (uploader = $2 OR session_ref IN (SELECT id FROM sessions WHERE tenant = $1 AND owner = $2)) AND $3::jsonb IS NOT NULL`,
+  ],
   ['sessions', 'DELETE FROM sessions WHERE tenant = $1 AND owner = $2 AND $3::jsonb IS NOT NULL'],
   ['runs', 'DELETE FROM runs WHERE tenant = $1 AND owner = $2 AND $3::jsonb IS NOT NULL'],
   ['sends', 'DELETE FROM sends WHERE tenant = $1 AND owner = $2 AND $3::jsonb IS NOT NULL'],
@@ -54,6 +58,10 @@ const PRUNE: readonly (readonly [string, string])[] = [
   ],
   ['sends', `DELETE FROM sends WHERE tenant = $1 AND $3::int > 0 AND created_at < now() - $3::int * interval '1 day' AND status IN ('sent', 'failed')`],
   ['inbound', `DELETE FROM inbound_messages WHERE tenant = $1 AND at < now() - $4::int * interval '1 day'`],
+  [
+    'attachments',
+    `DELETE FROM attachments WHERE tenant = $1 AND (created_at < now() - $5::int * interval '1 day' OR (session_ref IS NULL AND created_at < now() - interval '1 hour'))`,
+  ],
   ['pairings', `DELETE FROM pairing_requests WHERE tenant = $1 AND expires_at < now()`],
   ['gone', `DELETE FROM gone_sessions WHERE tenant = $1 AND purge_at IS NULL AND gone_at < now() - interval '4 days'`],
 ];
@@ -141,11 +149,11 @@ export class PostgresMaintenance implements MaintenanceStore {
     await this.database.query('routing_end_purge', 'DELETE FROM gone_sessions WHERE session_id = $1', [sessionId]);
   }
 
-  async prune(tenant: string, days: { transcripts: number; deliveries: number; inbound: number }): Promise<Record<string, number>> {
+  async prune(tenant: string, days: { transcripts: number; deliveries: number; inbound: number; attachments: number }): Promise<Record<string, number>> {
     const counts: Record<string, number> = {};
     for (const [kind, text] of PRUNE) {
-      const counted = `WITH removed AS (${text} RETURNING 1) SELECT count(*)::int AS count FROM removed WHERE $1::text IS NOT NULL AND $2::int >= 0 AND $3::int >= 0 AND $4::int >= 0`;
-      const values = [tenant, days.transcripts, days.deliveries, days.inbound];
+      const counted = `WITH removed AS (${text} RETURNING 1) SELECT count(*)::int AS count FROM removed WHERE $1::text IS NOT NULL AND $2::int >= 0 AND $3::int >= 0 AND $4::int >= 0 AND $5::int >= 0`;
+      const values = [tenant, days.transcripts, days.deliveries, days.inbound, days.attachments];
       const [row] = await this.database.query<{ count: number }>(`routing_prune_${kind}`, counted, values);
       counts[kind] = row?.count ?? 0;
     }

@@ -56,6 +56,7 @@ export interface MessageRow {
   label: string | null;
   at: Date;
   sender: TranscriptMessage['sender'] | null;
+  attachments: TranscriptMessage['attachments'] | null;
 }
 
 const columns = (names: string, table: string): string =>
@@ -67,7 +68,7 @@ const columns = (names: string, table: string): string =>
 const SESSION = 'id tenant owner session_key session_id agent_id kind label message_count active_run_id stream_seq stream_epoch created_at updated_at entry';
 const RUN =
   'id tenant owner run_id session_ref session_id session_key agent_id status request_hash message_seq extra_system_prompt timeout_ms text error_code error_message created_at ended_at config_revision merged_into queue_mode reply_route';
-const MESSAGE = 'message_id seq role text run_id label at sender';
+const MESSAGE = 'message_id seq role text run_id label at sender attachments';
 
 export const sessionColumns = (table = 'sessions'): string => columns(SESSION, table);
 export const runColumns = (table = 'runs'): string => columns(RUN, table);
@@ -127,6 +128,7 @@ export function toMessage(row: MessageRow): TranscriptMessage {
     ...(row.run_id === null ? {} : { runId: row.run_id }),
     ...(row.label === null ? {} : { label: row.label }),
     ...(row.sender === null ? {} : { sender: row.sender }),
+    ...(row.attachments === null ? {} : { attachments: row.attachments }),
     at: row.at.toISOString(),
   };
 }

@@ -116,7 +116,7 @@ export class ModelAgent implements Agent {
   private conversation(turn: Turn): { instructions: string; messages: ModelMessage[] } {
     const { window, log } = this.options;
     const instructions = [turn.systemPrompt, ...turn.history.filter((one) => one.role === 'system').map((one) => one.text)].filter((part) => part).join('\n\n');
-    if (turn.conversation) return { instructions, messages: modelMessages(turn.conversation) };
+    if (turn.conversation) return { instructions, messages: modelMessages(turn.conversation, turn.pictureBytes) };
     const history = turn.history.filter((one): one is { role: Role; text: string } => (one.role === 'user' || one.role === 'assistant') && one.text !== '');
     const fitted = fitHistory(history, window, estimateTokens(instructions) + estimateTokens(turn.message));
     if (fitted.dropped > 0) log('info', 'older messages left out, they do not fit', { dropped: fitted.dropped, kept: fitted.messages.length });

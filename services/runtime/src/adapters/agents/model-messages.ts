@@ -1,18 +1,30 @@
 import type { ContextMessage } from '@plexus/context-window';
 import { parseJson } from '@plexus/kernel';
-import type { AssistantModelMessage, JSONSchema7, ModelMessage, Schema, ToolModelMessage, ToolSet } from 'ai';
-import type { ToolOffer } from '../../application/ports.js';
+import type { AssistantModelMessage, JSONSchema7, ModelMessage, Schema, ToolModelMessage, ToolSet, UserContent } from 'ai';
+import type { MessageAttachment } from '@plexus/vm-protocol';
+import type { ShownMessage, ToolOffer } from '../../application/ports.js';
 
 /** A conversation as the client library wants it. System messages and what is for the runtime only are left out: the former go as instructions. */
-export function modelMessages(conversation: readonly ContextMessage[]): ModelMessage[] {
+export function modelMessages(conversation: readonly ShownMessage[], bytes: ReadonlyMap<string, Uint8Array> = new Map()): ModelMessage[] {
   const messages: ModelMessage[] = [];
   for (const one of conversation) {
     if (one.runtimeOnly || one.role === 'system') continue;
-    if (one.role === 'user') messages.push({ role: 'user', content: one.text });
+    if (one.role === 'user') messages.push({ role: 'user', content: one.pictures === undefined ? one.text : withPictures(one.text, one.pictures, bytes) });
     else if (one.role === 'assistant') messages.push(...assistantMessage(one));
     else addResult(messages, one);
   }
   return messages;
+}
+
+/** Pictures that are not among `bytes` are named in the text only: the model is told that it does not see them. */
+function withPictures(text: string, pictures: readonly MessageAttachment[], bytes: ReadonlyMap<string, Uint8Array>): UserContent {
+  const unseen = pictures.filter(({ attachment_id }) => !bytes.has(attachment_id)).map(({ name }) => name);
+  const note = unseen.length === 0 ? '' : `\n\n[You are not shown: ${unseen.join(', ')}]`;
+  const shown = pictures.flatMap(({ attachment_id, mime_type: mediaType }) => {
+    const image = bytes.get(attachment_id);
+    return image === undefined ? [] : [{ type: 'image' as const, image, mediaType }];
+  });
+  return shown.length === 0 ? text + note : [{ type: 'text', text: text + note }, ...shown];
 }
 
 function assistantMessage({ text, toolCalls = [] }: ContextMessage): AssistantModelMessage[] {

@@ -1,10 +1,10 @@
-import type { CompactionSettings, ContextMessage, FlushSettings, PruneSettings, Window, WindowSources } from '@plexus/context-window';
+import type { CompactionSettings, FlushSettings, PruneSettings, Window, WindowSources } from '@plexus/context-window';
 import type { Clock } from '@plexus/kernel';
 import type { Usage } from '@plexus/vm-protocol';
-import type { Log } from '../ports.js';
+import type { Log, ShownMessage } from '../ports.js';
 
 /** One message of a running conversation, as it is kept and as it goes to the model. */
-export interface ConversationMessage extends ContextMessage {
+export interface ConversationMessage extends ShownMessage {
   /** Stands for an older part of the conversation. Its role is `user`: what tools said must not become an instruction of the system. */
   readonly summary?: true;
 }

@@ -53,7 +53,7 @@ export class LoopTurn {
   async *run(isNew: boolean, signal: AbortSignal): AsyncGenerator<AgentPiece> {
     const { state, maxTurns, save, turn } = this.options;
     try {
-      let message: ConversationMessage | undefined = isNew ? { role: 'user', text: turn.message } : undefined;
+      let message: ConversationMessage | undefined = isNew ? messageOf(turn) : undefined;
       for (;;) {
         if (state.turn.steps >= maxTurns)
           throw new AgentFailure(
@@ -200,6 +200,10 @@ export class LoopTurn {
     for (let n = 2; isTaken(id); n++) id = `${callId || 'call'}-${n}`;
     return { callId: id, toolName, input, ...(problem !== undefined && { problem }) };
   }
+}
+
+function messageOf({ message: text, pictures }: AgentTurn): ConversationMessage {
+  return { role: 'user', text, ...(pictures !== undefined && { images: pictures.length, pictures }) };
 }
 
 const causeOf = (error: unknown): unknown => (error instanceof AgentFailure ? (error.cause ?? error) : error);

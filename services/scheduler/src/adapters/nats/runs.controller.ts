@@ -42,8 +42,8 @@ export class RunsController {
   }
 
   private async onStart({ tenant, data }: Delivery<DataOf<typeof startRun>>): Promise<Outcome> {
-    const { message, history, extraSystemPrompt, systemPrompt, model, modelProvider, contextTokens, fallbacks, timeoutMs, scopeKey } = data;
-    const command = { message, history, extraSystemPrompt, systemPrompt, model, modelProvider, contextTokens, fallbacks, timeoutMs };
+    const { message, history, extraSystemPrompt, systemPrompt, model, modelProvider, contextTokens, fallbacks, timeoutMs, scopeKey, attachments } = data;
+    const command = { message, history, extraSystemPrompt, systemPrompt, model, modelProvider, contextTokens, fallbacks, timeoutMs, attachments };
     await this.commands.start(addressOf(tenant, data), scopeKey, command, currentTraceparent());
     return { kind: 'done' };
   }
