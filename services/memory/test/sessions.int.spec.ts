@@ -54,7 +54,7 @@ describe.each(BACKENDS)('sessions in memory, on $name', (backend) => {
     const { sessions, store } = sessionsOn(database, memory);
     const identity = { ...session, owner: 'me', agentId: 'main' };
     const take = (sourceSeq: number, inOrder = true, owner = 'me') =>
-      sessions.fromTranscript(tenant, { ...identity, owner }, { ...said(sourceSeq, `text ${sourceSeq}`), sourceSeq }, inOrder);
+      sessions.fromTranscript(tenant, { ...identity, owner }, [{ ...said(sourceSeq, `text ${sourceSeq}`), sourceSeq }], inOrder);
     await expect(take(5)).resolves.toBe('early');
     await expect(take(5, false)).resolves.toBe('appended');
     await expect(take(7)).resolves.toBe('early');
@@ -137,7 +137,7 @@ describe.each(BACKENDS)('sessions in memory, on $name', (backend) => {
       () => undefined,
     );
     await expect(eraser.erase(me.tenant, 'me', 'e1', new Date(memory.clock.now()))).resolves.toMatchObject({ memories: 1, sessionMessages: 1, stateValues: 1 });
-    await expect(sessions.fromTranscript(me.tenant, { ...session, owner: 'me' }, { ...said(2, 'late'), sourceSeq: 2 }, true)).resolves.toBe('gone');
+    await expect(sessions.fromTranscript(me.tenant, { ...session, owner: 'me' }, [{ ...said(2, 'late'), sourceSeq: 2 }], true)).resolves.toBe('gone');
     await expect(sessions.append(me, session, [said(3, 'late')])).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
     await expect(store.messages(me.tenant, 's1', 0, 10)).resolves.toEqual([]);
     const rows = await inTenant(database, me.tenant, (tx) => tx.query('test_traces', 'SELECT owner, session_key, summary FROM session_mark'));

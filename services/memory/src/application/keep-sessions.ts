@@ -64,9 +64,10 @@ export class KeepSessions {
     return { appended: outcome.appended, duplicates: outcome.duplicates, record: await this.#require(caller, session.sessionId, owner), steps };
   }
 
-  /** One message of a transcript. `early`: its predecessor is still on its way; with `inOrder` false that no longer matters. */
-  async fromTranscript(tenant: string, session: SessionIdentity, message: GivenMessage, inOrder: boolean): Promise<AppendOutcome['result']> {
-    const outcome = await this.store.append(tenant, identityOf(session, session.owner), [this.#message(message)], this.#now(), inOrder);
+  /** Messages of a transcript that follow one another. `early`: the one before them is still on its way; with `inOrder` false that no longer matters. */
+  async fromTranscript(tenant: string, session: SessionIdentity, messages: readonly GivenMessage[], inOrder: boolean): Promise<AppendOutcome['result']> {
+    const given = messages.map((one) => this.#message(one));
+    const outcome = await this.store.append(tenant, identityOf(session, session.owner), given, this.#now(), inOrder);
     if (outcome.result === 'appended') await this.maintain(tenant, outcome.record);
     return outcome.result;
   }

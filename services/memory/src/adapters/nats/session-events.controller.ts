@@ -4,6 +4,7 @@ import type { Delivery, Outcome } from '@plexus/bus';
 import { Consume } from '@plexus/bus/nest';
 import { CONSUMERS, type DataOf, sessionContracts } from '@plexus/contracts';
 import { KeepSessions } from '../../application/keep-sessions.js';
+import { TakeTranscripts } from '../../application/take-transcripts.js';
 
 const { sessionMessage, sessionChanged } = sessionContracts;
 
@@ -11,18 +12,24 @@ const { sessionMessage, sessionChanged } = sessionContracts;
 const PATIENCE = 20;
 const WAIT_MS = 250;
 const LONGEST_WAIT_MS = 3_000;
+/** Deliveries at a time; those of one session share an append. */
+const TOGETHER = 64;
 
 /** Messages come in from the transcripts. A redelivered one is recognised by its id; an error is tried again for ever. */
 @Controller()
 export class SessionEventsController {
-  constructor(private readonly sessions: KeepSessions) {}
+  private readonly transcripts: TakeTranscripts;
 
-  @Consume(CONSUMERS.memorySessions, { concurrency: 4, contracts: [sessionMessage] })
+  constructor(private readonly sessions: KeepSessions) {
+    this.transcripts = new TakeTranscripts((...append) => sessions.fromTranscript(...append));
+  }
+
+  @Consume(CONSUMERS.memorySessions, { concurrency: TOGETHER, contracts: [sessionMessage] })
   async onMessage(@Ctx() { tenant, data, attempt }: Delivery<DataOf<typeof sessionMessage>>): Promise<Outcome> {
     const { message, ...session } = data;
     const { messageId, role, text, runId, sender, seq, at } = message;
     const given = { messageId, role, text, at, sourceSeq: seq, untrusted: role === 'tool' || sender !== undefined, ...(runId === undefined ? {} : { runId }) };
-    const result = await this.sessions.fromTranscript(tenant, session, given, attempt <= PATIENCE);
+    const result = await this.transcripts.take(tenant, session, given, attempt <= PATIENCE);
     if (result === 'early') return { kind: 'retry', afterMs: Math.min(WAIT_MS * attempt, LONGEST_WAIT_MS), reason: 'the message before it has not come yet' };
     if (result === 'foreign') return { kind: 'park', code: 'FORBIDDEN', reason: 'this session is kept for another owner' };
     return { kind: 'done' };
