@@ -26,6 +26,16 @@ describe('plexus platform', () => {
     expect((await plexus(['platform', 'show'], environment)).code).toBe(1);
     expect((await plexus(['platform', 'apply', file, '--json'], environment)).json()).toMatchObject({ changed: true });
     expect((await plexus(['platform', 'apply', file, '--json'], environment)).json()).toMatchObject({ changed: false });
+    const written = (await plexus(['audit', 'ls', '--json'], environment)).json<{ tenant: string; action: string; target: object }[]>();
+    // Of what changed nothing there is no word.
+    expect(written.map(({ tenant, action, target }) => [tenant, action, target])).toEqual([
+      ['_', 'nats.apply', expect.objectContaining({ created: expect.arrayContaining(['PLEXUS_EVT_AUDIT']) })],
+      ['_', 'platform.apply', { revision: expect.any(Number), tenants: ['acme'] }],
+    ]);
+    expect((await plexus(['integrator', 'consumer', 'crm', 'session', '--tenant', 'acme', '--json'], environment)).code).toBe(0);
+    expect((await plexus(['events', 'publish', 'crm.changed', '--tenant', 'acme'], environment)).code).toBe(0);
+    const later = (await plexus(['audit', 'ls', '--tenant', 'acme', '--json'], environment)).json<{ action: string }[]>();
+    expect(later.map(({ action }) => action)).toEqual(['integrator.consumer', 'events.publish']);
     expect((await plexus(['platform', 'show', '--json'], environment)).json()).toMatchObject({ document: { tenants: { acme: { defaultOwner: 'ops' } } } });
   }, 180_000);
 

@@ -51,6 +51,10 @@ export const AUDITED: Readonly<Record<string, readonly string[]>> = {
   'routing.delete-session': ['sessionKey'],
   'routing.export-session': ['sessionKey', 'owner'],
   'routing.migrate-session-keys': ['dryRun'],
+  'routing.import-session': ['sessionKey', 'agentId', 'dryRun'],
+  'routing.inject': ['sessionKey', 'label'],
+  'routing.reset-session': ['sessionKey', 'reason'],
+  'routing.get-dead-letter': ['seq'],
   'routing.approve-pairing': ['channel'],
   'routing.reject-pairing': ['channel'],
   'routing.redrive-dead-letters': ['seqs'],
@@ -63,6 +67,9 @@ export const AUDITED: Readonly<Record<string, readonly string[]>> = {
   'push.revoke-access': ['user', 'scopeKind', 'scopeRef'],
   'push.restrict-scope': ['scopeKind', 'scopeRef', 'restricted'],
   'push.import-subscriptions': ['check'],
+  'push.save-dispatch-rule': ['id', 'name', 'owner', 'enabled'],
+  'push.remove-dispatch-rule': ['id'],
+  'push.replay-policy': ['version', 'users'],
   'memory.export': ['user', 'scope'],
   'memory.import': [],
   'memory.purge': ['user', 'scope'],
@@ -77,6 +84,60 @@ export const AUDITED: Readonly<Record<string, readonly string[]>> = {
   'skill.upload': [],
   'skill.delete': ['id', 'version'],
 };
+
+/** Why a question that changes something, or shows what is somebody else's, is not written down. */
+const OWN = 'of the caller, or of the session, VM or memory of the caller; the row itself says who';
+const LOOK = 'only looks';
+const MACHINERY = 'asked by services of the mesh in the course of something that is known by its run, VM or event';
+
+/**
+ * The decision about every other question. One that is in neither table fails the specs: whoever adds a question says here whether an administrator
+ * answers for it.
+ */
+export const NOT_AUDITED: Readonly<Record<string, string>> = {
+  ...reason(LOOK, 'config', ['check', 'diff', 'get', 'history', 'status']),
+  ...reason(MACHINERY, 'mcp', ['call', 'tools']),
+  ...reason(LOOK, 'memory', ['check-receipt', 'get', 'list', 'search', 'session-messages', 'similarity', 'state-get', 'state-list', 'stats']),
+  ...reason(OWN, 'memory', ['delete', 'update', 'write']),
+  ...reason(MACHINERY, 'memory', ['session-append', 'session-compact', 'session-flush', 'state-append', 'state-delete', 'state-put']),
+  ...reason(LOOK, 'push', [
+    ...['diff-policies', 'dispatch-runs', 'dispatch-status', 'explain', 'get-policy', 'get-preferences', 'get-replay', 'get-subscription', 'inbox-fetch'],
+    ...['inbox-heads', 'list-access', 'list-attempts', 'list-contacts', 'list-dispatch-rules', 'list-policies', 'list-schedules', 'list-silences'],
+    ...['list-subscriptions', 'schedule-runs', 'stats', 'test-policy'],
+  ]),
+  ...reason(OWN, 'push', [
+    ...[
+      'add-contact',
+      'create-schedule',
+      'create-silence',
+      'dispatch-and-notify',
+      'dispatch-research',
+      'expire-silence',
+      'feedback',
+      'inbox-ack',
+      'inbox-mark',
+    ],
+    ...['notify-user', 'remove-contact', 'remove-schedule', 'remove-silence', 'run-schedule', 'send-contact-code', 'set-preferences', 'set-quiet-hours'],
+    ...['subscribe', 'unsubscribe', 'update-schedule', 'update-subscription', 'verify-contact'],
+  ]),
+  'push.cancel-replay': 'ends a search whose beginning is written down; nothing else changes',
+  ...reason(LOOK, 'routing', [
+    ...['channel-health', 'describe-session', 'explain', 'get-erasure', 'get-run', 'get-send', 'history', 'list-agents', 'list-dead-letters', 'list-grants'],
+    ...['list-pairings', 'list-sessions', 'preview-sessions', 'read-attachment', 'resolve', 'session-access', 'session-for-user'],
+  ]),
+  ...reason(OWN, 'routing', ['accept-message', 'cancel-run', 'create-session', 'patch-session', 'send', 'store-attachment']),
+  ...reason(MACHINERY, 'routing', ['resolve-outbound']),
+  ...reason(LOOK, 'skill', ['get', 'list', 'package']),
+  ...reason(LOOK, 'vm', ['get', 'history', 'list', 'list-hosts', 'list-secrets', 'logs', 'why']),
+  ...reason(OWN, 'vm', ['ensure', 'touch']),
+  ...reason(MACHINERY, 'vm', [
+    ...['attach', 'beat', 'detach', 'end-session', 'frame', 'inbox-mark', 'outbox-ack', 'outbox-read', 'redeem-ticket', 'refresh-token', 'verify-token'],
+  ]),
+};
+
+function reason(why: string, domain: string, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [`${domain}.${name}`, why]));
+}
 
 /** The fields of an audited question that say what it was about; undefined: it is not written down. */
 export function auditedFields(contract: Pick<Contract, 'domain' | 'name'>): readonly string[] | undefined {

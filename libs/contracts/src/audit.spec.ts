@@ -1,4 +1,4 @@
-import { AUDITED, auditedFields, auditTarget, CONTRACTS } from './index.js';
+import { AUDITED, auditedFields, auditTarget, CONTRACTS, NOT_AUDITED } from './index.js';
 
 describe('what is written down about administrative acts', () => {
   const rpcs = CONTRACTS.filter(({ kind }) => kind === 'rpc');
@@ -20,6 +20,12 @@ describe('what is written down about administrative acts', () => {
     expect(auditTarget({ scope: { kind: 'user', id: 'ada' } }, ['scope'])).toEqual({ scope: 'user:ada' });
     expect(auditTarget({ user: 'u'.repeat(1_000), other: {} }, ['user', 'other'])).toEqual({ user: 'u'.repeat(256) });
     expect(auditTarget(undefined, ['user'])).toEqual({});
+  });
+
+  it('is decided for every question: it is written down, or it says why it is not', () => {
+    const names = rpcs.map(({ domain, name }) => `${domain}.${name}`);
+    expect(names.filter((name) => Object.hasOwn(AUDITED, name) === Object.hasOwn(NOT_AUDITED, name))).toEqual([]);
+    expect(Object.keys(NOT_AUDITED).filter((name) => !names.includes(name))).toEqual([]);
   });
 
   it('every question that ends, erases, grants, or stores a secret is among them', () => {

@@ -3,7 +3,7 @@ export { CHANNEL_ADAPTERS, type ChannelAdapter, fromAdapter, sendCommandFor } fr
 export { type CloudEvent as CloudEventOf, CloudEvent, NotableData, Severity } from './cloud-event.js';
 export * from './common.js';
 export * as auditContracts from './audit.contracts.js';
-export { AUDITED, auditedFields, auditTarget } from './audit.contracts.js';
+export { AUDITED, auditedFields, auditTarget, NOT_AUDITED } from './audit.contracts.js';
 export * as configContracts from './config.contracts.js';
 export {
   type CommandContract,

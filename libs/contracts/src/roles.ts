@@ -193,7 +193,7 @@ export const ROLES: readonly RoleDefinition[] = [
     summary: 'Sockets and HTTP. Calls the owners of every method; may publish foreign events on behalf of authenticated HTTP callers.',
     serves: [],
     calls: [...routingRpcs, ...vmCallerRpcs, ...vmGatewayRpcs, ...pushRpcs, ...memoryRpcs, ...configRpcs, ...skillRpcs, ...mcpRpcs],
-    publishes: [session.sessionEvent, memory.writeMemoryCommand, ...Object.values(gateway), ...Object.values(gatewayNodes)],
+    publishes: [session.sessionEvent, memory.writeMemoryCommand, audit.auditRecorded, ...Object.values(gateway), ...Object.values(gatewayNodes)],
     listens: [vm.vmOut, push.inboxItemHint, push.inboxChangedHint, ...Object.values(gateway), ...Object.values(gatewayNodes)],
     consumes: [],
     reads: ['PLEXUS_EVT_SESSION'],

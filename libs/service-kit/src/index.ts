@@ -1,3 +1,4 @@
+export { type Act, auditWriter } from './audit.js';
 export { type ConfigEntry, ConfigRecord, decodeConfigEntry, encodeConfigEntry } from './config-store/config-entry.js';
 export { readConfigHistory } from './config-store/config-history.js';
 export { dropParts, loadParts, MAX_CONFIG_BYTES, storeParts } from './config-store/config-parts.js';

@@ -6,6 +6,7 @@ import { Module } from '@nestjs/common';
 import { BUCKETS, routingContracts as routing } from '@plexus/contracts';
 import { ConfigurationError } from '@plexus/kernel';
 import {
+  auditWriter,
   allowedHosts,
   guardedFetch,
   LogTail,
@@ -293,6 +294,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
           archive: reader,
           epochOf,
           bus,
+          audit: auditWriter(bus, 'gateway', clock, log),
           streams,
           tickets,
           watchers,

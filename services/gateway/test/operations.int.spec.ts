@@ -1,5 +1,5 @@
 import type { Bus } from '@plexus/bus';
-import { type Principal, routingContracts as contracts } from '@plexus/contracts';
+import { auditContracts, type Principal, routingContracts as contracts } from '@plexus/contracts';
 import { waitFor } from '@plexus/testing';
 import { type TestGateway, TestMesh } from './support/test-mesh.js';
 
@@ -173,6 +173,10 @@ describe('the HTTP API for those who run a mesh', () => {
 
   describe('events', () => {
     const event = (id: string) => ({ specversion: '1.0', id, source: '/crm', type: 'contact-updated' });
+    const lastAct = async () => {
+      const subject = auditContracts.auditRecorded.subject('default', 'events-publish-as');
+      return (await mesh.operator.lastOnSubject('PLEXUS_EVT_AUDIT', subject))?.json<{ data: unknown }>().data;
+    };
 
     it('enter under the source that the credential proves', async () => {
       const token = await mesh.jwt({ sub: 'ann', source: 'crm' });
@@ -191,9 +195,11 @@ describe('the HTTP API for those who run a mesh', () => {
         status: 202,
         body: { subject: 'plexus.in.default.erp.contact-updated.v1.c-2' },
       });
+      expect(await lastAct()).toMatchObject({ actor: { user: 'me' }, target: { as: 'erp', type: 'contact-updated', id: 'c-2' }, outcome: 'done' });
       expect((await call('POST', '/v1/events?as=erp', event('c-3'), await mesh.jwt({ sub: 'ann', source: 'crm' }))).body).toMatchObject({
         code: 'MISSING_SCOPE',
       });
+      expect(await lastAct()).toMatchObject({ actor: { user: 'ann' }, target: { as: 'erp' }, outcome: 'refused', code: 'MISSING_SCOPE' });
       for (const source of ['telegram', 'push', 'a.b', 'CRM'])
         expect((await call('POST', `/v1/events?as=${source}`, event('c-4'))).body).toMatchObject({ code: 'INVALID_REQUEST' });
       const adapter = await mesh.jwt({ sub: 'ann', source: 'telegram' });

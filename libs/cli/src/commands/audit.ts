@@ -1,4 +1,4 @@
-import type { OrderedMessage } from '@plexus/bus';
+import type { Bus, OrderedMessage } from '@plexus/bus';
 import { auditContracts, type DataOf, isTenantId, plexusError } from '@plexus/contracts';
 import type { Command } from 'commander';
 import { CommandFailure, EXIT } from '../exit-code.js';
@@ -118,8 +118,29 @@ export function auditCommand(program: Command, output: () => Output, mesh: () =>
 }
 
 /** Writes down what a command did by itself, without asking a service. Done as the operator of the servers, who needs no name there. */
-export async function noteAct(bus: Parameters<Parameters<typeof withBus>[1]>[0], tenant: string, action: string, target: Entry['target']): Promise<void> {
+export async function noteAct(bus: Bus, tenant: string, action: string, target: Entry['target']): Promise<void> {
   const actor = { role: 'operator', credentialId: 'nats-operator' };
   const data = { at: new Date().toISOString(), action, actor, target, outcome: 'done' as const, service: 'cli' };
   await bus.publish(auditContracts.auditRecorded, { tenant, key: [action.replace('.', '-')], data });
+}
+
+/**
+ * Writes down an act that is over already. Nothing is undone when it cannot be written: the person at the keyboard is told, on stderr. `tenant` is `_` for
+ * what concerns the whole deployment.
+ */
+export async function noteDone(bus: Bus, output: Output, tenant: string, action: string, target: Entry['target']): Promise<void> {
+  try {
+    await noteAct(bus, tenant, action, target);
+  } catch (error) {
+    output.note(`Done, but not written down in the audit log: ${(error as Error).message}`);
+  }
+}
+
+/** The same for acts that need no mesh: written down where one can be reached. */
+export async function noteDoneOffline(mesh: MeshOptions, output: Output, tenant: string, action: string, target: Entry['target']): Promise<void> {
+  try {
+    await withBus(mesh, (bus) => noteAct(bus, tenant, action, target));
+  } catch (error) {
+    output.note(`Not written down in an audit log: ${(error as Error).message}`);
+  }
 }

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { CommandFailure, EXIT } from '../exit-code.js';
 import { type MeshOptions, withBus } from '../mesh.js';
 import type { Output } from '../output.js';
+import { noteDone } from './audit.js';
 
 interface PublishOptions {
   readonly tenant: string;
@@ -97,7 +98,17 @@ export function eventsCommand(program: Command, output: () => Output, mesh: () =
     .action(async (name: string, options: PublishOptions) => {
       const { subject, event } = compose(name, options);
       const body = new TextEncoder().encode(JSON.stringify(event));
-      const ack = await withBus(mesh(), (bus) => bus.publishRaw(subject, body, { msgId: `${options.tenant}:${event.source}:${event.id}` }));
+      const ack = await withBus(mesh(), async (bus) => {
+        const stored = await bus.publishRaw(subject, body, { msgId: `${options.tenant}:${event.source}:${event.id}` });
+        // In the name of any source at once: nobody but the operator of the servers can do that.
+        await noteDone(bus, output(), options.tenant, 'events.publish', {
+          source: event.source,
+          type: event.type,
+          id: event.id.slice(0, 256),
+          seq: stored.seq,
+        });
+        return stored;
+      });
       output().result({ subject, id: event.id, ...ack }, `${ack.duplicate ? 'known already' : 'stored'}: ${subject} (${event.id}) as ${ack.stream} ${ack.seq}`);
     });
 

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { CommandFailure, EXIT } from '../exit-code.js';
 import { type MeshOptions, withBus } from '../mesh.js';
 import type { Output } from '../output.js';
+import { noteDone } from './audit.js';
 
 /** `plexus integrator consumer`: what an operator prepares for a service that reads facts at least once. */
 export function integratorCommand(program: Command, output: () => Output, mesh: () => MeshOptions): void {
@@ -15,7 +16,12 @@ export function integratorCommand(program: Command, output: () => Output, mesh: 
     .option('--tenant <tenant>', 'the tenant', 'default')
     .action(async (source: string, domain: string, options: { tenant: string }) => {
       const definition = declared(options.tenant, source, domain);
-      const [entry] = await withBus(mesh(), (bus) => applyStreams(bus, { need: { consumers: [definition] } }));
+      const [entry] = await withBus(mesh(), async (bus) => {
+        const entries = await applyStreams(bus, { need: { consumers: [definition] } });
+        const isNew = entries.some(({ action }) => action === 'create' || action === 'update');
+        if (isNew) await noteDone(bus, output(), options.tenant, 'integrator.consumer', { source, domain, consumer: definition.name });
+        return entries;
+      });
       const done = entry?.action === 'ok' ? 'is there already' : entry?.action === 'conflict' ? 'differs and was left as it is' : 'is there now';
       output().result({ ...definition, action: entry?.action }, `${definition.name} on ${definition.stream} (${definition.filter}) ${done}.`);
       if (entry?.action === 'conflict') process.exitCode = EXIT.findings;

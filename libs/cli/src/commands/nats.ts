@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { CommandFailure, EXIT } from '../exit-code.js';
 import { type MeshOptions, withBus } from '../mesh.js';
 import { type Output, table } from '../output.js';
+import { noteDone, noteDoneOffline } from './audit.js';
 
 const SIGNS = { create: '+', update: '~', conflict: '!', ok: ' ' } as const;
 
@@ -65,7 +66,17 @@ export function natsCommand(program: Command, output: () => Output, mesh: () => 
     .option('--max-bytes <bytes>', 'cap on the size of each stream and bucket, for small disks', Number)
     .option('--replicas <n>', 'copies of each stream and bucket on as many servers: 1, 3 or 5; 3 in production', Number)
     .action(async (options: PlanArguments) => {
-      const entries = await withBus(mesh(), (bus) => applyStreams(bus, planOf(options)));
+      const entries = await withBus(mesh(), async (bus) => {
+        const applied = await applyStreams(bus, planOf(options));
+        const namesOf = (wanted: PlanEntry['action']): string[] =>
+          applied
+            .filter(({ action }) => action === wanted)
+            .map(({ asset }) => asset)
+            .slice(0, 100);
+        const [created, updated] = [namesOf('create'), namesOf('update')];
+        if (created.length + updated.length > 0) await noteDone(bus, output(), '_', 'nats.apply', { created, updated });
+        return applied;
+      });
       output().result(entries, show(entries));
       if (entries.some((entry) => entry.action === 'conflict')) process.exitCode = EXIT.findings;
     });
@@ -76,8 +87,11 @@ export function natsCommand(program: Command, output: () => Output, mesh: () => 
     .option('--integrator <tenant/source[=domains]>', 'a service of somebody else, and the event domains it may read; may be repeated', collect, [])
     .option('--rotate <name>', 'a new seed for this credential; the former one stays accepted until it is retired', collect, [])
     .option('--retire <name>', 'stop accepting the former seed of this credential', collect, [])
-    .action((folder: string, { integrator, rotate, retire }: AccountOptions) => {
+    .action(async (folder: string, { integrator, rotate, retire }: AccountOptions) => {
       const written = writeNatsAccounts(folder, { integrators: integrator.map(parseIntegrator), rotate, retire });
+      await noteDoneOffline(mesh(), output(), '_', 'nats.accounts', {
+        ...{ credentials: written.credentials.map(({ name }) => name).slice(0, 100), rotated: [...rotate].slice(0, 100), retired: [...retire].slice(0, 100) },
+      });
       const rows = written.credentials.map(({ name, seedFile, hasPrevious }) => [name, seedFile, hasPrevious ? 'the former seed is accepted too' : '']);
       output().result(written, [...table(rows), '', `Servers include ${written.configFile}; tell them with \`nats-server --signal reload\` (SIGHUP).`]);
     });

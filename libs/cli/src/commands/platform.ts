@@ -7,6 +7,7 @@ import { invalid } from '../config-client.js';
 import { CommandFailure, EXIT } from '../exit-code.js';
 import { type MeshOptions, withBus } from '../mesh.js';
 import type { Output } from '../output.js';
+import { noteDone } from './audit.js';
 
 /** Key of the platform's document in PLEXUS_CONFIG. */
 const PLATFORM = '_';
@@ -19,6 +20,9 @@ function readPlatform(file: string): Record<string, unknown> {
   if (!parsed.ok) throw invalid(parsed.error);
   return loaded.value.document as Record<string, unknown>;
 }
+
+const tenantsIn = ({ tenants }: Record<string, unknown>): string[] =>
+  typeof tenants === 'object' && tenants !== null ? Object.keys(tenants).slice(0, 100) : [];
 
 /** Writes what differs; somebody who writes at the same time wins, and this call fails. */
 async function write(bus: Bus, document: Record<string, unknown>): Promise<{ readonly revision: number; readonly changed: boolean }> {
@@ -51,7 +55,11 @@ export function platformCommand(program: Command, output: () => Output, mesh: ()
     .description('replace it by a JSON5 file; nothing is written when it says the same. Holds at once, everywhere')
     .action(async (file: string) => {
       const document = readPlatform(file);
-      const written = await withBus(mesh(), (bus) => write(bus, document));
+      const written = await withBus(mesh(), async (bus) => {
+        const done = await write(bus, document);
+        if (done.changed) await noteDone(bus, output(), '_', 'platform.apply', { revision: done.revision, tenants: tenantsIn(document) });
+        return done;
+      });
       output().result(
         written,
         written.changed ? `The platform document is written (revision ${written.revision}).` : `Nothing to do: revision ${written.revision} says the same.`,

@@ -7,6 +7,7 @@ import { importJWK, type JWK, SignJWT } from 'jose';
 import { CommandFailure, EXIT } from '../exit-code.js';
 import type { MeshOptions } from '../mesh.js';
 import type { Output } from '../output.js';
+import { noteDoneOffline } from './audit.js';
 
 const KNOWN_SCOPES: readonly string[] = Object.values(SCOPES);
 const UNITS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
@@ -54,13 +55,16 @@ export function tokenCommand(program: Command, output: () => Output, mesh: () =>
       if (unknown.length > 0) throw new CommandFailure(`Unknown scope ${unknown.join(', ')}.`, EXIT.usage, `Known: ${KNOWN_SCOPES.join(', ')}.`, 'USAGE');
       const expiresAt = Math.floor(Date.now() / 1_000) + seconds(options.ttl);
       const jwk = signingKey(options.key ?? statePaths(mesh().state).signingKey);
+      const tokenId = randomUUID();
       const token = await new SignJWT({ tenant: options.tenant, scopes })
         .setProtectedHeader({ alg: 'EdDSA', ...(jwk.kid === undefined ? {} : { kid: jwk.kid }) })
         .setSubject(options.user)
-        .setJti(randomUUID())
+        .setJti(tokenId)
         .setIssuedAt()
         .setExpirationTime(expiresAt)
         .sign(await importJWK(jwk, 'EdDSA'));
+      const expires = new Date(expiresAt * 1_000).toISOString();
+      await noteDoneOffline(mesh(), output(), options.tenant, 'token.mint', { user: options.user, scopes, expires, tokenId });
       output().note(`Token of ${options.user} in ${options.tenant} (${scopes.join(' ')}), valid until ${new Date(expiresAt * 1_000).toISOString()}:`);
       output().result({ token, tenant: options.tenant, user: options.user, scopes, expiresAt: new Date(expiresAt * 1_000).toISOString() }, token);
     });

@@ -1,4 +1,5 @@
 import type { Bus } from '@plexus/bus';
+import type { Act } from '@plexus/service-kit';
 import type { Authenticator } from '../../application/authenticator.js';
 import type { KeptAnswers } from '../../application/kept-answers.js';
 import type { MeshMap } from '../../application/mesh-map.js';
@@ -20,6 +21,8 @@ export interface HttpServices extends MethodServices {
   readonly archive: SessionArchive;
   readonly epochOf: (vmId: string) => number;
   readonly bus: Pick<Bus, 'publishRaw' | 'kv'>;
+  /** Writes down what nobody else does: acts that end in this service. Never rejects. */
+  readonly audit: (act: Act) => Promise<void>;
   readonly keptAnswers: KeptAnswers;
   readonly tickets: Tickets;
   readonly streams: EventStreams;
