@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Bus, type BusCredentials, connectBus } from '@plexus/bus';
+import { type Bus, type BusCredentials, type BusTls, connectBus } from '@plexus/bus';
 import { type MeshRecord, readMeshRecord, statePaths, withoutPassword } from '@plexus/local-stack';
 import { CommandFailure, EXIT } from './exit-code.js';
 
@@ -8,6 +8,8 @@ export interface MeshOptions {
   readonly state: string;
   readonly nats?: string;
   readonly seedFile?: string;
+  /** Of `NATS_CA_FILE`, `NATS_CERT_FILE` and `NATS_KEY_FILE`. */
+  readonly natsTls?: BusTls;
   readonly gateway?: string;
   readonly token?: string;
 }
@@ -50,7 +52,14 @@ export async function withBus<T>(options: MeshOptions, work: (bus: Bus) => Promi
   const servers = natsUrl(options);
   let bus: Bus;
   try {
-    bus = await connectBus({ service: 'cli', servers, credentials: operatorCredentials(options), connectTimeoutMs: 5_000, log: silent });
+    bus = await connectBus({
+      service: 'cli',
+      servers,
+      credentials: operatorCredentials(options),
+      connectTimeoutMs: 5_000,
+      log: silent,
+      ...(options.natsTls && { tls: options.natsTls }),
+    });
   } catch (cause) {
     if (cause instanceof CommandFailure) throw cause;
     throw new CommandFailure(

@@ -1,3 +1,4 @@
+import { natsTlsFrom } from '@plexus/local-stack';
 import { Command, CommanderError } from 'commander';
 import { agentsCommand } from './commands/agents.js';
 import { auditCommand } from './commands/audit.js';
@@ -39,7 +40,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export function createProgram(environment: Environment, out?: Writer, err?: Writer): { program: Command; output: () => Output } {
   const program = new Command('plexus');
   const output = (): Output => new Output(program.opts<{ json?: boolean }>().json === true, out, err);
-  const mesh = (): MeshOptions => program.opts<MeshOptions>();
+  const natsTls = natsTlsFrom(environment);
+  const mesh = (): MeshOptions => ({ ...program.opts<MeshOptions>(), ...(natsTls && { natsTls }) });
   program
     .description('Operate a Plexus mesh. Every command takes --json; exit codes: 0 ok, 1 failed, 2 usage, 3 unreachable, 4 findings.')
     .version('0.1.0')

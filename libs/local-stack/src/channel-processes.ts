@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import type { Bucket } from '@plexus/bus';
 import { BUCKETS, CHANNEL_ADAPTERS, type ChannelAdapter, NO_TENANT } from '@plexus/contracts';
 import { parseJson } from '@plexus/kernel';
+import { connectionOf, type NatsAccess } from './nats-access.js';
 
 /** Name of the process of one adapter; also its NATS role. */
 export type ChannelProcess = `channel-${ChannelAdapter}`;
@@ -9,8 +9,7 @@ export type ChannelProcess = `channel-${ChannelAdapter}`;
 export const CHANNEL_PROCESSES: readonly ChannelProcess[] = CHANNEL_ADAPTERS.map((adapter) => `channel-${adapter}` as const);
 
 export interface ChannelProcessesOptions {
-  readonly natsUrl: string;
-  readonly seedFile: string | undefined;
+  readonly access: NatsAccess;
   /** Starts the process of an adapter and keeps it running; settles when it is ready. */
   readonly start: (name: ChannelProcess) => Promise<void>;
   readonly stop: (name: ChannelProcess) => Promise<void>;
@@ -74,8 +73,7 @@ export class ChannelProcesses {
     const { connectBus } = await import('@plexus/bus');
     const bus = await connectBus({
       service: 'launcher',
-      servers: options.natsUrl,
-      credentials: options.seedFile === undefined ? undefined : { nkeySeed: readFileSync(options.seedFile, 'utf8').trim() },
+      ...connectionOf(options.access),
       connectTimeoutMs: 10_000,
       log: SILENT,
     });

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { nodeFiles, validateTenantConfig } from '@plexus/agent-config';
 import { BUCKETS } from '@plexus/contracts';
@@ -6,6 +5,7 @@ import { ConfigFile, issueLine } from './config-file.js';
 import { GatewayConfigTarget } from './config-target.js';
 import { readPrivate, writePrivate } from './private-file.js';
 import { DEMO_INTEGRATOR } from './state.js';
+import { connectionOf, type NatsAccess } from './nats-access.js';
 
 export interface FollowConfigOptions {
   readonly file: string;
@@ -16,8 +16,7 @@ export interface FollowConfigOptions {
   /** HTTP address of the gateway, and a token of somebody who may write the configuration. */
   readonly gateway: string;
   readonly token: string;
-  readonly natsUrl: string;
-  readonly seedFile: string | undefined;
+  readonly access: NatsAccess;
   readonly note: (line: string) => void;
 }
 
@@ -39,8 +38,7 @@ export async function followConfigFile(options: FollowConfigOptions): Promise<Fo
   const { connectBus } = await import('@plexus/bus');
   const bus = await connectBus({
     service: 'launcher',
-    servers: options.natsUrl,
-    credentials: options.seedFile === undefined ? undefined : { nkeySeed: readFileSync(options.seedFile, 'utf8').trim() },
+    ...connectionOf(options.access),
     connectTimeoutMs: 10_000,
     log: SILENT,
   });

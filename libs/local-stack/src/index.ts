@@ -1,9 +1,11 @@
 export { type HeldLock, type LockHolder, lock, readHolder, tryLock } from './file-lock.js';
+export { type EmbeddedData, openEmbeddedData } from './embedded-data.js';
 export { freePort, isPortFree } from './free-port.js';
 export { type GuardedProcess, type GuardedProcessOptions, startGuarded } from './guarded-process.js';
 export { type FindNatsServerOptions, findNatsServer } from './nats-binary.js';
 export { type NatsClusterMember, type NatsConfig, type NatsPermissions, type NatsUser, renderNatsConfig } from './nats-config.js';
 export { type Integrator, type NatsAccounts, parseIntegrator, writeNatsAccounts } from './nats-accounts.js';
+export { natsTlsFrom } from './nats-access.js';
 export { type NatsServer, type NatsServerOptions, startNatsServer } from './nats-server.js';
 export { findPostgres, type PostgresBinaries } from './postgres-binary.js';
 export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres-server.js';

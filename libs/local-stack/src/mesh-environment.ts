@@ -4,6 +4,7 @@ import type { Environment } from './config.js';
 import { CLUSTER_MARKER } from './leftovers.js';
 import type { ServiceName } from './mesh-settings.js';
 import { repositoryRoot } from './repository.js';
+import { externalSeedFile } from './nats-access.js';
 import type { StatePaths } from './state-paths.js';
 
 /** Addresses and files that the services of one mesh share. */
@@ -11,7 +12,7 @@ export interface MeshAddresses {
   readonly paths: StatePaths;
   readonly clusterId: string;
   readonly natsUrl: string;
-  /** False for a server of the user's: then `NATS_NKEY_SEED_FILE` of the launcher is handed on, if there is one. */
+  /** False for a server of the user's: then the credential is one of the launcher's settings, see `externalSeedFile`. */
   readonly natsIsEmbedded: boolean;
   readonly databaseUrl: string;
   readonly memoryDatabaseUrl: string;
@@ -44,7 +45,7 @@ export function serviceEnvironment(service: ServiceName | ChannelProcess, mesh: 
   return {
     ...inherited,
     NATS_URL: mesh.natsUrl,
-    NATS_NKEY_SEED_FILE: mesh.natsIsEmbedded ? mesh.paths.nkeySeed(service) : env.NATS_NKEY_SEED_FILE,
+    NATS_NKEY_SEED_FILE: mesh.natsIsEmbedded ? mesh.paths.nkeySeed(service) : externalSeedFile(service, env),
     OTEL_SERVICE_NAME: service,
     PLEXUS_TRACE_DIR: env.PLEXUS_TRACE_DIR ?? mesh.paths.traces,
     PLEXUS_STATE_DIR: mesh.paths.root,

@@ -12,6 +12,7 @@ import { type MeshAddresses, serviceEnvironment } from './mesh-environment.js';
 import { removeMeshRecord, writeMeshRecord } from './mesh-record.js';
 import { type MeshProcess, MeshProcesses, type RunningServices } from './mesh-processes.js';
 import { gatewayPortFrom, nodeFlagsFrom, SERVICES, type ServiceName, stateDirFrom } from './mesh-settings.js';
+import { externalAccess, type NatsAccess } from './nats-access.js';
 import { startNatsServer } from './nats-server.js';
 import { postgresFolder } from './postgres-folder.js';
 import { startPostgres } from './postgres-server.js';
@@ -162,8 +163,7 @@ class Launch {
       stateDir: this.paths.root,
       gateway: mesh.gateway.http,
       token: state.token,
-      natsUrl: mesh.nats,
-      seedFile: this.env.NATS_URL ? this.env.NATS_NKEY_SEED_FILE : this.paths.nkeySeed(OPERATOR_ROLE),
+      access: this.access(mesh.nats),
       note: (line) => this.progress.note(line),
     });
   }
@@ -172,8 +172,7 @@ class Launch {
   private async followChannels(addresses: MeshAddresses): Promise<void> {
     const { processes, paths, env } = this;
     this.channels = await ChannelProcesses.follow({
-      natsUrl: addresses.natsUrl,
-      seedFile: env.NATS_URL ? env.NATS_NKEY_SEED_FILE : paths.nkeySeed(OPERATOR_ROLE),
+      access: this.access(addresses.natsUrl),
       start: async (name) => {
         await launchChannel(processes, { name, portsFile: paths.ports, env: serviceEnvironment(name, addresses, env), nodeFlags: nodeFlagsFrom(env) });
         this.writeRecord();
@@ -268,14 +267,13 @@ class Launch {
 
   private prepareStreams(state: PreparedState, natsUrl: string): Promise<void> {
     return this.step('streams', 'streams and buckets', async () => {
-      const embedded = !this.env.NATS_URL;
-      const changed = await prepareBus({
-        natsUrl,
-        seedFile: embedded ? this.paths.nkeySeed(OPERATOR_ROLE) : this.env.NATS_NKEY_SEED_FILE,
-        publicKey: state.publicKey,
-      });
+      const changed = await prepareBus({ ...this.access(natsUrl), publicKey: state.publicKey });
       return { value: undefined, detail: changed === 0 ? 'as declared' : `${changed} created or changed` };
     });
+  }
+
+  private access(natsUrl: string): NatsAccess {
+    return this.env.NATS_URL ? externalAccess(natsUrl, this.env) : { natsUrl, seedFile: this.paths.nkeySeed(OPERATOR_ROLE) };
   }
 
   private prepareTables(databaseUrl: string): Promise<void> {

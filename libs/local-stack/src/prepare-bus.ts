@@ -1,14 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { parsePlatformConfig } from '@plexus/agent-config';
 import type { Bucket } from '@plexus/bus';
 import { BUCKETS } from '@plexus/contracts';
 import type { JWK } from 'jose';
+import { connectionOf, type NatsAccess } from './nats-access.js';
 import { DEMO_INTEGRATOR } from './state.js';
 import { StartError } from './start-error.js';
 
-export interface PrepareBusOptions {
-  readonly natsUrl: string;
-  readonly seedFile: string | undefined;
+export interface PrepareBusOptions extends NatsAccess {
   /** Public half of the key that signs tokens of tenant `default`. */
   readonly publicKey: JWK;
 }
@@ -25,8 +23,7 @@ export async function prepareBus(options: PrepareBusOptions): Promise<number> {
   const { applyStreams, connectBus } = await import('@plexus/bus');
   const bus = await connectBus({
     service: 'launcher',
-    servers: options.natsUrl,
-    credentials: options.seedFile === undefined ? undefined : { nkeySeed: readFileSync(options.seedFile, 'utf8').trim() },
+    ...connectionOf(options),
     connectTimeoutMs: 10_000,
   });
   try {
