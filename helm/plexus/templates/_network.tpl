@@ -43,6 +43,13 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
     {{- end }}
+    {{- if and (has "clients" (.facts.admits | default list)) $root.Values.tests.token.existingSecret }}
+    - ports: [{ port: {{ .facts.port.name }}, protocol: TCP }]
+      from:
+        - podSelector:
+            matchLabels:
+              {{- include "plexus.selector" (dict "root" $root "component" "smoke") | nindent 14 }}
+    {{- end }}
     {{- if and (has "vms" (.facts.admits | default list)) (has "kubernetes" $root.Values.vms.provider) }}
     - ports: [{ port: {{ .facts.port.name }}, protocol: TCP }]
       from:

@@ -12,6 +12,7 @@ export interface MeshOptions {
   readonly natsTls?: BusTls;
   readonly gateway?: string;
   readonly token?: string;
+  readonly tokenFile?: string;
 }
 
 /** What the running mesh wrote about itself, if it runs. */
@@ -90,14 +91,14 @@ export function gatewayAccess(options: MeshOptions): { readonly http: string; re
 }
 
 function readToken(options: MeshOptions): string {
-  const file = statePaths(options.state).token;
+  const file = options.tokenFile ?? statePaths(options.state).token;
   try {
     return readFileSync(file, 'utf8').trim();
   } catch {
     throw new CommandFailure(
       `There is no gateway token in ${file}.`,
       EXIT.unreachable,
-      'Give one with --token, or start the mesh once with `npm start`.',
+      'Give one with --token or --token-file, or start the mesh once with `npm start`.',
       'NO_CREDENTIAL',
     );
   }

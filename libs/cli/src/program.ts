@@ -24,6 +24,7 @@ import { pairingCommand } from './commands/pairing.js';
 import { sendCommand } from './commands/send.js';
 import { userCommand } from './commands/user.js';
 import { skillCommand } from './commands/skill.js';
+import { smokeCommand } from './commands/smoke.js';
 import { statusCommand } from './commands/status.js';
 import { tokenCommand } from './commands/token.js';
 import { traceCommand } from './commands/trace.js';
@@ -51,10 +52,12 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
     .option('--seed-file <file>', 'file with an nkey seed; default: the operator of the state folder', environment.NATS_NKEY_SEED_FILE)
     .option('--gateway <url>', 'HTTP address of the gateway; default: the running embedded one', environment.PLEXUS_GATEWAY_URL)
     .option('--token <token>', 'gateway token (prefer the variable PLEXUS_TOKEN: arguments are visible to others)', environment.PLEXUS_TOKEN)
+    .option('--token-file <file>', 'file with the gateway token', environment.PLEXUS_TOKEN_FILE)
     .configureOutput({ ...(out ? { writeOut: (text: string) => void out(text) } : {}), ...(err ? { writeErr: (text: string) => void err(text) } : {}) })
     .exitOverride()
     .showHelpAfterError('(--help shows how)');
   statusCommand(program, output, mesh);
+  smokeCommand(program, output, mesh);
   configCommand(program, output, mesh);
   agentsCommand(program, output, mesh);
   bindCommand(program, output, mesh);

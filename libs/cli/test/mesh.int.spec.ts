@@ -44,6 +44,17 @@ describe('the walking mesh', () => {
     expect(demo.code).toBe(0);
   }, 180_000);
 
+  it('publishes one event and sees it arrive, with nothing but the gateway and a token from a file; and leaves nothing behind', async () => {
+    const file = path.join(mesh.stateDir, 'token-of-the-smoke-test');
+    writeFileSync(file, `${mesh.token}\n`, { mode: 0o600 });
+    const before = await (await call('GET', '/v1/subscriptions')).json();
+    const smoke = await plexus(['--state', '/nowhere', '--gateway', mesh.gateway.http, '--token-file', file, '--json', 'smoke']);
+    expect([smoke.code, smoke.json()]).toEqual([0, expect.objectContaining({ offset: expect.any(Number), outcome: 'sent' })]);
+    expect(await (await call('GET', '/v1/subscriptions')).json()).toEqual(before);
+    const nobody = await plexus(['--state', '/nowhere', '--gateway', 'http://127.0.0.1:9', '--token-file', file, '--json', 'smoke']);
+    expect([nobody.code, nobody.json<{ error: { code: string } }>().error.code]).toEqual([3, 'UNREACHABLE']);
+  }, 180_000);
+
   it('explains from the running configuration where a message goes', async () => {
     const { code, out } = await plexus(['--state', mesh.stateDir, 'route', 'explain', 'telegram', '--peer', 'group:-1001']);
     expect([code, out]).toEqual([0, expect.stringContaining('→ agent main, session agent:main:telegram:group:-1001, decided by default')]);
