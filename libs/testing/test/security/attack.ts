@@ -8,7 +8,7 @@ import type { Resident, TwoTenants } from './two-tenants.js';
 
 /** One thing that was tried with the credential of one tenant against what another has. */
 export interface Row {
-  readonly surface: 'HTTP' | 'WebSocket' | 'RPC, own subject' | 'RPC, foreign subject' | 'stream';
+  readonly surface: 'HTTP' | 'WebSocket' | 'RPC, own subject' | 'RPC, foreign subject' | 'stream' | 'VM socket';
   readonly name: string;
   /** `refused <code>`, or what kind of answer came. */
   readonly outcome: string;
@@ -44,6 +44,7 @@ export function poolOf(planted: Planted, victim: Resident): Pool {
     ...{ subscriptionId: planted.subscriptionId, scheduleId: planted.scheduleId, contactId: planted.contactId, ruleId: planted.ruleId },
     ...{ skillId: planted.skillId, version: planted.policyVersion, seqs: [planted.parkedSeq], seq: planted.parkedSeq },
     ...{ agentId: 'main', grantee: 'carl', confirm: victim.user, waitMs: 0, timeoutMs: 1_000, timeout: 1, q: 'Remember', query: 'Remember' },
+    ...{ attachmentId: SOMETHING, attachment_id: SOMETHING },
     ...{ sendId: SOMETHING, erasureId: SOMETHING, document: { agents: { list: [{ id: 'main', default: true }] } } },
   };
 }

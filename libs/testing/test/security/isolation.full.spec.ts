@@ -1,11 +1,13 @@
 import { METHODS } from '@plexus/client-protocol';
-import { BUCKETS } from '@plexus/contracts';
+import { BUCKETS, sessionContracts } from '@plexus/contracts';
 import { createPool } from '@plexus/database';
+import { REQUEST_METHODS, TELL_METHODS, VM_FRAMES } from '@plexus/vm-protocol';
 import { waitFor } from '../../src/index.js';
 import { type OpenApi, openClient, poolOf, RPCS, type Row, streamPaths, tryHttp, tryMethods, tryRpcs } from './attack.js';
 import { writeIsolationReport } from './isolation-report.js';
 import { type Planted, plant } from './plant.js';
 import { startTwoTenants, type TwoTenants } from './two-tenants.js';
+import { tryVm } from './vm-attack.js';
 
 /** Inputs that no schema describes, or whose fields depend on each other. A new route that is only refused for its form fails this suite until it has one. */
 const LATER = new Date(Date.now() + 30 * 86_400_000).toISOString();
@@ -61,9 +63,11 @@ describe('what a tenant can reach of another', () => {
   let document: OpenApi;
   const rows: Row[] = [];
   const heard: string[] = [];
+  let forged = '';
 
   beforeAll(async () => {
-    two = await startTwoTenants();
+    // With runtimes that people start themselves, the attacker has one that says what it likes.
+    two = await startTwoTenants({ PROVIDER: 'local,external' });
     planted = await plant(two, two.victim);
     document = JSON.parse((await two.attacker.ask('GET', '/v1/openapi.json')).text) as OpenApi;
   }, 300_000);
@@ -73,8 +77,8 @@ describe('what a tenant can reach of another', () => {
 
   const pool = () => poolOf(planted, two.victim);
 
-  /** Rows of the victim that hold its markers, by table. */
-  async function marked(): Promise<Record<string, number>> {
+  /** Tables of a schema that others share; each has its tenant in a column of one of these names. */
+  async function eachTable<T>(look: (name: string, query: (text: string, values: unknown[]) => Promise<T | undefined>) => Promise<void>): Promise<void> {
     const database = createPool({ url: two.mesh.databaseUrl, schema: 'public', applicationName: 'test', max: 1 });
     try {
       const tables = await database.query<{ name: string }>(
@@ -83,18 +87,34 @@ describe('what a tenant can reach of another', () => {
           WHERE table_type = 'BASE TABLE' AND table_schema IN ('routing', 'push', 'scheduler') AND table_name NOT LIKE 'outbox%' ORDER BY 1`,
         [],
       );
-      const counts: Record<string, number> = {};
-      for (const { name } of tables) {
-        const text = `SELECT count(*)::int AS n, count(*) FILTER (WHERE coalesce(to_jsonb(one)->>'tenant', to_jsonb(one)->>'tenant_id', to_jsonb(one)->>'t', $2) <> $2)::int AS foreign_rows
-                        FROM ${name} one WHERE to_jsonb(one)::text LIKE '%' || $1 || '%'`;
-        const [row] = await database.query<{ n: number; foreign_rows: number }>(`marked_${name}`, text, [planted.person, two.victim.tenant]);
-        if (row !== undefined && row.n > 0) counts[name] = row.n;
-        expect(`${name}: ${row?.foreign_rows} rows of others with the marker`).toBe(`${name}: 0 rows of others with the marker`);
-      }
-      return counts;
+      for (const { name } of tables) await look(name, async (text, values) => (await database.query<T>(`look_${name}`, text, values))[0]);
     } finally {
       await database.close();
     }
+  }
+
+  /** Rows of the victim that hold its markers, by table. */
+  async function marked(): Promise<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    await eachTable<{ n: number; foreign_rows: number }>(async (name, query) => {
+      const text = `SELECT count(*)::int AS n, count(*) FILTER (WHERE coalesce(to_jsonb(one)->>'tenant', to_jsonb(one)->>'tenant_id', to_jsonb(one)->>'t', $2) <> $2)::int AS foreign_rows
+                      FROM ${name} one WHERE to_jsonb(one)::text LIKE '%' || $1 || '%'`;
+      const row = await query(text, [planted.person, two.victim.tenant]);
+      if (row !== undefined && row.n > 0) counts[name] = row.n;
+      expect(`${name}: ${row?.foreign_rows} rows of others with the marker`).toBe(`${name}: 0 rows of others with the marker`);
+    });
+    return counts;
+  }
+
+  /** Tables in which a tenant has rows with a marker. */
+  async function rowsOf(marker: string, tenant: string): Promise<string[]> {
+    const found: string[] = [];
+    await eachTable<{ n: number }>(async (name, query) => {
+      const text = `SELECT count(*)::int AS n FROM ${name} one
+                     WHERE to_jsonb(one)::text LIKE '%' || $1 || '%' AND $2 IN (to_jsonb(one)->>'tenant', to_jsonb(one)->>'tenant_id', to_jsonb(one)->>'t')`;
+      if (((await query(text, [marker, tenant]))?.n ?? 0) > 0) found.push(name);
+    });
+    return found;
   }
 
   it('is nothing, by any route, method, question or stream, and nothing of it changes', async () => {
@@ -124,6 +144,10 @@ describe('what a tenant can reach of another', () => {
 
     rows.push(...(await tryHttp(document, two.attacker, planted, pool(), BODIES)));
     rows.push(...(await tryMethods(two, two.attacker, planted, pool(), PARAMS, (text) => heard.push(text))));
+
+    const vm = await tryVm(two, two.attacker, planted, pool());
+    rows.push(...vm.rows);
+    forged = vm.forged;
 
     // The victim goes on living: what happens now is heard by whoever listens in the wrong place.
     await two.victim.do('POST', '/v1/chat/send', { sessionKey: planted.sessionKey, message: `Again ${planted.person}.`, on_client_disconnect: 'continue' });
@@ -161,8 +185,23 @@ describe('what a tenant can reach of another', () => {
     for (const surface of ['RPC, own subject', 'RPC, foreign subject'] as const) {
       expect(RPCS.map(({ domain, name }) => `${domain}.${name}`).filter((name) => !names(surface).includes(name))).toEqual([]);
     }
+    const calls = [...Object.keys(REQUEST_METHODS).map((name) => `request ${name}`), ...Object.keys(TELL_METHODS).map((name) => `fire_and_forget ${name}`)];
+    const frames = Object.keys(VM_FRAMES).filter((type) => !['request', 'fire_and_forget'].includes(type));
+    expect([...calls, ...frames.map((type) => `frame ${type}`)].filter((name) => !names('VM socket').includes(name))).toEqual([]);
     const stuck = rows.filter(({ surface, name, outcome }) => /INVALID|TIMEOUT|INTERNAL|refused ERROR/.test(outcome) && !(`${surface} ${name}` in FORM_ONLY));
     expect(stuck.map(({ surface, name, outcome, answer }) => `${surface} ${name}: ${outcome} ${answer.slice(0, 300)}`)).toEqual([]);
+  });
+
+  it('a VM comes in as itself only, and what it says of sessions of another tenant is nowhere in that tenant', async () => {
+    const hellos = rows.filter(({ surface, name }) => surface === 'VM socket' && name.startsWith('auth '));
+    expect(hellos.filter(({ outcome }) => !/^refused 4\d{3}$/.test(outcome))).toEqual([]);
+    expect(hellos.length).toBeGreaterThan(4);
+    expect(await rowsOf(forged, two.victim.tenant)).toEqual([]);
+    const history = await two.victim.ask('GET', `/v1/sessions/${encodeURIComponent(planted.sessionKey)}/history`);
+    expect(history.text).toContain(planted.person);
+    expect(history.text).not.toContain(forged);
+    const last = await two.operator.lastOnSubject('PLEXUS_EVT_SESSION', sessionContracts.sessionEvent.subject(two.victim.tenant, planted.sessionId));
+    expect(Buffer.from(last?.raw ?? '').toString()).not.toContain(forged);
   });
 
   it('no question on the subject of another tenant is answered at all', () => {
