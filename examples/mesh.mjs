@@ -1,5 +1,6 @@
 // Where the mesh of `npm start` is, for the examples: addresses from the record that it keeps in its state folder, credentials from the files
 // beside it. A service of yours gets the same from its own settings.
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -19,3 +20,8 @@ export function addresses() {
 export const token = () => read('credentials/token');
 /** What the NATS server knows the integrator `demo` of tenant `default` by. */
 export const demo = () => ({ user: 'demo', pass: read('credentials/demo.password') });
+
+const command = path.resolve(import.meta.dirname, '../libs/cli/bin/plexus.mjs');
+/** What the `plexus` command says; throws when it fails. @param {...string} args @returns {string} */
+export const plexus = (...args) =>
+  execFileSync(process.execPath, [command, '--state', stateDir, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,7 +1,8 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { repositoryRoot, startTestMesh, type TestMesh, throwAwayFolder, waitFor } from '@plexus/testing';
+import { promisify } from 'node:util';
+import { repositoryRoot, startFakeOpenAi, startOpenClawGateway, startTestMesh, type TestMesh, throwAwayFolder, waitFor } from '@plexus/testing';
 import { PlexusHttp } from '../src/http.js';
 
 const root = repositoryRoot();
@@ -22,10 +23,19 @@ describe('the examples, against the mesh of one `npm start`', () => {
     return stdout;
   };
   const node = (file: string, env?: Record<string, string>): string => run(process.execPath, [example(file)], env);
+  /** Like {@link node}, while what this process runs goes on: the mesh starts channels when they are configured. */
+  const later = async (file: string, env: Record<string, string> = {}): Promise<string> => {
+    const { stdout } = await promisify(execFile)(process.execPath, [example(file)], {
+      cwd: root,
+      timeout: 170_000,
+      env: { ...process.env, PLEXUS_STATE_DIR: mesh.stateDir, ...env },
+    });
+    return stdout;
+  };
   const plexus = (...args: string[]): string => run(process.execPath, [path.join(root, 'libs/cli/bin/plexus.mjs'), '--state', mesh.stateDir, ...args]);
 
   beforeAll(async () => {
-    mesh = await startTestMesh();
+    mesh = await startTestMesh({ env: { PROVIDER: 'local,external' } });
   });
 
   afterAll(async () => {
@@ -102,11 +112,66 @@ describe('the examples, against the mesh of one `npm start`', () => {
     expect(output).toContain('heron cluster → The staging cluster is called heron.');
   });
 
+  it('06 connects a chat of its own: one message in, one answer out, whatever is repeated', async () => {
+    const output = await later('06-channel-adapter/adapter.ts');
+    expect(output).toMatch(/^ada: Is anybody here\? [\s\S]*^agent: .*Is anybody here\?/m);
+    expect(output).toContain('the answer came twice and was shown once');
+    expect(output).toContain('in the transcript 1 time(s)');
+  });
+
+  it('07 lets an agent program of its own answer, with a tool call', async () => {
+    const output = await later('07-runtime-agent/try.ts');
+    expect(output).toMatch(/connected[\s\S]*\[memory_search: start\][\s\S]*\[memory_search: result\]/);
+    expect(output).toContain('final: I have read 5 words. I remember: The blue kettle stands in cabinet 12.');
+  });
+
   it('08 keeps two tenants apart, and leaves the platform as it was', () => {
     const before = plexus('--json', 'platform', 'show');
     const output = node('08-two-tenants/tenants.ts');
     expect(output).toContain('north finds 1, south finds 0');
     expect(output).toContain('south asks for its id: NOT_FOUND');
     expect(JSON.parse(plexus('--json', 'platform', 'show'))).toMatchObject({ document: (JSON.parse(before) as { document: object }).document });
+  });
+
+  // Starting the package takes most of a minute: by default the mesh's own gateway stands in, as the example says.
+  const bin = process.env.OPENCLAW_BIN;
+  it(`09 uses ${bin === undefined ? 'a gateway' : 'a real OpenClaw gateway'} that is there already`, async () => {
+    const model = bin === undefined ? undefined : await startFakeOpenAi();
+    const real = bin === undefined || model === undefined ? undefined : await startOpenClawGateway(bin, model.baseUrl);
+    try {
+      const output = await later('09-openclaw-upstream/upstream.ts', real === undefined ? {} : { OPENCLAW_URL: real.ws, OPENCLAW_TOKEN: real.token });
+      expect(output).toContain(real === undefined ? 'no OPENCLAW_URL' : `the OpenClaw gateway at ${real.ws}`);
+      expect(output).toMatch(/research: ok[\s\S]* is sent over upstream\/example/);
+      expect(output).toContain('in its history: the question true, the notice true');
+    } finally {
+      await real?.stop();
+      await model?.stop();
+    }
+  });
+
+  it('10 takes over a single OpenClaw gateway, says what it leaves, and puts everything back', async () => {
+    const before = plexus('config', 'get');
+    const output = await later('10-migrate-from-openclaw/migrate.ts');
+    expect(output).toMatch(/Not taken over\n {2}channels\.whatsapp: /);
+    expect(output).toContain('TELEGRAM_OFFICE_BOT_TOKEN  (channels.telegram.accounts.office.botToken)');
+    expect(output).toContain('imported agent:main:telegram:group:-1001234: 2 messages');
+    expect(output).toContain('imported once more: nothing changed');
+    expect(output).toContain('2026-11-17T10:00:04.000Z assistant: Green since 09:58.');
+    for (const secret of ['that-nobody-has', 'example-of-a-gateway-token']) expect(output).not.toContain(secret);
+    expect(plexus('config', 'get')).toBe(before);
+  });
+
+  it('10 refuses what is no OpenClaw gateway, and touches nothing', () => {
+    const before = plexus('config', 'get');
+    const folder = path.join(scratch.path, 'broken');
+    mkdirSync(path.join(folder, 'agents/main/sessions'), { recursive: true });
+    writeFileSync(path.join(folder, 'openclaw.json'), '{ agents: { list: [{ id: "late" }] } }');
+    writeFileSync(path.join(folder, 'agents/main/sessions/sessions.json'), '{ "agent:main:main": ');
+    for (const wrong of [folder, path.join(folder, 'agents'), path.join(folder, 'nothing')]) {
+      const args = [path.join(root, 'libs/cli/bin/plexus.mjs'), '--state', mesh.stateDir, '--json', 'import', 'openclaw', wrong];
+      const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+      expect([status, (JSON.parse(stdout) as { error: { code: string } }).error.code]).toEqual([4, 'IMPORT_REJECTED']);
+    }
+    expect(plexus('config', 'get')).toBe(before);
   });
 });
