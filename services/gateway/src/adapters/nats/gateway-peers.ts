@@ -18,6 +18,8 @@ const LEASE_MS = 4_000;
 const ASK_AGAIN_MS = 1_000;
 /** A gateway that neither answers nor dies for so long leaves the question open. */
 const ASK_LIMIT_MS = 60_000;
+/** Sockets that leave within so long are told of together, once per user: a grace of seconds follows in any case. */
+const TELL_AFTER_MS = 50;
 /** A restart does not wait for a bus that is away. */
 const GIVE_BACK_MS = 1_000;
 
@@ -31,6 +33,9 @@ export class GatewayPeers implements Peers {
   private nodes: Bucket | undefined;
   private lease: Timer | undefined;
   private stopped = false;
+  /** What the others are still to be told. */
+  private readonly untold = new Map<string, Leaving>();
+  private telling: Timer | undefined;
 
   constructor(
     private readonly bus: Pick<Bus, 'publishLive' | 'listenLive'>,
@@ -70,6 +75,7 @@ export class GatewayPeers implements Peers {
   async stop(): Promise<void> {
     this.stopped = true;
     this.lease?.cancel();
+    this.tellAll();
     for (const listening of this.listenings.splice(0)) listening.stop();
     for (const { wake } of this.questions.values()) wake();
     try {
@@ -79,7 +85,23 @@ export class GatewayPeers implements Peers {
     }
   }
 
-  tell({ tenant, user, kind, session }: Leaving): void {
+  tell(leaving: Leaving): void {
+    if (leaving.session !== undefined || this.stopped) {
+      this.send(leaving);
+      return;
+    }
+    this.untold.set(`${leaving.kind}\u0000${leaving.tenant}\u0000${leaving.user}`, leaving);
+    this.telling ??= this.clock.setTimeout(() => this.tellAll(), TELL_AFTER_MS).unref();
+  }
+
+  private tellAll(): void {
+    this.telling?.cancel();
+    this.telling = undefined;
+    for (const leaving of this.untold.values()) this.send(leaving);
+    this.untold.clear();
+  }
+
+  private send({ tenant, user, kind, session }: Leaving): void {
     try {
       this.bus.publishLive(gateway.watcherLeft, tenant, [user], { gateway: this.gatewayId, user, kind, ...session });
     } catch (error) {

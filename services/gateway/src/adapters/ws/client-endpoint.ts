@@ -73,11 +73,14 @@ export class ClientEndpoint implements ClientSocketEvents {
       refuseUpgrade(socket, 503, 'Too many unauthenticated sockets');
       return;
     }
+    // The answer to the upgrade and the challenge behind it leave in one write.
+    socket.cork();
     this.server.handleUpgrade(request, socket, head, (ws) => {
       this.waiting.set(address, (this.waiting.get(address) ?? 0) + 1);
       this.metrics.opened('client');
       this.sockets.add(new ClientSocket(ws, socket, request, address, this.handshake, this.options, this));
     });
+    socket.uncork();
   }
 
   onOpen(connection: ClientConnection): RequestDispatcher {

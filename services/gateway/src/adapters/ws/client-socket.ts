@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CLOSE_CODES, type ConnectParams, encodeEvent, encodeFailure, RequestFrame } from '@plexus/client-protocol';
@@ -10,6 +9,7 @@ import type { RequestDispatcher } from '../../application/request-dispatcher.js'
 import { describeIssues, readConnect } from '../../domain/handshake.js';
 import { REFUSALS, type Refusal } from '../../domain/refusal.js';
 import type { Due } from './due.js';
+import { nextNonce } from './nonces.js';
 import { OutboundQueue } from './outbound-queue.js';
 import { ownerOf, setMaxPayload, setOwner } from './ws-internals.js';
 
@@ -75,7 +75,8 @@ export class ClientSocket implements ClientWire {
     ws.on('pong', onPong);
     ws.on('close', onClose);
     ws.on('error', onError);
-    this.outbound.text(encodeEvent('connect.challenge', { nonce: randomBytes(24).toString('base64url'), ts: Date.now() }));
+    this.outbound.text(encodeEvent('connect.challenge', { nonce: nextNonce(), ts: Date.now() }));
+    this.outbound.flush();
   }
 
   get open(): boolean {

@@ -93,6 +93,7 @@ export class OutboundQueue {
     this.scheduled = false;
     if (this.closed) return;
     const { run } = this;
+    if (run === undefined && this.waiting === undefined) return;
     if (run !== undefined && !this.large && this.queuedBytes <= HAND_OVER_BYTES && !this.socket.writableNeedDrain) {
       this.forgetRun();
       this.queuedBytes = 0;
