@@ -63,7 +63,7 @@ function decode({ content, source, mimeType }: SentAttachment, at: string): { de
   if (bytes > ATTACHMENT_POLICY.maxImageBytes) {
     throw refused('PAYLOAD_TOO_LARGE', `the attachment has ${bytes} bytes, ${ATTACHMENT_POLICY.maxImageBytes} are allowed`, at);
   }
-  if (!BASE64.test(base64) || bytes < 1) throw refused('INVALID_REQUEST', 'the content is not base64', at);
+  if (!BASE64.test(base64) || bytes < 1 || base64.replace(/=+$/, '').length % 4 === 1) throw refused('INVALID_REQUEST', 'the content is not base64', at);
   const decoded = Buffer.from(base64, 'base64');
   if (decoded.length !== bytes) throw refused('INVALID_REQUEST', 'the content is not base64', at);
   return { declared, content: decoded };
@@ -90,8 +90,8 @@ function isText(content: Buffer): boolean {
 
 /** The last part of the name, without what no file system or transcript takes. */
 function nameOf(fileName: string | undefined): string | undefined {
-  const last = (fileName === undefined ? '' : toStorableText(fileName)).split(/[/\\]/).at(-1) ?? '';
-  const name = last.replace(/[\u0000-\u001f\u007f]/g, '').trim();
+  const last = (fileName ?? '').replace(/[\u0000-\u001f\u007f]/g, '').split(/[/\\]/).at(-1) ?? '';
+  const name = toStorableText(last).trim();
   return name === '' || name === '.' || name === '..' ? undefined : [...name].slice(-MAX_NAME).join('');
 }
 

@@ -82,7 +82,9 @@ export const REQUEST_METHODS: Readonly<Record<string, Method>> = {
     const session = context.sessions.get(context.request.session_id);
     if (session === undefined) throw errors.create('SESSION_NOT_FOUND');
     const wanted = { sessionKey: session.sessionKey, attachmentId: attachment_id, ...(part == null ? {} : { part }) };
-    const { data, next } = await ask(context, routing.readAttachment, wanted);
+    // Sessions are closed to VMs; the gateway asks for the owner of the one that this VM works on.
+    const principal = { ...context.services.service(context.identity.tenant), user: session.owner };
+    const { data, next } = await persist(() => callAs(principal, context, routing.readAttachment, wanted), context.signal);
     return { data, ...(next === undefined ? {} : { next }) };
   },
 
