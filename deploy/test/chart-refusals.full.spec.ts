@@ -30,6 +30,7 @@ suite('the chart, asked for what does not go together', () => {
     ['VMs without a gateway', ['services.gateway.enabled=false'], /nowhere to connect to/],
     ['no secret for VM tokens', ['secrets.vmToken.existingSecret=""'], /each other's VM tokens/],
     ['no master key in production', ['secrets.masterKey.existingSecret=""'], /master key/],
+    ['no credentials for NATS in production', ['nats.credentials.existingSecret=""'], /whoever reaches port 4222 could do anything.*plexus nats accounts/],
     ['a client certificate from nowhere', ['nats.tls.clientCertificate=true'], /needs nats\.tls\.existingSecret/],
     ['a platform without tenants', ['platform.apply=true'], /lock everybody out/],
     ['an ingress without hosts', ['ingress.enabled=true'], /without ingress\.hosts/],

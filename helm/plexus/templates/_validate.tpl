@@ -51,6 +51,9 @@
 {{- if and $v.monitoring.podMonitor.enabled $v.monitoring.serviceMonitor.enabled -}}
   {{- fail "monitoring.podMonitor and monitoring.serviceMonitor are both enabled: every replica would be scraped twice. Turn one off." -}}
 {{- end -}}
+{{- if and $enabled (eq $v.nodeEnv "production") (not $v.nats.credentials.existingSecret) (not $v.nats.credentials.allowNone) -}}
+  {{- fail "nats.credentials.existingSecret is empty: services would connect to NATS without credentials, and whoever reaches port 4222 could do anything. Write them with `plexus nats accounts <folder>`, make a Secret of the seeds and name it there; or set nats.credentials.allowNone=true to try it out." -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "plexus.validateService" -}}
