@@ -45,6 +45,7 @@ export const ACTS: Readonly<Record<string, ActDecision>> = {
   'pairing reject': service('routing.reject-pairing'),
   'user erase': service('routing.erase-user'),
   send: OWN,
+  smoke: OWN,
   ...each(LOOKS, 'memory search', 'memory explain', 'memory ls', 'memory show', 'memory stats'),
   ...each(OWN, 'memory add', 'memory update', 'memory rm'),
   'memory export': service('memory.export'),
