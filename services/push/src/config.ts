@@ -51,12 +51,14 @@ export function ownSecretFiles(
   config: PushConfig & {
     readonly PLEXUS_STATE_DIR?: string | undefined;
     readonly NATS_NKEY_SEED_FILE?: string | undefined;
+    readonly NATS_CREDS_FILE?: string | undefined;
     readonly NATS_KEY_FILE?: string | undefined;
   },
 ): string[] {
   const own = [
     config.PLEXUS_STATE_DIR,
     config.NATS_NKEY_SEED_FILE,
+    config.NATS_CREDS_FILE,
     config.NATS_KEY_FILE,
     config.PLEXUS_MASTER_KEY_FILE,
     config.PLEXUS_MASTER_KEY_PREVIOUS_FILE,

@@ -13,7 +13,7 @@ import type { pushConfig } from './config.js';
 import { wireDeciding } from './wiring/deciding.wiring.js';
 import { wireDelivering } from './wiring/delivering.wiring.js';
 import { accessEventsOf, wireManaging } from './wiring/managing.wiring.js';
-import { createHotPool } from './wiring/hot-pool.js';
+import { createHotPool, createUrgentPool } from './wiring/hot-pool.js';
 import { createMatching } from './wiring/matching.js';
 import type { PushBasis, PushPart } from './wiring/part.js';
 import { wirePolicies } from './wiring/policies.wiring.js';
@@ -33,8 +33,9 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
     pipelined: true,
     log,
   });
-  const hot = createHotPool({ url: config.DATABASE_URL, schema: config.PUSH_DATABASE_SCHEMA, applicationName: context.instanceId, log });
-  context.onShutdown('database', 'pool', () => Promise.all([database.close(), hot.close()]).then(() => undefined));
+  const forEvents = { url: config.DATABASE_URL, schema: config.PUSH_DATABASE_SCHEMA, applicationName: context.instanceId, log };
+  const [hot, urgent] = [createHotPool(forEvents), createUrgentPool(forEvents)];
+  context.onShutdown('database', 'pool', () => Promise.all([database, hot, urgent].map((pool) => pool.close())).then(() => undefined));
   await requireMigrations(database, migrationsFolderOf(import.meta.url));
   context.readiness('database', () => database.ping().then(() => true));
 
@@ -54,11 +55,12 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
   context.onShutdown('listeners', 'waiting messages', () => stopping.abort());
 
   const entries = new LogEntries((contract, event) => bus.encodeEvent(contract, event));
-  const matching = createMatching(bus, { database, hot }, entries, log);
+  const matching = createMatching(context, { database, hot, urgent }, entries);
   const basis: PushBasis = {
     context,
     database,
     hot,
+    urgent,
     relay,
     log: entries,
     reader: new NatsLogReader(bus, ({ seq }, err) => log.debug({ err, seq }, 'a message of the log is no input and is left out of a replay')),

@@ -1,5 +1,5 @@
 import { errors } from '@plexus/contracts';
-import { systemClock } from '@plexus/kernel';
+import { type Clock, systemClock } from '@plexus/kernel';
 import { waitFor } from '@plexus/testing';
 import type { BatchResult, DecideBatch } from '../src/application/decide-batch.js';
 import { Decider } from '../src/application/decider.js';
@@ -38,7 +38,7 @@ describe('the lanes of a decider', () => {
     },
   } as unknown as Ownership;
 
-  const start = (execute: (work: readonly PartitionInputs[]) => Promise<BatchResult['result']['kind']>) => {
+  const start = (execute: (work: readonly PartitionInputs[]) => Promise<BatchResult['result']['kind']>, clock: Clock = HURRIED) => {
     const batch = {
       execute: async (work: readonly PartitionInputs[]) => {
         const kind = await execute(work);
@@ -53,7 +53,7 @@ describe('the lanes of a decider', () => {
       ownership,
       feed,
       batch,
-      clock: HURRIED,
+      clock,
       onCommitted: () => {},
       onFailure: () => {},
       onFault: (input) => faults.push(input),
@@ -135,6 +135,20 @@ describe('the lanes of a decider', () => {
     finish();
     await waitFor(() => decided.length === 9, { what: 'the rest' });
     expect(decided.filter(({ user }) => user === 'user-2').map(({ id }) => id)).toEqual(['early', 'urgent', 'late']);
+  });
+
+  it('decide what is not urgent in fewer, larger batches while urgent things come', async () => {
+    const pauses: number[] = [];
+    const clock = { ...HURRIED, monotonic: () => 1_000, sleep: async (ms: number) => void pauses.push(ms) };
+    const urgent = { event: { key: 'urgent', severity: 'critical' }, hits: [], score: 1 };
+    log.write('acme', 'user-3', 'urgent', { kind: 'candidate', data: urgent } as unknown as LogBody, [3]);
+    write(0, 200);
+    write(1, 200);
+    start(async () => 'committed', clock);
+    await waitFor(() => decided.length === 401, { what: 'everything' });
+    expect(pauses.length).toBeGreaterThan(0);
+    expect(new Set(pauses)).toEqual(new Set([25]));
+    expect(Math.max(...batches)).toBeLessThanOrEqual(64);
   });
 
   it('have a partition in one batch at a time, urgent or not', async () => {

@@ -2,6 +2,7 @@ import { type Clock, fullJitter, PlexusError } from '@plexus/kernel';
 import type { LogInput } from '../domain/engine/types.js';
 import type { BatchResult, DecideBatch } from './decide-batch.js';
 import type { LogFeed, OwnedPartition, PartitionInputs } from './deciding-ports.js';
+import { GivingWay } from './giving-way.js';
 import type { Ownership } from './ownership.js';
 import { pause } from './pause.js';
 import { WakeUp } from './wake-up.js';
@@ -10,6 +11,8 @@ export interface DeciderOptions {
   readonly ownership: Ownership;
   readonly feed: LogFeed;
   readonly batch: DecideBatch;
+  /** For the urgent lane, on connections of its own. Default: the same as for the others. */
+  readonly urgentBatch?: DecideBatch;
   readonly clock: Clock;
   /** Batches that are decided side by side, each over partitions of its own; beside them one lane is kept free for what is urgent. */
   readonly lanes?: number;
@@ -31,7 +34,8 @@ const REST_MS = 30_000;
 const URGENT = -1;
 /** What is urgent waits for a batch that has its partition, and shares the processor with all of them: while such things come, batches are smaller. */
 const BATCH_BESIDE_URGENT = 64;
-const URGENT_RECENTLY_MS = 5_000;
+/** And fewer: each lane of the others begins one in this time. */
+const ROUND_BESIDE_URGENT_MS = 25;
 const STALE = new Error('what is remembered of a user was changed by somebody else; decided again');
 
 /**
@@ -52,10 +56,11 @@ export class Decider {
   /** Partitions of batches that are being decided now. */
   private readonly taken = new Set<number>();
   private readonly bulkLanes: number;
-  private urgentAt = Number.NEGATIVE_INFINITY;
+  private readonly way: GivingWay;
 
   constructor(private readonly options: DeciderOptions) {
     this.bulkLanes = options.lanes ?? 2;
+    this.way = new GivingWay(options.clock, ROUND_BESIDE_URGENT_MS);
     this.wakeUps = Array.from({ length: this.bulkLanes + 1 }, () => new WakeUp(options.clock));
   }
 
@@ -83,14 +88,17 @@ export class Decider {
 
   private async run(lane: number, wakeUp: WakeUp): Promise<void> {
     let turn = 0;
+    let startedAt = Number.NEGATIVE_INFINITY;
     for (let failures = 0; !this.stopping.signal.aborted; ) {
+      if (lane !== URGENT) await this.giveWay(startedAt);
       const single = failures >= TRIES;
       const work = this.collect(lane, turn, single);
       if (work.length === 0) {
         await wakeUp.wait(REST_MS, this.stopping.signal);
         continue;
       }
-      const outcome = this.decide(work);
+      startedAt = this.options.clock.monotonic();
+      const outcome = this.decide(work, lane);
       this.busy.set(
         lane,
         outcome.then(() => undefined),
@@ -114,7 +122,7 @@ export class Decider {
 
   /** A fair part of what waits in each partition that is free for this lane; one input when something among them cannot be written. */
   private collect(lane: number, turn: number, single: boolean): PartitionInputs[] {
-    const { feed, clock } = this.options;
+    const { feed } = this.options;
     const batchSize = this.batchSize();
     const free = this.free(lane);
     const waiting = this.waiting(lane, free);
@@ -129,13 +137,18 @@ export class Decider {
     }
     if (!single && lane !== URGENT) work.push(...this.lagging(free));
     for (const { partition } of work) this.taken.add(partition.part);
-    if (lane === URGENT && work.length > 0) this.urgentAt = clock.monotonic();
+    if (lane === URGENT && work.length > 0) this.way.urgent();
     return work;
   }
 
   private batchSize(): number {
-    const { batchSize = 256, clock } = this.options;
-    return clock.monotonic() - this.urgentAt < URGENT_RECENTLY_MS ? Math.min(batchSize, BATCH_BESIDE_URGENT) : batchSize;
+    const { batchSize = 256 } = this.options;
+    return this.way.isOn ? Math.min(batchSize, BATCH_BESIDE_URGENT) : batchSize;
+  }
+
+  private async giveWay(since: number): Promise<void> {
+    const ms = this.way.restMs(since);
+    if (ms > 0) await pause(this.options.clock, ms, this.stopping.signal);
   }
 
   /** Partitions of the lane that no batch holds. */
@@ -167,10 +180,10 @@ export class Decider {
   }
 
   /** Undefined when the batch was dealt with: committed, or not ours any more. */
-  private async decide(work: readonly PartitionInputs[]): Promise<{ readonly cause: unknown } | undefined> {
-    const { batch, ownership, feed } = this.options;
+  private async decide(work: readonly PartitionInputs[], lane?: number): Promise<{ readonly cause: unknown } | undefined> {
+    const { batch, urgentBatch = batch, ownership, feed } = this.options;
     try {
-      const result = await batch.execute(work);
+      const result = await (lane === URGENT ? urgentBatch : batch).execute(work);
       if (result.result.kind === 'lost') ownership.lose(result.result.parts);
       if (result.result.kind === 'stale' || result.result.kind === 'seen') return { cause: STALE };
       if (result.result.kind !== 'committed') return undefined;

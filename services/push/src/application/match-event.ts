@@ -26,6 +26,8 @@ export interface MatchEventOptions {
   readonly turns: { readonly urgent: FairQueue; readonly others: FairQueue };
   /** Also told of every event; undefined while nothing needs to be. */
   readonly tap: () => EventTap | undefined;
+  /** Something urgent came: the others give way. */
+  onUrgent?(): void;
   /** A job was begun: somebody should work on it. */
   onJob(): void;
 }
@@ -36,7 +38,8 @@ export class MatchEvent implements CandidateSource {
 
   /** Settles when every candidate is stored, or the audience is kept as a job. */
   async execute(event: IncomingEvent): Promise<void> {
-    const { subscriptions, jobs, onJob } = this.options;
+    const { subscriptions, jobs, onJob, onUrgent } = this.options;
+    if (event.severity === 'critical') onUrgent?.();
     const told = { tenant: event.tenant, event: toLogEvent(event), ...(event.agent === undefined ? {} : { agent: event.agent }) };
     const tapped = this.options.tap()?.onEvent(told);
     const [few] = await Promise.all([this.turnsOf(event).run(event.tenant, 1, () => subscriptions.fewFor(event, SMALL_AUDIENCE)), tapped]);

@@ -1,5 +1,7 @@
+import { setFlagsFromString } from 'node:v8';
 import type { OrderedMessage } from '@plexus/bus';
 import { pushContracts, pushDeliveryContracts, pushLogContracts } from '@plexus/contracts';
+import type { Database } from '@plexus/database';
 import { ulid } from '@plexus/kernel';
 import { counter } from '@plexus/telemetry';
 import { EventsController } from '../adapters/nats/events.controller.js';
@@ -19,6 +21,7 @@ import { MatchEvent } from '../application/match-event.js';
 import { Ownership } from '../application/ownership.js';
 import { PruneSeenEvents } from '../application/prune-seen-events.js';
 import { RememberedStates } from '../application/remembered-states.js';
+import { RoomyHeap } from '../application/roomy-heap.js';
 import { TellEdits } from '../application/tell-edits.js';
 import { createEngine } from '../domain/engine/engine.js';
 import type { LogInput, ReasonCode, Verdict } from '../domain/engine/types.js';
@@ -33,7 +36,7 @@ const FACTS_GATHERED_MS = 25;
 
 /** The partitioned decider: leases, log, batches, timers; and the matcher's handlers with the jobs of large audiences. */
 export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matching, access: AccessEvents): PushPart {
-  const { context, database, hot, relay, stopping } = basis;
+  const { context, database, hot, urgent, relay, stopping } = basis;
   const { log, clock, bus, config } = context;
   const remembered = new RememberedStates();
   const hints = new LiveHints(bus, (err) => log.debug({ err }, 'an inbox hint could not be sent; gateways notice by the heads'));
@@ -41,13 +44,9 @@ export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matc
   const onFault = (input: LogInput, error: unknown) => void reportFault(basis, input, error);
 
   const feed = new NatsLogFeed({ bus, onArrival: () => decider.wake(), onInvalid: invalid(basis) });
-  const batch = new DecideBatch({
-    engine: createEngine(),
-    store: new PostgresDecidingStore(hot, decisionMessages(basis)),
-    remembered,
-    newEpoch: () => ulid(clock.now()),
-    onFault,
-  });
+  const engine = createEngine();
+  const batchOn = (pool: Database) =>
+    new DecideBatch({ engine, store: new PostgresDecidingStore(pool, decisionMessages(basis)), remembered, newEpoch: () => ulid(clock.now()), onFault });
   const ownership = new Ownership({
     owner: context.instanceId,
     partitions: pushLogContracts.PUSH_PARTITIONS,
@@ -69,13 +68,16 @@ export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matc
   );
   const timers = new FireTimers(dueTimers, clock, (err) => log.warn({ err }, 'due timers could not be sent; tried again'), config.PUSH_TIMER_POLL_MS);
   const facts = new Gathered(clock, FACTS_GATHERED_MS, () => relay.kick());
+  const heap = new RoomyHeap(clock, (percent) => setFlagsFromString(`--heap-growing-percent=${percent}`));
   const decider: Decider = new Decider({
     ownership,
     feed,
-    batch,
+    batch: batchOn(hot),
+    urgentBatch: batchOn(urgent),
     clock,
     onCommitted: (result) => {
       tell(result, hints);
+      heap.note(result.decisions.length);
       for (const { tenant, user, edit } of result.edits) edits.edited({ tenant, user }, edit.deliveryId);
       if (result.commands > 0) relay.kick();
       else if (result.items.length > 0) facts.soon();
@@ -109,6 +111,7 @@ export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matc
         await feed.stop();
         await edits.settled();
         facts.stop();
+        heap.stop();
       });
       context.onShutdown('consumers', 'timers and large audiences', () => Promise.all(loops).then(() => undefined));
     },

@@ -12,6 +12,8 @@ export interface PushBasis {
   readonly database: Database;
   /** The same for what every event goes through. */
   readonly hot: Database;
+  /** The same for what is urgent. */
+  readonly urgent: Database;
   readonly relay: OutboxRelay;
   readonly log: LogEntries;
   /** The log from its beginning, for replays. */

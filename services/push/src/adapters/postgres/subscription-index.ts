@@ -14,6 +14,8 @@ export class PostgresSubscriptionIndex implements SubscriptionIndex {
     private readonly database: Pick<Database, 'query'>,
     /** For single events. */
     private readonly hot: Pick<Database, 'query'> = database,
+    /** For single events that are urgent. */
+    private readonly urgent: Pick<Database, 'query'> = hot,
   ) {}
 
   async candidatesFor(event: IncomingEvent): Promise<FollowedScope[]> {
@@ -22,8 +24,9 @@ export class PostgresSubscriptionIndex implements SubscriptionIndex {
 
   fewFor(event: IncomingEvent, limit: number): Promise<FollowedScope[] | undefined> {
     // What is urgent does not wait for a statement about others.
-    const key = `${limit}:${event.severity === 'critical'}`;
-    const few = this.few.get(key) ?? new FewSubscriptions(this.hot, limit);
+    const isUrgent = event.severity === 'critical';
+    const key = `${limit}:${isUrgent}`;
+    const few = this.few.get(key) ?? new FewSubscriptions(isUrgent ? this.urgent : this.hot, limit);
     this.few.set(key, few);
     return few.find(event);
   }
