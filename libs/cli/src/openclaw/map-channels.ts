@@ -40,6 +40,7 @@ const accountOf = (channel: Place, id: string): string[] => ['channels', channel
 /** `layers`: the account, and the channel for what the account does not say itself. */
 function mapAccount(channel: Place, id: string, layers: readonly Place[], draft: Draft): void {
   const target = accountOf(channel, id);
+  for (const layer of layers) layer.use();
   const first = (...path: string[]): Place => layers.map((layer) => layer.at(...path)).find(({ value }) => value !== undefined) ?? channel.at(...path);
   const either = (...paths: string[][]): Place => paths.map((path) => first(...path)).find(({ value }) => value !== undefined) ?? first(...(paths[0] ?? []));
   for (const name of POLICIES) {

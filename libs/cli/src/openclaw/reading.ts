@@ -37,6 +37,11 @@ export class Reading {
 
   mark(path: Path): void {
     this.marked.add(id(path));
+    this.touch(path);
+  }
+
+  /** Something was made of this place: what is in it is reported part by part. */
+  touch(path: Path): void {
     for (let length = 0; length <= path.length; length += 1) this.touched.add(id(path.slice(0, length)));
   }
 
@@ -91,6 +96,11 @@ export class Place {
   take(): unknown {
     if (this.value !== undefined) this.reading.mark(this.path);
     return this.value;
+  }
+
+  /** Marks that something was made of it, whatever it holds. */
+  use(): void {
+    this.reading.touch(this.path);
   }
 
   text(): string | undefined {
