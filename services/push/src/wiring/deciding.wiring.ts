@@ -32,7 +32,7 @@ import type { PushBasis, PushPart } from './part.js';
 
 const decisions = counter('pushDecisions');
 /** Nobody waits for the fact that something was delivered; sent one by one they would cost more than the decisions. */
-const FACTS_GATHERED_MS = 25;
+const FACTS_GATHERED_MS = 100;
 
 /** The partitioned decider: leases, log, batches, timers; and the matcher's handlers with the jobs of large audiences. */
 export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matching, access: AccessEvents): PushPart {

@@ -43,6 +43,12 @@ export const FAULTS = [
     to: 'validity(turn, candidate)',
   },
   {
+    name: 'who was shut out comes back in when the scope is opened and restricted again',
+    file: 'stages/validity.ts',
+    from: ' && shared.restricted[scope] !== true;',
+    to: ';',
+  },
+  {
     name: 'an event is forgotten at once',
     file: 'stages/idempotency.ts',
     from: "turn.append('seen', [key, turn.now], SEEN_IN_STATE);",
