@@ -1,8 +1,6 @@
-// Many idle connections at one gateway: what each holds against a bare `ws` server, what the process works while nobody says anything, whether all live after
-// some heartbeats, and how long an event takes to reach all of them. Both servers are processes with the flags of a service; the clients are the same program.
+// Many idle connections at one gateway: what each holds against a bare `ws` server, what the process works while nobody says anything, and whether all live
+// after some heartbeats (how an event reaches all of them: `delivery.bench.ts`). Both servers are processes with the flags of a service; the clients are the same program.
 import { readFileSync } from 'node:fs';
-import { sessionContracts } from '@plexus/contracts';
-import { ulid } from '@plexus/kernel';
 import { Crowd, portOf } from './support/crowd.ts';
 import { print } from './support/figures.ts';
 import { memoryOf, type Running, startBareEcho, startGateway } from './support/servers.ts';
@@ -12,7 +10,6 @@ const WARM = 100;
 const AT_ONCE = 16;
 const HEARTBEATS = 2;
 const REST_MS = 15_000;
-const FAN_OUTS = 5;
 
 const descriptors = Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? 0);
 const idle = Math.min(WANTED, descriptors - 500);
@@ -57,30 +54,6 @@ for (let waited = 0; state.fewestPings < HEARTBEATS && state.open > 0 && waited 
 }
 print(`connections alive after ${HEARTBEATS} heartbeats each`, 'connections', [state.open], { goal: `>= ${idle}` });
 
-const session = { sessionId: ulid(), sessionKey: 'agent:main:bench', owner: 'me', agentId: 'main' };
-for (const count of [1, 10]) {
-  const times: number[] = [];
-  for (let turn = 0; turn < FAN_OUTS; turn += 1) {
-    const marker = `fan-out ${count} ${turn}.`;
-    await crowd.expect(marker);
-    const startedAt = performance.now();
-    const publish = (index: number) =>
-      gateway.bus.publish(sessionContracts.sessionEvent, {
-        tenant: 'default',
-        key: [session.sessionId],
-        data: { ...session, event: { type: 'message', text: `${marker} ${index}`, messageId: ulid() } },
-      });
-    await Promise.all(Array.from({ length: count }, (_, index) => publish(index)));
-    await crowd.await(count);
-    times.push(performance.now() - startedAt);
-  }
-  print(`${count === 1 ? 'one stored event' : `${count} stored events`} to ${idle} connections, from publish until the last has it`, 'ms', times);
-  print(
-    `${count === 1 ? 'one stored event' : `${count} stored events`} to ${idle} connections`,
-    'deliveries/s',
-    times.map((ms) => (count * idle * 1_000) / ms),
-  );
-}
 const last = await crowd.state();
 if (last.open !== idle) throw new Error(`${idle - last.open} connections were lost`);
 process.stdout.write(`load average while measured: ${readFileSync('/proc/loadavg', 'utf8').split(' ').slice(0, 2).join(' ')}\n`);

@@ -1,19 +1,22 @@
 // The gateway protocol side by side with the published OpenClaw gateway, same clients, in turns: handshakes, a cheap request on 50 connections, and injected
 // messages to 200 connections that see them, one after the other and 16 in flight. Ours is the whole mesh, on the same two cores as the clients: an injected
-// message is committed by routing (Postgres) and replicated through NATS before anybody hears of it; OpenClaw appends it to a file.
+// message is committed by routing (Postgres) and replicated through NATS before anybody hears of it; OpenClaw appends it to a file. Rates on so few cores tell
+// of the clients as well; what the processor works for one operation (all processes of a server, and those they start) does not.
 import { readFileSync } from 'node:fs';
 import { openclawProgram, startFakeOpenAi, startOpenClawGateway, startTestMesh } from '@plexus/testing';
 import { Crowd, portOf } from './support/crowd.ts';
 import { print, ratios } from './support/figures.ts';
 import { LoadClient, rate } from './support/load-client.ts';
+import { workedMs } from './support/processor.ts';
 
-const ROUNDS = 5;
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
 const CONNECTIONS = 50;
 const SUBSCRIBERS = 200;
 /** Injected messages of one turn, and how many of them wait for their answer at once. */
 const INJECTIONS = [
-  { inFlight: 1, count: 10, goal: undefined },
-  { inFlight: 16, count: 64, goal: '>= 10' },
+  { inFlight: 1, count: 20, goal: undefined },
+  { inFlight: 16, count: 128, goal: '>= 10' },
+  { inFlight: 64, count: 256, goal: undefined },
 ];
 /** Fewer than a real gateway lets one address have without hello. */
 const HANDSHAKES_AT_ONCE = 16;
@@ -28,8 +31,8 @@ const model = await startFakeOpenAi();
 const real = await startOpenClawGateway(program, model.baseUrl);
 const mesh = await startTestMesh({ env: { LOG_LEVEL: 'error' } });
 const sides = [
-  { name: 'ours', ws: mesh.gateway.ws, token: mesh.token },
-  { name: 'OpenClaw', ws: real.ws, token: real.token },
+  { name: 'ours', ws: mesh.gateway.ws, token: mesh.token, pids: () => Object.values(mesh.pids()) },
+  { name: 'OpenClaw', ws: real.ws, token: real.token, pids: () => [real.pid] },
 ];
 type Side = (typeof sides)[number];
 
@@ -107,12 +110,23 @@ async function openMany({ ws, token }: Side, count: number): Promise<LoadClient[
 
 async function inTurns(what: string, unit: string, goal: string | undefined, measure: (side: Side) => Promise<number>): Promise<void> {
   const results = new Map<string, number[]>(sides.map(({ name }) => [name, []]));
+  const costs = new Map<string, number[]>(sides.map(({ name }) => [name, []]));
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const side of round % 2 === 0 ? sides : [...sides].reverse()) results.get(side.name)?.push(await measure(side));
+    for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
+      const [startedAt, worked] = [performance.now(), workedMs(side.pids())];
+      const perSecond = await measure(side);
+      const operations = (perSecond * (performance.now() - startedAt)) / 1_000;
+      results.get(side.name)?.push(perSecond);
+      costs.get(side.name)?.push(((workedMs(side.pids()) - worked) * 1_000) / operations);
+    }
   }
+  for (const [name, values] of costs)
+    print(`${what}, ${name}, processor of all its processes`, `us/${unit.replace('/s', '').replace(/ies$/, 'y').replace(/s$/, '')}`, values);
   for (const [name, values] of results) print(`${what}, ${name}`, unit, values);
   print(`${what}, ours to OpenClaw`, 'ratio', ratios(results.get('ours') ?? [], results.get('OpenClaw') ?? []), {
     ratioTo: `${what}, OpenClaw`,
     ...(goal && { goal }),
   });
+  const cost = ratios(costs.get('OpenClaw') ?? [], costs.get('ours') ?? []);
+  print(`${what}, ours to OpenClaw, for the same work of the processor`, 'ratio', cost, { ratioTo: `${what}, OpenClaw, processor of all its processes` });
 }
