@@ -7,6 +7,7 @@ import { PersonLog, subjectsOfPerson } from './adapters/nats/person-log.js';
 import { Patience } from './adapters/nats/patience.js';
 import { PersonEraser } from './adapters/postgres/person-eraser.js';
 import type { MatchingHooks } from './application/matching-hooks.js';
+import { Replicas } from './application/replicas.js';
 import { LogEntries } from './adapters/nats/log-entries.js';
 import { NatsLogReader } from './adapters/nats/nats-log-reader.js';
 import type { pushConfig } from './config.js';
@@ -65,6 +66,7 @@ export async function createPush(context: ServiceContext<ServiceConfig<typeof pu
     log: entries,
     reader: new NatsLogReader(bus, ({ seq }, err) => log.debug({ err, seq }, 'a message of the log is no input and is left out of a replay')),
     candidates: matching.matchEvent,
+    replicas: new Replicas(),
     stopping: stopping.signal,
   };
   const triggers: PushPart & MatchingHooks = wireTriggers(basis);

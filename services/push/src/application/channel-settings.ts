@@ -16,6 +16,11 @@ export interface Channels {
 
 const DEFAULTS: ChannelLimits = { perMinute: 600, concurrent: 8, timeoutMs: 10_000, maxAttempts: 12 };
 
+/** What one of several replicas may spend of it: they share the deliveries evenly enough, and together stay within what the tenant allows. */
+export function shareOf(limits: ChannelLimits, replicas: number): ChannelLimits {
+  return { ...limits, perMinute: limits.perMinute / replicas, concurrent: Math.max(1, Math.floor(limits.concurrent / replicas)) };
+}
+
 /** What a channel may cost the tenant. */
 export function limitsOf(channels: Channels, tenant: string, channel: ChannelName): ChannelLimits {
   const { perMinute, concurrent, timeoutMs, maxAttempts } = channels.settingsOf(tenant, channel) ?? {};

@@ -61,6 +61,7 @@ class Feed implements LogFeed {
 describe('ownership of partitions', () => {
   const replica = (owner: string, leases: Leases) => {
     const feed = new Feed();
+    const alive: number[] = [];
     const ownership = new Ownership({
       owner,
       partitions: 8,
@@ -72,10 +73,11 @@ describe('ownership of partitions', () => {
       renewMs: 3_000,
       settled: async () => {},
       onChanged: () => {},
+      onAlive: (count) => alive.push(count),
       onFailure: () => {},
       onRestarted: () => {},
     });
-    return { ownership, feed, parts: () => ownership.owned().map(({ part }) => part) };
+    return { ownership, feed, alive, parts: () => ownership.owned().map(({ part }) => part) };
   };
 
   it('one replica takes everything; when a second comes each has its half, and none is owned twice', async () => {
@@ -91,6 +93,10 @@ describe('ownership of partitions', () => {
     expect([one.parts().length, two.parts().length]).toEqual([4, 4]);
     expect(new Set([...one.parts(), ...two.parts()]).size).toBe(8);
     expect([...one.feed.opened.keys()].sort()).toEqual(one.parts().sort());
+    expect([one.alive, two.alive]).toEqual([
+      [1, 2],
+      [2, 2],
+    ]);
   });
 
   it('what was taken by somebody else is forgotten; what goes on under a higher fence is ours', async () => {

@@ -16,6 +16,8 @@ export interface OwnershipOptions {
   /** Settles when no batch that had begun is being decided any more. */
   settled(): Promise<void>;
   onChanged(): void;
+  /** So many replicas are alive. */
+  onAlive?(count: number): void;
   onFailure(error: unknown): void;
   onRestarted(): void;
 }
@@ -85,6 +87,7 @@ export class Ownership {
     const { kept, alive } = await leases.renew(owner, held, leaseMs);
     const lost = held.filter(({ part, fence }) => !kept.has(part) && this.held.get(part)?.fence === fence).map(({ part }) => part);
     if (lost.length > 0) this.lose(lost);
+    this.options.onAlive?.(alive);
     const share = Math.ceil(partitions / alive);
     if (this.held.size > share) await this.giveBack(this.held.size - share);
     if (this.held.size < share) this.take(await leases.acquire(owner, share - this.held.size, leaseMs));

@@ -36,7 +36,7 @@ const FACTS_GATHERED_MS = 100;
 
 /** The partitioned decider: leases, log, batches, timers; and the matcher's handlers with the jobs of large audiences. */
 export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matching, access: AccessEvents): PushPart {
-  const { context, database, hot, urgent, relay, stopping } = basis;
+  const { context, database, hot, urgent, relay, replicas, stopping } = basis;
   const { log, clock, bus, config } = context;
   const remembered = new RememberedStates();
   const hints = new LiveHints(bus, (err) => log.debug({ err }, 'an inbox hint could not be sent; gateways notice by the heads'));
@@ -58,6 +58,7 @@ export function wireDeciding(basis: PushBasis, { matchEvent, jobs, onJob }: Matc
     renewMs: config.PUSH_RENEW_MS,
     settled: () => decider.settled(),
     onChanged: () => decider.wake(),
+    onAlive: (count) => replicas.saw(count),
     onFailure: (err) => log.warn({ err }, 'leases of partitions could not be renewed; tried again'),
     onRestarted: () => log.warn('the log of push began anew; what is published into it again is recognised'),
   });

@@ -7,7 +7,7 @@ import { PostgresAttemptBook } from '../adapters/postgres/attempt-book.js';
 import { PostgresContactDirectory } from '../adapters/postgres/contact-directory.js';
 import { PostgresInboxRetention } from '../adapters/postgres/inbox-retention.js';
 import { PostgresInboxStore } from '../adapters/postgres/inbox-store.js';
-import { limitsOf } from '../application/channel-settings.js';
+import { limitsOf, shareOf } from '../application/channel-settings.js';
 import { DeliverItem } from '../application/deliver-item.js';
 import type { InboxInput, Owner } from '../application/ports.js';
 import { PruneOld } from '../application/prune-old.js';
@@ -30,7 +30,7 @@ export function wireDelivering(basis: PushBasis): PushPart {
     attempts,
     items: directory,
     contacts: directory,
-    limitsOf: (tenant, channel) => limitsOf(channels, tenant, channel),
+    limitsOf: (tenant, channel) => shareOf(limitsOf(channels, tenant, channel), basis.replicas.alive),
     clock,
     onAttempt: ({ tenant, deliveryId, channel, level }, outcome, error) => {
       sends.add(1, { channel, outcome });

@@ -3,6 +3,7 @@ import type { Database, OutboxRelay } from '@plexus/database';
 import type { ServiceConfig, ServiceContext } from '@plexus/service-kit';
 import type { LogEntries } from '../adapters/nats/log-entries.js';
 import type { CandidateSource } from '../application/deciding-ports.js';
+import type { Replicas } from '../application/replicas.js';
 import type { LogReader } from '../application/read-log.js';
 import type { pushConfig } from '../config.js';
 
@@ -20,6 +21,7 @@ export interface PushBasis {
   readonly reader: LogReader;
   /** Whom an event concerns now, for explanations. */
   readonly candidates: CandidateSource;
+  readonly replicas: Replicas;
   /** Aborts when the service begins to stop. */
   readonly stopping: AbortSignal;
 }
