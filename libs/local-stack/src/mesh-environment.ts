@@ -74,7 +74,8 @@ function ownSettings(service: ServiceName | ChannelProcess, mesh: MeshAddresses,
       return {
         DATABASE_URL: mesh.databaseUrl,
         VM_TOKEN_SECRET_FILE: mesh.paths.vmTokenSecret,
-        CONTROL_PLANE_WS: `ws://127.0.0.1:${mesh.gatewayPort}/ws/vm`,
+        // Where VMs reach the gateway by another way, through a proxy for instance.
+        CONTROL_PLANE_WS: env.CONTROL_PLANE_WS ?? `ws://127.0.0.1:${mesh.gatewayPort}/ws/vm`,
         ...masterKey(mesh, env),
       };
     case 'memory':

@@ -1,9 +1,11 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Bus } from '@plexus/bus';
+import { GatewayClient, type SocketLike } from '@plexus/client-protocol';
 import { createPool } from '@plexus/database';
 import { statePaths } from '@plexus/local-stack';
+import { WebSocket } from 'ws';
 import {
   connectTestBus,
   type FakeOpenAi,
@@ -16,6 +18,7 @@ import {
   waitFor,
 } from '../../src/index.js';
 import { MeshUser } from './mesh-user.js';
+import { RecordingProxy } from './recording-proxy.js';
 
 /** The key of the model provider; its only place is a file that the scheduler reads. */
 const MODEL_KEY = `sk-e2e-${randomBytes(24).toString('hex')}`;
@@ -41,6 +44,9 @@ describe('C8: secrets of a mesh in use', () => {
   let model: FakeOpenAi;
   let folder: ThrowAwayFolder;
   let bus: Bus;
+  /** Everything that clients, and VMs, and the gateway say to each other goes through these. */
+  let clientSide: RecordingProxy;
+  let vmSide: RecordingProxy;
   const traffic: Buffer[] = [];
 
   beforeAll(async () => {
@@ -53,7 +59,9 @@ describe('C8: secrets of a mesh in use', () => {
         ? { kind: 'tools', calls: [search] }
         : { kind: 'text', pieces: ['Done', '.'] };
     });
-    mesh = await startTestMesh();
+    const gatewayPort = () => Number(new URL(mesh.gateway.http).port);
+    [clientSide, vmSide] = await Promise.all([RecordingProxy.start(gatewayPort), RecordingProxy.start(gatewayPort)]);
+    mesh = await startTestMesh({ env: { CONTROL_PLANE_WS: `ws://127.0.0.1:${vmSide.port}/ws/vm` } });
     const paths = statePaths(mesh.stateDir);
     bus = await connectTestBus(mesh.nats, { credentials: { nkeySeed: readFileSync(paths.nkeySeed('operator'), 'utf8').trim() } });
     bus.connection.subscribe('>', {
@@ -68,13 +76,14 @@ describe('C8: secrets of a mesh in use', () => {
   afterAll(async () => {
     await bus?.close();
     await mesh?.stop();
+    await Promise.all([clientSide?.stop(), vmSide?.stop()]);
     await model?.stop();
     folder?.remove();
   }, 60_000);
 
   /** From now on the agent asks the model, with its key. */
   async function useModel(): Promise<void> {
-    const user = new MeshUser(mesh.gateway.http, mesh.token);
+    const user = new MeshUser(`http://127.0.0.1:${clientSide.port}`, mesh.token);
     const provider = { baseUrl: model.baseUrl, apiKey: { file: path.join(folder.path, 'model-key') }, models: [{ id: 'm' }] };
     const config = { agents: { list: [{ id: 'main', default: true, model: 'fake/m' }] }, models: { providers: { fake: provider } } };
     await waitFor(() => user.request('PUT', '/v1/config', config, { 'if-match': '*' }).then(() => true), { timeoutMs: 60_000, what: 'the configuration' });
@@ -102,6 +111,26 @@ describe('C8: secrets of a mesh in use', () => {
 
   const search = (where: string, bytes: Buffer): Finding[] =>
     [...secrets()].filter(([, value]) => bytes.includes(value)).map(([secret]) => ({ where, secret }));
+
+  /** The token of a person goes up once per request or socket: there and nowhere else. */
+  function searchSockets(): Finding[] {
+    const said = search('what clients say', clientSide.said()).filter(({ secret }) => secret !== 'gateway token');
+    return [...said, ...search('what clients hear', clientSide.heard()), ...search('what VMs say', vmSide.said()), ...search('what VMs hear', vmSide.heard())];
+  }
+
+  /** One message over a socket of a client, until it is answered. */
+  async function sayOverSocket(message: string): Promise<void> {
+    const url = `ws://127.0.0.1:${clientSide.port}`;
+    const client = new GatewayClient({ url, token: mesh.token, createSocket: (target) => new WebSocket(target) as unknown as SocketLike });
+    await client.connect({ timeoutMs: 60_000 });
+    try {
+      const idempotencyKey = randomUUID();
+      await client.request('chat.send', { sessionKey: SESSION, message, idempotencyKey });
+      await new MeshUser(mesh.gateway.http, mesh.token).complete(SESSION, [idempotencyKey], 60_000);
+    } finally {
+      client.close();
+    }
+  }
 
   /** Logs, traces, streams, the files of both databases, journals and workspaces: everything below the state folder but the credentials. */
   function filesBelow(directory: string): string[] {
@@ -149,7 +178,9 @@ describe('C8: secrets of a mesh in use', () => {
 
     const database = await databaseText();
     expect(database.includes('Use your key.')).toBe(true);
-    const findings: Finding[] = [...search('traffic', Buffer.concat(traffic)), ...search('database', database)];
+    const words = `Once more over a socket ${randomUUID()}`;
+    await sayOverSocket(words);
+    const findings: Finding[] = [...search('traffic', Buffer.concat(traffic)), ...search('database', database), ...searchSockets()];
     for (const file of filesBelow(mesh.stateDir)) findings.push(...search(path.relative(mesh.stateDir, file), readIfThere(file)));
     const processes = marked(mesh.clusterId);
     expect(processes.length).toBeGreaterThan(5);
@@ -157,6 +188,11 @@ describe('C8: secrets of a mesh in use', () => {
       for (const part of ['cmdline', 'environ']) findings.push(...search(`${part} of ${pid}`, readIfThere(`/proc/${pid}/${part}`)));
     }
     expect(findings).toEqual([]);
+    // The sockets were in the clear for this test: what is meant to be on them was seen.
+    for (const said of [words, '"type":"req"', 'authorization: Bearer']) expect(clientSide.said().toString('latin1')).toContain(said);
+    for (const heard of ['"type":"hello-ok"', 'HTTP/1.1 200']) expect(clientSide.heard().toString('latin1')).toContain(heard);
+    for (const said of ['"type":"auth"', '"type":"sse_event"', 'usage_report']) expect(vmSide.said().toString('latin1')).toContain(said);
+    for (const heard of [words, '"type":"init"', '"model_endpoint"', '"sealed"']) expect(vmSide.heard().toString('latin1')).toContain(heard);
     const text = Buffer.concat(traffic).toString('latin1');
     // The capture saw the run: its command, the VM's frames, the answer.
     for (const subject of ['plexus.cmd.default.run.start', 'vm.outbox-read', 'plexus.evt.default.session.event']) expect(text).toContain(subject);
@@ -177,7 +213,7 @@ describe('C8: secrets of a mesh in use', () => {
 
   it('one trace leads from the request of a client over messages and rows to model and tools in the VM, and holds nothing that was said', async () => {
     const traceId = randomBytes(16).toString('hex');
-    const user = new MeshUser(mesh.gateway.http, mesh.token);
+    const user = new MeshUser(`http://127.0.0.1:${clientSide.port}`, mesh.token);
     const words = `Look it up ${randomBytes(8).toString('hex')}`;
     const headers = { traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-01` };
     const { runId } = await user.request<{ runId: string }>('POST', '/v1/chat/send', { sessionKey: SESSION, message: words }, headers);
