@@ -7,7 +7,7 @@ it.each([1, 2, 3, 8])('%i replicas together send what the tenant allows, and no 
   const budgets = Array.from({ length: replicas }, () => new ChannelBudget());
   let sent = 0;
   let most = 0;
-  for (let now = 0; now <= 600_000; now += 50) {
+  for (let now = 0; now <= 600_000; now += 100) {
     const permits = budgets.flatMap((budget) => {
       const taken: Permit[] = [];
       for (;;) {
