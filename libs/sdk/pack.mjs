@@ -13,6 +13,9 @@ const target = path.resolve(process.argv[2] ?? path.join(sdk, 'dist'));
 const staging = path.join(sdk, 'dist/package');
 const manifest = JSON.parse(readFileSync(path.join(sdk, 'package.json'), 'utf8'));
 const ENTRIES = { index: '.', http: './http', gateway: './gateway', contracts: './contracts' };
+/** One file that imports nothing, for pages without a bundler. */
+const BROWSER = 'browser';
+const ALL = { ...ENTRIES, [BROWSER]: `./${BROWSER}` };
 const OURS = /^@plexus\/([a-z-]+)(?:\/([a-z-]+))?$/;
 const IMPORTS = /((?:from|import)\s*\(?\s*)(['"])([^'"]+)\2/g;
 
@@ -21,7 +24,8 @@ rmSync(staging, { recursive: true, force: true });
 mkdirSync(staging, { recursive: true });
 
 const externals = await bundle();
-for (const entry of Object.keys(ENTRIES)) copyTypes(path.join(sdk, 'dist/src', `${entry}.d.ts`));
+await bundleForPages();
+for (const entry of Object.keys(ALL)) copyTypes(path.join(sdk, 'dist/src', `${entry}.d.ts`));
 writeManifest([...externals].sort());
 for (const file of ['README.md', '../../LICENSE']) writeFileSync(path.join(staging, path.basename(file)), readFileSync(path.join(sdk, file)));
 process.stdout.write(`${pack()}\n`);
@@ -45,6 +49,19 @@ async function bundle() {
   // What tree shaking removed is no dependency.
   const left = new Set(output.flatMap((chunk) => (chunk.type === 'chunk' ? [...chunk.imports, ...chunk.dynamicImports] : [])));
   return new Set([...outside].filter((name) => [...left].some((id) => id === name || id.startsWith(`${name}/`))));
+}
+
+/** Everything in one file, with what is zod's inside and its licence above it. */
+async function bundleForPages() {
+  const zod = readFileSync(path.join(path.dirname(fileURLToPath(import.meta.resolve('zod'))), 'LICENSE'), 'utf8').trim();
+  const build = await rolldown({
+    input: path.join(sdk, 'dist/src', `${BROWSER}.js`),
+    platform: 'browser',
+    treeshake: { moduleSideEffects: (id) => !id.startsWith(libs) || id.endsWith('without-compiling.js') },
+  });
+  const banner = `/*! @plexus/sdk ${manifest.version}, ${manifest.license}. Contains zod:\n\n${zod}\n*/`;
+  await build.write({ file: path.join(staging, `${BROWSER}.js`), format: 'esm', minify: true, banner, codeSplitting: false });
+  await build.close();
 }
 
 /** Where a declaration file of the workspace goes in the package. */
@@ -92,7 +109,7 @@ function writeManifest(outside) {
   // Types of these are named in our own.
   const named = new Set([...outside, 'zod', '@nats-io/transport-node']);
   const dependencies = Object.fromEntries([...named].sort().map((dependency) => [dependency, versions[dependency]]));
-  const entries = Object.entries(ENTRIES).map(([entry, place]) => [place, { types: `./${entry}.d.ts`, default: `./${entry}.js` }]);
+  const entries = Object.entries(ALL).map(([entry, place]) => [place, { types: `./${entry}.d.ts`, default: `./${entry}.js` }]);
   const content = {
     name,
     version,

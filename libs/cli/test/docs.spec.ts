@@ -106,7 +106,7 @@ describe('the documentation', () => {
     const shown = readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .filter((file) => /\.tsx?$/.test(file))
       .flatMap((file) =>
-        [...readFileSync(path.join(folder, file), 'utf8').matchAll(/(['"`])npx plexus ((?:(?!\1).)+)\1/g)].map(([, , line = '']) => ({ file, line })),
+        [...readFileSync(path.join(folder, file), 'utf8').matchAll(/(['"`])npx plexus ((?:(?!\1|\\n).)+)/g)].map(([, , line = '']) => ({ file, line })),
       );
     expect(shown.length).toBeGreaterThan(3);
     expect(shown.map(({ file, line }) => [file, line, problemOf(program, commandsOf(line)[0] ?? [])]).filter(([, , problem]) => problem !== undefined)).toEqual(

@@ -3,6 +3,8 @@ import path from 'node:path';
 import { waitFor } from '@plexus/testing';
 import type { Browser, Page } from 'playwright-core';
 import { describeEveryPage } from './every-page.js';
+import { describeSdkInAPage } from './sdk-in-a-page.js';
+import { describeReach } from './reach.js';
 import { axe, chromiumProgram, figure, launch, picture, settled, type Visit, visit } from './support/browser.js';
 import { fill, startWorld, type World } from './support/world.js';
 
@@ -98,6 +100,9 @@ describeBrowser(
         await fresh.context.close();
       });
     });
+
+    // Before a policy decides that nothing interrupts.
+    describeSdkInAPage(() => ({ world, browser }));
 
     describe('conversations', () => {
       it('streams an answer, and keeps it', async () => {
@@ -255,6 +260,9 @@ describeBrowser(
         expect(await page.locator('.because li').count()).toBeGreaterThan(0);
         await page.getByRole('img', { name: 'History' }).waitFor(WAIT);
         await picture(page, 'vms');
+        await page.getByRole('button', { name: 'Show' }).click();
+        await page.getByRole('checkbox', { name: 'Follow' }).waitFor(WAIT);
+        await page.getByRole('region', { name: 'Log' }).getByText(/\S/).first().waitFor(WAIT);
       });
 
       it('shows every tier that a message would be looked up in', async () => {
@@ -318,6 +326,7 @@ describeBrowser(
       });
     });
 
+    describeReach(() => ({ world, page }));
     describeEveryPage(() => ({ world, browser }));
   },
 );

@@ -71,8 +71,11 @@ export const enOperate = {
     said: { pause: 'It is being paused.', resume: 'It is being resumed.', touch: 'Noted: somebody uses it.' },
     logs: 'Log',
     showLogs: 'Show',
-    logsText: 'The last 16 KiB of what its runtime said.',
-    noLogs: 'The provider keeps none.',
+    hideLogs: 'Hide',
+    followLog: 'Follow',
+    logsText: 'The end of what its runtime says, as it comes.',
+    noLogs: 'The provider keeps no log.',
+    emptyLog: 'It has said nothing yet.',
     state: {
       requested: 'requested',
       provisioning: 'provisioning',

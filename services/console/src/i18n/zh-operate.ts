@@ -67,8 +67,11 @@ export const zhOperate: Translated<typeof enOperate> = {
     said: { pause: '正在暂停。', resume: '正在恢复。', touch: '已记录：有人在使用。' },
     logs: '日志',
     showLogs: '显示',
-    logsText: '运行时最近 16 KiB 的输出。',
-    noLogs: '提供方不保留日志。',
+    hideLogs: '收起',
+    followLog: '跟随',
+    logsText: '其运行时输出的末尾，实时更新。',
+    noLogs: '提供方不保存日志。',
+    emptyLog: '尚无输出。',
     state: {
       requested: '已请求',
       provisioning: '准备中',

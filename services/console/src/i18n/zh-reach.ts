@@ -69,7 +69,7 @@ export const zhReach: Translated<typeof enReach> = {
       none: '仅在收件箱中通知',
       noneText: '添加一个地址：系统会发送验证码，输入后即可使用。',
       kind: '渠道',
-      channel: { email: '电子邮件', webhook: 'Webhook', webpush: '浏览器' },
+      channel: { email: '电子邮件', webhook: '网络回调', webpush: '浏览器' },
       address: '地址',
       add: '添加并发送验证码',
       sent: '验证码已发送，15 分钟内有效。',

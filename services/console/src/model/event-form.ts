@@ -14,8 +14,9 @@ export interface Contracts {
   readonly event: { readonly schema: Schema; readonly examples: readonly Record<string, unknown>[] };
 }
 
-/** What people fill in, in this order; the rest of the envelope is for machines and can be written as JSON. */
-const ASKED = ['type', 'source', 'id', 'severity', 'subject', 'dedupkey', 'groupkey', 'eventstate', 'expiresat'];
+/** What people fill in, in this order, before the data and after it; the rest of the envelope is for machines and can be written as JSON. */
+const ASKED = ['type', 'source', 'id', 'severity'];
+const ASKED_LAST = ['subject', 'dedupkey', 'groupkey', 'eventstate', 'expiresat'];
 const NEEDED = ['type', 'source', 'id'];
 
 /** What push reads of `data`; everything else in it is passed on. */
@@ -33,9 +34,9 @@ const NOTABLE: Schema = {
 /** The schema of the form: the envelope, and as `data` what the chosen contract says, or what push reads of any event. */
 export function eventFormSchema(envelope: Schema, contract: EventContract | undefined): Schema {
   const properties = (envelope.properties ?? {}) as Readonly<Record<string, Schema>>;
-  const asked = ASKED.flatMap((name) => (properties[name] === undefined ? [] : [[name, properties[name]] as const]));
+  const known = (names: readonly string[]) => Object.fromEntries(names.flatMap((name) => (properties[name] === undefined ? [] : [[name, properties[name]]])));
   const { $schema: _dialect, ...data } = contract?.schema ?? NOTABLE;
-  return { type: 'object', required: [...NEEDED, ...(contract === undefined ? [] : ['data'])], properties: { ...Object.fromEntries(asked), data } };
+  return { type: 'object', required: [...NEEDED, ...(contract === undefined ? [] : ['data'])], properties: { ...known(ASKED), data, ...known(ASKED_LAST) } };
 }
 
 /** An event to begin with: the example of the contract, or one that shows what matters. */

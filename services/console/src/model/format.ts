@@ -16,6 +16,11 @@ export function formatTime(at: string, language: string, style: 'short' | 'long'
   return date.toLocaleString(language, { month: 'short', day: 'numeric', ...time });
 }
 
+/** A sentence with its instants as people read them. */
+export function withTimes(sentence: string, language: string, now = Date.now()): string {
+  return sentence.replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (at) => formatTime(at, language, 'short', now));
+}
+
 /** How long ago, or how long until: `3 minutes ago`. */
 export function formatAgo(at: string, now: number, language: string): string {
   const past = new Date(at).getTime() - now;

@@ -11,12 +11,16 @@ export interface MapNode {
   readonly lag: number;
   readonly clients: number;
   readonly vms: number;
+  /** Of its box: narrower where many stand side by side. */
+  readonly width: number;
   /** Centre, in the units of the picture. */
   readonly x: number;
   readonly y: number;
 }
 
 export const MAP = { width: 920, height: 338, node: { width: 172, height: 76 }, bus: { x: 40, y: 154, width: 840, height: 30 } } as const;
+/** Between two boxes, at least. */
+const GAP = 14;
 /** More than this waits: somebody should look. */
 const LAGGING = 1_000;
 /** Those that people and machines come in through stand above the bus. */
@@ -29,14 +33,18 @@ export function mapOf(report: MeshView): readonly MapNode[] {
   const names = [...report.services.map(({ name }) => name), ...missing].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
   const above = names.filter(isEdge);
   const below = names.filter((name) => !isEdge(name));
-  const place = (row: readonly string[], y: number) => row.map((name, index) => ({ name, x: (MAP.width / (row.length + 1)) * (index + 1), y }));
-  return [...place(above, 58), ...place(below, 280)].map(({ name, x, y }) => ({ ...stateOf(name, report), x: Math.round(x), y }));
+  const place = (row: readonly string[], y: number) => {
+    const slot = MAP.bus.width / row.length;
+    const width = Math.round(Math.min(MAP.node.width, slot - GAP));
+    return row.map((name, index) => ({ ...stateOf(name, report), width, x: Math.round(MAP.bus.x + slot * (index + 0.5)), y }));
+  };
+  return [...place(above, 58), ...place(below, 280)];
 }
 
 const rank = (name: string) => (KNOWN.includes(name) ? KNOWN.indexOf(name) : KNOWN.length);
 const isEdge = (name: string) => EDGES.some((edge) => name === edge || name.startsWith(`${edge}-`));
 
-function stateOf(name: string, report: MeshView): Omit<MapNode, 'x' | 'y'> {
+function stateOf(name: string, report: MeshView): Omit<MapNode, 'x' | 'y' | 'width'> {
   const service = report.services.find((one) => one.name === name);
   const replicas = service?.replicas ?? [];
   const ready = replicas.filter(isReady).length;

@@ -2,7 +2,7 @@ import { tokenIn } from '../api/token.js';
 import { en } from '../i18n/en.js';
 import { zh } from '../i18n/zh.js';
 import { curlCommand, draftEvent, eventFormSchema, withoutEmpty } from './event-form.js';
-import { formatAgo, formatBytes, formatDuration, formatTime, shortId } from './format.js';
+import { formatAgo, formatBytes, formatDuration, formatTime, shortId, weekdayNames, withTimes } from './format.js';
 
 describe('numbers and times', () => {
   const now = Date.parse('2026-11-21T12:00:00Z');
@@ -27,6 +27,11 @@ describe('numbers and times', () => {
     expect(formatAgo('2026-11-21T11:57:00Z', now, 'en')).toMatch(/3 min/);
     expect(formatAgo('2026-11-21T12:00:30Z', now, 'en')).toMatch(/in 30 sec/);
     expect(formatAgo('2026-11-19T12:00:00Z', now, 'zh')).toMatch(/天|前/);
+  });
+
+  it('a sentence keeps its words and says its times as people do; a week begins with Sunday', () => {
+    expect(withTimes('Sent at 2026-11-01T10:00:00.123Z as dlv_1.', 'en', now)).toMatch(/^Sent at Nov 1, .* as dlv_1\.$/);
+    expect(weekdayNames('en')).toEqual(['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']);
   });
 
   it('an id keeps its end, which tells two apart', () => {

@@ -27,7 +27,8 @@ export default function ConfigPage() {
     useCallback(
       async (signal: AbortSignal) => {
         const { data, etag } = await api.send<Stored>('GET', '/v1/config', { signal });
-        return { ...data, etag };
+        // What was written on one line reads better on many; comments are never touched.
+        return { ...data, text: data.text.includes('\n') ? data.text : (formatted(data.text) ?? data.text), etag };
       },
       [api],
     ),

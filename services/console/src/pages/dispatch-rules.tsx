@@ -58,9 +58,14 @@ function Entry({ rule, onChanged }: { readonly rule: Rule; readonly onChanged: (
           <strong>{name}</strong> <code>{match.types.length === 0 ? t('automation.rule.everyType') : match.types.join(', ')}</code>
         </span>
         <label className="check">
-          <input type="checkbox" checked={enabled} disabled={turn.busy} onChange={({ target }) => void turn.run(target.checked)} />
+          <input
+            type="checkbox"
+            aria-label={t('of', { what: t('automation.on'), name })}
+            checked={enabled}
+            disabled={turn.busy}
+            onChange={({ target }) => void turn.run(target.checked)}
+          />
           {t('automation.on')}
-          <span className="visually-hidden">: {name}</span>
         </label>
       </div>
       <p className="clip">{research.message}</p>

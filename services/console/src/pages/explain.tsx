@@ -5,6 +5,7 @@ import { Link, useSearchParams } from 'react-router';
 import { useApi } from '../api/session.js';
 import { useResource } from '../api/use-resource.js';
 import { useInbox } from '../app/inbox-state.js';
+import { withTimes } from '../model/format.js';
 import { toneOfOutcome } from '../model/decision-track.js';
 import { Icon } from '../ui/icons.js';
 import { Badge, Busy, Card, Empty, ErrorNote, Field, Notice, PageHead, When } from '../ui/parts.js';
@@ -111,7 +112,7 @@ function Recent() {
 }
 
 function Answer({ params }: { readonly params: URLSearchParams }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const api = useApi();
   const query = params.toString();
   const answer = useResource(useCallback((signal: AbortSignal) => api.get<Explanation>(`/v1/push/explain?${query}`, undefined, signal), [api, query]));
@@ -134,7 +135,7 @@ function Answer({ params }: { readonly params: URLSearchParams }) {
             <Badge tone={toneOfOutcome(data.outcome)} dot>
               {t(`explain.outcome.${data.outcome}`)}
             </Badge>
-            <span>{data.sentence}</span>
+            <span>{withTimes(data.sentence, i18n.language)}</span>
           </div>
           {data.event !== undefined && (
             <dl className="facts">
@@ -156,7 +157,7 @@ function Answer({ params }: { readonly params: URLSearchParams }) {
           )}
           {data.toBeSent !== undefined && (
             <Notice tone="info" title={t('explain.change')}>
-              {data.toBeSent.sentence}
+              {withTimes(data.toBeSent.sentence, i18n.language)}
             </Notice>
           )}
           {data.others > 0 && <p className="muted">{t('explain.others', { count: data.others })}</p>}

@@ -11,6 +11,8 @@ import { useToast } from '../ui/toasts.js';
 
 const TONES: Readonly<Record<string, Tone>> = { critical: 'bad', high: 'warn', medium: 'info', low: 'plain' };
 const PAGE = 200;
+/** The same from a terminal, in the folder of the repository. */
+const FIRST_STEPS = 'npx plexus push subscribe case:case-7\nbash examples/01-publish/publish-plain.sh';
 type Shown = 'all' | 'unread';
 
 /** What reached me: newest first, live. */
@@ -54,7 +56,7 @@ export default function InboxPage() {
       {page.loading && <Busy />}
       {page.data !== undefined && items.length === 0 && (
         <Card>
-          <Empty icon="inbox" title={t('inbox.none')} text={t('inbox.noneText')}>
+          <Empty icon="inbox" title={t('inbox.none')} text={t('inbox.noneText')} command={FIRST_STEPS}>
             <div className="row">
               <Link className="button" to="/subscriptions">
                 {t('inbox.follow')}

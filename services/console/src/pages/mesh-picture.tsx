@@ -34,7 +34,7 @@ const DOTS = 8;
 
 function Service({ node }: { readonly node: MapNode }) {
   const { t, i18n } = useTranslation();
-  const { name, health, ready, replicas, lag, clients, vms, x, y } = node;
+  const { name, health, ready, replicas, lag, clients, vms, width, x, y } = node;
   const { node: box, bus } = MAP;
   const above = y < bus.y;
   const from = above ? y + box.height / 2 : y - box.height / 2;
@@ -54,24 +54,24 @@ function Service({ node }: { readonly node: MapNode }) {
           {t('mesh.lag', { count: lag, number: number(lag) })}
         </text>
       )}
-      <rect className={`mesh-node ${health}`} x={x - box.width / 2} y={y - box.height / 2} width={box.width} height={box.height} rx="12" strokeWidth="1.5" />
-      <text x={x - box.width / 2 + 16} y={y - 10} fontSize="15" fontWeight="600">
+      <rect className={`mesh-node ${health}`} x={x - width / 2} y={y - box.height / 2} width={width} height={box.height} rx="12" strokeWidth="1.5" />
+      <text x={x - width / 2 + 16} y={y - 10} fontSize="15" fontWeight="600">
         {name}
       </text>
-      <text className="mesh-sub" x={x - box.width / 2 + 16} y={y + 8}>
+      <text className="mesh-sub" x={x - width / 2 + 16} y={y + 8}>
         {line}
       </text>
       {Array.from({ length: Math.min(DOTS, Math.max(1, replicas)) }, (_, index) => (
         <circle
           key={index}
           className={`mesh-light ${replicas === 0 ? 'bad' : index < ready ? health : 'bad'}`}
-          cx={x - box.width / 2 + 20 + index * 13}
+          cx={x - width / 2 + 20 + index * 13}
           cy={y + 23}
           r="4"
         />
       ))}
       {replicas > DOTS && (
-        <text className="mesh-sub" x={x + box.width / 2 - 12} y={y + 27} textAnchor="end">
+        <text className="mesh-sub" x={x + width / 2 - 12} y={y + 27} textAnchor="end">
           {number(replicas)}
         </text>
       )}

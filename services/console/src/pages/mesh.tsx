@@ -7,7 +7,7 @@ import { useResource } from '../api/use-resource.js';
 import { useWhoAmI } from '../api/whoami.js';
 import { formatBytes, formatDuration, formatNumber, shortId } from '../model/format.js';
 import { healthOf, isReady } from '../model/mesh-map.js';
-import { Badge, Busy, Card, Empty, ErrorNote, Notice, PageHead } from '../ui/parts.js';
+import { Badge, Busy, Card, Empty, ErrorNote, Notice, PageHead, Scroll } from '../ui/parts.js';
 import { MeshPicture } from './mesh-picture.js';
 
 const REFRESH_MS = 2_000;
@@ -159,9 +159,9 @@ function Waiting({ report }: { readonly report: MeshView }) {
   const { t, i18n } = useTranslation();
   const number = (value: number) => formatNumber(value, i18n.language);
   return (
-    <div className="split wide-left">
+    <div className="stack">
       <Card title={t('mesh.consumers')} flush>
-        <div className="scroll-x">
+        <Scroll label={t('mesh.consumers')}>
           <table className="plain">
             <thead>
               <tr>
@@ -186,10 +186,10 @@ function Waiting({ report }: { readonly report: MeshView }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       </Card>
       <Card title={t('mesh.streams')} flush>
-        <div className="scroll-x">
+        <Scroll label={t('mesh.streams')}>
           <table className="plain">
             <thead>
               <tr>
@@ -213,7 +213,7 @@ function Waiting({ report }: { readonly report: MeshView }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       </Card>
     </div>
   );

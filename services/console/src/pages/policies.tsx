@@ -165,7 +165,18 @@ function PolicyEditor({
   const line = lineOfProblem(test.error ?? save.error);
   return (
     <>
-      {!editable && <Notice>{t(version === 0 ? 'policies.builtInText' : 'policies.newDraft')}</Notice>}
+      {!editable && (
+        <Notice>
+          {t(version === 0 ? 'policies.builtInText' : 'policies.newDraft')}
+          {version === 0 && !changed && (
+            <div>
+              <button type="button" className="button small" onClick={() => setText(EXAMPLE_POLICY)}>
+                {t('policies.example')}
+              </button>
+            </div>
+          )}
+        </Notice>
+      )}
       <Editor label={t('policies.editor')} language="yaml" value={text} onChange={setText} height="420px" problems={line === undefined ? NONE : [line]} />
       <div className="row">
         <button type="button" className="button" disabled={test.busy} onClick={() => void test.run()}>
@@ -196,6 +207,27 @@ function PolicyEditor({
   );
 }
 
+/** Something to begin with: fewer interruptions, never fewer critical ones, and a test that says so. */
+const EXAMPLE_POLICY = `# At most two interruptions an hour; progress of one case comes as one message.
+name: calmer
+mandatory:
+  - { types: ['alert_raised'], severities: [critical] }
+group:
+  - match: { types: ['*progress*'] }
+    by: case
+    mode: trailing
+    windowSeconds: 900
+throttle:
+  - { n: 2, perSeconds: 3600 }
+tests:
+  - name: the third event of an hour does not interrupt
+    steps:
+      - { at: 0, event: { id: a, type: report_published } }
+      - { at: 1, event: { id: b, type: report_published } }
+      - { at: 2, event: { id: c, type: report_published } }
+    expect:
+      interrupts: 2
+`;
 const NONE: readonly never[] = [];
 
 function TestReport({ report: { passed, total, failures } }: { readonly report: Report }) {

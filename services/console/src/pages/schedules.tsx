@@ -78,9 +78,14 @@ function Entry({ schedule, onChanged }: { readonly schedule: Schedule; readonly 
             <Badge>{t('automation.schedule.fromConfig')}</Badge>
           ) : (
             <label className="check">
-              <input type="checkbox" checked={enabled} disabled={turn.busy} onChange={({ target }) => void turn.run(target.checked)} />
+              <input
+                type="checkbox"
+                aria-label={t('of', { what: t('automation.on'), name })}
+                checked={enabled}
+                disabled={turn.busy}
+                onChange={({ target }) => void turn.run(target.checked)}
+              />
               {t('automation.on')}
-              <span className="visually-hidden">: {name}</span>
             </label>
           )}
         </span>
@@ -97,13 +102,23 @@ function Entry({ schedule, onChanged }: { readonly schedule: Schedule; readonly 
           )}
         </span>
         <span className="row">
-          <button type="button" className="button small" disabled={run.busy} onClick={() => void run.run()}>
+          <button
+            type="button"
+            className="button small"
+            disabled={run.busy}
+            onClick={() => void run.run()}
+            aria-label={t('of', { what: t('automation.schedule.run'), name })}
+          >
             {t('automation.schedule.run')}
-            <span className="visually-hidden">: {name}</span>
           </button>
-          <button type="button" className="button small" aria-expanded={open} onClick={() => setOpen(!open)}>
+          <button
+            type="button"
+            className="button small"
+            aria-expanded={open}
+            onClick={() => setOpen(!open)}
+            aria-label={t('of', { what: t('automation.schedule.history'), name })}
+          >
             {t('automation.schedule.history')}
-            <span className="visually-hidden">: {name}</span>
           </button>
           {origin === 'user' && <RemoveButton name={name} text={t('automation.schedule.removeText')} onRemove={remove} />}
         </span>

@@ -85,16 +85,17 @@ export default function SessionsPage() {
 
 function SessionRow({ session }: { readonly session: SessionSummary }) {
   const { t } = useTranslation();
+  const name = session.label ?? session.displayName ?? session.sessionKey;
   return (
     <div className="list-item">
       <div className="title">
-        <span className="clip">{session.label ?? session.displayName ?? session.sessionKey}</span>
+        <span className="clip">{name}</span>
         <span className="muted small">
           <When at={session.updatedAt} ago />
         </span>
       </div>
       <div className="row tight small muted">
-        <span className="clip mono">{session.sessionKey}</span>
+        <span className="clip mono">{name === session.sessionKey ? session.agentId : session.sessionKey}</span>
         {session.activeRunId !== undefined && (
           <Badge tone="accent" dot>
             {t('sessions.running')}

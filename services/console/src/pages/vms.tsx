@@ -10,6 +10,7 @@ import { toneOfState } from '../model/timeline.js';
 import { Confirm } from '../ui/dialog.js';
 import { Badge, Busy, Card, Empty, ErrorNote, PageHead, type Tone, When } from '../ui/parts.js';
 import { useToast } from '../ui/toasts.js';
+import { VmLog } from './vm-log.js';
 import { VmTimeline } from './vm-timeline.js';
 
 type Vm = vm.VmSummary;
@@ -150,23 +151,22 @@ function VmDetails({ id, onChanged }: { readonly id: string; readonly onChanged:
               </>
             )}
           </dl>
-          {activity.length > 0 && (
-            <>
-              <h3>{t('vms.activity')}</h3>
-              <dl className="facts">
-                {activity.map(({ kind, source, at }) => (
-                  <ActivityFact key={`${kind} ${source}`} kind={kind} source={source} at={at} />
-                ))}
-              </dl>
-            </>
-          )}
         </div>
       </Card>
       <Card title={t('vms.history')} flush>
         <ErrorNote error={history.error} retry={history.reload} />
         {history.data !== undefined && <VmTimeline transitions={history.data.transitions} />}
       </Card>
-      <Logs path={path} />
+      {activity.length > 0 && (
+        <Card title={t('vms.activity')}>
+          <dl className="facts">
+            {activity.map(({ kind, source, at }) => (
+              <ActivityFact key={`${kind} ${source}`} kind={kind} source={source} at={at} />
+            ))}
+          </dl>
+        </Card>
+      )}
+      <VmLog path={path} ended={one.state === 'terminated'} />
     </div>
   );
 }
@@ -224,31 +224,5 @@ function VmActions({ vm: { state }, path, onChanged }: { readonly vm: Vm; readon
         />
       )}
     </>
-  );
-}
-
-function Logs({ path }: { readonly path: string }) {
-  const { t } = useTranslation();
-  const api = useApi();
-  const logs = useAction(() => api.get<{ text?: string }>(`${path}/logs`, { tailBytes: 16_384 }));
-  return (
-    <Card
-      title={t('vms.logs')}
-      actions={
-        <button type="button" className="button small" disabled={logs.busy} onClick={() => void logs.run()}>
-          {t('vms.showLogs')}
-        </button>
-      }
-    >
-      <ErrorNote error={logs.error} />
-      {logs.result === undefined ? (
-        <p className="muted small">{t('vms.logsText')}</p>
-      ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: long logs are scrolled, with the keyboard too
-        <section className="diff command" aria-label={t('vms.logs')} tabIndex={0}>
-          <pre>{logs.result.text ?? t('vms.noLogs')}</pre>
-        </section>
-      )}
-    </Card>
   );
 }

@@ -152,6 +152,17 @@ export function Command({ text }: { readonly text: string }) {
   );
 }
 
+/** Wider than its place, perhaps: scrolled sideways, with the keyboard too. */
+export function Scroll({ label, children }: { readonly label: string; readonly children: ReactNode }) {
+  const { t } = useTranslation();
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what is cut off is scrolled, with the keyboard too
+    <section className="scroll-x" tabIndex={0} aria-label={t('of', { what: t('table'), name: label })}>
+      {children}
+    </section>
+  );
+}
+
 /** A labelled control: the child gets `id` and `aria-describedby`. */
 export function Field({
   label,

@@ -48,6 +48,8 @@ const nothing = () => undefined;
 function FieldTemplate({ id, label, required, rawErrors = [], description, displayLabel, hidden, schema, children }: FieldTemplateProps<Data>) {
   const { t } = useTranslation();
   if (hidden) return <div hidden>{children}</div>;
+  // Descriptions of contracts are Markdown; the library makes them nodes.
+  const hint = typeof schema.description === 'string' ? schema.description.replaceAll('`', '') : description;
   const nested = schema.type === 'object' || schema.type === 'array';
   return (
     <div className="field">
@@ -58,7 +60,7 @@ function FieldTemplate({ id, label, required, rawErrors = [], description, displ
         </label>
       )}
       {children}
-      {!nested && displayLabel && <div className="hint">{description}</div>}
+      {!nested && displayLabel && <div className="hint">{hint}</div>}
       {rawErrors.length > 0 && (
         <div className="text-danger small" role="alert">
           {rawErrors.join(' ')}
@@ -69,18 +71,35 @@ function FieldTemplate({ id, label, required, rawErrors = [], description, displ
 }
 
 function ObjectFieldTemplate({ title, properties, fieldPathId }: ObjectFieldTemplateProps<Data>) {
+  const { t } = useTranslation();
   const root = fieldPathId.path.length === 0;
+  // Of an event: what hardly anybody needs stands behind its data.
+  const data = root ? properties.findIndex(({ name }) => name === 'data') : -1;
+  const first = data === -1 ? properties : properties.slice(0, data + 1);
+  const rest = properties.slice(first.length);
   return (
     <fieldset id={fieldPathId.$id}>
       {!root && <legend className="mono">{title}</legend>}
-      <div className={root ? 'fields' : 'stack'}>
-        {properties.map(({ name, content }) => (
-          <div key={name} className={name === 'data' ? 'whole' : ''}>
-            {content}
-          </div>
-        ))}
-      </div>
+      <Fields properties={first} root={root} />
+      {rest.length > 0 && (
+        <details className="details">
+          <summary>{t('form.more')}</summary>
+          <Fields properties={rest} root={root} />
+        </details>
+      )}
     </fieldset>
+  );
+}
+
+function Fields({ properties, root }: Pick<ObjectFieldTemplateProps<Data>, 'properties'> & { readonly root: boolean }) {
+  return (
+    <div className={root ? 'fields' : 'stack'}>
+      {properties.map(({ name, content }) => (
+        <div key={name} className={name === 'data' ? 'whole' : ''}>
+          {content}
+        </div>
+      ))}
+    </div>
   );
 }
 

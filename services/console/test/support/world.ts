@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { type SdkSite, startSdkSite } from './sdk-page.js';
 import { type FakeAnswer, type FakeOpenAi, type FakeRequest, startFakeOpenAi, startTestMesh, type TestMesh } from '@plexus/testing';
 
 /** A whole mesh with a model that answers as these suites expect. */
@@ -8,6 +9,8 @@ export interface World {
   readonly mesh: TestMesh;
   readonly model: FakeOpenAi;
   readonly address: string;
+  /** A site of another origin that the gateway allows. */
+  readonly site: SdkSite;
   call<T>(method: string, path: string, body?: unknown, type?: string): Promise<T>;
   /** Publishes through another process, as any service would, and returns when the stream has stored it. */
   publish(event: Record<string, unknown>): void;
@@ -25,12 +28,15 @@ function answerTo({ messages }: FakeRequest): FakeAnswer {
 }
 
 export async function startWorld(): Promise<World> {
-  const model = await startFakeOpenAi(answerTo);
-  const mesh = await startTestMesh({ env: { PLEXUS_MODEL_BASE_URL: model.baseUrl, PLEXUS_MODEL: 'scripted', PLEXUS_MODEL_API_KEY: 'none' } });
+  const [model, site] = await Promise.all([startFakeOpenAi(answerTo), startSdkSite()]);
+  const mesh = await startTestMesh({
+    env: { PLEXUS_MODEL_BASE_URL: model.baseUrl, PLEXUS_MODEL: 'scripted', PLEXUS_MODEL_API_KEY: 'none', GATEWAY_ALLOWED_ORIGINS: site.origin },
+  });
   const address = mesh.gateway.http;
   return {
     mesh,
     model,
+    site,
     address,
     call: async <T>(method: string, place: string, body?: unknown, type = 'application/json') => {
       const response = await fetch(`${address}${place}`, {
@@ -64,6 +70,7 @@ export async function startWorld(): Promise<World> {
     stop: async () => {
       await mesh.stop();
       await model.stop();
+      await site.close();
     },
   };
 }
