@@ -1,7 +1,6 @@
 import { validateTenantConfig } from '@plexus/agent-config';
 import type { Command } from 'commander';
 import { ConfigClient, type Difference, type Document, invalid, parseDocument } from '../config-client.js';
-import { EXIT } from '../exit-code.js';
 import type { MeshOptions } from '../mesh.js';
 import { type MappedConfig, mapConfig } from '../openclaw/map-config.js';
 import { mergeDocument } from '../openclaw/merge-document.js';
@@ -33,25 +32,24 @@ export function importCommand(program: Command, output: () => Output, mesh: () =
       const state = readState(folder);
       const mapped = mapConfig(state.config, state.jobs);
       const client = new ConfigClient(mesh());
-      const { before, after } = await checked(client, mapped);
+      const after = await checked(client, mapped);
       const { differences } = await client.diff({}, JSON.stringify(after));
       const dryRun = options.dryRun === true;
       const agents = (after.agents as { list: { id: string }[] }).list.map(({ id }) => id);
       const wanted = options.sessions ? state.sessions : [];
       // Everything was read and checked by now; only from here on anything is written.
-      if (!dryRun) await client.edit((document) => mergeDocument(document, mapped.document as Document), `import of ${state.file}`);
+      if (!dryRun) await client.edit((document) => mergeDocument(document, mapped.document as Document), 'import from OpenClaw');
       const sessions = await importSessions(mesh(), wanted, { ...options, dryRun, agents: new Set(agents) });
-      report(output(), { state, mapped, differences, sessions, dryRun, unchanged: before === JSON.stringify(after) });
+      report(output(), { state, mapped, differences, sessions, dryRun });
     });
 }
 
-/** The document before and after. Throws CONFIG_REJECTED when what is there and what comes do not go together. */
-async function checked(client: ConfigClient, { document }: MappedConfig): Promise<{ before: string; after: Document }> {
-  const current = parseDocument((await client.get()).text);
-  const after = mergeDocument(current, document as Document);
+/** The document as it will be. Throws CONFIG_REJECTED when what is there and what comes do not go together. */
+async function checked(client: ConfigClient, { document }: MappedConfig): Promise<Document> {
+  const after = mergeDocument(parseDocument((await client.get()).text), document as Document);
   const { issues } = validateTenantConfig(after);
   if (issues.length > 0) throw invalid(issues);
-  return { before: JSON.stringify(current), after };
+  return after;
 }
 
 interface Imported {
@@ -60,7 +58,6 @@ interface Imported {
   readonly differences: readonly Difference[];
   readonly sessions: readonly ImportedSession[];
   readonly dryRun: boolean;
-  readonly unchanged: boolean;
 }
 
 function report(output: Output, { state, mapped, differences, sessions, dryRun }: Imported): void {
@@ -92,13 +89,25 @@ function report(output: Output, { state, mapped, differences, sessions, dryRun }
       'To know',
       mapped.notes.map(({ path, note }) => `${path}: ${note}`),
     ),
-    ...section(
-      'Not taken over',
-      notTaken.map(({ path, reason, secret }) => `${path}: ${reason}${secret ? ' (it holds a secret, which is not copied)' : ''}`),
-    ),
+    ...section('Not taken over', leftLines(notTaken)),
     dryRun ? 'Nothing was changed. Without --dry-run it is.' : 'Done. Repeating it changes nothing.',
   ]);
-  process.exitCode = EXIT.ok;
+}
+
+/** One line for neighbours that stay behind for the same reason: `cron_jobs.0: wakeMode, delivery: …`. */
+function leftLines(notTaken: readonly NotTaken[]): string[] {
+  const groups = new Map<string, { place: string; names: string[]; reason: string }>();
+  for (const { path, reason, secret } of notTaken) {
+    const why = `${reason}${secret ? ' (it holds a secret, which is not copied)' : ''}`;
+    const [, place, name] = /^([\w.]+)\.(\w+)$/.exec(path) ?? [];
+    const key = place === undefined ? `${path}\n${why}` : `${place}\n${why}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { place: place ?? path, names: name === undefined ? [] : [name], reason: why });
+    else if (name !== undefined) group.names.push(name);
+  }
+  return [...groups.values()].map(({ place, names, reason }) =>
+    names.length === 1 ? `${place}.${names[0]}: ${reason}` : `${[place, names.join(', ')].filter(Boolean).join(': ')}: ${reason}`,
+  );
 }
 
 function sessionLine(from: string, { sessionKey, appended, known, before }: NonNullable<ImportedSession['outcome']>): string {

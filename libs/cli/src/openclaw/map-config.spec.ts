@@ -27,7 +27,7 @@ const configs = fc.record(
   ),
   { requiredKeys: [] },
 ) as fc.Arbitrary<Json>;
-const runs = { numRuns: 100 };
+const runs = { numRuns: 60 };
 
 describe('a configuration of OpenClaw becomes the document of a tenant', () => {
   it('that is valid, whatever the input', () => {
@@ -110,6 +110,21 @@ describe('a configuration of OpenClaw becomes the document of a tenant', () => {
       }),
       runs,
     );
+  });
+
+  it('jobs come with their rhythm; single times and what OpenClaw made for itself stay', () => {
+    const { document: mapped, notTaken } = mapConfig({ agents: { list: [{ id: 'work' }] }, cron: { enabled: false } }, [
+      { id: 'A b', agentId: 'Work', schedule: { kind: 'cron', expr: '0 7 * * *', tz: 'Europe/Berlin' }, payload: { kind: 'agentTurn', message: 'Summarise.' } },
+      { id: 'c', agentId: 'gone', schedule: { kind: 'every', everyMs: 60_000 }, payload: { kind: 'systemEvent', text: 'Look.' } },
+      { id: 'd', schedule: { kind: 'at', at: '2026-12-01T09:00:00Z' }, payload: { kind: 'systemEvent', text: 'Once.' } },
+      { id: 'e', declarationKey: 'memory', schedule: { kind: 'every', everyMs: 1_000 }, payload: { kind: 'agentTurn', message: '__dream__' } },
+      { id: 'f', schedule: { kind: 'cron', expr: 'now and then' }, payload: { kind: 'agentTurn', message: 'x' } },
+    ]);
+    expect(mapped.cron?.jobs).toEqual([
+      { id: 'a-b', agentId: 'work', enabled: false, cron: '0 7 * * *', timeZone: 'Europe/Berlin', message: 'Summarise.' },
+      { id: 'c', enabled: false, everyMs: 60_000, message: 'Look.' },
+    ]);
+    for (const index of [2, 3, 4]) expect(notTaken).toContainEqual({ path: `cron_jobs.${index}`, reason: expect.stringMatching(/\w/) });
   });
 
   it('aliases of models, names of their variables and known providers are resolved', () => {

@@ -5,13 +5,16 @@ import type { Place } from './reading.js';
 /** Jobs with a fixed rhythm. `on`: cron as a whole is switched on. */
 export function mapJobs(jobs: Place, agentIds: ReadonlySet<string>, on: boolean, draft: Draft): void {
   for (const [index, job] of jobs.entries().entries()) {
+    if (typeof job.at('declarationKey').value === 'string') {
+      job.leave('OpenClaw, or a plugin of it, made this job for its own upkeep');
+      continue;
+    }
     const written = job.at('id').text() ?? job.at('jobId').text() ?? `job-${index + 1}`;
     const when = rhythmOf(job);
     const payload = job.at('payload');
     const message = payload.at('message').text() ?? payload.at('text').text();
-    const reason = typeof when === 'string' ? when : message === undefined ? 'it has no message for an agent' : undefined;
-    if (reason !== undefined || typeof when === 'string') {
-      job.leave(reason ?? '');
+    if (typeof when === 'string' || message === undefined) {
+      job.leave(typeof when === 'string' ? when : 'it has no message for an agent');
       continue;
     }
     const agent = job.at('agentId').text();

@@ -68,7 +68,16 @@ function sessionsOf(agentId: string, agentFolder: string, notTaken: NotTaken[]):
   };
   const folder = path.join(agentFolder, 'sessions');
   const store = path.join(folder, 'sessions.json');
-  if (existsSync(store)) for (const [key, entry] of Object.entries(readObject(store))) add(key, entry, (id, fields) => () => linesOf(folder, id, fields));
+  if (existsSync(store)) {
+    for (const [key, entry] of Object.entries(readObject(store))) {
+      add(key, entry, (id, fields) => {
+        const file = transcriptFile(folder, id, fields);
+        const fits = file !== undefined && statSync(file).size <= MAX_TRANSCRIPT_BYTES;
+        if (file !== undefined && !fits) notTaken.push({ path: `session ${key}`, reason: `its transcript has more than ${MAX_TRANSCRIPT_BYTES} bytes` });
+        return () => (fits ? linesOf(file) : undefined);
+      });
+    }
+  }
   const databaseFile = path.join(agentFolder, 'agent', 'openclaw-agent.sqlite');
   if (existsSync(databaseFile)) {
     const database = openAgentDatabase(databaseFile);
@@ -79,14 +88,15 @@ function sessionsOf(agentId: string, agentFolder: string, notTaken: NotTaken[]):
 }
 
 /** The file of a session; one that the entry names counts only inside the folder. */
-function linesOf(folder: string, sessionId: string, entry: Record<string, unknown>): readonly unknown[] | undefined {
+function transcriptFile(folder: string, sessionId: string, entry: Record<string, unknown>): string | undefined {
   const named = typeof entry.sessionFile === 'string' ? path.basename(entry.sessionFile) : undefined;
-  const file = [named, `${sessionId}.jsonl`]
+  return [named, `${sessionId}.jsonl`]
     .filter((name) => name?.endsWith('.jsonl'))
     .map((name) => path.join(folder, name as string))
     .find(existsSync);
-  if (file === undefined) return undefined;
-  if (statSync(file).size > MAX_TRANSCRIPT_BYTES) throw rejected(`${file} has more than ${MAX_TRANSCRIPT_BYTES} bytes.`);
+}
+
+function linesOf(file: string): readonly unknown[] {
   return readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => line.trim() !== '')
