@@ -82,6 +82,8 @@ export interface Discovery {
 /** The mesh as one program sees it. Every failure is a PlexusError with a stable code. */
 export interface Bus {
   readonly service: string;
+  /** What answers to this program may begin with; its permissions know it. */
+  readonly inboxPrefix: string;
   readonly connection: NatsConnection;
   readonly log: BusLog;
   /** The JetStream API over this bus; for tools. */

@@ -56,13 +56,13 @@ export interface DiscoverOptions {
 }
 
 /** Asks every replica of every service how it is (`$SRV.STATS`). Answers that make no sense are left out; nobody answers: an empty list. Never rejects. */
-export function discoverServices(bus: Pick<Bus, 'connection' | 'service'>, options: DiscoverOptions = {}): Promise<FoundReplica[]> {
+export function discoverServices(bus: Pick<Bus, 'connection' | 'inboxPrefix'>, options: DiscoverOptions = {}): Promise<FoundReplica[]> {
   const { maxMs = 1_000, quietMs = 200, limit = 1_000 } = options;
   const { connection } = bus;
   const found = new Map<string, FoundReplica>();
   if (connection.isClosed()) return Promise.resolve([]);
   return new Promise((resolve) => {
-    const inbox = createInbox(`_INBOX_${bus.service}`);
+    const inbox = createInbox(bus.inboxPrefix);
     let quiet: NodeJS.Timeout | undefined;
     const finish = (): void => {
       clearTimeout(quiet);

@@ -67,6 +67,10 @@ export class NatsBus implements Bus {
     return this.link.service;
   }
 
+  get inboxPrefix(): string {
+    return this.link.inboxPrefix;
+  }
+
   get connection(): NatsConnection {
     return this.link.connection;
   }

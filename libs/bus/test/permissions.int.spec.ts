@@ -93,6 +93,18 @@ it('the gateway sees every replica, stream and consumer, and what they say of th
   expect(await gateway.jetstream.consumers('NO_SUCH_STREAM')).toEqual([]);
 });
 
+it('asks the replicas under the prefix that its connection was given', async () => {
+  const credentials = { nkeySeed: seeds.get('gateway') as string };
+  const asking = await connectBus({ service: 'gateway', servers: nats.url, credentials, allowAnonymous: true, inboxPrefix: '_INBOX_gateway.own' });
+  buses.push(asking);
+  const asked: (string | undefined)[] = [];
+  const listening = (await as('operator')).connection.subscribe('$SRV.STATS', { callback: (_error, { reply }) => void asked.push(reply) });
+  await buses.at(-1)?.connection.flush();
+  await discoverServices(asking, { maxMs: 500 });
+  await waitFor(() => asked.some((reply) => reply?.startsWith('_INBOX_gateway.own.')), { what: 'the question with its prefix' });
+  listening.unsubscribe();
+});
+
 it('what a credential may not publish fails with FORBIDDEN at once, not with a timeout', async () => {
   const gateway = await as('gateway');
   // A wait for the time limit would end this test, and with another code.

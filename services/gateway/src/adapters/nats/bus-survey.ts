@@ -14,7 +14,7 @@ export class BusSurvey implements MeshSurvey {
   private readonly bucketSummaries = new Map<string, string>(Object.values(BUCKETS).map(({ name, summary }) => [name, summary]));
   private readonly definitions = new Map(Object.values(CONSUMERS).map((one) => [one.name as string, one]));
 
-  constructor(private readonly bus: Pick<Bus, 'connection' | 'service' | 'jetstream' | 'isConnected'>) {}
+  constructor(private readonly bus: Pick<Bus, 'connection' | 'inboxPrefix' | 'jetstream' | 'isConnected'>) {}
 
   isConnected(): boolean {
     return this.bus.isConnected();
