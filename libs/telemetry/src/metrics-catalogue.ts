@@ -191,6 +191,13 @@ export const METRIC_CATALOGUE = define({
     help: 'Sockets closed.',
     labels: { kind: ['client', 'node', 'vm', 'sse'], code: 'close code table' },
   },
+  inboxRecentForgotten: {
+    name: 'plexus_inbox_recent_forgotten_total',
+    kind: 'counter',
+    unit: '{user}',
+    help: 'Users whose newest inbox items were forgotten early, because those of all users were too many for one process.',
+    labels: {},
+  },
   framesSent: {
     name: 'plexus_frames_sent_total',
     kind: 'counter',

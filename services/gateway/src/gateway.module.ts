@@ -46,6 +46,7 @@ import { ClientHandshake } from './application/client-handshake.js';
 import { Connections } from './application/connections.js';
 import { CountedMesh } from './application/counted-mesh.js';
 import { InboxFeeds } from './application/inbox-feeds.js';
+import { RECENT_LIMITS, RecentBudget } from './application/recent-items.js';
 import { MeshMap } from './application/mesh-map.js';
 import type { MethodServices } from './application/methods/method-context.js';
 import { Invocations } from './application/nodes/invocations.js';
@@ -116,7 +117,9 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
   const connections = new Connections();
   const vmCounters: VmCounters = { badFrames: 0, unknownSession: 0, unknownMethod: 0, refused: 0, late: 0 };
   const service = (tenant: string) => identity.service(tenant);
-  const inboxes = new InboxFeeds(bus, bus, { service }, clock, log.child({ part: 'inbox' }));
+  const recentForgotten = context.metrics.counter('inboxRecentForgotten');
+  const recent = new RecentBudget(RECENT_LIMITS, () => recentForgotten.add(1));
+  const inboxes = new InboxFeeds(bus, bus, { service }, clock, log.child({ part: 'inbox' }), recent);
   const sessions = new SessionFeed(connections, epochOf, log.child({ part: 'sessions' }));
   const reader = new SessionStreamReader(bus, sessions, log.child({ part: 'session-stream' }));
   const mesh = new CountedMesh(bus);
@@ -155,7 +158,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     now: () => clock.now(),
     startedAt: clock.now(),
     health,
-    counters: () => ({ sessions: { ...sessions.counters }, vms: { ...vmCounters }, delivery: { ...clients.counters } }),
+    counters: () => ({ sessions: { ...sessions.counters }, vms: { ...vmCounters }, delivery: { ...clients.counters }, inboxes: { ...recent.kept } }),
   };
 
   const policy = {
@@ -321,7 +324,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
         state.serving = false;
         watchedRuns.stop();
         const windowMs = Math.floor(Math.min(config.GATEWAY_SHUTDOWN_SPREAD_MS, remainingMs() * DRAIN_SHARE));
-        await Promise.all([clients.drain(signal, windowMs), streams.drain(signal, windowMs, clock), vms.drain(signal)]);
+        await Promise.all([clients.drain(signal, windowMs), streams.drain(signal, windowMs, clock), vms.drain(signal, windowMs, clock)]);
         liveness.stop();
         await app.close();
         await plugins.close();

@@ -45,6 +45,13 @@ describe('connections', () => {
     return client;
   }
 
+  async function connectVm(vmId: string, ws: string) {
+    scheduler.create(vmId);
+    const vm = await new TestVm(vmId).connect(ws);
+    clients.push(vm);
+    return vm;
+  }
+
   it('sends ticks and pings, and drops a peer that answers no ping', async () => {
     const { ws, stop } = await mesh.gateway({ GATEWAY_TICK_MS: '100', GATEWAY_PING_MS: '1000' });
     const alive = await connect(ws);
@@ -86,9 +93,7 @@ describe('connections', () => {
   it('tells everybody that it goes, closes with 1012 and ends with 0', async () => {
     const { gateway, ws, http } = await spawn({ GATEWAY_SHUTDOWN_SPREAD_MS: '200' });
     const client = await connect(ws);
-    scheduler.create('vm-down');
-    const vm = await new TestVm('vm-down').connect(ws);
-    clients.push(vm);
+    const vm = await connectVm('vm-down', ws);
     const stream = await fetch(`${http}/v1/sessions/main/stream`, { headers: { authorization: `Bearer ${mesh.token}` } });
     const waiting = await RawClient.open(ws);
     clients.push(waiting);
@@ -104,8 +109,12 @@ describe('connections', () => {
   it('closes over the window, the oldest first: until its turn a connection works as ever, and nobody new is let in', async () => {
     const { gateway, ws } = await spawn({ GATEWAY_SHUTDOWN_SPREAD_MS: '60000', SHUTDOWN_TIMEOUT_MS: '200000' });
     const [oldest, newest] = [await connect(ws), await connect(ws)];
+    const [oldestVm, newestVm] = [await connectVm('vm-oldest', ws), await connectVm('vm-newest', ws)];
     gateway.kill('SIGTERM');
     expect(await oldest.end()).toEqual({ code: 1012, reason: 'service restart' });
+    expect(await oldestVm.end()).toMatchObject({ code: 1012 });
+    newestVm.send({ type: 'heartbeat', active_sessions: [] });
+    await newestVm.frame('heartbeat_ack');
     expect((await newest.event('shutdown')).payload).toMatchObject({ spreadMs: 60_000 });
     expect((await newest.request('status')).ok).toBe(true);
     expect((await RawClient.open(ws)).refused).toMatchObject({ status: 503 });

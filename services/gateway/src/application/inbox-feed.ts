@@ -6,7 +6,7 @@ import { type SharedEvent, shareEvent, type Sharing } from './client-connection.
 import { drained, hasRoom, type InboxReader, type Member, pause } from './inbox-pace.js';
 import type { PageGate } from './page-gate.js';
 import type { Log, Mesh } from './ports.js';
-import { RecentItems } from './recent-items.js';
+import { type RecentBudget, RecentItems } from './recent-items.js';
 
 type InboxItem = push.InboxItem;
 
@@ -36,7 +36,7 @@ export class InboxFeed {
   private readonly early: { cursor: InboxCursor; item: InboxItem }[] = [];
   private target = 0;
   private filling = false;
-  private readonly recent = new RecentItems();
+  private readonly recent: RecentItems;
   /** As far as it is known here; whoever was told something else is told again by {@link settleUnread}. */
   private unread: number | undefined;
   /** New items, changes and repaired gaps since what is unread was last settled. */
@@ -49,7 +49,15 @@ export class InboxFeed {
     private readonly clock: Clock,
     private readonly gate: PageGate,
     private readonly log: Log,
-  ) {}
+    budget?: RecentBudget,
+  ) {
+    this.recent = new RecentItems(budget);
+  }
+
+  /** Nobody reads here any more. */
+  forget(): void {
+    this.recent.clear();
+  }
 
   get size(): number {
     return this.members.size;

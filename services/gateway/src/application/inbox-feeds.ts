@@ -7,6 +7,7 @@ import { InboxFeed } from './inbox-feed.js';
 import type { InboxReader } from './inbox-pace.js';
 import { PageGate } from './page-gate.js';
 import type { GatewayIdentity, Hints, Log, Mesh } from './ports.js';
+import type { RecentBudget } from './recent-items.js';
 
 /** Hints of a user are listened to for so long after the last connection went: people reload pages. */
 const LINGER_MS = 30_000;
@@ -33,6 +34,8 @@ export class InboxFeeds {
     private readonly identity: GatewayIdentity,
     private readonly clock: Clock,
     private readonly log: Log,
+    /** What all inboxes keep in memory together. */
+    private readonly budget: RecentBudget,
   ) {}
 
   /** Starts delivering new items to the connection, if its scopes allow it. */
@@ -88,7 +91,7 @@ export class InboxFeeds {
   }
 
   private open(owner: string, { tenant, user }: Credential): Entry {
-    const feed = new InboxFeed(tenant, user, this.mesh, this.clock, this.gate, this.log);
+    const feed = new InboxFeed(tenant, user, this.mesh, this.clock, this.gate, this.log, this.budget);
     const selection = { tenant, key: [user] };
     const items = this.hints.listenLive(push.inboxItemHint, selection, (hint) => feed.hint({ epoch: hint.epoch, offset: hint.offset }, hint.item));
     const changes = this.hints.listenLive(push.inboxChangedHint, selection, (hint) => feed.changed(hint));
@@ -108,6 +111,7 @@ export class InboxFeeds {
     this.entries.delete(owner);
     entry.linger?.cancel();
     entry.listening.stop();
+    entry.feed.forget();
   }
 
   private async compareAll(): Promise<void> {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { RecentItems } from './recent-items.js';
+import { RecentBudget, RecentItems } from './recent-items.js';
 
 const item = (offset: number) => ({ offset }) as never;
 const offsets = (items: readonly { offset: number }[] | undefined) => items?.map(({ offset }) => offset);
@@ -14,6 +14,40 @@ describe('the newest items of an inbox', () => {
     expect(offsets(recent.between(98, 100, 60_098))).toEqual([99, 100]);
     expect(recent.between(98, 100, 60_099)).toBeUndefined();
     expect(offsets(recent.between(100, 100, 1e9))).toEqual([]);
+  });
+
+  it('of all users together stay within the bounds of the process: who has had nothing new for longest loses theirs', () => {
+    let forgotten = 0;
+    const budget = new RecentBudget({ items: 4, bytes: 1_000_000 }, () => {
+      forgotten += 1;
+    });
+    const [ada, bob, cleo] = [new RecentItems(budget), new RecentItems(budget), new RecentItems(budget)] as const;
+    for (const [user, offset] of [
+      [ada, 1],
+      [bob, 1],
+      [ada, 2],
+      [cleo, 1],
+    ] as const)
+      user.add(item(offset), 0);
+    expect([budget.kept.items, forgotten]).toEqual([4, 0]);
+    cleo.add(item(2), 0);
+    expect([budget.kept.items, forgotten]).toEqual([4, 1]);
+    expect([bob.between(0, 1, 0), offsets(ada.between(0, 2, 0)), offsets(cleo.between(0, 2, 0))]).toEqual([undefined, [1, 2], [1, 2]]);
+    ada.clear();
+    expect(budget.kept.items).toBe(2);
+    cleo.prune(60_000);
+    expect(budget.kept).toEqual({ items: 0, bytes: 0 });
+  });
+
+  it('are bounded by what they weigh as well, and one that is too heavy alone is not kept', () => {
+    const budget = new RecentBudget({ items: 100, bytes: 400 });
+    const [ada, bob] = [new RecentItems(budget), new RecentItems(budget)] as const;
+    const heavy = (offset: number, characters: number) => ({ offset, text: 'x'.repeat(characters) }) as never;
+    ada.add(heavy(1, 100), 0);
+    bob.add(heavy(1, 100), 0);
+    expect([ada.between(0, 1, 0), offsets(bob.between(0, 1, 0))]).toEqual([undefined, [1]]);
+    bob.add(heavy(2, 1_000), 0);
+    expect([bob.between(1, 2, 0), budget.kept]).toEqual([undefined, { items: 0, bytes: 0 }]);
   });
 
   it('property: never have a gap, whatever was added, forgotten or asked for', () => {

@@ -1,10 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { Clock } from '@plexus/kernel';
 import { CLOSE_CODES } from '@plexus/vm-protocol';
 import { WebSocketServer } from 'ws';
 import type { VmConnections } from '../../application/vm/vm-connections.js';
 import type { VmServices } from '../../application/vm/vm-ports.js';
 import type { SocketMetrics } from './client-endpoint.js';
+import { overWindow } from './over-window.js';
 import { refuseUpgrade } from './refuse-upgrade.js';
 import { SERVER_OPTIONS } from './ws-internals.js';
 import { VmSocket, type VmSocketEvents, type VmSocketOptions } from './vm-socket.js';
@@ -54,10 +56,16 @@ export class VmEndpoint implements VmSocketEvents {
     this.metrics.frame('vm', direction);
   }
 
-  /** Moves every mark, closes with 1012 so that VMs move to another gateway at once, and waits for the sockets to go. */
-  async drain(signal: AbortSignal): Promise<void> {
+  /**
+   * Over the window, the oldest first: moves the VM's mark and closes with 1012, so that it moves to another gateway at once; until its turn a VM works as
+   * ever. Then waits for the sockets to go.
+   */
+  async drain(signal: AbortSignal, windowMs: number, clock: Clock): Promise<void> {
     this.draining = true;
-    await this.connections.drain();
+    const leaving: Promise<void>[] = [];
+    await overWindow(this.connections.all, windowMs, (connection) => leaving.push(this.connections.release(connection)), clock, signal);
+    await Promise.all(leaving);
+    // Whoever was not admitted yet.
     for (const socket of this.sockets) socket.close(CLOSE_CODES.serviceRestart);
     while (this.sockets.size > 0 && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 10));
     for (const socket of this.sockets) socket.terminate();

@@ -64,11 +64,15 @@ export class VmConnections {
     return this.beating;
   }
 
-  /** Before the process ends: every mark is moved, then every socket closed with 1012, so that VMs move at once. */
-  async drain(): Promise<void> {
-    const connections = [...this.entries.values()].map(({ connection }) => connection);
-    await Promise.allSettled(connections.map((connection) => connection.drain()));
-    for (const connection of connections) connection.close(CLOSE_CODES.serviceRestart);
+  /** The VMs that are connected here, the oldest first. */
+  get all(): readonly VmConnection[] {
+    return [...this.entries.values()].map(({ connection }) => connection);
+  }
+
+  /** Before the process ends: reads no more, moves the mark, then closes with 1012, so that the VM moves at once. Never rejects. */
+  async release(connection: VmConnection): Promise<void> {
+    await connection.drain();
+    connection.close(CLOSE_CODES.serviceRestart);
   }
 
   /** Resolves when the scheduler knows of every socket that went, at the latest when the signal aborts. */
