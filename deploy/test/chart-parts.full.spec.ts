@@ -31,6 +31,30 @@ suite('what looks for faults in rendered objects', () => {
   });
 });
 
+suite('the cluster for a test (deploy/kind)', () => {
+  it('holds servers that Kubernetes knows, and a chart whose policies let services to them', async () => {
+    const servers = objectsIn(readText('deploy/kind/servers.yaml'));
+    expect(servers.map(({ kind, metadata }) => `${kind}/${metadata.name}`)).toEqual([
+      'Service/nats',
+      'Deployment/nats',
+      'Service/postgres',
+      'Deployment/postgres',
+    ]);
+    for (const object of servers) expect({ name: object.metadata.name, problems: await problemsOf(object) }).toMatchObject({ problems: [] });
+    const { ok, stdout, stderr } = await helm('template', RELEASE, 'helm/plexus', '--namespace', NAMESPACE, '--values', 'deploy/kind/values.yaml');
+    expect([ok, stderr]).toEqual([true, '']);
+    const objects = objectsIn(stdout);
+    for (const object of objects) expect({ name: object.metadata.name, problems: await problemsOf(object) }).toMatchObject({ problems: [] });
+    expect(objects.filter(({ kind }) => kind === 'Pod').map(({ metadata }) => metadata.name)).toEqual(['p-plexus-smoke', 'p-plexus-test']);
+    // What a policy of the chart opens towards the servers selects them.
+    const openings = objects
+      .filter(({ kind }) => kind === 'NetworkPolicy')
+      .flatMap(({ spec }) => spec.egress as { ports: { port: number }[]; to?: { podSelector?: { matchLabels?: Record<string, string> } }[] }[])
+      .filter(({ ports }) => ports.some(({ port }) => port === 4222 || port === 5432));
+    expect(new Set(openings.flatMap(({ to = [] }) => to.map(({ podSelector }) => podSelector?.matchLabels?.app)))).toEqual(new Set(['nats', 'postgres']));
+  });
+});
+
 suite('the chart and the scheduler', () => {
   interface Options {
     readonly pod: { readonly image: string; readonly controlPlaneUrl: string; readonly network: object };

@@ -134,7 +134,9 @@ export function valuesSchema(services: ReadonlyMap<string, z.ZodObject>): Schema
       }),
       jobs,
       tests: strict('What `helm test` does besides looking at the stream plan.', {
-        token: secret('A user of this mesh (operator.read, operator.write), as whom one event is published and seen to arrive. Empty: only the plan is looked at.'),
+        token: secret(
+          'A user of this mesh (operator.read, operator.write), as whom one event is published and seen to arrive. Empty: only the plan is looked at.',
+        ),
       }),
       secrets: strict('Secrets of Plexus, mounted as files. All are yours; the chart makes none.', {
         masterKey: secret('32 random bytes or more: wraps keys of tenants at rest (memory, scheduler, push).', true),
