@@ -8,7 +8,7 @@ import type { Resident, TwoTenants } from './two-tenants.js';
 
 /** One thing that was tried with the credential of one tenant against what another has. */
 export interface Row {
-  readonly surface: 'HTTP' | 'WebSocket' | 'RPC, own subject' | 'RPC, foreign subject' | 'stream' | 'VM socket';
+  readonly surface: 'HTTP' | 'WebSocket' | 'RPC, own subject' | 'RPC, foreign subject' | 'stream' | 'VM socket' | 'node socket';
   readonly name: string;
   /** `refused <code>`, or what kind of answer came. */
   readonly outcome: string;

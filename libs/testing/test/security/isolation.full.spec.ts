@@ -5,6 +5,7 @@ import { REQUEST_METHODS, TELL_METHODS, VM_FRAMES } from '@plexus/vm-protocol';
 import { waitFor } from '../../src/index.js';
 import { type OpenApi, openClient, poolOf, RPCS, type Row, streamPaths, tryHttp, tryMethods, tryRpcs } from './attack.js';
 import { writeIsolationReport } from './isolation-report.js';
+import { NODE_METHODS, tryNode } from './node-attack.js';
 import { type Planted, plant } from './plant.js';
 import { startTwoTenants, type TwoTenants } from './two-tenants.js';
 import { tryVm } from './vm-attack.js';
@@ -64,6 +65,7 @@ describe('what a tenant can reach of another', () => {
   const rows: Row[] = [];
   const heard: string[] = [];
   let forged = '';
+  let node: Awaited<ReturnType<typeof tryNode>>;
 
   beforeAll(async () => {
     // With runtimes that people start themselves, the attacker has one that says what it likes.
@@ -148,6 +150,8 @@ describe('what a tenant can reach of another', () => {
     const vm = await tryVm(two, two.attacker, planted, pool());
     rows.push(...vm.rows);
     forged = vm.forged;
+    node = await tryNode(two, two.attacker, two.victim);
+    rows.push(...node.rows);
 
     // The victim goes on living: what happens now is heard by whoever listens in the wrong place.
     await two.victim.do('POST', '/v1/chat/send', { sessionKey: planted.sessionKey, message: `Again ${planted.person}.`, on_client_disconnect: 'continue' });
@@ -188,6 +192,7 @@ describe('what a tenant can reach of another', () => {
     const calls = [...Object.keys(REQUEST_METHODS).map((name) => `request ${name}`), ...Object.keys(TELL_METHODS).map((name) => `fire_and_forget ${name}`)];
     const frames = Object.keys(VM_FRAMES).filter((type) => !['request', 'fire_and_forget'].includes(type));
     expect([...calls, ...frames.map((type) => `frame ${type}`)].filter((name) => !names('VM socket').includes(name))).toEqual([]);
+    expect(NODE_METHODS.map(({ name }) => name).filter((name) => !names('node socket').includes(name))).toEqual([]);
     const stuck = rows.filter(({ surface, name, outcome }) => /INVALID|TIMEOUT|INTERNAL|refused ERROR/.test(outcome) && !(`${surface} ${name}` in FORM_ONLY));
     expect(stuck.map(({ surface, name, outcome, answer }) => `${surface} ${name}: ${outcome} ${answer.slice(0, 300)}`)).toEqual([]);
   });
@@ -202,6 +207,14 @@ describe('what a tenant can reach of another', () => {
     expect(history.text).not.toContain(forged);
     const last = await two.operator.lastOnSubject('PLEXUS_EVT_SESSION', sessionContracts.sessionEvent.subject(two.victim.tenant, planted.sessionId));
     expect(Buffer.from(last?.raw ?? '').toString()).not.toContain(forged);
+  });
+
+  it('a machine of one tenant says nothing for the machine of the same name in another', () => {
+    expect(node.answer).toContain('/bin/sh');
+    expect(node.answer).not.toContain(node.forged);
+    expect(node.heard.filter((text) => text.includes(node.forged))).toEqual([]);
+    const results = node.rows.filter(({ name }) => name.startsWith('node.invoke.'));
+    expect(results.map(({ name, answer }) => `${name}: ${answer}`).filter((text) => text.includes('/bin/sh'))).toEqual([]);
   });
 
   it('no question on the subject of another tenant is answered at all', () => {
