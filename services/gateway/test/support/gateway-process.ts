@@ -4,7 +4,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { childEnvironment, waitFor } from '@plexus/testing';
 
-const MAIN = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../dist/src/main.js');
+const HERE = path.dirname(fileURLToPath(import.meta.url));
+const MAIN = path.join(HERE, '../../dist/src/main.js');
+/** Lets a process be asked for its memory. */
+const MEMORY_PROBE = ['--expose-gc', '--import', path.join(HERE, '../../bench/support/memory-probe.ts')];
 
 /** Flags of Node with which the launcher starts services. */
 const LAUNCHER_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=256'];
@@ -25,8 +28,9 @@ export class GatewayProcess {
     this.exited = new Promise((resolve) => process.once('close', (code, signal) => resolve({ code, signal })));
   }
 
-  static spawn(env: Record<string, string>): GatewayProcess {
-    const child = spawn(process.execPath, [...LAUNCHER_FLAGS, '--import', '@plexus/telemetry/register', MAIN], {
+  /** `probed`: {@link heldBytes} can be asked. */
+  static spawn(env: Record<string, string>, o: { readonly probed?: boolean } = {}): GatewayProcess {
+    const child = spawn(process.execPath, [...LAUNCHER_FLAGS, ...(o.probed === true ? MEMORY_PROBE : []), '--import', '@plexus/telemetry/register', MAIN], {
       cwd: path.dirname(MAIN),
       env: { ...childEnvironment(), LOG_LEVEL: 'warn', ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -51,6 +55,21 @@ export class GatewayProcess {
   get residentBytes(): number {
     const [, pages] = readFileSync(`/proc/${this.process.pid}/statm`, 'utf8').split(' ');
     return Number(pages) * 4_096;
+  }
+
+  /** Heap and buffers in bytes, after its garbage was collected. */
+  async heldBytes(): Promise<number> {
+    const answer = new Promise<number>((resolve, reject) => {
+      const listen = (message: { memory?: { heap: number; external: number } }) => {
+        if (message.memory === undefined) return;
+        this.process.off('message', listen);
+        resolve(message.memory.heap + message.memory.external);
+      };
+      this.process.on('message', listen);
+      this.process.once('exit', () => reject(new Error(`the gateway has ended: ${this.output}`)));
+    });
+    this.process.send({ measure: true });
+    return answer;
   }
 
   kill(signal: NodeJS.Signals): void {
