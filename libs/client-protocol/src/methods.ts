@@ -181,6 +181,10 @@ export const METHODS = {
   'device.pair.list': method(SCOPE.pairing, nothing),
   'last-heartbeat': method(SCOPE.read, nothing),
   'config.get': method(SCOPE.read, nothing),
+  'config.schema': method(SCOPE.read, nothing),
+  'skills.status': method(SCOPE.read, nothing),
+  'usage.status': method(SCOPE.read, nothing),
+  'agent.identity.get': method(SCOPE.read, z.object({ agentId, sessionKey: sessionKey.optional() }).optional().default({})),
 
   'inbox.resume': method(
     SCOPE.read,

@@ -1,12 +1,18 @@
 import type { Serving } from '@plexus/bus';
 import { GatewayClient } from '@plexus/client-protocol';
-import { memoryContracts, vmContracts } from '@plexus/contracts';
+import { memoryContracts, skillContracts, vmContracts } from '@plexus/contracts';
 import { waitFor } from '@plexus/testing';
 import fc from 'fast-check';
 import { PushStandIn } from './support/push-stand-in.js';
 import { type Frame, RawClient } from './support/raw-client.js';
 import { RoutingStandIn } from './support/routing-stand-in.js';
 import { type TestGateway, TestMesh } from './support/test-mesh.js';
+
+const GREET = {
+  ...{ id: 'greet', name: 'Greet', description: 'Greets.', version: '1.0.0', source: 'builtin' as const, hash: 'x', bytes: 1, files: 1 },
+  inventory: { has_skill_md: true, has_scripts: false, has_references: false, script_files: [], reference_files: [] },
+  requires: { binaries: ['curl'], env_vars: [] },
+};
 
 describe('requests of clients', () => {
   let mesh: TestMesh;
@@ -32,6 +38,7 @@ describe('requests of clients', () => {
     };
     serveSearch();
     schedulerBus.serve(vmContracts.listVms, async () => ({ vms: [] }));
+    schedulerBus.serve(skillContracts.listSkills, async () => ({ skills: [GREET] }));
     gateway = await mesh.gateway({ GATEWAY_MAX_REQUESTS: '4' });
   });
   afterEach(() => {
@@ -65,6 +72,10 @@ describe('requests of clients', () => {
     ['chat.abort', { sessionKey: 'fan', runId: 'r' }, { ok: true, aborted: true, runIds: ['r'] }],
     ['agents.list', {}, { defaultId: 'main', mainKey: 'main', agents: [{ id: 'main' }] }],
     ['models.list', { includeDetails: true, view: 'default' }, { models: [{ id: 'big/one', provider: 'big', available: true, tags: ['default'] }] }],
+    ['agent.identity.get', {}, { agentId: 'main' }],
+    ['config.schema', {}, { schema: { type: 'object', properties: { agents: expect.any(Object) } }, uiHints: {}, version: expect.any(String) }],
+    ['skills.status', {}, { skills: [{ name: 'Greet', skillKey: 'greet', bundled: true, eligible: true, requirements: { bins: ['curl'], env: [] } }] }],
+    ['usage.status', {}, { updatedAt: expect.any(Number), providers: [] }],
     ['question.list', {}, { questions: [] }],
     ['device.pair.list', {}, { pending: [], paired: [] }],
     ['commands.list', {}, { commands: [] }],
@@ -213,6 +224,7 @@ describe('requests of clients', () => {
         { sessionKey: 'main', message: 'x', idempotencyKey: 'y', attachments: [{}] },
         { message: expect.stringContaining('attachments') },
       ],
+      ['an agent that is not there', 'agent.identity.get', { agentId: 'nobody' }, { details: { code: 'NOT_FOUND', agentId: 'nobody' } }],
       [
         'an unknown session',
         'chat.inject',

@@ -90,7 +90,11 @@ function isText(content: Buffer): boolean {
 
 /** The last part of the name, without what no file system or transcript takes. */
 function nameOf(fileName: string | undefined): string | undefined {
-  const last = (fileName ?? '').replace(/[\u0000-\u001f\u007f]/g, '').split(/[/\\]/).at(-1) ?? '';
+  const last =
+    (fileName ?? '')
+      .replace(/[\u0000-\u001f\u007f]/g, '')
+      .split(/[/\\]/)
+      .at(-1) ?? '';
   const name = toStorableText(last).trim();
   return name === '' || name === '.' || name === '..' ? undefined : [...name].slice(-MAX_NAME).join('');
 }

@@ -1,4 +1,5 @@
 import { agentMethods } from './agent.methods.js';
+import { catalogueMethods } from './catalogue.methods.js';
 import { channelMethods } from './channel.methods.js';
 import { chatMethods } from './chat.methods.js';
 import { cronMethods } from './cron.methods.js';
@@ -20,4 +21,5 @@ export const METHOD_HANDLERS: MethodHandlers = {
   ...cronMethods,
   ...nodeMethods,
   ...ownMethods,
+  ...catalogueMethods,
 };
