@@ -32,7 +32,11 @@ const room = new Room(async (message) => {
 
 // Out: from the mesh to the room.
 const repeat = Promise.withResolvers<void>();
-const outbox = receiver(secret, ({ text }) => room.say('agent', text), repeat.resolve);
+const outbox = receiver(
+  secret,
+  ({ text }) => room.say('agent', text),
+  () => repeat.resolve(),
+);
 await new Promise<void>((resolve) => outbox.listen(0, '127.0.0.1', resolve));
 const url = `http://127.0.0.1:${(outbox.address() as { port: number }).port}/`;
 

@@ -41,11 +41,18 @@ export interface Outgoing {
 export function receiver(secret: string, show: (message: Outgoing) => string, repeated: (id: string) => void): Server {
   const shown = new Map<string, string>(); // of a real platform: in a database, or its own idempotency keys
   return createServer(async (incoming, outgoing) => {
+    const header = (name: string): string => String(incoming.headers[`webhook-${name}`]);
     let body = '';
-    for await (const piece of incoming.setEncoding('utf8')) body += piece;
-    const [id, seconds, signature] = ['id', 'timestamp', 'signature'].map((name) => String(incoming.headers[`webhook-${name}`]));
+    for await (const piece of incoming.setEncoding('utf8')) {
+      body += piece;
+      if (body.length > 1_000_000) return outgoing.writeHead(413).end();
+    }
+    const [id, seconds] = [header('id'), header('timestamp')];
     const expected = Buffer.from(sign(secret, id, seconds, body));
-    const genuine = signature.split(' ').some((one) => one.length === expected.length && timingSafeEqual(Buffer.from(one), expected));
+    const given = header('signature')
+      .split(' ')
+      .map((one) => Buffer.from(one));
+    const genuine = given.some((one) => one.length === expected.length && timingSafeEqual(one, expected));
     if (!genuine || Math.abs(Date.now() / 1_000 - Number(seconds)) > 300) return outgoing.writeHead(401).end();
     const known = shown.get(id);
     if (known !== undefined) repeated(id);

@@ -9,8 +9,10 @@ interface Frame {
   readonly session_id?: string;
   readonly data?: Record<string, unknown>;
   readonly result?: unknown;
-  readonly error?: { readonly code: string; readonly message: string } | null;
+  readonly error?: Failure | null;
+  readonly results?: Readonly<Record<string, { readonly status: string; readonly data?: unknown; readonly error?: Failure }>>;
 }
+type Failure = { readonly code: string; readonly message: string };
 
 const { VM_USER_ID, VM_TICKET, VM_TOKEN, CONTROL_PLANE_WS } = process.env;
 for (const [name, value] of Object.entries({ VM_USER_ID, VM_TICKET, VM_TOKEN, CONTROL_PLANE_WS })) if (!value) throw new Error(`${name} is not set`);
@@ -18,18 +20,29 @@ for (const [name, value] of Object.entries({ VM_USER_ID, VM_TICKET, VM_TOKEN, CO
 const sessions = new Set<string>();
 const running = new Map<string, AbortController>();
 const asked = new Map<string, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
+let failures = 0;
+
+function settle(id: string, result: unknown, error?: Failure | null): void {
+  if (error) asked.get(id)?.reject(new Error(`${error.code}: ${error.message}`));
+  else asked.get(id)?.resolve(result);
+  asked.delete(id);
+}
 
 const on: Record<string, (frame: Frame) => void> = {
-  init: () => console.log('connected'),
+  init: () => {
+    failures = 0;
+    console.log('connected');
+  },
   start_session: ({ data }) => sessions.add(String(data?.session_id)),
   stop_session: ({ data }) => sessions.delete(String(data?.session_id)),
   user_message: ({ session_id, data }) => void run(String(session_id), String(data?.message)),
   cancel: ({ session_id }) => running.get(String(session_id))?.abort(),
-  response: ({ id, result, error }) => {
-    const waiting = asked.get(String(id));
-    asked.delete(String(id));
-    if (error) waiting?.reject(new Error(`${error.code}: ${error.message}`));
-    else waiting?.resolve(result);
+  response: ({ id, result, error }) => settle(String(id), result, error),
+  // After a reconnect: what became of the questions that were open.
+  resume_response: ({ results = {} }) => {
+    for (const [id, { status, data, error }] of Object.entries(results)) {
+      if (status !== 'pending') settle(id, data, status === 'completed' ? undefined : (error ?? { code: 'LOST', message: 'ask again' }));
+    }
   },
 };
 
@@ -57,7 +70,7 @@ let socket: WebSocket;
 const send = (frame: object): void => socket.send(JSON.stringify(frame));
 
 /** The ticket opens the first connection; after that the token is enough, for as long as this VM is wanted. */
-function connect(attempt: number, ticket?: string): void {
+function connect(ticket?: string): void {
   const query = new URLSearchParams({ user_id: VM_USER_ID as string, ...(ticket && { ticket }) });
   socket = new WebSocket(`${CONTROL_PLANE_WS}?${query}`);
   let beating: NodeJS.Timeout | undefined;
@@ -76,8 +89,9 @@ function connect(attempt: number, ticket?: string): void {
       console.log(`not wanted any more (${code} ${reason})`);
       process.exit(code === 4409 ? 79 : 0);
     }
-    setTimeout(() => connect(attempt + 1), Math.min(30_000, 1_000 * 2 ** attempt));
+    setTimeout(connect, Math.min(30_000, 1_000 * 2 ** failures));
+    failures += 1;
   };
 }
 
-connect(0, VM_TICKET);
+connect(VM_TICKET);
