@@ -203,6 +203,7 @@ describeBrowser(
         await page.getByLabel('summary').fill('Published from the form.');
         await page.getByRole('button', { name: 'Publish', exact: true }).click();
         await page.getByText('Stored', { exact: true }).waitFor(WAIT);
+        await page.evaluate(() => window.scrollTo(0, 0));
         await picture(page, 'publish');
         await page.getByRole('link', { name: 'To the inbox' }).click();
         await page.getByRole('option', { name: /Published from the form/ }).waitFor(WAIT);

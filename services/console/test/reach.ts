@@ -24,6 +24,7 @@ export function describeReach(given: () => { readonly world: World; readonly pag
       await page.getByLabel('Why', { exact: true }).fill('Planned work on the pipeline');
       await page.getByRole('button', { name: 'Silence', exact: true }).click();
       await page.getByRole('rowheader', { name: 'case = case-9' }).waitFor(WAIT);
+      await page.evaluate(() => window.scrollTo(0, 0));
       await picture(page, 'reach');
       await page.getByRole('button', { name: 'End the silence of case = case-9' }).click();
       await page.getByText('over', { exact: true }).waitFor(WAIT);

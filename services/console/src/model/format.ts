@@ -25,8 +25,9 @@ export function withTimes(sentence: string, language: string, now = Date.now()):
 export function formatAgo(at: string, now: number, language: string): string {
   const past = new Date(at).getTime() - now;
   if (Number.isNaN(past)) return at;
-  const [unit, size] = UNITS.find(([, ms]) => Math.abs(past) >= ms) ?? ['second', 1_000];
-  return new Intl.RelativeTimeFormat(language, { numeric: 'auto', style: 'short' }).format(Math.trunc(past / size), unit);
+  // Two days at least: 37 hours on a Saturday are not “tomorrow”.
+  const [unit, size] = UNITS.find(([name, ms]) => Math.abs(past) >= (name === 'day' ? 2 * ms : ms)) ?? ['second', 1_000];
+  return new Intl.RelativeTimeFormat(language, { numeric: unit === 'day' ? 'always' : 'auto', style: 'short' }).format(Math.trunc(past / size), unit);
 }
 
 /** `1.2 s`, `3 min`, `2 h 05 min`. */

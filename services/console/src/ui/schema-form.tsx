@@ -54,7 +54,7 @@ function FieldTemplate({ id, label, required, rawErrors = [], description, displ
   return (
     <div className="field">
       {displayLabel && !nested && (
-        <label htmlFor={id}>
+        <label htmlFor={id} className={/_\d+$/.test(id) ? 'visually-hidden' : undefined}>
           <span className="mono">{label}</span>
           {required && <span className="muted"> · {t('form.required')}</span>}
         </label>

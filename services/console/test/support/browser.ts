@@ -88,10 +88,10 @@ export async function axe(page: Page): Promise<string[]> {
   );
 }
 
-/** A picture for the docs. */
+/** A picture for the docs, without what passes by. */
 export async function picture(page: Page, name: string): Promise<void> {
   mkdirSync(REPORT, { recursive: true });
-  await page.screenshot({ path: path.join(REPORT, `${name}.png`), animations: 'disabled' });
+  await page.screenshot({ path: path.join(REPORT, `${name}.png`), animations: 'disabled', style: '.toasts { visibility: hidden; }' });
 }
 
 const figures: Record<string, number> = {};
