@@ -223,8 +223,13 @@ function scopesJson(scopes: string[][] | undefined): string | null {
   return scopes === undefined ? null : storableJson(scopes);
 }
 
-/** Foreign text may hold what jsonb refuses. */
+/** What jsonb refuses stands escaped in JSON: NUL, and halves of surrogate pairs. */
+const REFUSED = /\\u(?:0000|d[89a-f])/;
+
+/** Foreign text may hold what jsonb refuses; looking into every value costs more than the rest, so only JSON that may hold such a thing is made again. */
 function storableJson(value: unknown): string {
+  const json = JSON.stringify(value);
+  if (!REFUSED.test(json)) return json;
   return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'string' ? toStorableText(part) : part));
 }
 
