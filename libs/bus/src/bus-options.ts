@@ -8,8 +8,14 @@ export interface BusIdentity {
   verify(token: string): Promise<Principal> | Principal;
 }
 
-/** A seed that is a function is asked again at every (re)connect, so that a rotated file needs no restart. */
-export type BusCredentials = { readonly nkeySeed?: string | (() => string) } | { readonly user: string; readonly pass: string };
+/**
+ * A function is asked again at every (re)connect, so that a rotated file needs no restart. `creds`: the text of a `.creds` file, the signed claims of a user
+ * with its seed, for servers whose accounts are managed by an operator.
+ */
+export type BusCredentials =
+  | { readonly nkeySeed?: string | (() => string) }
+  | { readonly creds: string | (() => string) }
+  | { readonly user: string; readonly pass: string };
 
 /** Files in PEM, read again at every (re)connect. */
 export interface BusTls {

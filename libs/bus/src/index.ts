@@ -1,3 +1,4 @@
+export { raiseSequence, restoreStream, type SnapshotBus, type StreamSnapshot, snapshotStream } from './backup/stream-snapshot.js';
 export { applyStreams, planStreams } from './apply-plan.js';
 export type { Bucket, BucketChange, BucketEntry, BucketValue, BucketWatch } from './bucket.js';
 export type {

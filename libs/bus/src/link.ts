@@ -1,6 +1,7 @@
 import {
   type Authenticator,
   connect,
+  credsAuthenticator,
   type NatsConnection,
   nkeyAuthenticator,
   PermissionViolationError,
@@ -90,10 +91,11 @@ export class Link {
 function authenticatorFor(credentials: BusCredentials | undefined): Authenticator | undefined {
   if (credentials === undefined) return undefined;
   if ('user' in credentials) return usernamePasswordAuthenticator(credentials.user, credentials.pass);
-  const { nkeySeed } = credentials;
-  if (nkeySeed === undefined) return undefined;
-  const bytes = (seed: string) => new TextEncoder().encode(seed.trim());
-  return nkeyAuthenticator(typeof nkeySeed === 'function' ? () => bytes(nkeySeed()) : bytes(nkeySeed));
+  // The client finds the parts of a creds file by their last line ends.
+  const bytes = (text: string) => new TextEncoder().encode('creds' in credentials ? `${text.trim()}\n` : text.trim());
+  const asked = (text: string | (() => string)) => () => bytes(typeof text === 'function' ? text() : text);
+  if ('creds' in credentials) return credsAuthenticator(asked(credentials.creds));
+  return credentials.nkeySeed === undefined ? undefined : nkeyAuthenticator(asked(credentials.nkeySeed));
 }
 
 /** The client does not read `tls://` by itself: without this it would speak in the clear to a server that offers nothing else. */

@@ -20,11 +20,16 @@ export function runningMesh(options: MeshOptions): MeshRecord | undefined {
   return readMeshRecord(options.state);
 }
 
+/** An nkey seed, or a `.creds` file: the text says which. */
+export function credentialsOf(text: string): BusCredentials {
+  return text.includes('BEGIN NATS USER JWT') ? { creds: text } : { nkeySeed: text.trim() };
+}
+
 function operatorCredentials(options: MeshOptions): BusCredentials | undefined {
   const file = options.seedFile ?? (options.nats === undefined ? statePaths(options.state).nkeySeed('operator') : undefined);
   if (file === undefined) return undefined;
   try {
-    return { nkeySeed: readFileSync(file, 'utf8').trim() };
+    return credentialsOf(readFileSync(file, 'utf8'));
   } catch (cause) {
     throw new CommandFailure(
       `The NATS credential ${file} cannot be read: ${(cause as Error).message}`,

@@ -49,7 +49,11 @@ export function createProgram(environment: Environment, out?: Writer, err?: Writ
     .option('--json', 'print one JSON document instead of text')
     .option('--state <folder>', 'state folder of the embedded mesh', environment.PLEXUS_STATE_DIR ?? '.plexus')
     .option('--nats <url>', 'NATS server; default: the running embedded one', environment.NATS_URL)
-    .option('--seed-file <file>', 'file with an nkey seed; default: the operator of the state folder', environment.NATS_NKEY_SEED_FILE)
+    .option(
+      '--seed-file <file>',
+      'file with an nkey seed, or a .creds file; default: the operator of the state folder',
+      environment.NATS_NKEY_SEED_FILE ?? environment.NATS_CREDS_FILE,
+    )
     .option('--gateway <url>', 'HTTP address of the gateway; default: the running embedded one', environment.PLEXUS_GATEWAY_URL)
     .option('--token <token>', 'gateway token (prefer the variable PLEXUS_TOKEN: arguments are visible to others)', environment.PLEXUS_TOKEN)
     .option('--token-file <file>', 'file with the gateway token', environment.PLEXUS_TOKEN_FILE)

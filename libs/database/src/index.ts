@@ -1,4 +1,6 @@
 export { advisoryLockKey, withAdvisoryLock } from './advisory-lock.js';
+export { type AppliedMigration, type DumpedDatabase, type DumpLine, dumpTables } from './backup/table-dump.js';
+export { restoreTables } from './backup/table-restore.js';
 export { createDatabase } from './create-database.js';
 export type { Database, DatabaseOptions, DatabaseSession, Queryable, Row, Statement, TransactionOptions, Tx } from './database.js';
 export { errorCodeOf, isConnectionFailure, isTransactionConflict, isUniqueViolation } from './database-errors.js';

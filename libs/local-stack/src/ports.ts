@@ -11,6 +11,11 @@ export async function preferredPort(file: string, name: keyof EmbeddedPorts): Pr
   return last !== undefined && (await isPortFree(last)) ? last : freePort();
 }
 
+/** The port that a server had at the last start, if any. */
+export function rememberedPort(file: string, name: keyof EmbeddedPorts): number | undefined {
+  return readPorts(file)[name];
+}
+
 export function rememberPorts(file: string, ports: Partial<EmbeddedPorts>): void {
   writePrivate(file, JSON.stringify({ ...readPorts(file), ...ports }));
 }

@@ -22,6 +22,8 @@ export interface TestMeshOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly only?: readonly ServiceName[];
   readonly progress?: Progress;
+  /** A state folder that is there already; whoever made it removes it. Default: a new one. */
+  readonly stateDir?: string;
 }
 
 export interface TestMesh {
@@ -53,7 +55,7 @@ const OWN_SETTINGS = /^(PLEXUS_|NATS_|DATABASE_URL|MEMORY_DATABASE_URL|OTEL_)/;
 /** The whole mesh from the built services, on free ports with a state folder of its own. All of it is gone when this process ends. */
 export async function startTestMesh(options: TestMeshOptions = {}): Promise<TestMesh> {
   const folder = throwAwayFolder('mesh');
-  const stateDir = path.join(folder.path, 'state');
+  const stateDir = options.stateDir ?? path.join(folder.path, 'state');
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN_SETTINGS.test(name)));
   const start = (gatewayPort: number): Promise<Mesh> =>
     startMesh({
@@ -65,7 +67,8 @@ export async function startTestMesh(options: TestMeshOptions = {}): Promise<Test
     });
   let mesh: Mesh;
   try {
-    if (options.only?.includes('memory') !== false && options.env?.MEMORY_DATABASE_URL === undefined) await seedPglite(statePaths(stateDir).memory);
+    if (options.stateDir === undefined && options.only?.includes('memory') !== false && options.env?.MEMORY_DATABASE_URL === undefined)
+      await seedPglite(statePaths(stateDir).memory);
     mesh = await start(0);
   } catch (error) {
     folder.remove();
