@@ -8,6 +8,7 @@ export const SET_BY_CHART: ReadonlySet<string> = new Set([
   'SHUTDOWN_TIMEOUT_MS',
   'NATS_URL',
   'NATS_NKEY_SEED_FILE',
+  'NATS_CREDS_FILE',
   'NATS_CA_FILE',
   'NATS_CERT_FILE',
   'NATS_KEY_FILE',

@@ -48,7 +48,11 @@ imagePullSecrets:
 {{- define "plexus.natsEnv" -}}
 - { name: NATS_URL, value: {{ .root.Values.nats.url | quote }} }
 {{- if .root.Values.nats.credentials.existingSecret }}
+{{- if hasSuffix ".creds" .root.Values.nats.credentials.keySuffix }}
+- { name: NATS_CREDS_FILE, value: /run/secrets/plexus/nats/user.creds }
+{{- else }}
 - { name: NATS_NKEY_SEED_FILE, value: /run/secrets/plexus/nats/seed.nk }
+{{- end }}
 {{- end }}
 {{- with .root.Values.nats.tls }}
 {{- if .existingSecret }}
@@ -64,7 +68,7 @@ imagePullSecrets:
 {{- define "plexus.natsVolumes" -}}
 {{- with .root.Values.nats.credentials }}
 {{- if .existingSecret }}
-{{ include "plexus.secretVolume" (dict "name" "nats" "secret" .existingSecret "items" (dict "seed.nk" (printf "%s%s" $.role .keySuffix))) }}
+{{ include "plexus.secretVolume" (dict "name" "nats" "secret" .existingSecret "items" (dict (hasSuffix ".creds" .keySuffix | ternary "user.creds" "seed.nk") (printf "%s%s" $.role .keySuffix))) }}
 {{- end }}
 {{- end }}
 {{- with .root.Values.nats.tls }}

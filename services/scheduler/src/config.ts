@@ -122,12 +122,14 @@ export function ownSecretFiles(
   config: SchedulerConfig & {
     readonly PLEXUS_STATE_DIR?: string | undefined;
     readonly NATS_NKEY_SEED_FILE?: string | undefined;
+    readonly NATS_CREDS_FILE?: string | undefined;
     readonly NATS_KEY_FILE?: string | undefined;
   },
 ): string[] {
   const {
     PLEXUS_STATE_DIR,
     NATS_NKEY_SEED_FILE,
+    NATS_CREDS_FILE,
     NATS_KEY_FILE,
     VM_TOKEN_SECRET_FILE,
     VM_TOKEN_SECRET_PREVIOUS_FILE,
@@ -137,6 +139,7 @@ export function ownSecretFiles(
   const own = [
     PLEXUS_STATE_DIR,
     NATS_NKEY_SEED_FILE,
+    NATS_CREDS_FILE,
     NATS_KEY_FILE,
     VM_TOKEN_SECRET_FILE,
     VM_TOKEN_SECRET_PREVIOUS_FILE,

@@ -16,6 +16,11 @@ export const baseConfig = z.object({
     .min(1)
     .optional()
     .describe('File with the nkey seed of this service, read at every connect; absent: connect without credentials.'),
+  NATS_CREDS_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Instead of the seed: a `.creds` file (claims of a user, signed by its account, with its seed), read at every connect.'),
   NATS_CA_FILE: z
     .string()
     .min(1)

@@ -4,21 +4,29 @@ import { ConfigurationError } from '@plexus/kernel';
 import type { BaseConfig } from '../config/base-config.js';
 
 /**
- * The nkey seed of a service, from its file: read now, so that a wrong setting stops the start, and again at every reconnect, so that a
- * rotated seed needs no restart. Throws a ConfigurationError that names the file, never its content.
+ * The nkey seed of a service, or its `.creds`, from its file: read now, so that a wrong setting stops the start, and again at every reconnect, so that a
+ * rotated file needs no restart. Throws a ConfigurationError that names the file, never its content.
  */
-export function readCredentials(seedFile: string | undefined): BusCredentials | undefined {
-  if (seedFile === undefined) return undefined;
-  let last = readSeed(seedFile);
-  return {
-    nkeySeed: () => {
-      try {
-        last = readSeed(seedFile);
-      } catch {
-        // A file that is being replaced at this moment: the seed that was good a moment ago is tried, and the next attempt reads again.
-      }
-      return last;
-    },
+export function readCredentials({
+  NATS_NKEY_SEED_FILE,
+  NATS_CREDS_FILE,
+}: Pick<BaseConfig, 'NATS_NKEY_SEED_FILE' | 'NATS_CREDS_FILE'>): BusCredentials | undefined {
+  if (NATS_CREDS_FILE !== undefined) {
+    if (NATS_NKEY_SEED_FILE !== undefined) throw new ConfigurationError('NATS_NKEY_SEED_FILE and NATS_CREDS_FILE are two ways of the same thing; set one');
+    return { creds: readAnew(() => readCreds(NATS_CREDS_FILE)) };
+  }
+  return NATS_NKEY_SEED_FILE === undefined ? undefined : { nkeySeed: readAnew(() => readSeed(NATS_NKEY_SEED_FILE)) };
+}
+
+function readAnew(read: () => string): () => string {
+  let last = read();
+  return () => {
+    try {
+      last = read();
+    } catch {
+      // A file that is being replaced at this moment: what was good a moment ago is tried, and the next attempt reads again.
+    }
+    return last;
   };
 }
 
@@ -38,6 +46,13 @@ function readSeed(file: string): string {
   const seed = /\bSU[A-Z2-7]{56}\b/.exec(readText('NATS_NKEY_SEED_FILE', file))?.[0];
   if (seed === undefined) throw new ConfigurationError(`NATS_NKEY_SEED_FILE=${JSON.stringify(file)} holds no nkey seed of a user (SU…)`);
   return seed;
+}
+
+function readCreds(file: string): string {
+  const text = readText('NATS_CREDS_FILE', file);
+  const isWhole = /-BEGIN NATS USER JWT-+\s+\S+\s+-+END/.test(text) && /\bSU[A-Z2-7]{56}\b/.test(text);
+  if (!isWhole) throw new ConfigurationError(`NATS_CREDS_FILE=${JSON.stringify(file)} holds no credentials of a user (claims and a seed SU…)`);
+  return text;
 }
 
 function readText(name: string, file: string): string {

@@ -199,7 +199,7 @@ export async function startService<Schema extends z.ZodObject>(
       const connecting = connectBus({
         service: name,
         servers: config.NATS_URL.split(','),
-        credentials: readCredentials(config.NATS_NKEY_SEED_FILE),
+        credentials: readCredentials(config),
         tls: natsTls(config),
         log: log.child({ part: 'bus' }),
         identity: busIdentity,

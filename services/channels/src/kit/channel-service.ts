@@ -107,7 +107,7 @@ function reasonOf({ reason }: AccountStatus): string {
 
 /** Where the credentials of the mesh lie: no reference of a tenant may name them. */
 function ownFiles(config: Context['config']): string[] {
-  return [config.PLEXUS_STATE_DIR, config.NATS_NKEY_SEED_FILE, config.NATS_KEY_FILE, '/proc', '/sys', '/run/secrets/plexus'].filter(
+  return [config.PLEXUS_STATE_DIR, config.NATS_NKEY_SEED_FILE, config.NATS_CREDS_FILE, config.NATS_KEY_FILE, '/proc', '/sys', '/run/secrets/plexus'].filter(
     (file) => file !== undefined,
   );
 }
