@@ -28,6 +28,14 @@ const attachments = z
   .optional();
 const idempotencyKey = z.string().trim().min(1).max(256);
 const runTimeoutMs = z.number().int().min(0).max(3_600_000).optional();
+const sessionMessage = z.object({
+  key: sessionKey,
+  message: z.string().max(200_000).describe('May be empty beside attachments.'),
+  idempotencyKey: idempotencyKey.optional(),
+  agentId,
+  timeoutMs: runTimeoutMs,
+  attachments,
+});
 const severity = z.enum(['low', 'medium', 'high', 'critical']);
 const nothing = z.object({}).optional().default({});
 
@@ -106,6 +114,9 @@ export const METHODS = {
     SCOPE.write,
     z.object({ key: sessionKey, label: z.string().max(100).nullable().optional(), displayName: z.string().max(200).nullable().optional() }),
   ),
+  'sessions.send': method(SCOPE.write, sessionMessage),
+  'sessions.steer': method(SCOPE.write, sessionMessage),
+  'sessions.abort': method(SCOPE.write, z.object({ key: sessionKey.optional(), runId: z.string().min(1).max(256).optional() })),
   'sessions.delete': method(SCOPE.admin, z.object({ key: sessionKey })),
   'sessions.preview': method(
     SCOPE.read,

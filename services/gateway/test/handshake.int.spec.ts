@@ -55,7 +55,8 @@ describe('the handshake', () => {
     expect(payload.features.methods).toContain('chat.send');
     expect(payload.features.capabilities).toContain('plexus-inbox-v1');
     expect(payload.snapshot.sessionDefaults).toEqual({ defaultAgentId: 'main', mainKey: 'main', mainSessionKey: 'agent:main:main', scope: 'per-sender' });
-    expect(payload.policy).toEqual({ maxPayload: 26_214_400, maxBufferedBytes: 4_194_304, tickIntervalMs: 15_000 });
+    const attachments = { maxBytes: 2_097_152, maxImageBytes: 5_242_880 };
+    expect(payload.policy).toEqual({ maxPayload: 26_214_400, maxBufferedBytes: 4_194_304, tickIntervalMs: 15_000, attachments });
   });
 
   it('takes the secret in auth.password too, and binary frames with the same JSON', async () => {

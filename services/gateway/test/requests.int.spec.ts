@@ -70,6 +70,9 @@ describe('requests of clients', () => {
     ['sessions.messages.unsubscribe', { key: 'fan' }, { subscribed: false, key: 'agent:main:fan' }],
     ['chat.inject', { sessionKey: 'fan', message: 'note', label: 'ci' }, { ok: true, messageId: expect.any(String) }],
     ['chat.abort', { sessionKey: 'fan', runId: 'r' }, { ok: true, aborted: true, runIds: ['r'] }],
+    ['sessions.send', { key: 'fan', message: 'hi', idempotencyKey: 'send-1' }, { runId: 'send-1', sessionKey: 'agent:main:fan', status: 'started' }],
+    ['sessions.steer', { key: 'fan', message: 'no, this' }, { runId: expect.any(String), status: 'started' }],
+    ['sessions.abort', { key: 'fan', runId: 'r' }, { ok: true, abortedRunId: 'r', status: 'aborted' }],
     ['agents.list', {}, { defaultId: 'main', mainKey: 'main', agents: [{ id: 'main' }] }],
     ['models.list', { includeDetails: true, view: 'default' }, { models: [{ id: 'big/one', provider: 'big', available: true, tags: ['default'] }] }],
     ['agent.identity.get', {}, { agentId: 'main' }],
@@ -225,6 +228,8 @@ describe('requests of clients', () => {
         { message: expect.stringContaining('attachments') },
       ],
       ['an agent that is not there', 'agent.identity.get', { agentId: 'nobody' }, { details: { code: 'NOT_FOUND', agentId: 'nobody' } }],
+      ['neither session nor run', 'sessions.abort', {}, { message: expect.stringContaining('give key or runId') }],
+      ['a session to send to that is not there', 'sessions.send', { key: 'nowhere', message: 'x' }, { message: 'session not found' }],
       [
         'an unknown session',
         'chat.inject',

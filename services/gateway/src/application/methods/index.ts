@@ -7,6 +7,7 @@ import type { MethodHandlers } from './method-context.js';
 import { nodeMethods } from './node.methods.js';
 import { ownMethods } from './own.methods.js';
 import { sessionCareMethods } from './session-care.methods.js';
+import { sessionRunMethods } from './session-run.methods.js';
 import { sessionMethods } from './session.methods.js';
 import { systemMethods } from './system.methods.js';
 
@@ -16,6 +17,7 @@ export const METHOD_HANDLERS: MethodHandlers = {
   ...chatMethods,
   ...sessionMethods,
   ...sessionCareMethods,
+  ...sessionRunMethods,
   ...channelMethods,
   ...agentMethods,
   ...cronMethods,
