@@ -16,7 +16,9 @@ const nats = strict('The NATS cluster, which is yours: 2.9 or newer, with JetStr
   url: text('Servers, separated by commas. tls:// for TLS.', { pattern: '^(nats|tls|ws|wss)://[^ ,]+(,(nats|tls|ws|wss)://[^ ,]+)*$' }),
   credentials: strict('One nkey for each role, as `plexus nats accounts` writes them. Mounted as files and read at every connect: rotation needs no restart.', {
     existingSecret: text('Secret with a key for each role: gateway.nk, routing.nk, …, operator.nk for the hooks. Empty: no credentials.'),
-    keySuffix: text('What follows the role in the names of the keys; with `.creds` they are credentials files of accounts that an operator manages, else nkey seeds.'),
+    keySuffix: text(
+      'What follows the role in the names of the keys; with `.creds` they are credentials files of accounts that an operator manages, else nkey seeds.',
+    ),
     allowNone: flag('Take a production without credentials: whoever reaches port 4222 may then do anything. For trying it out.'),
   }),
   tls: strict('TLS to NATS.', {
