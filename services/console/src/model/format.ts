@@ -43,11 +43,12 @@ export function formatNumber(value: number, language: string, digits = 0): strin
   return value.toLocaleString(language, { maximumFractionDigits: digits, minimumFractionDigits: digits });
 }
 
-/** `12.3 MiB`. */
+/** `12.3 MiB`, `148 MiB`. */
 export function formatBytes(bytes: number): string {
   const steps = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   const step = bytes < 1 ? 0 : Math.min(steps.length - 1, Math.floor(Math.log2(bytes) / 10));
-  return `${(bytes / 2 ** (10 * step)).toFixed(step === 0 ? 0 : 1)} ${steps[step]}`;
+  const value = bytes / 2 ** (10 * step);
+  return `${value.toFixed(step === 0 || value >= 100 ? 0 : 1)} ${steps[step]}`;
 }
 
 /** The last part of an id is what tells two of them apart. */

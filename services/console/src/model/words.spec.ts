@@ -17,7 +17,7 @@ describe('numbers and times', () => {
   ])('%d ms is %s', (ms, text) => expect(formatDuration(ms)).toBe(text));
 
   it('bytes have the unit that people read', () => {
-    expect([0, 1_023, 1_024, 1_572_864, 3 * 2 ** 30].map(formatBytes)).toEqual(['0 B', '1023 B', '1.0 KiB', '1.5 MiB', '3.0 GiB']);
+    expect([0, 1_023, 1_024, 1_572_864, 155_399_000, 3 * 2 ** 30].map(formatBytes)).toEqual(['0 B', '1023 B', '1.0 KiB', '1.5 MiB', '148 MiB', '3.0 GiB']);
   });
 
   it('times are short within a day, have the date before, and are kept when they are none', () => {
