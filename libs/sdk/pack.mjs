@@ -10,7 +10,8 @@ import { rolldown } from 'rolldown';
 const sdk = path.dirname(fileURLToPath(import.meta.url));
 const libs = path.dirname(sdk);
 const target = path.resolve(process.argv[2] ?? path.join(sdk, 'dist'));
-const staging = path.join(sdk, 'dist/package');
+// Beside the package, so that two who pack at the same time do not meet.
+const staging = path.join(target, '.staging');
 const manifest = JSON.parse(readFileSync(path.join(sdk, 'package.json'), 'utf8'));
 const ENTRIES = { index: '.', http: './http', gateway: './gateway', contracts: './contracts' };
 /** One file that imports nothing, for pages without a bundler. */
