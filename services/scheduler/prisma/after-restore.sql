@@ -19,4 +19,16 @@ UPDATE vms v SET current_epoch = f.epoch, row_version = row_version + 1, claim_o
   FROM plexus_fenced f WHERE v.id = f.id;
 UPDATE vms v SET state = 'stopping', state_since = clock_timestamp(), deadline_at = clock_timestamp(), drain_reason = NULL,
        stop_target = CASE WHEN v.pool_id IS NULL THEN 'requested' ELSE 'terminated' END, reason_code = 'RESTORED', reason_text = 'Its tables were restored from a backup.'
-  FROM plexus_fenced f WHERE v.id = f.id AND v.state IN ('provisioning', 'booting', 'warm', 'ready', 'suspect', 'draining', 'pausing');
+  FROM plexus_fenced f WHERE v.id = f.id AND v.host_id IS NULL AND v.state IN ('provisioning', 'booting', 'warm', 'ready', 'suspect', 'draining', 'pausing');
+
+-- What ran on a host of its own is that host's to end, and the host may be gone for good: another one takes the VM, with an empty workspace where it has none.
+-- A survivor is refused as above, and ended by its host as a program that no VM owns.
+UPDATE vm_instances i SET phase = 'gone', gone_at = clock_timestamp(), exit_reason = 'RESTORED'
+  FROM plexus_fenced f JOIN vms v ON v.id = f.id WHERE i.epoch = f.epoch AND v.host_id IS NOT NULL;
+UPDATE vms v SET state = CASE WHEN v.pool_id IS NULL THEN 'requested' ELSE 'terminated' END, state_since = clock_timestamp(), host_id = NULL, deadline_at = NULL,
+       stop_target = NULL, drain_reason = NULL, allow_empty_workspace = true, reason_code = 'RESTORED', reason_text = 'Its tables were restored from a backup.'
+  FROM plexus_fenced f WHERE v.id = f.id AND v.host_id IS NOT NULL
+   AND v.state IN ('provisioning', 'booting', 'warm', 'ready', 'suspect', 'draining', 'pausing', 'stopping');
+
+-- Hosts say that they are there when their scheduler starts. Those of the backup would be given VMs until their silence is noticed.
+DELETE FROM hosts;

@@ -44,6 +44,15 @@ const REMEMBERED: readonly { readonly stream: string; readonly filler: string; r
 ];
 
 /**
+ * A run whose end the scheduler had seen and routing had not: the event lies behind the end of the restored stream. The scheduler forgets the run, routing starts it
+ * once more, and the answer is made again; routing takes one.
+ */
+const UNFINISHED = `
+  DELETE FROM scheduler.vm_runs v USING routing.runs r JOIN routing.sessions s ON s.id = r.session_ref
+   WHERE r.status = 'started' AND v.run_id = r.run_id AND v.session_id = s.session_id AND v.tenant_id = s.tenant AND v.state <> 'open';
+  UPDATE routing.outbox SET published_at = NULL WHERE subject LIKE 'plexus.cmd.%.run.start.v1.%'`;
+
+/**
  * Makes rows and streams of different moments fit together, before the first service starts on them: outboxes hand over again what they had handed over since
  * `since`, sequences that rows remember are not given out a second time, and every service's own `prisma/after-restore.sql` runs (inboxes get new epochs,
  * VMs higher ones). May be repeated.
@@ -55,6 +64,7 @@ export async function settle({ bus, databases }: Places, since: string, note: (l
     const database = await place.openToWrite();
     try {
       for (const schema of await present(database, place.schemas)) again += await settleSchema(database, schema, new Date(Date.parse(since) - MARGIN_MS));
+      if (place.name === 'plexus') await database.transaction((tx) => tx.script(UNFINISHED));
       for (const { stream, filler, schema, highest } of REMEMBERED.filter((one) => place.schemas.includes(one.schema))) {
         const [row] = await database.query<{ seq: number }>(`settle_${schema}_${stream}`, highest);
         const seq = Math.max(Number(row?.seq ?? 0), floors.get(stream)?.seq ?? 0);
