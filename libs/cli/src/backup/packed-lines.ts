@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
-import { PassThrough, type Writable } from 'node:stream';
+import { PassThrough, pipeline as connect, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import type { DumpLine } from '@plexus/database';
@@ -64,8 +63,23 @@ export async function sumOf(target: string, file: string): Promise<FileSum> {
   return { file, bytes, sha256: hash.digest('hex') };
 }
 
-/** The lines of a packed dump. */
+/**
+ * The lines of a packed dump. A line ends at a line feed and nowhere else: `readline` would also end it at U+2028 and U+2029, which JSON leaves as they are
+ * and people write. Throws when the file cannot be read or is cut off.
+ */
 export async function* readPackedLines(file: string): AsyncGenerator<DumpLine> {
-  const unpacked = createReadStream(file).pipe(createGunzip());
-  for await (const line of createInterface({ input: unpacked, crlfDelay: Number.POSITIVE_INFINITY })) yield JSON.parse(line) as DumpLine;
+  const unpacked = createGunzip().setEncoding('utf8');
+  // What fails before it ends this stream too, and the loop throws it.
+  connect(createReadStream(file), unpacked, () => undefined);
+  let parts: string[] = [];
+  for await (const chunk of unpacked as AsyncIterable<string>) {
+    const [first = '', ...others] = chunk.split('\n');
+    parts.push(first);
+    for (const next of others) {
+      yield JSON.parse(parts.join('')) as DumpLine;
+      parts = [next];
+    }
+  }
+  const rest = parts.join('');
+  if (rest !== '') throw new Error(`${path.basename(file)} ends in the middle of a line`);
 }
