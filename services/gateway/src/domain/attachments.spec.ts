@@ -1,5 +1,5 @@
 import { PlexusError } from '@plexus/kernel';
-import { ATTACHMENT_POLICY, messageWith, readAttachments, type SentAttachment } from './attachments.js';
+import { ATTACHMENT_POLICY, messageWith, readAttachments, type SentAttachment, servedType } from './attachments.js';
 
 const PNG = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.from([0, 0, 0, 13])]);
 const base64 = (content: string | Buffer): string => Buffer.from(content as string).toString('base64');
@@ -21,6 +21,15 @@ describe('attachments of a message', () => {
     ]);
     expect(readAttachments([{ content: base64('hallo'), mimeType: 'image/png' }])).toMatchObject([{ name: 'attachment-1.txt', mimeType: 'text/plain' }]);
     expect(readAttachments([{ content: base64('{}'), mimeType: 'Application/JSON; charset=utf-8' }])).toMatchObject([{ mimeType: 'application/json' }]);
+  });
+
+  it('are no pictures when they are text, and are never handed out as something that a browser runs', () => {
+    const [drawing] = readAttachments([{ content: base64('<svg onload="alert(1)"/>'), mimeType: 'image/svg+xml', fileName: 'a.svg' }]);
+    expect(drawing).toMatchObject({ name: 'a.svg', mimeType: 'text/plain' });
+    expect(['image/png', 'image/svg+xml', 'text/html', 'image/x\r\nx: y', 'constructor'].map(servedType)).toEqual([
+      'image/png',
+      ...Array.from({ length: 4 }, () => 'text/plain; charset=utf-8'),
+    ]);
   });
 
   it('come with a data prefix or as models take them', () => {
@@ -59,6 +68,8 @@ describe('attachments of a message', () => {
     expect(named('C:\\notes\\a\u0000b.txt')).toBe('ab.txt');
     expect(named('..')).toBe('attachment-1.txt');
     expect(named(`${'x'.repeat(500)}.md`)).toMatch(/^x{197}\.md$/);
+    // What the contract takes is counted in UTF-16 units.
+    expect(named(`${'😀'.repeat(300)}.md`)).toBe(`\ufffd${'😀'.repeat(98)}.md`);
   });
 
   it('may be all that a message says', () => {

@@ -22,6 +22,7 @@ export const ATTACHMENT_POLICY = { maxBytes: 2 * 1024 * 1024, maxImageBytes: 5 *
 const { count: MAX_COUNT, bytes: MAX_TOTAL } = routingContracts.ATTACHMENT_LIMITS;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 const MIME = /^[a-z0-9][a-z0-9.+-]{0,62}\/[a-z0-9][a-z0-9.+-]{0,62}$/;
+/** In UTF-16 units, as the contract counts. */
 const MAX_NAME = 200;
 const EXTENSION: Readonly<Record<string, string>> = { 'image/png': '.png', 'image/jpeg': '.jpg', 'image/gif': '.gif', 'image/webp': '.webp' };
 
@@ -46,7 +47,8 @@ function readOne(sent: SentAttachment, index: number): AttachedFile {
   if (picture === undefined && !isText(content)) {
     throw refused('UNSUPPORTED_ATTACHMENT', `only text and PNG, JPEG, GIF or WebP pictures are taken, this is ${declared ?? 'something else'}`, at);
   }
-  const mimeType = picture ?? (declared === undefined || declared in EXTENSION ? 'text/plain' : declared);
+  // Whatever a text says of itself, it is no picture (SVG neither): models refuse it, and browsers would run what is in it.
+  const mimeType = picture ?? (declared === undefined || declared.startsWith('image/') ? 'text/plain' : declared);
   return { name: nameOf(sent.fileName) ?? `attachment-${index + 1}${EXTENSION[mimeType] ?? '.txt'}`, mimeType, content };
 }
 
@@ -95,12 +97,18 @@ function nameOf(fileName: string | undefined): string | undefined {
       .replace(/[\u0000-\u001f\u007f]/g, '')
       .split(/[/\\]/)
       .at(-1) ?? '';
-  const name = toStorableText(last).trim();
-  return name === '' || name === '.' || name === '..' ? undefined : [...name].slice(-MAX_NAME).join('');
+  // Cut at the front: the end says what it is. Half a character that is left there is replaced.
+  const name = toStorableText(last.trim().slice(-MAX_NAME));
+  return name === '' || name === '.' || name === '..' ? undefined : name;
 }
 
 function refused(code: 'INVALID_REQUEST' | 'PAYLOAD_TOO_LARGE' | 'UNSUPPORTED_ATTACHMENT', message: string, path: string): Error {
   return plexusError(code, { message: `${message} (at ${path})`, details: { issues: [{ path, message }] } });
+}
+
+/** How a file is handed out again: pictures as what they are, everything else as plain text, whatever its uploader called it. */
+export function servedType(mimeType: string): string {
+  return Object.hasOwn(EXTENSION, mimeType) ? mimeType : 'text/plain; charset=utf-8';
 }
 
 /** What a message says: its text, or when it has none the names of what it brings. Throws INVALID_REQUEST for one that has neither. */

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { followSession } from '../../application/follow-session.js';
 import { readAttachment } from '../../application/store-attachments.js';
+import { servedType } from '../../domain/attachments.js';
 import type { Credential } from '../../domain/caller.js';
 import { Caller, CallerCredential, requireScope } from './caller.js';
 import { Describe } from './describe.js';
@@ -76,7 +77,7 @@ export class SessionsController {
       this.services.mesh.call(routing.readAttachment, principal.tenant, data, { principal }),
     );
     void reply
-      .type(attachment.mimeType.startsWith('image/') ? attachment.mimeType : 'text/plain; charset=utf-8')
+      .type(servedType(attachment.mimeType))
       .header('content-disposition', `attachment; filename*=UTF-8''${encodeURIComponent(attachment.name).replaceAll("'", '%27')}`)
       .header('x-content-type-options', 'nosniff')
       .header('cache-control', 'private, max-age=3600');
