@@ -32,6 +32,12 @@ describe('files of a message', () => {
     );
   });
 
+  it('are no pictures because they are called so', async () => {
+    const resolved = await resolve(filesOf({ 'a.svg': '<svg/>' }), attached('a.svg', 'image/svg+xml'));
+    expect(resolved.pictures).toBeUndefined();
+    expect(resolved.message).toContain('\n<svg/>\n[End of a.svg]');
+  });
+
   it('are cut to what a model is shown, each and all together', async () => {
     const long = '§'.repeat(150_000);
     const { message } = await resolve(

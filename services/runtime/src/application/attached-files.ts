@@ -14,7 +14,9 @@ export interface AttachmentBytes {
 const MAX_SHOWN = 100_000;
 const MAX_SHOWN_TOGETHER = 200_000;
 
-const isPicture = ({ mime_type }: MessageAttachment): boolean => mime_type.startsWith('image/');
+/** What models with eyes take. Anything else that calls itself a picture (SVG) is a text or nothing. */
+const PICTURES = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
+const isPicture = ({ mime_type }: MessageAttachment): boolean => PICTURES.has(mime_type);
 
 /**
  * The turn with the files of its message: the content of text files behind the message, pictures for models that can see. A file that cannot be had is

@@ -60,6 +60,13 @@ describe('pictures of a conversation', () => {
     expect(shown).toEqual([['a'], [], [], ['a']]);
   });
 
+  it('that come after one that was refused are shown: a broken picture blinds no model', async () => {
+    const { ask, shown } = bench(({ pictureBytes }) => (pictureBytes?.has('broken') ? refusal(400) : undefined));
+    await ask([said(picture('broken'))]);
+    await ask([said(picture('broken')), said(picture('good'))]);
+    expect(shown).toEqual([['broken'], [], ['good']]);
+  });
+
   it.each([
     ['an endpoint that is overloaded', refusal(503, 'overloaded')],
     ['a key that is wrong', refusal(401)],

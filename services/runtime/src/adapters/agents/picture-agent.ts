@@ -7,14 +7,17 @@ import { classifyModelError } from '../../domain/model-error.js';
 /** Of a conversation the newest pictures go along; older ones are named in the text. */
 const MAX_PICTURES = 8;
 const MAX_BYTES = 12 * 1024 * 1024;
-/** Models that are remembered; beyond that the oldest is asked once more. */
+/** Refusals that are remembered; beyond that the oldest picture is shown once more. */
 const MAX_REMEMBERED = 1_000;
 /** How an endpoint answers a request whose content it does not take. */
 const REFUSING = new Set([400, 404, 415, 422]);
 
-/** Shows models the pictures of the conversation. One that cannot see is asked without any, and told so. */
+/**
+ * Shows models the pictures of the conversation. A model that refuses them is asked without, and told so. What is remembered is the refused pictures and
+ * not the model: one picture that is broken must not blind it for all that come after.
+ */
 export class PictureAgent implements Agent {
-  private readonly blind = new Set<string>();
+  private readonly refused = new Set<string>();
 
   constructor(
     private readonly inner: Agent,
@@ -29,7 +32,9 @@ export class PictureAgent implements Agent {
       yield* this.inner.run(turn, signal);
       return;
     }
-    const pictureBytes = this.blind.has(keyOf(turn)) ? new Map<string, Uint8Array>() : await this.load(turn, pictures, signal);
+    const model = modelOf(turn);
+    const showable = pictures.filter((picture) => !this.refused.has(keyOf(model, picture.attachment_id)));
+    const pictureBytes = await this.load(turn, showable, signal);
     let said = false;
     try {
       for await (const piece of this.inner.run({ ...turn, pictureBytes }, signal)) {
@@ -40,8 +45,8 @@ export class PictureAgent implements Agent {
       if (said || signal.aborted || pictureBytes.size === 0 || !this.mayBeBlind(error)) throw error;
       yield* this.inner.run({ ...turn, pictureBytes: new Map() }, signal);
       // Only now: it takes the rest, so the pictures were what it refused.
-      this.remember(keyOf(turn));
-      this.log('warn', 'the model takes no pictures, it is asked without any', { model: turn.model });
+      for (const id of pictureBytes.keys()) this.remember(keyOf(model, id));
+      this.log('warn', 'the model does not take these pictures, it is asked without them', { model: turn.model, pictures: pictureBytes.size });
     }
   }
 
@@ -66,13 +71,14 @@ export class PictureAgent implements Agent {
   }
 
   private remember(key: string): void {
-    this.blind.add(key);
-    const [oldest] = this.blind;
-    if (this.blind.size > MAX_REMEMBERED && oldest !== undefined) this.blind.delete(oldest);
+    this.refused.add(key);
+    const [oldest] = this.refused;
+    if (this.refused.size > MAX_REMEMBERED && oldest !== undefined) this.refused.delete(oldest);
   }
 }
 
-const keyOf = ({ endpoint, model }: Turn): string => `${endpoint?.offer.provider ?? ''}/${model ?? ''}`;
+const modelOf = ({ endpoint, model }: Turn): string => `${endpoint?.offer.provider ?? ''}/${model ?? ''}`;
+const keyOf = (model: string, attachmentId: string): string => `${model}\n${attachmentId}`;
 
 function newestOf({ conversation = [] }: Turn): MessageAttachment[] {
   let bytes = 0;

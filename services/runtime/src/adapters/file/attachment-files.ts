@@ -1,12 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { GetAttachmentResult, type MessageAttachment, type ResultOf } from '@plexus/vm-protocol';
 import type { AttachmentBytes } from '../../application/attached-files.js';
 import type { MeshCalls } from '../../application/mesh-calls.js';
+import { resolveInside } from '../tools/workspace-path.js';
 
 const FOLDER = 'attachments';
 const MAX_PARTS = 32;
+/** Nothing is there, or something that nobody here has put there: the file is written anew. */
+const NOT_OURS = new Set(['ENOENT', 'ELOOP', 'ENXIO']);
 
 /** Files of messages in the workspace of their session, where tools find them as well; read from the mesh when they are not there. */
 export class AttachmentFiles implements AttachmentBytes {
@@ -21,16 +25,23 @@ export class AttachmentFiles implements AttachmentBytes {
   }
 
   async read(sessionId: string, attachment: MessageAttachment, signal: AbortSignal): Promise<Uint8Array> {
-    const file = path.join(this.workspaceOf(sessionId), this.placeOf(attachment));
-    const kept = await readFile(file).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    });
+    const file = await this.fileOf(sessionId, attachment);
+    const kept = await keptAt(file, attachment.bytes);
     // A tool may have changed it.
     if (kept !== undefined && isWhole(kept, attachment)) return kept;
     const bytes = await this.fetch(sessionId, attachment, signal);
     await keep(file, bytes);
     return bytes;
+  }
+
+  /** Tools may put links wherever they like: what leads out of the workspace is refused. */
+  private async fileOf(sessionId: string, attachment: MessageAttachment): Promise<string> {
+    const workspace = this.workspaceOf(sessionId);
+    await mkdir(workspace, { recursive: true, mode: 0o700 });
+    const place = this.placeOf(attachment);
+    const folder = await resolveInside(workspace, path.dirname(place));
+    if (!folder.ok) throw new Error('the folder of attachments is not in the workspace any more');
+    return path.join(folder.path, path.basename(place));
   }
 
   private async fetch(sessionId: string, attachment: MessageAttachment, signal: AbortSignal): Promise<Uint8Array> {
@@ -49,6 +60,20 @@ export class AttachmentFiles implements AttachmentBytes {
 
 function isWhole(bytes: Uint8Array, { bytes: announced, sha256 }: MessageAttachment): boolean {
   return bytes.length === announced && createHash('sha256').update(bytes).digest('hex') === sha256;
+}
+
+/** What is there, if it is a plain file of that size: a link is not followed, a pipe not waited for, nothing larger read. */
+async function keptAt(file: string, bytes: number): Promise<Uint8Array | undefined> {
+  const opened = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
+    if (NOT_OURS.has(error.code ?? '')) return undefined;
+    throw error;
+  });
+  try {
+    const found = await opened?.stat();
+    return found?.isFile() && found.size === bytes ? await opened?.readFile() : undefined;
+  } finally {
+    await opened?.close();
+  }
 }
 
 async function keep(file: string, bytes: Uint8Array): Promise<void> {
