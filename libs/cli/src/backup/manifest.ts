@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { StreamSnapshot } from '@plexus/bus';
 import type { DumpedDatabase } from '@plexus/database';
+import { DATABASE_SERVICES } from '@plexus/local-stack';
 import { CommandFailure, EXIT } from '../exit-code.js';
 import { type FileSum, sumOf } from './packed-lines.js';
 
@@ -52,7 +53,36 @@ export function readManifest(folder: string): Manifest {
   if (manifest.format !== 'plexus-backup' || manifest.version !== 1) {
     throw refused(`${file} is of a kind that this version of plexus does not read (${manifest.format}, ${manifest.version}).`);
   }
+  const strange = strangeNames(manifest);
+  if (strange.length > 0) throw refused(`${file} names what no backup of plexus holds: ${strange.map((name) => JSON.stringify(name)).join(', ')}.`);
   return manifest;
+}
+
+/** What a database of that name may hold. */
+const SCHEMAS: Readonly<Record<string, readonly string[]>> = { plexus: DATABASE_SERVICES, memory: ['memory'] };
+
+/**
+ * Names that `plexus backup create` does not write. They become paths, subjects and identifiers of SQL, and a digest beside the manifest says only that it
+ * is whole: a folder that somebody else had in hand must not reach beyond itself, nor beyond what is ours.
+ */
+function strangeNames({ streams, databases }: Manifest): string[] {
+  const strange: string[] = [];
+  const expect = (isOurs: boolean, name: string): void => {
+    if (!isOurs) strange.push(name);
+  };
+  for (const { name, file, config } of streams) {
+    expect(/^(KV_|OBJ_)?PLEXUS_[\w-]+$/.test(name), name);
+    expect(config.name === name, config.name);
+    expect(file === `${name}.snapshot`, file);
+  }
+  for (const { name, file, schemas, migrations } of databases) {
+    const known = Object.hasOwn(SCHEMAS, name) ? (SCHEMAS[name] ?? []) : [];
+    expect(known.length > 0, name);
+    expect(file === `${name}.rows.gz`, file);
+    for (const schema of [...schemas, ...Object.keys(migrations)]) expect(known.includes(schema), schema);
+    for (const applied of Object.values(migrations)) for (const one of applied) expect(/^\d{14}_\w+$/.test(one.name), one.name);
+  }
+  return strange;
 }
 
 /** Reads every file of the backup and compares it with the manifest. Throws a CommandFailure that names all that are missing or damaged. */

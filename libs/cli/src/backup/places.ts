@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type Bus, connectBus } from '@plexus/bus';
+import { type Bus, type BusTls, connectBus } from '@plexus/bus';
 import { createDatabase, type Database } from '@plexus/database';
 import { openPglite } from '@plexus/database/pglite';
 import { DATABASE_SERVICES, openEmbeddedData, withoutPassword } from '@plexus/local-stack';
@@ -56,7 +56,7 @@ export async function openPlaces(options: MeshOptions, environment: Environment)
   };
   try {
     if (external) {
-      const bus = await connect(options.nats as string, options.seedFile);
+      const bus = await connect(options.nats as string, options.seedFile, options.natsTls);
       closing.push(() => bus.close());
       const memory = environment.MEMORY_DATABASE_URL;
       return {
@@ -84,10 +84,10 @@ export async function openPlaces(options: MeshOptions, environment: Environment)
   }
 }
 
-async function connect(servers: string, seedFile: string | undefined): Promise<Bus> {
+async function connect(servers: string, seedFile: string | undefined, tls?: BusTls): Promise<Bus> {
   try {
     const credentials = seedFile === undefined ? undefined : credentialsOf(readFileSync(seedFile, 'utf8'));
-    return await connectBus({ service: 'cli', servers, credentials, connectTimeoutMs: 10_000, log: silent });
+    return await connectBus({ service: 'cli', servers, credentials, connectTimeoutMs: 10_000, log: silent, tls });
   } catch (cause) {
     throw new CommandFailure(`NATS at ${withoutPassword(servers)} cannot be reached: ${(cause as Error).message}`, EXIT.unreachable, undefined, 'UNREACHABLE');
   }

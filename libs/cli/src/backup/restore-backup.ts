@@ -60,7 +60,8 @@ function placeOf(places: Places, { name }: SavedDatabase): DatabasePlace {
   throw new CommandFailure(`The backup has the database ${name}, and none is named for it.`, EXIT.usage, 'Set MEMORY_DATABASE_URL.', 'USAGE');
 }
 
-async function refuseRunning(bus: Bus): Promise<void> {
+/** Throws while services work on the target. */
+export async function refuseRunning(bus: Bus): Promise<void> {
   const running = [...new Set((await discoverServices(bus)).map(({ service }) => service))];
   if (running.length === 0) return;
   throw new CommandFailure(
@@ -80,7 +81,7 @@ async function clear(bus: Bus, { streams }: Manifest, targets: Targets, replace:
   for (const { name } of streams) {
     if ((await bus.jetstream.streamInfo(name)) === undefined) continue;
     there.push(`stream ${name}`);
-    removals.push(() => bus.connection.request(`$JS.API.STREAM.DELETE.${name}`, undefined, { timeout: 30_000 }));
+    removals.push(() => deleteStream(bus, name));
   }
   const databases: Database[] = [];
   try {
@@ -107,6 +108,14 @@ async function clear(bus: Bus, { streams }: Manifest, targets: Targets, replace:
   } finally {
     for (const database of databases) await database.close();
   }
+}
+
+/** A stream that stays would make the restore end half-way, when the tables are gone. */
+async function deleteStream(bus: Bus, name: string): Promise<void> {
+  const answer = await bus.connection.request(`$JS.API.STREAM.DELETE.${name}`, undefined, { timeout: 30_000 });
+  const { error } = answer.json<{ readonly error?: { readonly description?: string } }>();
+  if (error === undefined) return;
+  throw new CommandFailure(`NATS does not delete the stream ${name}: ${error.description ?? 'no reason given'}.`, EXIT.failed, undefined, 'NOT_DELETED');
 }
 
 /** The tables as they were, the rows, and then what newer versions have added to the tables. */

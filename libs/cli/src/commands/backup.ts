@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { createBackup, datedName, pruneBackups } from '../backup/create-backup.js';
 import type { Manifest } from '../backup/manifest.js';
 import { type Environment, openPlaces, type Places } from '../backup/places.js';
-import { restoreBackup, type RestoreOptions, verifyBackup } from '../backup/restore-backup.js';
+import { refuseRunning, restoreBackup, type RestoreOptions, verifyBackup } from '../backup/restore-backup.js';
 import { settle } from '../backup/settle.js';
 import { CommandFailure, EXIT } from '../exit-code.js';
 import type { MeshOptions } from '../mesh.js';
@@ -78,7 +78,11 @@ export function backupCommand(program: Command, output: () => Output, mesh: () =
     .action(async ({ since }: { since: string }) => {
       if (Number.isNaN(Date.parse(since)))
         throw new CommandFailure(`${JSON.stringify(since)} is no time.`, EXIT.usage, 'For example 2026-11-24T03:00:00Z.', 'USAGE');
-      const settled = await within((places) => settle(places, since, note));
+      const settled = await within(async (places) => {
+        // It ends every VM and takes push's partitions away: of a mesh that works, too.
+        await refuseRunning(places.bus);
+        return settle(places, since, note);
+      });
       output().result(settled, `${settled.again} facts and commands will be handed over again; inboxes and VMs have new epochs. Start the services.`);
     });
 }
