@@ -21,7 +21,8 @@ export interface AppliedMigration {
   readonly checksum: string;
 }
 
-const PAGE = 500;
+/** Rows that are held in memory at a time; of a table with bytes fewer: a row may be half a megabyte, and twice that as text. */
+const PAGE = { rows: 100, rowsWithBytes: 16 } as const;
 /** Kept apart: a restore applies the migrations itself. */
 const TRACKING = '_prisma_migrations';
 
@@ -35,8 +36,12 @@ export async function dumpTables(
   { schemas, derived }: { readonly schemas: readonly string[]; readonly derived?: RegExp | undefined },
   write: (line: DumpLine) => Promise<void> | void,
 ): Promise<DumpedDatabase> {
+  let begun = false;
   return database.transaction(
     async (tx) => {
+      // Its lines are written already: a transaction that is run again after a conflict (a standby, a migration) would write them twice.
+      if (begun) throw new Error('the database broke off what it was reading; take the backup again');
+      begun = true;
       // Reading a large table takes longer than a service may wait for its statements.
       await tx.script('SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL row_security = off');
       const [server] = await tx.query<{ version: string; now: string }>(
@@ -45,10 +50,11 @@ export async function dumpTables(
       );
       const tables: Record<string, number> = {};
       const migrations: Record<string, AppliedMigration[]> = {};
-      for (const { schema, name, columns } of await readTables(tx, schemas)) {
+      for (const table of await readTables(tx, schemas)) {
+        const { schema, name } = table;
         if (derived?.test(name)) continue;
         if (name === TRACKING) migrations[schema] = await readMigrations(tx, schema);
-        else tables[`${schema}.${name}`] = await dumpTable(tx, schema, name, columns, write);
+        else tables[`${schema}.${name}`] = await dumpTable(tx, table, write);
       }
       await dumpSequences(tx, schemas, write);
       return { serverVersion: server?.version ?? '', takenAt: server?.now ?? '', tables, migrations };
@@ -61,33 +67,36 @@ interface TableRow {
   readonly schema: string;
   readonly name: string;
   readonly columns: readonly string[];
+  readonly hasBytes: boolean;
 }
 
 /** Generated columns are left out: the database makes them again. */
 async function readTables(tx: Tx, schemas: readonly string[]): Promise<TableRow[]> {
-  const rows = await tx.query<{ schema: string; name: string; columns: string }>(
+  const rows = await tx.query<{ schema: string; name: string; columns: string; hasBytes: boolean }>(
     'dump_tables',
-    `SELECT n.nspname AS schema, c.relname AS name, json_agg(a.attname ORDER BY a.attnum)::text AS columns
+    `SELECT n.nspname AS schema, c.relname AS name, json_agg(a.attname ORDER BY a.attnum)::text AS columns,
+            bool_or(a.atttypid = 'bytea'::regtype) AS "hasBytes"
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
       WHERE c.relkind = 'r' AND n.nspname = ANY ($1::text[]) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
       GROUP BY 1, 2 ORDER BY 1, 2`,
     [schemas],
   );
-  return rows.map(({ schema, name, columns }) => ({ schema, name, columns: JSON.parse(columns) as string[] }));
+  return rows.map(({ columns, ...row }) => ({ ...row, columns: JSON.parse(columns) as string[] }));
 }
 
-async function dumpTable(tx: Tx, schema: string, name: string, columns: readonly string[], write: (line: DumpLine) => Promise<void> | void): Promise<number> {
+async function dumpTable(tx: Tx, { schema, name, columns, hasBytes }: TableRow, write: (line: DumpLine) => Promise<void> | void): Promise<number> {
   await write({ table: [schema, name], columns });
   const values = columns.map((column, index) => `${quoted(column)}::text AS c${index}`).join(', ');
   // A cursor: a table may be larger than memory.
   await tx.script(`DECLARE plexus_dump NO SCROLL CURSOR FOR SELECT ${values} FROM ${quoted(schema)}.${quoted(name)}`);
+  const rows = hasBytes ? PAGE.rowsWithBytes : PAGE.rows;
   let count = 0;
   for (;;) {
     // A name of its own for every table: the shape of the answer is prepared with it.
-    const page = await tx.query<Record<string, string | null>>(`dump_${schema}_${name}`.slice(0, 63), `FETCH ${PAGE} FROM plexus_dump -- ${schema}.${name}`);
+    const page = await tx.query<Record<string, string | null>>(`dump_${schema}_${name}`.slice(0, 63), `FETCH ${rows} FROM plexus_dump -- ${schema}.${name}`);
     for (const row of page) await write(columns.map((_column, index) => row[`c${index}`] ?? null));
     count += page.length;
-    if (page.length < PAGE) break;
+    if (page.length < rows) break;
   }
   await tx.script('CLOSE plexus_dump');
   return count;
