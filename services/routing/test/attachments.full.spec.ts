@@ -74,7 +74,11 @@ test('what is not what was announced, not whole, or too much is refused', async 
   if (part === undefined) throw new Error('no part');
   const put = (more: object, as?: Caller) => mesh.call(rpc.storeAttachment, { ...part, attachmentId: ulid(), ...more }, as);
   await expect(put({ data: Buffer.from('hell').toString('base64') })).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
-  await expect(put({ sha256: 'f'.repeat(64) })).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+  const wrong = ulid();
+  await expect(put({ attachmentId: wrong, sha256: 'f'.repeat(64) })).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+  const naming = mesh.call(rpc.acceptMessage, { sessionKey: 'wrong', message: 'x', attachments: [wrong] });
+  await expect(naming).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  await expect(put({ attachmentId: wrong })).resolves.toMatchObject({ stored: 5 });
   await expect(put({ bytes: rpc.ATTACHMENT_LIMITS.bytes + 1 })).rejects.toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
   await mesh.call(rpc.storeAttachment, part);
   await expect(mesh.call(rpc.storeAttachment, part, bob)).rejects.toMatchObject({ code: 'CONFLICT' });

@@ -7,13 +7,16 @@ const { ATTACHMENT_PART_BYTES, ATTACHMENT_LIMITS } = routingContracts;
 
 /** Where the bytes are. */
 export interface AttachmentStore {
-  /** What the files of one user weigh together. */
-  weight(uploader: Owner): Promise<number>;
-  /** Notes a file, unless it is known. False when the id is another file's. */
-  begin(uploader: Owner, attachment: AttachmentInfo): Promise<boolean>;
+  /**
+   * Notes a file, unless it is known; of several that come at the same time each counts. `taken`: the id is another file's. `full`: with this one the files
+   * of this user would weigh more than `bytesPerUser`.
+   */
+  begin(uploader: Owner, attachment: AttachmentInfo, bytesPerUser: number): Promise<'noted' | 'taken' | 'full'>;
   /** Keeps one part, unless it is there. Returns the bytes that are there now. */
   append(attachmentId: string, part: number, data: Uint8Array): Promise<number>;
   bytes(attachmentId: string): Promise<Uint8Array>;
+  /** Forgets a file that no message has. */
+  discard(uploader: Owner, attachmentId: string): Promise<void>;
   /** Files that this user has stored, in the order of the ids; those that are not there are left out. */
   find(uploader: Owner, attachmentIds: readonly string[]): Promise<AttachmentInfo[]>;
   /** One part of a file of a session of this owner. */
@@ -28,7 +31,7 @@ export class KeepAttachments {
   ) {}
 
   /**
-   * Keeps one part and answers how many bytes are there. The last one is taken only when the whole is what was announced. Rejects with
+   * Keeps one part and answers how many bytes are there. A file whose parts are not what was announced is forgotten with the last of them. Rejects with
    * PAYLOAD_TOO_LARGE, QUOTA_EXCEEDED, CONFLICT (the id is another file's) and INVALID_REQUEST (the bytes are not those that were announced).
    */
   async put(uploader: Owner, attachment: AttachmentInfo, part: number, data: Uint8Array): Promise<number> {
@@ -36,21 +39,20 @@ export class KeepAttachments {
     if (bytes > ATTACHMENT_LIMITS.bytes) throw plexusError('PAYLOAD_TOO_LARGE', { details: { bytes, maxBytes: ATTACHMENT_LIMITS.bytes } });
     const expected = Math.min(ATTACHMENT_PART_BYTES, bytes - part * ATTACHMENT_PART_BYTES);
     if (data.length !== expected) throw notAnnounced(attachmentId);
-    if (part === 0 && (await this.store.weight(uploader)) + bytes > this.bytesPerUser) {
+    const begun = await this.store.begin(uploader, attachment, this.bytesPerUser);
+    if (begun === 'full') {
       throw plexusError('QUOTA_EXCEEDED', {
         message: 'The files of this user weigh too much together; delete sessions that have some.',
         details: { maxBytes: this.bytesPerUser },
       });
     }
-    if (!(await this.store.begin(uploader, attachment))) throw plexusError('CONFLICT', { message: 'This id is of another file.', details: { attachmentId } });
+    if (begun === 'taken') throw plexusError('CONFLICT', { message: 'This id is of another file.', details: { attachmentId } });
     const stored = await this.store.append(attachmentId, part, data);
-    if (
-      stored === bytes &&
-      createHash('sha256')
-        .update(await this.store.bytes(attachmentId))
-        .digest('hex') !== sha256
-    )
+    if (stored === bytes && hashOf(await this.store.bytes(attachmentId)) !== sha256) {
+      // Otherwise a message could name it, and a repetition would find the wrong parts in its way.
+      await this.store.discard(uploader, attachmentId);
       throw notAnnounced(attachmentId);
+    }
     return stored;
   }
 
@@ -73,6 +75,8 @@ export class KeepAttachments {
     return { ...found, ...(isLast ? {} : { next: part + 1 }) };
   }
 }
+
+const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 function notAnnounced(attachmentId: string): Error {
   return plexusError('INVALID_REQUEST', { message: 'These bytes are not those that were announced.', details: { attachmentId } });

@@ -48,7 +48,8 @@ export class ReadSessions {
     const previews: Previews = [];
     for (const sessionKey of sessionKeys) {
       const { sessionId, messages } = await this.history(owner, sessionKey, { limit: cut.limit });
-      const short = messages.map((message) => ({ ...message, text: preview(message.text, cut.maxChars) }));
+      // What is said of files would make an answer of many sessions larger than the bus carries.
+      const short = messages.map(({ attachments: _files, ...message }) => ({ ...message, text: preview(message.text, cut.maxChars) }));
       previews.push({ sessionKey, status: sessionId === undefined ? 'missing' : short.length === 0 ? 'empty' : 'ok', messages: short });
     }
     return previews;
@@ -62,7 +63,8 @@ export class ReadSessions {
   ): Promise<ResponseOf<typeof routingContracts.exportSession>> {
     const session = await this.#store.findSession(owner, sessionKey);
     if (!session) throw plexusError('SESSION_NOT_FOUND', { details: { sessionKey } });
-    const messages = await this.#store.messagesAfter(session.sessionId, { after: page.after, limit: page.limit, maxBytes: EXPORT_PAGE_BYTES });
+    const found = await this.#store.messagesAfter(session.sessionId, { after: page.after, limit: page.limit, maxBytes: EXPORT_PAGE_BYTES });
+    const messages = oldestWhoseFilesFit(found, EXPORT_PAGE_BYTES);
     const last = messages.at(-1)?.seq ?? page.after;
     const more = messages.length > 0 && last < session.messageCount;
     return { sessionKey, sessionId: session.sessionId, text: transcriptText(messages, page.format), ...(more ? { next: last } : {}) };
@@ -95,6 +97,16 @@ export class ReadSessions {
     }));
     return { defaultAgentId: defaultId, agents: isKnownAgent(config, defaultId) && agents.length > 0 ? agents : [{ id: defaultId }] };
   }
+}
+
+/** The store looks at texts only; what is said of files is bounded here, by at least one message. */
+export function oldestWhoseFilesFit<M extends { readonly attachments?: unknown }>(messages: readonly M[], maxBytes: number): readonly M[] {
+  let bytes = 0;
+  const tooMuch = messages.findIndex(({ attachments }, index) => {
+    bytes += attachments === undefined ? 0 : Buffer.byteLength(JSON.stringify(attachments));
+    return index > 0 && bytes > maxBytes;
+  });
+  return tooMuch === -1 ? messages : messages.slice(0, tooMuch);
 }
 
 export function summariseSession(session: StoredSession, lastMessage?: TranscriptMessage): routingContracts.SessionSummary {

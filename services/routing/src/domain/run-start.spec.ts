@@ -29,6 +29,13 @@ test('history is the newest messages in their order, within both limits, and nev
   );
 });
 
+test('what is said of files counts in bytes, as it travels', () => {
+  const message = { text: '', attachments: [{ name: '€'.repeat(100) }] };
+  const bytes = Buffer.byteLength(JSON.stringify(message.attachments)) + jsonBytes('');
+  expect(newestThatFit([message, message], { messages: 10, bytes: 2 * bytes - 1 })).toHaveLength(1);
+  expect(newestThatFit([message, message], { messages: 10, bytes: 2 * bytes })).toHaveLength(2);
+});
+
 const configOf = (input: TenantConfigInput) => TenantConfig.parse(input);
 
 test('the agent configuration decides model, prompt and whose VM it is', () => {

@@ -73,7 +73,7 @@ export function newestThatFit<M extends { readonly text: string; readonly attach
   let from = messages.length;
   for (let bytes = 0; from > 0 && messages.length - from < limits.messages; from -= 1) {
     const { text, attachments } = messages[from - 1] as M;
-    bytes += jsonBytes(text) + (attachments === undefined ? 0 : JSON.stringify(attachments).length);
+    bytes += jsonBytes(text) + (attachments === undefined ? 0 : Buffer.byteLength(JSON.stringify(attachments)));
     if (bytes > limits.bytes) break;
   }
   return messages.slice(from);

@@ -104,6 +104,7 @@ export class SessionCareController {
     requireScope(context.principal, SCOPES.admin);
     const config = this.settings.configOf(context.tenant);
     const owner = ownerOf(context.tenant, context.principal);
+    for (const [field, value] of Object.entries({ ...data.origin, ...data.lastRoute, ...data })) if (typeof value === 'string') requireStorable(value, field);
     for (const { id, text } of data.messages) for (const [field, value] of Object.entries({ id, text })) requireStorable(value, field);
     // Before the agents of the import are configured, one can already ask what it would do.
     if (data.dryRun) return this.importing.preview(owner, storedKey(config, data), data);

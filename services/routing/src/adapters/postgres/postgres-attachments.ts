@@ -1,4 +1,4 @@
-import type { Database } from '@plexus/database';
+import { type Database, type Queryable, withAdvisoryLock } from '@plexus/database';
 import type { AttachmentStore } from '../../application/keep-attachments.js';
 import type { Owner } from '../../domain/caller.js';
 import type { AttachmentInfo } from '../../domain/run-request.js';
@@ -13,11 +13,16 @@ interface AttachmentRow {
 
 const INFO = 'a.attachment_id, a.name, a.mime_type, a.bytes, a.sha256';
 
+const KNOWN = 'SELECT tenant = $2 AND uploader = $3 AND bytes = $4 AND sha256 = $5 AS same FROM attachments WHERE attachment_id = $1';
+
+/** What no message named within the hour is as good as gone. */
+const WEIGHT = `
+  SELECT COALESCE(sum(bytes), 0)::float8 AS bytes FROM attachments
+   WHERE tenant = $1 AND uploader = $2 AND (session_ref IS NOT NULL OR created_at > now() - interval '1 hour')`;
+
 const BEGIN = `
   INSERT INTO attachments (attachment_id, tenant, uploader, name, mime_type, bytes, sha256) VALUES ($1, $2, $3, $4, $5, $6, $7)
-  ON CONFLICT (attachment_id) DO UPDATE SET bytes = attachments.bytes
-    WHERE attachments.tenant = $2 AND attachments.uploader = $3 AND attachments.bytes = $6 AND attachments.sha256 = $7
-  RETURNING attachment_id`;
+  ON CONFLICT (attachment_id) DO NOTHING RETURNING attachment_id`;
 
 const PART = `
   SELECT ${INFO}, p.data FROM sessions AS s JOIN attachments AS a ON a.session_ref = s.id JOIN attachment_parts AS p ON p.attachment_id = a.attachment_id
@@ -27,14 +32,28 @@ const PART = `
 export class PostgresAttachments implements AttachmentStore {
   constructor(private readonly database: Database) {}
 
-  async weight({ tenant, owner }: Owner): Promise<number> {
-    const text = 'SELECT COALESCE(sum(bytes), 0)::float8 AS bytes FROM attachments WHERE tenant = $1 AND uploader = $2';
-    return (await this.database.query<{ bytes: number }>('routing_attachments_weight', text, [tenant, owner]))[0]?.bytes ?? 0;
+  async begin(uploader: Owner, attachment: AttachmentInfo, bytesPerUser: number): Promise<'noted' | 'taken' | 'full'> {
+    const known = await whatIsKnown(this.database, uploader, attachment);
+    if (known !== undefined) return known;
+    const { tenant, owner } = uploader;
+    const { attachmentId, name, mimeType, bytes, sha256 } = attachment;
+    // One after the other for each user: files that come at the same time would not see each other's weight.
+    const turn = JSON.stringify(['plexus.routing.attachments', tenant, owner]);
+    return this.database.transaction((tx) =>
+      withAdvisoryLock(tx, turn, async () => {
+        const knownNow = await whatIsKnown(tx, uploader, attachment);
+        if (knownNow !== undefined) return knownNow;
+        const [weight] = await tx.query<{ bytes: number }>('routing_attachments_weight', WEIGHT, [tenant, owner]);
+        if ((weight?.bytes ?? 0) + bytes > bytesPerUser) return 'full';
+        const noted = await tx.query('routing_begin_attachment', BEGIN, [attachmentId, tenant, owner, name, mimeType, bytes, sha256]);
+        return noted.length === 1 ? 'noted' : 'taken';
+      }),
+    );
   }
 
-  async begin({ tenant, owner }: Owner, { attachmentId, name, mimeType, bytes, sha256 }: AttachmentInfo): Promise<boolean> {
-    const values = [attachmentId, tenant, owner, name, mimeType, bytes, sha256];
-    return (await this.database.query('routing_begin_attachment', BEGIN, values)).length === 1;
+  async discard({ tenant, owner }: Owner, attachmentId: string): Promise<void> {
+    const text = 'DELETE FROM attachments WHERE attachment_id = $1 AND tenant = $2 AND uploader = $3 AND session_ref IS NULL';
+    await this.database.query('routing_discard_attachment', text, [attachmentId, tenant, owner]);
   }
 
   async append(attachmentId: string, part: number, data: Uint8Array): Promise<number> {
@@ -64,6 +83,15 @@ export class PostgresAttachments implements AttachmentStore {
     const [row] = await this.database.query<Row>('routing_read_attachment', PART, [tenant, owner, sessionKey, attachmentId, part]);
     return row && { attachment: toInfo(row), data: row.data };
   }
+}
+
+async function whatIsKnown(
+  database: Queryable,
+  { tenant, owner }: Owner,
+  { attachmentId, bytes, sha256 }: AttachmentInfo,
+): Promise<'noted' | 'taken' | undefined> {
+  const [known] = await database.query<{ same: boolean }>('routing_known_attachment', KNOWN, [attachmentId, tenant, owner, bytes, sha256]);
+  return known && (known.same ? 'noted' : 'taken');
 }
 
 function toInfo(row: AttachmentRow): AttachmentInfo {

@@ -64,6 +64,7 @@ const HISTORY = `
 const BIND_ATTACHMENTS = `
   UPDATE attachments AS a SET session_ref = $1
    WHERE a.tenant = $2 AND a.uploader = $3 AND a.attachment_id = ANY ($4::text[]) AND a.session_ref IS NULL
+     AND a.created_at > now() - interval '1 hour'
      AND a.bytes = (SELECT sum(octet_length(p.data)) FROM attachment_parts AS p WHERE p.attachment_id = a.attachment_id)
   RETURNING a.attachment_id`;
 
