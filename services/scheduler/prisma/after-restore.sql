@@ -1,10 +1,11 @@
 -- What the scheduler's tables need once after they were restored from a backup, before the first replica starts (`plexus backup restore`, `plexus backup settle`).
 
--- Epochs were given out after the backup. One cluster starts far fewer than one VM a second for long; the pulse says when the scheduler was last alive here.
+-- Epochs were given out after the backup, also by a restore of the same backup that was tried before. One cluster starts far fewer than a hundred VMs a second
+-- for long, and a million at once never; the pulse says when the scheduler was last alive here.
 SELECT setval(
   'vm_epoch_seq',
-  (SELECT last_value FROM vm_epoch_seq) + 1000
-    + coalesce((SELECT greatest(0, extract(epoch FROM clock_timestamp() - max(at)))::bigint FROM scheduler_pulse), 0)
+  (SELECT last_value FROM vm_epoch_seq) + 1000000
+    + coalesce((SELECT 100 * greatest(0, extract(epoch FROM clock_timestamp() - max(at)))::bigint FROM scheduler_pulse), 0)
 );
 
 -- Incarnations that were alive then may still run, with frames and acknowledgements that these tables know nothing of: each gets an epoch that nobody
