@@ -129,12 +129,8 @@ async function openCopy(folder: string, pid: number | undefined): Promise<Databa
   const copy = mkdtempSync(path.join(tmpdir(), 'plexus-memory-'));
   const target = path.join(copy, 'memory');
   try {
-    if (pid !== undefined) process.kill(pid, 'SIGSTOP');
-    try {
-      cpSync(folder, target, { recursive: true });
-    } finally {
-      if (pid !== undefined) process.kill(pid, 'SIGCONT');
-    }
+    if (pid === undefined) cpSync(folder, target, { recursive: true });
+    else whileStopped(pid, () => cpSync(folder, target, { recursive: true }));
     const database = await openPglite(target, { schema: 'memory' });
     const close = database.close.bind(database);
     database.close = () => close().finally(() => rmSync(copy, { recursive: true, force: true }));
@@ -142,5 +138,21 @@ async function openCopy(folder: string, pid: number | undefined): Promise<Databa
   } catch (error) {
     rmSync(copy, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/** Holds a process while `work` runs. Whoever interrupts this one meanwhile must not leave the other stopped for ever: the signal takes effect after it. */
+function whileStopped(pid: number, work: () => void): void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const interrupted = (): void => process.exit(EXIT.failed);
+  for (const signal of signals) process.on(signal, interrupted);
+  try {
+    process.kill(pid, 'SIGSTOP');
+    work();
+  } finally {
+    process.kill(pid, 'SIGCONT');
+    setImmediate(() => {
+      for (const signal of signals) process.off(signal, interrupted);
+    });
   }
 }
