@@ -42,7 +42,7 @@ kubectl -n plexus create secret generic plexus-postgres --from-file="$work/url" 
 kubectl -n plexus create secret generic plexus-keys --from-file="$work/master-key" --from-file="$work/vm-token"
 kubectl -n plexus create secret generic plexus-smoke --from-file="$work/token"
 kubectl apply -f deploy/kind/servers.yaml
-kubectl -n plexus rollout status deployment/nats deployment/postgres --timeout 180s
+for server in nats postgres; do kubectl -n plexus rollout status "deployment/$server" --timeout 180s; done
 
 helm install plexus helm/plexus --namespace plexus --values deploy/kind/values.yaml --wait --timeout 10m
 helm -n plexus test plexus --timeout 5m --logs
