@@ -201,13 +201,17 @@ describe('C8: secrets of a mesh in use', () => {
   /** The spans of one trace, from the files of all services. */
   function spansOf(traceId: string): { readonly lines: SpanLine[]; readonly text: string } {
     const directory = statePaths(mesh.stateDir).traces;
+    // File by file: one whose last line is being written must not run into the next.
     const text = readdirSync(directory)
-      .map((file) => readFileSync(path.join(directory, file), 'utf8'))
-      .join('')
-      .split('\n')
+      .flatMap((file) => readFileSync(path.join(directory, file), 'utf8').split('\n'))
       .filter((line) => line.includes(traceId));
-    // A line may be written while it is read.
-    const lines = text.filter((line) => line.endsWith('}')).map((line) => JSON.parse(line) as SpanLine);
+    const lines = text.flatMap((line) => {
+      try {
+        return [JSON.parse(line) as SpanLine];
+      } catch {
+        return []; // a line that was read while it was written; it is whole the next time
+      }
+    });
     return { lines, text: text.join('\n') };
   }
 
