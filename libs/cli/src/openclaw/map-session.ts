@@ -1,3 +1,4 @@
+import { toStorableText } from '@plexus/kernel';
 import { normaliseAgentId, parseAgentKey } from '@plexus/routing-core';
 
 /** An entry of a session store, as far as it is read. */
@@ -53,7 +54,7 @@ export function agentOfSession({ agentId, sessionKey }: StoredSession): string {
 
 function text(value: unknown, most: number): string | undefined {
   const written = typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : '';
-  return written === '' ? undefined : written.slice(0, most);
+  return written === '' ? undefined : toStorableText(written.slice(0, most));
 }
 
 const field = <K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> => (value === undefined ? {} : ({ [name]: value } as Record<K, V>));

@@ -30,6 +30,8 @@ interface SendOptions {
 
 const PAGE_MESSAGES = 100;
 const PAGE_BYTES = 256 * 1024;
+/** What is said of one session and means nothing for the others. */
+const REFUSALS: ReadonlySet<string> = new Set(['INVALID_REQUEST', 'PAYLOAD_TOO_LARGE']);
 /** A configuration that was just written reaches the replicas a moment later. */
 const PATIENCE = { tries: 100, pauseMs: 100 };
 
@@ -65,9 +67,11 @@ async function importOne(bus: Bus, mesh: MeshOptions, session: FoundSession, opt
     try {
       outcome = sum(outcome, await patiently(call));
     } catch (error) {
-      // A key that is none, or of another agent: the others are taken all the same.
-      if (PlexusError.isPlexusError(error) && error.code === 'INVALID_REQUEST') return none(error.message);
-      throw error;
+      if (!PlexusError.isPlexusError(error) || !REFUSALS.has(error.code)) throw error;
+      // A key that is none, or of another agent: the other sessions are taken all the same.
+      if (outcome === undefined) return none(error.message);
+      notTaken.push({ path: `session ${from}`, reason: `the rest of its messages: ${error.message}` });
+      break;
     }
   }
   return { from, ...(outcome !== undefined && { outcome }), notTaken };

@@ -1,3 +1,4 @@
+import { isStorableText } from '@plexus/kernel';
 import fc from 'fast-check';
 import { milliseconds } from './duration.js';
 import { agentOfSession, mapSession } from './map-session.js';
@@ -75,6 +76,19 @@ describe('a transcript of OpenClaw', () => {
     expect(messages[0]?.text).toHaveLength(200_000);
     expect(left).toEqual({ 'ends of texts that were too long': 1 });
   });
+
+  it.each([
+    ['of many bytes', '漢'.repeat(190_000)],
+    ['with much to escape', '\u0001'.repeat(150_000)],
+    ['of pairs', '😀'.repeat(200_000)],
+  ])('a text %s is cut to what a transcript keeps: else the import would end there, each time again', (_title, long) => {
+    const [message] = mapTranscript('s', [said('1', null, 'user', `x${long}x`)], START).messages;
+    const bytes = Buffer.byteLength(JSON.stringify(message?.text));
+    expect(bytes).toBeLessThanOrEqual(512 * 1024);
+    // As much as there is room for: a character more would be too much, or the text would have too many.
+    expect(bytes > 512 * 1024 - 16 || (message?.text.length ?? 0) > 199_990).toBe(true);
+    expect(isStorableText(message?.text ?? '')).toBe(true);
+  });
 });
 
 describe('an entry of a session store', () => {
@@ -86,6 +100,9 @@ describe('an entry of a session store', () => {
       origin: { provider: 'telegram' },
       lastRoute: { channel: 'telegram', to: '-1001234' },
     });
+    // Half a character at the place of the cut, or U+0000: no database takes it.
+    const awkward = mapSession({ agentId: 'work', sessionKey: 'x', entry: { label: `${'x'.repeat(99)}😀`, subject: 'a\0b' } });
+    expect([awkward.label, awkward.displayName]).toEqual([`${'x'.repeat(99)}\ufffd`, 'a\ufffdb']);
     expect(mapSession({ agentId: 'work', sessionKey: 'hook:7', entry: {} })).toEqual({ sessionKey: 'hook:7', agentId: 'work' });
     expect(['agent:Main:x', 'hook:7'].map((sessionKey) => agentOfSession({ agentId: 'Work', sessionKey, entry: {} }))).toEqual(['main', 'work']);
   });

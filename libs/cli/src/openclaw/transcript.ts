@@ -15,6 +15,8 @@ export interface MappedTranscript {
 }
 
 const MAX_TEXT = 200_000;
+/** As JSON: what a transcript of the mesh keeps of one message. */
+const MAX_TEXT_BYTES = 512 * 1024;
 const CUT = '\n\n[cut: the message was longer than a transcript keeps]';
 const ROLES: readonly string[] = ['user', 'assistant', 'system'];
 /** Entries that are no part of the conversation. */
@@ -81,7 +83,21 @@ function textOf(content: unknown): string {
   const parts = Array.isArray(content) ? content.map((part) => Object(part) as Entry).filter(({ type }) => type === 'text') : [];
   const joined = typeof content === 'string' ? content : parts.map(({ text }) => (typeof text === 'string' ? text : '')).join('\n');
   const text = toStorableText(joined).trim();
-  return text.length <= MAX_TEXT ? text : toStorableText(text.slice(0, MAX_TEXT - CUT.length)) + CUT;
+  return fits(text) ? text : cut(text);
+}
+
+const fits = (text: string): boolean => text.length <= MAX_TEXT && Buffer.byteLength(JSON.stringify(text)) <= MAX_TEXT_BYTES;
+
+/** As much of the beginning as is kept, and that it was cut. */
+function cut(text: string): string {
+  const upTo = (length: number): string => toStorableText(text.slice(0, length)) + CUT;
+  let [kept, tooLong] = [0, Math.min(text.length, MAX_TEXT) + 1];
+  while (tooLong - kept > 1) {
+    const middle = Math.floor((kept + tooLong) / 2);
+    if (fits(upTo(middle))) kept = middle;
+    else tooLong = middle;
+  }
+  return upTo(kept);
 }
 
 function timeOf(entry: Entry): string | undefined {
