@@ -1,6 +1,6 @@
 // Signed HTTP in both directions (standardwebhooks.com): HMAC-SHA256 over `<id>.<seconds>.<body>`. Libraries for it exist in every language.
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 
 const sign = (secret: string, id: string, seconds: string, body: string): string =>
   `v1,${createHmac('sha256', secret).update(`${id}.${seconds}.${body}`).digest('base64')}`;
@@ -40,7 +40,7 @@ export interface Outgoing {
 /** Takes what the mesh wants said. `show` is called once per message, however often the mesh repeats it. */
 export function receiver(secret: string, show: (message: Outgoing) => string, repeated: (id: string) => void): Server {
   const shown = new Map<string, string>(); // of a real platform: in a database, or its own idempotency keys
-  return createServer(async (incoming, outgoing) => {
+  const take = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<unknown> => {
     const header = (name: string): string => String(incoming.headers[`webhook-${name}`]);
     let body = '';
     for await (const piece of incoming.setEncoding('utf8')) {
@@ -60,6 +60,8 @@ export function receiver(secret: string, show: (message: Outgoing) => string, re
     shown.set(id, messageId);
     // The very first answer is lost on the way, as happens: the mesh tries again, and nobody sees the message twice.
     if (shown.size === 1 && known === undefined) return outgoing.destroy();
-    outgoing.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ messageId }));
-  });
+    return outgoing.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ messageId }));
+  };
+  // Who goes away in the middle gets no receipt, and tries again.
+  return createServer((incoming, outgoing) => void take(incoming, outgoing).catch(() => outgoing.destroy()));
 }

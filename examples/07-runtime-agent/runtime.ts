@@ -67,7 +67,10 @@ async function run(session: string, message: string): Promise<void> {
 }
 
 let socket: WebSocket;
-const send = (frame: object): void => socket.send(JSON.stringify(frame));
+/** While the connection is away, what is told is lost, and what is asked is asked about as soon as it is back. */
+const send = (frame: object): void => {
+  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(frame));
+};
 
 /** The ticket opens the first connection; after that the token is enough, for as long as this VM is wanted. */
 function connect(ticket?: string): void {
