@@ -251,7 +251,10 @@ export const ROLES: readonly RoleDefinition[] = [
         { subject: `$JS.API.STREAM.MSG.DELETE.${stream}`, reason: 'removes a parked message from its work queue' },
       ]),
       { subject: 'plexus.dlq.>', reason: 'parks on behalf of the consumer that failed' },
-      { subject: '$JS.API.STREAM.MSG.DELETE.PLEXUS_DLQ', reason: 'removes dead letters that an administrator sent again or dropped' },
+      {
+        subject: '$JS.API.STREAM.MSG.DELETE.PLEXUS_DLQ',
+        reason: 'removes dead letters that an administrator sent again or dropped, and those of a person who is forgotten',
+      },
       ...redrivable().map((subject) => ({ subject, reason: 'sends a dead letter again where it came from, when an administrator says so' })),
       { subject: 'plexus.cmd.*.channel.>', reason: 'adapters that are not part of Plexus work on commands of their own name' },
     ],

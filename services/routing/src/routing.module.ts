@@ -7,6 +7,7 @@ import { counter } from '@plexus/telemetry';
 import { AdvisoriesController } from './adapters/nats/advisories.controller.js';
 import { AttachmentsController } from './adapters/nats/attachments.controller.js';
 import { ChannelsController } from './adapters/nats/channels.controller.js';
+import { EraseDeadLetters } from './adapters/nats/dead-letter-eraser.js';
 import { DeadLettersController } from './adapters/nats/dead-letters.controller.js';
 import { encodeOutgoingWith } from './adapters/nats/encode-outgoing.js';
 import { ErasureController } from './adapters/nats/erasure.controller.js';
@@ -104,7 +105,7 @@ export async function createRouting(context: RoutingContext): Promise<ServicePar
   const pruner = new PruneTables(maintenance, () => Object.keys(tenants.platform().tenants), configOf, config.ROUTING_ATTACHMENT_DAYS);
   const pruning = new WorkLoop(() => pruner.round().then(() => false), clock, report('old rows could not be removed'));
 
-  const erasing = new ErasePerson(store, maintenance, new EraseSessionStream(bus), ids);
+  const erasing = new ErasePerson(store, maintenance, new EraseSessionStream(bus), new EraseDeadLetters(bus), ids);
   const leftovers = new WorkLoop(() => erasing.purgeLeftovers(), clock, report('events of people who were erased could not be purged'));
 
   const accept = new AcceptMessage(store, release, newId, config.ROUTING_QUEUE_LIMIT);

@@ -80,10 +80,14 @@ export async function plant({ operator }: TwoTenants, who: Resident): Promise<Pl
   });
   await operator.call(vmContracts.putVmSecret, who.tenant, { name: 'vault', value: person }, { token: who.jwt() });
   const { vms } = await who.do<{ vms: { vmId: string }[] }>('GET', '/v1/vms');
-  const parked = await operator.publishRaw(`plexus.dlq.${who.tenant}.push.push-in.v1.vault`, Buffer.from(JSON.stringify({ data: person })), {
-    headers: { [HEADERS.dlqReason]: 'planted', [HEADERS.dlqCode]: 'PLANTED', [HEADERS.dlqConsumer]: 'push-in', [HEADERS.dlqStream]: 'PLEXUS_IN' },
-    msgId: person,
-  });
+  const park = (subject: string, stream: string, data: object) =>
+    operator.publishRaw(`plexus.dlq.${who.tenant}.${subject}`, Buffer.from(JSON.stringify({ data: { ...data, text: person } })), {
+      headers: { [HEADERS.dlqReason]: 'planted', [HEADERS.dlqCode]: 'PLANTED', [HEADERS.dlqConsumer]: 'push-in', [HEADERS.dlqStream]: stream },
+      msgId: `${person}-${subject}`,
+    });
+  const parked = await park('push.push-in.v1.vault', 'PLEXUS_IN', { user: who.user });
+  await park(`run.scheduler-run.v1.${history.sessionId}`, 'PLEXUS_CMD_RUN', {});
+  await park('channel.channel-webhook.v1.vault', 'PLEXUS_CMD_CHANNEL', { sendId: 'planted', sessionKey });
   return {
     ...{ person, tenant, sessionKey, sessionId: history.sessionId, runId, memoryId: memory.id },
     subscriptionId: idIn(subscription),

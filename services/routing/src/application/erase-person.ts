@@ -2,6 +2,7 @@ import type { TenantConfig } from '@plexus/agent-config';
 import { plexusError, routingContracts } from '@plexus/contracts';
 import type { ChannelIdentity, ErasureRecord, MaintenanceStore } from './maintenance-ports.js';
 import type { Outgoing, RoutingStore } from './ports.js';
+import type { PersonTraits } from '../domain/letter-owner.js';
 import { runCancel } from './outgoing.js';
 
 /** Removes events of sessions from the stream that keeps them. */
@@ -10,12 +11,20 @@ export interface SessionStreamEraser {
   purge(tenant: string, sessionId: string): Promise<number>;
 }
 
+/** Removes messages that nobody could handle, of whatever service. Both return how many. */
+export interface DeadLetterEraser {
+  ofPerson(person: PersonTraits): Promise<number>;
+  /** Runs and events of one session alone. */
+  ofSession(tenant: string, sessionId: string): Promise<number>;
+}
+
 /** Forgets a person: asks every service, erases what routing keeps, and collects the receipts. Every step may be repeated. */
 export class ErasePerson {
   constructor(
     private readonly store: RoutingStore,
     private readonly maintenance: MaintenanceStore,
     private readonly stream: SessionStreamEraser,
+    private readonly deadLetters: DeadLetterEraser,
     private readonly ids: { newId: () => string; now: () => number },
   ) {}
 
@@ -36,15 +45,21 @@ export class ErasePerson {
     return found;
   }
 
-  /** Routing's own part: sessions with everything in them, sends, pairings, grants, and the events of the sessions in their stream. */
+  /** Routing's own part: sessions with everything in them, sends, pairings, grants, the events of the sessions in their stream, and the dead letters of all services. */
   async erase(tenant: string, config: TenantConfig | undefined, request: { erasureId: string; user: string }): Promise<void> {
     const { erasureId, user } = request;
     const sessionIds = await this.maintenance.incarnations(tenant, user);
     await this.#cancelRuns(tenant, user, sessionIds);
-    const counts = await this.maintenance.eraseOwner(tenant, user, identitiesOf(config, user), sessionIds);
+    const identities = identitiesOf(config, user);
+    const marks = await this.maintenance.ownMarks(tenant, user);
+    const person: PersonTraits = { tenant, user, sessionIds: new Set(sessionIds), ...marks, identities };
+    // Before the tables, which say what is the person's; and after them for what was parked meanwhile.
+    let deadLetters = await this.deadLetters.ofPerson(person);
+    const counts = await this.maintenance.eraseOwner(tenant, user, identities, sessionIds);
     let events = 0;
     for (const sessionId of sessionIds) events += await this.stream.purge(tenant, sessionId);
-    const data = { erasureId, user, service: 'routing', counts: { ...counts, events }, at: new Date(this.ids.now()).toISOString() };
+    deadLetters += await this.deadLetters.ofPerson(person);
+    const data = { erasureId, user, service: 'routing', counts: { ...counts, events, deadLetters }, at: new Date(this.ids.now()).toISOString() };
     await this.#publish([{ contract: routingContracts.userErased, tenant, key: [erasureId], id: `erased:routing:${erasureId}`, data }]);
   }
 
@@ -53,6 +68,7 @@ export class ErasePerson {
     const due = await this.maintenance.claimPurge();
     if (!due) return false;
     await this.stream.purge(due.tenant, due.sessionId);
+    await this.deadLetters.ofSession(due.tenant, due.sessionId);
     if (due.last) await this.maintenance.endPurge(due.sessionId);
     return true;
   }

@@ -33,6 +33,8 @@ export interface MaintenanceStore {
   noteReceipt(erasureId: string, receipt: { service: string; counts: Record<string, number>; problem?: string | undefined }): Promise<void>;
   /** Ids of every incarnation of the owner's sessions, deleted ones included while the stream may hold events of them. */
   incarnations(tenant: string, owner: string): Promise<string[]>;
+  /** Keys of the owner's sessions that nobody else in the tenant has, and the ids of the owner's sends. */
+  ownMarks(tenant: string, owner: string): Promise<{ readonly sessionKeys: ReadonlySet<string>; readonly sendIds: ReadonlySet<string> }>;
   /** Removes everything that is kept of a person, and says how much of what. */
   eraseOwner(tenant: string, owner: string, identities: readonly ChannelIdentity[], sessionIds: readonly string[]): Promise<Record<string, number>>;
   /** A session of somebody who was erased whose events are to be purged once more; `last`: for the last time. */

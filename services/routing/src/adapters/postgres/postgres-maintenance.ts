@@ -18,6 +18,10 @@ const INCARNATIONS = `
   UNION SELECT messages.session_id FROM messages JOIN sessions ON sessions.id = messages.session_ref WHERE sessions.tenant = $1 AND sessions.owner = $2
   UNION SELECT session_id FROM gone_sessions WHERE tenant = $1 AND owner = $2`;
 
+const OWN_KEYS = `
+  SELECT session_key FROM sessions WHERE tenant = $1 AND owner = $2
+  EXCEPT SELECT session_key FROM sessions WHERE tenant = $1 AND owner <> $2`;
+
 /** A worker that has not stopped yet goes on speaking for a while: the stream is purged once more a minute later, and a last time after that. */
 const NOTE_ERASED = `
   INSERT INTO gone_sessions (session_id, tenant, owner, purge_at) SELECT id, $1, $2, now() + interval '1 minute' FROM unnest($3::text[]) AS id
@@ -124,6 +128,13 @@ export class PostgresMaintenance implements MaintenanceStore {
 
   async incarnations(tenant: string, owner: string): Promise<string[]> {
     return (await this.database.query<{ session_id: string }>('routing_incarnations', INCARNATIONS, [tenant, owner])).map((row) => row.session_id);
+  }
+
+  async ownMarks(tenant: string, owner: string): Promise<{ sessionKeys: Set<string>; sendIds: Set<string> }> {
+    const keys = await this.database.query<{ session_key: string }>('routing_own_keys', OWN_KEYS, [tenant, owner]);
+    const text = 'SELECT send_id FROM sends WHERE tenant = $1 AND owner = $2';
+    const sends = await this.database.query<{ send_id: string }>('routing_own_sends', text, [tenant, owner]);
+    return { sessionKeys: new Set(keys.map((row) => row.session_key)), sendIds: new Set(sends.map((row) => row.send_id)) };
   }
 
   async eraseOwner(tenant: string, owner: string, identities: readonly ChannelIdentity[], sessionIds: readonly string[]): Promise<Record<string, number>> {
