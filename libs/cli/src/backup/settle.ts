@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { raiseSequence } from '@plexus/bus';
 import type { Database } from '@plexus/database';
@@ -95,8 +95,8 @@ async function present(database: Database, schemas: readonly string[]): Promise<
 
 /** Rows and what belongs to them in one transaction: half of it would be worse than none. */
 async function settleSchema(database: Database, schema: string, since: Date): Promise<number> {
-  const file = path.join(repositoryRoot(), 'services', schema, 'prisma', 'after-restore.sql');
-  const own = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  // Every service has one, so that a file that is missing where this runs ends the restore, instead of leaving epochs as they were.
+  const own = readFileSync(path.join(repositoryRoot(), 'services', schema, 'prisma', 'after-restore.sql'), 'utf8');
   return database.transaction(async (tx) => {
     await tx.script(`SET LOCAL statement_timeout = 0; SET LOCAL search_path TO "${schema}", public`);
     const rows = await tx.query<{ id: unknown }>(
@@ -104,7 +104,7 @@ async function settleSchema(database: Database, schema: string, since: Date): Pr
       `UPDATE "${schema}".outbox SET published_at = NULL WHERE published_at >= $1 RETURNING id`,
       [since.toISOString()],
     );
-    if (own !== '') await tx.script(own);
+    await tx.script(own);
     return rows.length;
   });
 }
