@@ -19,7 +19,7 @@ function plexus(...args: string[]): Promise<Done> {
   const program = path.join(repositoryRoot(), 'libs/cli/bin/plexus.mjs');
   const env = { PATH: process.env.PATH, HOME: process.env.HOME };
   return new Promise((resolve) => {
-    execFile(process.execPath, [program, '--json', ...args], { env, timeout: 120_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, [program, '--json', ...args], { env, timeout: 300_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), out: stdout === '' ? stderr : stdout });
     });
   });
@@ -171,5 +171,5 @@ describe('a backup that is taken while the mesh works', () => {
     // The last message was answered, so a VM has run here, and not under an epoch that the lost mesh had given out.
     const [started] = await ask<{ epoch: number }>("SELECT max(epoch) AS epoch FROM scheduler.vm_instances WHERE attached_at > now() - interval '10 minutes'");
     expect(started?.epoch).toBeGreaterThan(highest?.epoch ?? 0);
-  }, 300_000);
+  }, 900_000);
 });
