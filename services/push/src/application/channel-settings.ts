@@ -16,7 +16,10 @@ export interface Channels {
 
 const DEFAULTS: ChannelLimits = { perMinute: 600, concurrent: 8, timeoutMs: 10_000, maxAttempts: 12 };
 
-/** What one of several replicas may spend of it: they share the deliveries evenly enough, and together stay within what the tenant allows. */
+/**
+ * What one of several replicas may spend of it: they share the deliveries evenly enough, and together stay within what the tenant allows. Each may have one
+ * under way all the same: of more replicas than `concurrent` says, as many.
+ */
 export function shareOf(limits: ChannelLimits, replicas: number): ChannelLimits {
   return { ...limits, perMinute: limits.perMinute / replicas, concurrent: Math.max(1, Math.floor(limits.concurrent / replicas)) };
 }
