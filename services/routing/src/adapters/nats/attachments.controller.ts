@@ -23,7 +23,7 @@ export class AttachmentsController {
   async onStore(@Payload() input: DataOf<typeof contracts.storeAttachment>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof contracts.storeAttachment>> {
     requireScope(context.principal, SCOPES.write);
     const { part, data, ...attachment } = input;
-    requireStorable(attachment.name, 'name');
+    for (const field of ['name', 'mimeType'] as const) requireStorable(attachment[field], field);
     const stored = await this.attachments.put(ownerOf(context.tenant, context.principal), attachment, part, Buffer.from(data, 'base64'));
     return { attachmentId: attachment.attachmentId, stored };
   }
