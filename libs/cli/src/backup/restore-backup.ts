@@ -60,9 +60,13 @@ function placeOf(places: Places, { name }: SavedDatabase): DatabasePlace {
   throw new CommandFailure(`The backup has the database ${name}, and none is named for it.`, EXIT.usage, 'Set MEMORY_DATABASE_URL.', 'USAGE');
 }
 
+/** A service that is busy answers late, and must not be taken for one that does not run. */
+const ANSWER_LIMIT_MS = 5_000;
+
 /** Throws while services work on the target. */
 export async function refuseRunning(bus: Bus): Promise<void> {
-  const running = [...new Set((await discoverServices(bus)).map(({ service }) => service))];
+  const found = await discoverServices(bus, { maxMs: ANSWER_LIMIT_MS, quietMs: ANSWER_LIMIT_MS });
+  const running = [...new Set(found.map(({ service }) => service))];
   if (running.length === 0) return;
   throw new CommandFailure(
     `These services are running on the target: ${running.join(', ')}.`,
