@@ -31,6 +31,8 @@ describe('the console at the gateway', () => {
       expect([answer.statusCode, answer.body]).toEqual([200, '<title>Plexus</title>']);
       expect(answer.headers['content-security-policy']).toContain("script-src 'self'");
       expect(answer.headers['content-security-policy']).not.toMatch(/unsafe/);
+      // Blobs are for pictures, and for nothing that runs.
+      expect(String(answer.headers['content-security-policy']).match(/[a-z-]+ [^;]*blob:/g)).toEqual(["img-src 'self' data: blob:"]);
       expect(answer.headers).toMatchObject({ 'cache-control': 'no-cache', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' });
     }
   });
