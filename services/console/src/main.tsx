@@ -4,6 +4,7 @@ import './design/base.css';
 import './design/layout.css';
 import './design/parts.css';
 import './design/pages.css';
+import './design/chat.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app/app.js';

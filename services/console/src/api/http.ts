@@ -83,16 +83,32 @@ export class Api {
     return this.send<T>('DELETE', path, { ...(query && { query }) }).then(({ data }) => data);
   }
 
+  /** Bytes, as a blob that a browser takes for nothing but `type`, whatever the answer calls them. */
+  async blob(path: string, type: string, signal?: AbortSignal): Promise<Blob> {
+    const { response, content } = await this.ask('GET', path, { signal }, (answer) => answer.blob());
+    if (response.ok) return new Blob([content], { type });
+    throw this.failed(response, await content.text());
+  }
+
   /** Rejects with {@link ApiError}, or with an AbortError when the signal was aborted. */
   async send<T>(method: string, path: string, options: RequestOptions = {}): Promise<Answer<T>> {
+    const { response, content } = await this.ask(method, path, options, (answer) => answer.text());
+    if (response.ok) return { data: parse(content) as T, etag: response.headers.get('etag') ?? undefined };
+    throw this.failed(response, content);
+  }
+
+  private async ask<T>(
+    method: string,
+    path: string,
+    options: RequestOptions,
+    read: (response: Response) => Promise<T>,
+  ): Promise<{ readonly response: Response; readonly content: T }> {
     const { text, body } = options;
     const type = text?.type ?? (body === undefined ? undefined : 'application/json');
     const token = this.token();
     const signal = AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(options.signal ? [options.signal] : [])]);
-    let response: Response;
-    let content: string;
     try {
-      response = await fetch(`${path}${queryOf(options.query)}`, {
+      const response = await fetch(`${path}${queryOf(options.query)}`, {
         method,
         signal,
         cache: 'no-store',
@@ -100,16 +116,18 @@ export class Api {
         headers: { accept: 'application/json', ...(token && { authorization: `Bearer ${token}` }), ...(type && { 'content-type': type }), ...options.headers },
         ...(text ? { body: text.content } : body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-      content = await response.text();
+      return { response, content: await read(response) };
     } catch (cause) {
       if (options.signal?.aborted) throw cause;
       throw new ApiError(0, { code: 'NETWORK', detail: cause instanceof Error ? cause.message : String(cause) }, { cause });
     }
+  }
+
+  private failed(response: Response, content: string): ApiError {
     const data = parse(content);
-    if (response.ok) return { data: data as T, etag: response.headers.get('etag') ?? undefined };
     const error = new ApiError(response.status, isObject(data) ? (data as Problem) : { detail: content.slice(0, 500) });
     if (response.status === 401) this.onUnauthenticated(error);
-    throw error;
+    return error;
   }
 }
 

@@ -1,3 +1,4 @@
+import { enChat } from './en-chat.js';
 import { enOperate } from './en-operate.js';
 import { enReach } from './en-reach.js';
 
@@ -51,6 +52,8 @@ export const en = {
     NO_RESPONDERS: 'The service that answers this is not running',
     TIMEOUT: 'The answer took too long',
     UNAVAILABLE: 'The service is not available at the moment',
+    PAYLOAD_TOO_LARGE: 'It is too large',
+    UNSUPPORTED_ATTACHMENT: 'A file of this kind is not taken',
   },
   signIn: {
     title: 'Sign in',
@@ -144,22 +147,6 @@ export const en = {
     none: 'No session yet',
     noneText: 'Say something to the agent: the first message makes the session.',
     running: 'running',
-  },
-  chat: {
-    with: 'Conversation',
-    log: 'Messages',
-    earlier: 'Show earlier messages',
-    none: 'Nothing was said yet',
-    noneText: 'Ask the agent something below. Its answer appears word by word.',
-    write: 'Message to the agent',
-    placeholder: 'Ask the agent …  (Enter sends, Shift+Enter makes a line)',
-    send: 'Send',
-    stop: 'Stop',
-    thinking: 'thinking …',
-    reset: 'Start over',
-    resetText: 'The transcript begins anew. The old one is kept until its retention ends.',
-    role: { user: 'You', assistant: 'Agent', system: 'System', tool: 'Tool' },
-    label: { stopped: 'stopped', queued: 'queued' },
   },
   events: {
     title: 'Event tail',
@@ -382,6 +369,7 @@ export const en = {
   },
   diff: { same: 'There is no difference.', added: 'added', removed: 'removed' },
   form: { required: 'required', add: 'Add', remove: 'Remove', up: 'Up', down: 'Down', copy: 'Copy', more: 'Rarely needed' },
+  ...enChat,
   ...enOperate,
   ...enReach,
 };

@@ -1,4 +1,5 @@
 import { type en, type Translated } from './en.js';
+import { zhChat } from './zh-chat.js';
 import { zhOperate } from './zh-operate.js';
 import { zhReach } from './zh-reach.js';
 
@@ -48,6 +49,8 @@ export const zh: Translated<typeof en> = {
     NO_RESPONDERS: '负责应答的服务没有运行',
     TIMEOUT: '等待应答超时',
     UNAVAILABLE: '服务暂时不可用',
+    PAYLOAD_TOO_LARGE: '内容过大',
+    UNSUPPORTED_ATTACHMENT: '不接受此类文件',
   },
   signIn: {
     title: '登录',
@@ -136,22 +139,6 @@ export const zh: Translated<typeof en> = {
     none: '还没有会话',
     noneText: '对智能体说点什么：第一条消息会创建会话。',
     running: '运行中',
-  },
-  chat: {
-    with: '对话',
-    log: '消息',
-    earlier: '显示更早的消息',
-    none: '还没有内容',
-    noneText: '在下方向智能体提问，回答会逐字显示。',
-    write: '给智能体的消息',
-    placeholder: '向智能体提问…（Enter 发送，Shift+Enter 换行）',
-    send: '发送',
-    stop: '停止',
-    thinking: '思考中…',
-    reset: '重新开始',
-    resetText: '对话记录将重新开始。旧记录会保留到其保存期限结束。',
-    role: { user: '我', assistant: '智能体', system: '系统', tool: '工具' },
-    label: { stopped: '已停止', queued: '排队中' },
   },
   events: {
     title: '事件流',
@@ -371,6 +358,7 @@ export const zh: Translated<typeof en> = {
   },
   diff: { same: '没有差异。', added: '新增', removed: '删除' },
   form: { required: '必填', add: '添加', remove: '移除', up: '上移', down: '下移', copy: '复制', more: '较少使用' },
+  ...zhChat,
   ...zhOperate,
   ...zhReach,
 };

@@ -1,4 +1,5 @@
 import { type ChatEvent, messageText } from '@plexus/client-protocol';
+import { type Attached, type AttachmentInfo, textBeside } from './attachments.js';
 
 /** One message of the transcript, as the HTTP API gives it. */
 export interface TranscriptMessage {
@@ -8,6 +9,7 @@ export interface TranscriptMessage {
   readonly text: string;
   readonly runId?: string | undefined;
   readonly label?: string | undefined;
+  readonly attachments?: readonly AttachmentInfo[] | undefined;
   readonly at: string;
 }
 
@@ -20,6 +22,9 @@ export interface Line {
   /** Still being written. */
   readonly open: boolean;
   readonly failure: string | undefined;
+  readonly attachments: readonly AttachmentInfo[];
+  /** Files that are on their way, or that were refused. */
+  readonly files: readonly Attached[];
 }
 
 interface LiveRun {
@@ -33,6 +38,7 @@ interface LiveRun {
 interface Sending {
   readonly runId: string;
   readonly text: string;
+  readonly files: readonly Attached[];
   readonly failure: string | undefined;
 }
 
@@ -45,7 +51,7 @@ export interface Conversation {
 
 export type ConversationStep =
   | { readonly kind: 'history'; readonly messages: readonly TranscriptMessage[] }
-  | { readonly kind: 'say'; readonly runId: string; readonly text: string }
+  | { readonly kind: 'say'; readonly runId: string; readonly text: string; readonly files?: readonly Attached[] }
   | { readonly kind: 'refused'; readonly runId: string; readonly failure: string }
   | { readonly kind: 'event'; readonly event: ChatEvent }
   | { readonly kind: 'clear' };
@@ -59,7 +65,7 @@ export function nextConversation(state: Conversation, step: ConversationStep): C
     case 'clear':
       return NOTHING_SAID;
     case 'say':
-      return { ...state, sending: [...state.sending, { runId: step.runId, text: step.text, failure: undefined }] };
+      return { ...state, sending: [...state.sending, { runId: step.runId, text: step.text, files: step.files ?? [], failure: undefined }] };
     case 'refused':
       return { ...state, sending: state.sending.map((one) => (one.runId === step.runId ? { ...one, failure: step.failure } : one)) };
     case 'history':
@@ -121,9 +127,7 @@ export function openText(state: Conversation): string | undefined {
 
 /** Everything in the order in which it is read. */
 export function linesOf(state: Conversation): readonly Line[] {
-  const said = state.messages.map(
-    (message): Line => ({ ...lineBase, key: message.messageId, role: message.role, text: message.text, at: message.at, label: message.label }),
-  );
+  const said = state.messages.map(lineOf);
   const inTranscript = new Set(state.messages.flatMap(({ role, runId }) => (role === 'assistant' && runId !== undefined ? [runId] : [])));
   const live = (run: LiveRun): Line => ({
     ...lineBase,
@@ -135,12 +139,16 @@ export function linesOf(state: Conversation): readonly Line[] {
     label: run.ended === 'aborted' ? 'stopped' : run.phase,
   });
   const rest = state.runs.filter(({ runId, failure }) => !inTranscript.has(runId) || failure !== undefined);
-  const sent = state.sending.flatMap(({ runId, text, failure }): Line[] => {
+  const sent = state.sending.flatMap(({ runId, text, files, failure }): Line[] => {
     const answer = rest.find((run) => run.runId === runId);
-    return [{ ...lineBase, key: `say-${runId}`, role: 'user', text, failure }, ...(answer ? [live(answer)] : [])];
+    return [{ ...lineBase, key: `say-${runId}`, role: 'user', text, files, failure }, ...(answer ? [live(answer)] : [])];
   });
   const sentIds = new Set(state.sending.map(({ runId }) => runId));
   return [...said, ...rest.filter(({ runId }) => !sentIds.has(runId)).map(live), ...sent];
 }
 
-const lineBase = { at: undefined, label: undefined, open: false, failure: undefined } as const;
+const lineBase = { at: undefined, label: undefined, open: false, failure: undefined, attachments: [], files: [] } as const;
+
+function lineOf({ messageId, role, text, at, label, attachments = [] }: TranscriptMessage): Line {
+  return { ...lineBase, key: messageId, role, text: textBeside(text, attachments), at, label, attachments };
+}

@@ -1,13 +1,16 @@
 import { ChatEvent, GatewayError } from '@plexus/client-protocol';
-import { type FormEvent, type KeyboardEvent, useCallback, useEffect, useId, useReducer, useRef, useState } from 'react';
+import { useCallback, useEffect, useReducer, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useSession } from '../api/session.js';
 import { useAction } from '../api/use-action.js';
 import { useResource } from '../api/use-resource.js';
-import { type Line, linesOf, NOTHING_SAID, nextConversation, openRun, openText, type TranscriptMessage } from '../model/conversation.js';
+import type { Attached } from '../model/attachments.js';
+import { type ConversationStep, type Line, linesOf, NOTHING_SAID, nextConversation, openRun, openText, type TranscriptMessage } from '../model/conversation.js';
 import { Confirm } from '../ui/dialog.js';
-import { Icon } from '../ui/icons.js';
 import { Badge, Busy, Card, Empty, ErrorNote, When } from '../ui/parts.js';
+import { AttachedFiles } from './attached.js';
+import { Composer } from './composer.js';
+import { asSent, useDrop, useWaitingFiles } from './waiting-files.js';
 
 interface History {
   readonly sessionKey: string;
@@ -55,23 +58,9 @@ export function Chat({ sessionKey }: { readonly sessionKey: string }) {
     if (connection > 0) void client.request('sessions.messages.subscribe', { key: sessionKey }).catch(() => undefined); // Not there yet: its first message makes it.
   }, [client, connection, sessionKey]);
 
-  const say = (text: string) => {
-    const runId = crypto.randomUUID();
-    step({ kind: 'say', runId, text });
-    // Going away does not end what was asked for: it is there when one comes back.
-    const stream = client.chatSend({ sessionKey, message: text, idempotencyKey: runId, on_client_disconnect: 'continue' });
-    void (async () => {
-      try {
-        for await (const _piece of stream) {
-          // The events of the session draw it; the stream is followed for its failures.
-        }
-      } catch (error) {
-        if (error instanceof GatewayError && error.detailCode !== 'CLIENT_CLOSED') step({ kind: 'refused', runId, failure: error.message });
-      } finally {
-        reload();
-      }
-    })();
-  };
+  const waiting = useWaitingFiles();
+  const drop = useDrop(waiting);
+  const say = useSay(sessionKey, step, reload);
   const stop = useAction(async () => {
     await client.abort(sessionKey, openRun(state));
     reload();
@@ -92,19 +81,66 @@ export function Chat({ sessionKey }: { readonly sessionKey: string }) {
       }
       actions={<ResetButton path={path} onDone={begin} disabled={(data?.totalMessages ?? 0) === 0} />}
     >
-      <div className="chat">
+      <div className={`chat${drop.over ? ' over' : ''}`} {...drop.handlers}>
         <div className="chat-errors">
           <ErrorNote error={history.error ?? stop.error} retry={reload} />
         </div>
-        <Log lines={linesOf(state)} loading={history.loading && state.messages.length === 0} more={data?.hasMore ? () => setLimit(1_000) : undefined} />
-        <Composer running={running !== undefined} stopping={stop.busy} onSay={say} onStop={() => void stop.run()} />
+        <Log
+          lines={linesOf(state)}
+          path={path}
+          loading={history.loading && state.messages.length === 0}
+          more={data?.hasMore ? () => setLimit(1_000) : undefined}
+        />
+        <Composer running={running !== undefined} stopping={stop.busy} waiting={waiting} onSay={say} onStop={() => void stop.run()} />
       </div>
       <LiveAnswer text={openText(state)} />
     </Card>
   );
 }
 
-function Log({ lines, loading, more }: { readonly lines: readonly Line[]; readonly loading: boolean; readonly more: (() => void) | undefined }) {
+/** Sends a message. Messages go in the order in which they were said, also when the files of one take a while. */
+function useSay(sessionKey: string, step: (next: ConversationStep) => void, reload: () => void): (text: string, files: readonly Attached[]) => void {
+  const { t } = useTranslation();
+  const { client } = useSession();
+  const before = useRef<Promise<unknown>>(Promise.resolve());
+  return (text, files) => {
+    const runId = crypto.randomUUID();
+    step({ kind: 'say', runId, text, files });
+    const started = before.current.then(async () => {
+      const attachments = await Promise.all(files.map(asSent));
+      // Going away does not end what was asked for: it is there when one comes back.
+      const input = { sessionKey, message: text, idempotencyKey: runId, on_client_disconnect: 'continue' } as const;
+      return { stream: client.chatSend({ ...input, ...(attachments.length > 0 && { attachments }) }) };
+    });
+    before.current = started.catch(() => undefined); // Told below; the next message does not wait for it.
+    void (async () => {
+      try {
+        for await (const _piece of (await started).stream) {
+          // The events of the session draw it; the stream is followed for its failures.
+        }
+      } catch (error) {
+        const code = error instanceof GatewayError ? (error.detailCode ?? error.code) : 'UNKNOWN';
+        const said = error instanceof Error ? error.message : String(error);
+        const advice = t(`errors.${code}`, { defaultValue: '' });
+        if (code !== 'CLIENT_CLOSED') step({ kind: 'refused', runId, failure: advice === '' ? said : t('of', { what: advice, name: said }) });
+      } finally {
+        reload();
+      }
+    })();
+  };
+}
+
+function Log({
+  lines,
+  path,
+  loading,
+  more,
+}: {
+  readonly lines: readonly Line[];
+  readonly path: string;
+  readonly loading: boolean;
+  readonly more: (() => void) | undefined;
+}) {
   const { t } = useTranslation();
   const log = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
@@ -131,13 +167,13 @@ function Log({ lines, loading, more }: { readonly lines: readonly Line[]; readon
       )}
       {!loading && lines.length === 0 && <Empty icon="chat" title={t('chat.none')} text={t('chat.noneText')} />}
       {lines.map((line) => (
-        <Message key={line.key} line={line} />
+        <Message key={line.key} line={line} path={path} />
       ))}
     </section>
   );
 }
 
-function Message({ line }: { readonly line: Line }) {
+function Message({ line, path }: { readonly line: Line; readonly path: string }) {
   const { t } = useTranslation();
   const waiting = line.open && line.text === '';
   return (
@@ -149,67 +185,16 @@ function Message({ line }: { readonly line: Line }) {
           <Badge tone={line.label === 'stopped' ? 'warn' : 'info'}>{t(`chat.label.${line.label}`, { defaultValue: line.label })}</Badge>
         )}
       </div>
-      <div className={`bubble${line.open ? ' caret' : ''}`}>{waiting ? <span className="muted">{t('chat.thinking')}</span> : line.text}</div>
+      {(line.open || line.text !== '') && (
+        <div className={`bubble${line.open ? ' caret' : ''}`}>{waiting ? <span className="muted">{t('chat.thinking')}</span> : line.text}</div>
+      )}
+      <AttachedFiles line={line} path={path} />
       {line.failure !== undefined && (
         <div className="small" role="alert">
           {line.failure}
         </div>
       )}
     </article>
-  );
-}
-
-function Composer({
-  running,
-  stopping,
-  onSay,
-  onStop,
-}: {
-  readonly running: boolean;
-  readonly stopping: boolean;
-  readonly onSay: (text: string) => void;
-  readonly onStop: () => void;
-}) {
-  const { t } = useTranslation();
-  const [text, setText] = useState('');
-  const id = useId();
-  const submit = (event?: FormEvent) => {
-    event?.preventDefault();
-    if (text.trim() === '') return;
-    onSay(text.trim());
-    setText('');
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    // Enter that only ends a word of an input method is not for us.
-    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
-    event.preventDefault();
-    submit();
-  };
-  return (
-    <form className="composer" onSubmit={submit}>
-      <label className="visually-hidden" htmlFor={id}>
-        {t('chat.write')}
-      </label>
-      <textarea
-        id={id}
-        className="input"
-        rows={1}
-        placeholder={t('chat.placeholder')}
-        value={text}
-        onChange={({ target }) => setText(target.value)}
-        onKeyDown={onKeyDown}
-      />
-      {running && (
-        <button type="button" className="button danger" onClick={onStop} disabled={stopping}>
-          <Icon name="stop" />
-          {t('chat.stop')}
-        </button>
-      )}
-      <button type="submit" className="button primary" disabled={text.trim() === ''}>
-        <Icon name="send" />
-        {t('chat.send')}
-      </button>
-    </form>
   );
 }
 
