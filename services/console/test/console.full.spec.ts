@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { waitFor } from '@plexus/testing';
 import type { Browser, Page } from 'playwright-core';
+import { describeAttachments } from './attachments.js';
 import { describeEveryPage } from './every-page.js';
 import { describeSdkInAPage } from './sdk-in-a-page.js';
 import { describeReach } from './reach.js';
@@ -154,6 +155,8 @@ describeBrowser(
         await picture(page, 'events');
       });
     });
+
+    describeAttachments(() => ({ world, page }));
 
     describe('push', () => {
       it('shows an event of another process at once, and why it was sent, as a picture', async () => {
