@@ -26,7 +26,8 @@ export const ACTS: Readonly<Record<string, ActDecision>> = {
   ...each(LOOKS, 'dlq ls', 'dlq show'),
   'dlq redrive': { here: 'dlq.redrive' },
   'dlq drop': { here: 'dlq.drop' },
-  'import openclaw': service('config.apply', 'routing.import-session'),
+  // The services that it asks write down their parts as well.
+  'import openclaw': { here: 'import.openclaw' },
   ...each(LOOKS, 'vm ls', 'vm show', 'vm why', 'vm history', 'vm logs'),
   ...each(OWN, 'vm ensure', 'vm touch'),
   'vm pause': service('vm.pause'),
@@ -73,11 +74,9 @@ export const ACTS: Readonly<Record<string, ActDecision>> = {
   'skill add': service('skill.upload'),
   'skill rm': service('skill.delete'),
   ...each(LOOKS, 'backup verify'),
-  ...each(
-    { none: 'with the credentials of servers and databases, which can do anything unseen; the manifest in the folder says what and when' },
-    'backup create',
-  ),
-  ...each({ none: 'before any service runs, onto a log that is as old as the backup' }, 'backup restore', 'backup settle'),
+  'backup create': { here: 'backup.create' },
+  'backup restore': { here: 'backup.restore' },
+  'backup settle': { here: 'backup.settle' },
 };
 
 function each(decision: ActDecision, ...commands: string[]): Record<string, ActDecision> {

@@ -68,7 +68,8 @@ export async function openPlaces(options: MeshOptions, environment: Environment)
     }
     const data = await openEmbeddedData(options.state);
     closing.push(() => data.close());
-    const bus = await connect(data.nats, data.seedFile);
+    // A mesh that runs may work on a NATS of its owner's, and is reached as every other command reaches it. What was started for this speaks over loopback.
+    const bus = data.isRunning ? await connect(data.nats, options.seedFile ?? data.seedFile, options.natsTls) : await connect(data.nats, data.seedFile);
     closing.push(() => bus.close());
     const memory = environment.MEMORY_DATABASE_URL;
     const folder = path.join(options.state, 'memory');

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { NO_TENANT } from '@plexus/contracts';
 import type { Command } from 'commander';
 import { createBackup, datedName, pruneBackups } from '../backup/create-backup.js';
 import type { Manifest } from '../backup/manifest.js';
@@ -9,6 +10,7 @@ import { settle } from '../backup/settle.js';
 import { CommandFailure, EXIT } from '../exit-code.js';
 import type { MeshOptions } from '../mesh.js';
 import type { Output } from '../output.js';
+import { noteDone } from './audit.js';
 
 interface CreateOptions {
   readonly dated?: boolean;
@@ -38,7 +40,11 @@ export function backupCommand(program: Command, output: () => Output, mesh: () =
         throw new CommandFailure('--keep goes with --dated and takes a whole number from 1.', EXIT.usage, undefined, 'USAGE');
       if (options.dated === true) mkdirSync(folder, { recursive: true, mode: 0o700 });
       const target = options.dated === true ? path.join(folder, datedName(new Date())) : folder;
-      const manifest = await within((places) => createBackup(places, target, note));
+      const manifest = await within(async (places) => {
+        const made = await createBackup(places, target, note);
+        await noteDone(places.bus, output(), NO_TENANT, 'backup.create', { folder: path.basename(target), ...numbers(made) });
+        return made;
+      });
       const removed = options.keep === undefined ? [] : pruneBackups(folder, options.keep);
       output().result({ folder: target, removed, ...summary(manifest) }, [
         `${target}: everything that was acknowledged before ${manifest.startedAt}. ${words(manifest)}`,
@@ -63,7 +69,12 @@ export function backupCommand(program: Command, output: () => Output, mesh: () =
     .action(async (folder: string, options: RestoreOptions) => {
       // Before any server is started for it: a damaged backup leaves no trace.
       await verifyBackup(folder, () => undefined);
-      const restored = await within((places) => restoreBackup(places, folder, options, note));
+      const restored = await within(async (places) => {
+        const back = await restoreBackup(places, folder, options, note);
+        // Into the log that has come back: it ends where the backup began, and this says why.
+        await noteDone(places.bus, output(), NO_TENANT, 'backup.restore', { folder: path.basename(folder), startedAt: back.startedAt, rows: back.rows });
+        return back;
+      });
       output().result(restored, [
         `${restored.messages} messages in ${restored.streams} streams and ${restored.rows} rows are back, as of ${restored.startedAt}.`,
         `${restored.again} facts and commands will be handed over again; who has them already recognises them.`,
@@ -81,7 +92,9 @@ export function backupCommand(program: Command, output: () => Output, mesh: () =
       const settled = await within(async (places) => {
         // It ends every VM and takes push's partitions away: of a mesh that works, too.
         await refuseRunning(places.bus);
-        return settle(places, since, note);
+        const done = await settle(places, since, note);
+        await noteDone(places.bus, output(), NO_TENANT, 'backup.settle', { since, again: done.again });
+        return done;
       });
       output().result(settled, `${settled.again} facts and commands will be handed over again; inboxes and VMs have new epochs. Start the services.`);
     });
@@ -99,9 +112,15 @@ function summary({ startedAt, finishedAt, streams, databases, leftOut, warnings 
   };
 }
 
-function words(manifest: Manifest): string {
-  const { streams, tables, bytes } = summary(manifest);
+function numbers(manifest: Manifest) {
+  const { startedAt, streams, tables } = summary(manifest);
   const messages = Object.values(streams).reduce((total, count) => total + count, 0);
   const rows = Object.values(tables).reduce((total, count) => total + count, 0);
+  return { startedAt, messages, rows };
+}
+
+function words(manifest: Manifest): string {
+  const { streams, tables, bytes } = summary(manifest);
+  const { messages, rows } = numbers(manifest);
   return `${messages} messages in ${Object.keys(streams).length} streams, ${rows} rows in ${Object.keys(tables).length} tables, ${bytes} bytes.`;
 }

@@ -8,6 +8,7 @@ import { type OpenClawState, readState } from '../openclaw/read-state.js';
 import type { NotTaken } from '../openclaw/reading.js';
 import { type ImportedSession, importSessions } from '../openclaw/send-sessions.js';
 import type { Output } from '../output.js';
+import { noteDoneOffline } from './audit.js';
 import { differenceLines } from './config-output.js';
 
 interface ImportOptions {
@@ -40,6 +41,9 @@ export function importCommand(program: Command, output: () => Output, mesh: () =
       // Everything was read and checked by now; only from here on anything is written.
       if (!dryRun) await client.edit((document) => mergeDocument(document, mapped.document as Document), 'import from OpenClaw');
       const sessions = await importSessions(mesh(), wanted, { ...options, dryRun, agents: new Set(agents) });
+      const appended = sessions.reduce((sum, { outcome }) => sum + (outcome?.appended ?? 0), 0);
+      const target = { user: options.user, differences: differences.length, sessions: sessions.length, appended };
+      if (!dryRun) await noteDoneOffline(mesh(), output(), options.tenant, 'import.openclaw', target);
       report(output(), { state, mapped, differences, sessions, dryRun });
     });
 }

@@ -1,14 +1,17 @@
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chmodSync, chownSync, cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { type AddressInfo, connect as plainConnect, type Socket } from 'node:net';
 import path from 'node:path';
 import { createServer, type Server } from 'node:tls';
+import { promisify } from 'node:util';
 import { GatewayClient, type SocketLike } from '@plexus/client-protocol';
 import { createPool } from '@plexus/database';
 import { type PostgresServer, startPostgres } from '@plexus/local-stack';
 import { WebSocket } from 'ws';
 import { startTestMesh, type TestMesh, type ThrowAwayFolder, throwAwayFolder, waitFor } from '../../src/index.js';
+import { repositoryRoot } from '../../src/repository-root.js';
 import { SecuredNats } from './secured-nats.js';
 import { noOpenssl, type ThrowAwayCa } from './throw-away-ca.js';
 
@@ -100,6 +103,20 @@ suite(`a whole mesh under TLS${reason === undefined ? '' : ` (${reason})`}`, () 
     } finally {
       await pool.close();
     }
+  }, 240_000);
+
+  it('is saved by an operator with a certificate of his own, which is written down', async () => {
+    const { certFile, keyFile } = nats.ca.issue('backup');
+    const env = {
+      ...{ PATH: process.env.PATH, HOME: folder.path, DATABASE_URL: database(trusted()), PLEXUS_STATE_DIR: path.join(folder.path, 'none') },
+      ...{ NATS_URL: nats.url, NATS_CA_FILE: nats.ca.certFile, NATS_CERT_FILE: certFile, NATS_KEY_FILE: keyFile },
+      NATS_NKEY_SEED_FILE: nats.seedFile('operator'),
+    };
+    const plexus = async (...args: string[]): Promise<string> =>
+      (await promisify(execFile)(process.execPath, [path.join(repositoryRoot(), 'libs/cli/bin/plexus.mjs'), '--json', ...args], { env })).stdout;
+    const saved = JSON.parse(await plexus('backup', 'create', path.join(folder.path, 'saved'))) as { tables: Record<string, number> };
+    expect(Object.keys(saved.tables).length).toBeGreaterThan(10);
+    expect(await plexus('audit', 'ls', '--tenant', '_')).toContain('backup.create');
   }, 240_000);
 
   it('says nothing to whoever speaks in the clear, to any of its servers', async () => {
