@@ -46,6 +46,7 @@ export async function createBackup(places: Places, folder: string, note: (line: 
 async function fill({ bus, databases }: Places, draft: string, note: (line: string) => void): Promise<Manifest> {
   const startedAt = new Date().toISOString();
   const found = (await bus.jetstream.streams()).map(({ config }) => config.name).filter((name) => OURS.test(name));
+  if (found.length === 0) throw nothingThere('This NATS holds no stream of Plexus that this credential may see.');
   const leftOut = found.filter((name) => LEFT_OUT.has(name));
   const streams: SavedStream[] = [];
   for (const name of inOrder(found.filter((one) => !LEFT_OUT.has(one)))) {
@@ -72,6 +73,11 @@ async function fill({ bus, databases }: Places, draft: string, note: (line: stri
   };
 }
 
+/** An empty backup looks like a good one, and `--keep` would remove the good ones for it. */
+function nothingThere(message: string): CommandFailure {
+  return new CommandFailure(message, EXIT.failed, 'Is it the right state folder, server and credential? No backup was made.', 'NOTHING_THERE');
+}
+
 /** The order in which streams are taken. */
 export function inOrder(names: readonly string[]): string[] {
   const rank = (name: string): number => RANKS.findIndex((pattern) => pattern.test(name));
@@ -84,6 +90,10 @@ async function saveDatabase(place: DatabasePlace, draft: string, note: (line: st
     const file = new SummedFile(draft, `${place.name}.rows.gz`, { packed: true });
     const dumped = await dumpTables(database, place, (line) => file.write(`${JSON.stringify(line)}\n`));
     const sum = await file.end();
+    // An embedded memory service that has never run has no tables yet.
+    if (place.engine === 'postgres' && Object.keys(dumped.tables).length === 0) {
+      throw nothingThere(`The database for ${place.name} has no table in ${place.schemas.join(', ')}.`);
+    }
     const rows = Object.values(dumped.tables).reduce((total, count) => total + count, 0);
     note(`${place.name} (${place.engine}): ${rows} rows of ${Object.keys(dumped.tables).length} tables, ${sum.bytes} bytes`);
     return { name: place.name, engine: place.engine, schemas: place.schemas, ...dumped, ...sum };
@@ -92,10 +102,16 @@ async function saveDatabase(place: DatabasePlace, draft: string, note: (line: st
   }
 }
 
-function warningsOf(startedAt: string, databases: readonly SavedDatabase[]): string[] {
+/** What whoever relies on the backup must know. */
+export function warningsOf(startedAt: string, databases: readonly Pick<SavedDatabase, 'name' | 'takenAt'>[]): string[] {
   const last = Math.max(...databases.map(({ takenAt }) => Date.parse(takenAt)));
-  if (last - Date.parse(startedAt) < OUTBOX_KEPT_MS - 60_000) return [];
-  return ['The streams took longer than relays keep what they have published: facts of that time may be in no stream. Take the backup when less is going on.'];
+  const isLate = last - Date.parse(startedAt) >= OUTBOX_KEPT_MS - 60_000;
+  return [
+    ...(databases.some(({ name }) => name === 'memory') ? [] : ['MEMORY_DATABASE_URL is not set: what agents remember is not in it.']),
+    ...(isLate
+      ? ['The streams took longer than relays keep what they have published: facts of that time may be in no stream. Take the backup when less is going on.']
+      : []),
+  ];
 }
 
 /** Removes the oldest dated backups of a folder until `keep` are left. Only whole ones count, and only folders named as we name them go. */
