@@ -31,6 +31,7 @@ export async function withAttachments(
 ): Promise<AgentTurn> {
   if (!attachments?.length || files === undefined) return turn;
   const pictures: MessageAttachment[] = [];
+  const asked = [turn.message, ...attachments.map(({ attachment_id: id }) => id)].join('\n');
   let { message } = turn;
   let left = MAX_SHOWN_TOGETHER;
   for (const one of attachments) {
@@ -54,5 +55,5 @@ export async function withAttachments(
       message += `\n\n[Attached, and it cannot be read: ${about}]`;
     }
   }
-  return { ...turn, message, ...(pictures.length > 0 && { pictures }) };
+  return { ...turn, message, asked, ...(pictures.length > 0 && { pictures }) };
 }

@@ -151,7 +151,7 @@ async function converse(order: RunOrder, dependencies: RunDependencies, emitter:
     if (steer.id !== undefined) await emitter.event({ type: 'steer_accepted', message_id: steer.id });
     await emitter.text('\n\n');
     const said = (await emitter.turnOver()).trimEnd();
-    const { pictures: _, ...rest } = turn;
+    const { pictures: _pictures, asked: _asked, ...rest } = turn;
     turn = { ...rest, history: [...turn.history, { role: 'user', text: turn.message }, { role: 'assistant', text: said }], message: steer.text };
   }
 }

@@ -1,6 +1,7 @@
 import type { Usage } from '@plexus/vm-protocol';
 import { z } from 'zod';
 import type { ContextState, ConversationMessage } from '../context/index.js';
+import type { AgentTurn } from '../ports.js';
 
 /** What was shown of a turn: replayed when another process goes on with it. */
 export type Shown =
@@ -18,6 +19,7 @@ export type Shown =
 /** One message of a run and what became of it. */
 export interface TurnRecord {
   readonly message: string;
+  readonly asked?: AgentTurn['asked'];
   readonly shown: readonly Shown[];
   /** Model calls so far. */
   readonly steps: number;

@@ -57,12 +57,13 @@ export class LoopState {
       this.next = 0;
     }
     const known = this.turns[this.next++];
-    if (known?.message === turn.message) {
+    if (known !== undefined && isSameMessage(known, turn)) {
       for (const id of lost) this.show(id, LOST_CALL);
       const last = this.conversation.at(-1);
-      return known.steps === 0 && !known.done && !(last?.role === 'user' && last.text === turn.message);
+      return known.steps === 0 && !known.done && !(last?.role === 'user' && last.text === known.message);
     }
-    this.turns = [...this.turns.slice(0, this.next - 1), { message: turn.message, shown: [], steps: 0, done: false }];
+    const { message, asked } = turn;
+    this.turns = [...this.turns.slice(0, this.next - 1), { message, ...(asked !== undefined && { asked }), shown: [], steps: 0, done: false }];
     return true;
   }
 
@@ -149,6 +150,11 @@ export class LoopState {
     const newest = this.turns.length > 0 ? ours : (this.conversation.findLast(({ role }) => role === 'assistant')?.text ?? '');
     return this.runId !== undefined && last.role === 'assistant' && squeezed(last.text) === squeezed(newest);
   }
+}
+
+/** What is said of its files may differ: one could be read then and cannot be read now. */
+function isSameMessage(known: Pick<TurnRecord, 'message' | 'asked'>, turn: Pick<AgentTurn, 'message' | 'asked'>): boolean {
+  return known.message === turn.message || (known.asked !== undefined && known.asked === turn.asked);
 }
 
 const squeezed = (text: string): string => text.replace(/\s+/g, ' ').trim();
