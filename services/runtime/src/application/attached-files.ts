@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { toStorableText } from '@plexus/kernel';
 import type { MessageAttachment } from '@plexus/vm-protocol';
 import type { AgentTurn, Log } from './ports.js';
@@ -31,7 +32,8 @@ export async function withAttachments(
 ): Promise<AgentTurn> {
   if (!attachments?.length || files === undefined) return turn;
   const pictures: MessageAttachment[] = [];
-  const asked = [turn.message, ...attachments.map(({ attachment_id: id }) => id)].join('\n');
+  const asked = createHash('sha256');
+  for (const part of [turn.message, ...attachments.map(({ attachment_id: id }) => id)]) asked.update(`${part}\0`);
   let { message } = turn;
   let left = MAX_SHOWN_TOGETHER;
   for (const one of attachments) {
@@ -55,5 +57,5 @@ export async function withAttachments(
       message += `\n\n[Attached, and it cannot be read: ${about}]`;
     }
   }
-  return { ...turn, message, asked, ...(pictures.length > 0 && { pictures }) };
+  return { ...turn, message, asked: asked.digest('hex'), ...(pictures.length > 0 && { pictures }) };
 }

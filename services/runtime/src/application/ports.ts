@@ -57,7 +57,7 @@ export interface AgentTurn extends Turn {
   readonly runId: string;
   /** Of the message. */
   readonly pictures?: readonly MessageAttachment[];
-  /** Tells a message with files from others: as it was sent, with the ids of its files. What they say is part of `message`, and not always to be had. */
+  /** Tells a message with files from others: a hash of its text and of the ids of its files. What they say is part of `message`, and not always to be had. */
   readonly asked?: string;
   /** The run was begun before, by this or by an earlier process: go on from its checkpoint. */
   readonly resume: boolean;

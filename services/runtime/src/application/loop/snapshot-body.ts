@@ -1,6 +1,6 @@
 import { headAndTail } from '../../domain/bounded-text.js';
 import type { SnapshotBody } from '../ports.js';
-import type { Checkpoint, Shown } from './checkpoint.js';
+import type { Checkpoint, Shown, TurnRecord } from './checkpoint.js';
 
 /** Characters of conversation that go along; what is larger takes another way than a frame. */
 const MAX_CHARS = 160_000;
@@ -12,15 +12,21 @@ const MAX_CALL_TEXT = 2_000;
 export function snapshotOf(checkpoint: Checkpoint, memory: unknown): SnapshotBody {
   const { conversation, run, context } = checkpoint;
   const kept = newestOf(conversation);
+  const turns = run.turns.map((turn) => ({ ...messageOf(turn), shown: turn.done ? textsOf(turn.shown) : newestCalls(turn.shown) }));
   return {
     checkpoint: {
       ...checkpoint,
       conversation: kept,
-      run: { ...run, turns: run.turns.map((turn) => ({ ...turn, shown: turn.done ? textsOf(turn.shown) : newestCalls(turn.shown) })) },
+      run: { ...run, turns },
     },
     short_term_memory: memory ?? {},
     conversation_state: { run_id: run.runId, messages: conversation.length, kept: kept.length, ...(context && { context }) },
   };
+}
+
+/** A message with files is known by its hash: their text need not go along, and would make the snapshot larger than the mesh hands out. */
+function messageOf(turn: TurnRecord): TurnRecord {
+  return turn.asked === undefined ? turn : { ...turn, message: headAndTail(turn.message, MAX_TEXT) };
 }
 
 type ShownList = readonly Shown[];
