@@ -95,6 +95,12 @@ export const DASHBOARDS: readonly Dashboard[] = [
           { title: 'Closed, by code', unit: 'ops', lines: [['{{kind}} {{code}}', rate('connectionsClosed', ['kind', 'code'])]] },
           { title: 'Frames out', unit: 'ops', lines: [['{{kind}}', rate('framesSent', ['kind'])]] },
           { title: 'Frames in', unit: 'ops', lines: [['{{kind}}', rate('framesReceived', ['kind'])]] },
+          {
+            title: 'Users whose newest items were forgotten early',
+            unit: 'ops',
+            lines: [[service, rate('inboxRecentForgotten', [SERVICE])]],
+            what: 'They are read from push instead: correct, and slower after a wave of reconnects.',
+          },
           { title: 'Credentials', unit: 'ops', lines: [['{{outcome}}', rate('tokensVerified', ['outcome'])]] },
         ],
       },

@@ -35,7 +35,7 @@ export function smokeCommand(program: Command, output: () => Output, mesh: () =>
 async function smoke(api: Api, limitSeconds: number): Promise<{ event: string; offset: number; ms: number; outcome: string; sentence: string }> {
   const id = randomUUID();
   const scopeRef = `smoke-${id}`;
-  const subscription = await api<{ id: string }>('POST', '/v1/subscriptions', { scopeKind: 'case', scopeRef });
+  const { subscription } = await api<{ subscription: { id: string } }>('POST', '/v1/subscriptions', { scopeKind: 'case', scopeRef });
   try {
     const data = { summary: 'One event, to see it arrive', caseId: scopeRef };
     const published = performance.now();
@@ -56,7 +56,7 @@ async function smoke(api: Api, limitSeconds: number): Promise<{ event: string; o
     await api('POST', '/v1/inbox/marks', { ids: [item.id], state: 'done' });
     return { event: id, offset: item.offset, ms, outcome, sentence };
   } finally {
-    await api('DELETE', `/v1/subscriptions/${encodeURIComponent(subscription.id)}`);
+    await api('DELETE', `/v1/subscriptions/${subscription.id}`);
   }
 }
 

@@ -142,7 +142,8 @@ function limitOf({ session, message }: RunOrder, clock: Clock): { readonly signa
 /** The turns of a run: the message, then each further one that came meanwhile, with what was said before as its history. */
 async function converse(order: RunOrder, dependencies: RunDependencies, emitter: RunEmitter, signal: AbortSignal): Promise<Usage | undefined> {
   const { attachments } = order.message.data.metadata;
-  let turn = await withAttachments(turnOf(order), attachments, dependencies.attachments, signal, dependencies.log);
+  let turn = turnOf(order);
+  if (attachments?.length) turn = await withAttachments(turn, attachments, dependencies.attachments, signal, dependencies.log);
   let usage: Usage | undefined;
   for (;;) {
     usage = sum(usage, await answer(turn, order, dependencies, emitter, signal));
