@@ -20,10 +20,12 @@ export function openAgentDatabase(file: string): AgentDatabase | string {
   });
 }
 
-/** Cron jobs of versions that keep them in a database. */
-export function readJobs(file: string): unknown[] {
-  const jobs = withDatabase(file, (database) => all(database, 'SELECT job_json AS job FROM cron_jobs ORDER BY sort_order, job_id').map(({ job }) => json(job)));
-  return typeof jobs === 'string' ? [] : jobs;
+/** Cron jobs of versions that keep them in a database; a sentence when it cannot be read. */
+export function readJobs(file: string): unknown[] | string {
+  return withDatabase(file, (database) => {
+    if (all(database, "SELECT 1 FROM sqlite_master WHERE name = 'cron_jobs'").length === 0) return [];
+    return all(database, 'SELECT job_json AS job FROM cron_jobs ORDER BY sort_order, job_id').map(({ job }) => json(job));
+  });
 }
 
 function transcriptOf(file: string, sessionId: string): readonly unknown[] | undefined {
@@ -57,7 +59,7 @@ function withDatabase<T>(file: string, read: (database: DatabaseSync) => T): T |
     database = new Database(file, { readOnly: true });
     return read(database);
   } catch (error) {
-    return `it cannot be read (${error instanceof Error ? error.message : String(error)}): its sessions, if it has any, are not taken`;
+    return `it cannot be read (${error instanceof Error ? error.message : String(error)}): what it holds is not taken`;
   } finally {
     database?.close();
   }

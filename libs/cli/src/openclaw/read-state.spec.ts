@@ -61,6 +61,12 @@ describe('the state folder of an OpenClaw gateway', () => {
     const { sessions, notTaken } = readState(folder);
     expect(sessions).toHaveLength(1);
     expect(notTaken).toMatchObject([{ path: 'agents/main/agent/openclaw-agent.sqlite', reason: expect.stringContaining('cannot be read') }]);
+    // Its jobs do not go without a word either; one without jobs is nothing to speak of.
+    file('state/openclaw.sqlite', 'no database at all, but long enough to look like something');
+    expect(readState(folder).notTaken.map(({ path: place }) => place)).toEqual(['agents/main/agent/openclaw-agent.sqlite', 'state/openclaw.sqlite']);
+    rmSync(path.join(folder, 'state/openclaw.sqlite'));
+    new DatabaseSync(path.join(folder, 'state/openclaw.sqlite')).close();
+    expect(readState(folder).notTaken).toHaveLength(1);
   });
 
   it.each([

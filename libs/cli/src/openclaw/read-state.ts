@@ -43,7 +43,8 @@ export function readState(given: string): OpenClawState {
   const folder = path.dirname(file);
   const notTaken: NotTaken[] = [];
   const sessions = agentFolders(folder).flatMap(({ agentId, agentFolder }) => sessionsOf(agentId, agentFolder, notTaken));
-  return { file, config, jobs: jobsOf(folder), sessions: sessions.sort((one, other) => one.updatedAt - other.updatedAt), notTaken };
+  const jobs = jobsOf(folder, notTaken);
+  return { file, config, jobs, sessions: sessions.sort((one, other) => one.updatedAt - other.updatedAt), notTaken };
 }
 
 function agentFolders(folder: string): { agentId: string; agentFolder: string }[] {
@@ -111,11 +112,13 @@ function parsed(line: string): unknown {
   }
 }
 
-function jobsOf(folder: string): readonly unknown[] {
+function jobsOf(folder: string, notTaken: NotTaken[]): readonly unknown[] {
   const file = path.join(folder, 'cron', 'jobs.json');
   const inFile = existsSync(file) ? readObject(file).jobs : undefined;
   const database = path.join(folder, 'state', 'openclaw.sqlite');
-  const jobs = [...(Array.isArray(inFile) ? inFile : []), ...(existsSync(database) ? readJobs(database) : [])];
+  const inDatabase = existsSync(database) ? readJobs(database) : [];
+  if (typeof inDatabase === 'string') notTaken.push({ path: 'state/openclaw.sqlite', reason: inDatabase });
+  const jobs = [...(Array.isArray(inFile) ? inFile : []), ...(typeof inDatabase === 'string' ? [] : inDatabase)];
   const byId = new Map(jobs.map((job, index) => [String((Object(job) as { id?: unknown }).id ?? `#${index}`), job]));
   return [...byId.values()];
 }
