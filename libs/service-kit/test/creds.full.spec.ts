@@ -85,7 +85,7 @@ describe('a server whose accounts an operator manages', () => {
     const credentials = readCredentials({ NATS_CREDS_FILE: file });
     bus = await connectBus({ service: 'routing', servers: `nats://127.0.0.1:${port}`, credentials });
     const heard: string[] = [];
-    const listen = (subject: string): void => void bus?.connection.subscribe(subject, { callback: (_error, message) => heard.push(message.subject) });
+    const listen = (subject: string): void => void bus?.connection.subscribe(subject, { callback: (_error, message) => void heard.push(message.subject) });
     listen('first');
     bus.connection.publish('first');
     await waitFor(() => heard.includes('first'), { timeoutMs: 10_000, what: 'what the first user may hear' });
