@@ -17,11 +17,16 @@ const LEFT_OUT: ReadonlySet<string> = new Set(
 );
 const OURS = /^(KV_|OBJ_)?PLEXUS_/;
 /**
- * Sources before what is made of them: what a consumer has acknowledged must be found where it went. Commands end in events, events in entries of the log,
- * everything in rows (Postgres comes after all streams), and what cannot be handled in a dead letter. Buckets come last: what keeps something from being
- * done twice is at least as new as what might be done.
+ * Sources before what is made of them: what a consumer has acknowledged must be found where it went. Commands end in events, events in rows (Postgres comes
+ * after these streams), and what cannot be handled in a dead letter. Buckets come last: what keeps something from being done twice is at least as new as
+ * what might be done.
  */
-const RANKS: readonly RegExp[] = [/^PLEXUS_CMD_/, /^PLEXUS_(IN|EVT_\w+)$/, /^PLEXUS_PUSH_LOG$/, /^PLEXUS_ADVISORIES$/, /^PLEXUS_DLQ$/, /^PLEXUS_/, /^/];
+const RANKS: readonly RegExp[] = [/^PLEXUS_CMD_/, /^PLEXUS_(IN|EVT_\w+)$/, /^PLEXUS_ADVISORIES$/, /^PLEXUS_DLQ$/, /^PLEXUS_/, /^/];
+/**
+ * Push's log is filled from rows too: a page of a large audience goes when its candidates are in the log. So it is taken after the rows. No consumer has a
+ * position in it; the rows say how far it was decided, and what lies behind is decided again.
+ */
+const AFTER_ROWS: ReadonlySet<string> = new Set(['PLEXUS_PUSH_LOG']);
 /** How long relays keep rows that they have published; see OutboxRelay. */
 const OUTBOX_KEPT_MS = 600_000;
 
@@ -49,16 +54,19 @@ async function fill({ bus, databases }: Places, draft: string, note: (line: stri
   if (found.length === 0) throw nothingThere('This NATS holds no stream of Plexus that this credential may see.');
   const leftOut = found.filter((name) => LEFT_OUT.has(name));
   const streams: SavedStream[] = [];
-  for (const name of inOrder(found.filter((one) => !LEFT_OUT.has(one)))) {
+  const take = async (name: string): Promise<void> => {
     const takenAt = new Date().toISOString();
     const file = new SummedFile(draft, `${name}.snapshot`);
     const snapshot = await snapshotStream(bus, name, (chunk) => file.write(chunk));
     const sum = await file.end();
     streams.push({ name, takenAt, ...snapshot, ...sum });
     note(`${name}: ${snapshot.state.messages} messages, ${sum.bytes} bytes`);
-  }
+  };
+  const kept = inOrder(found.filter((name) => !LEFT_OUT.has(name)));
+  for (const name of kept.filter((one) => !AFTER_ROWS.has(one))) await take(name);
   const saved: SavedDatabase[] = [];
   for (const place of databases) saved.push(await saveDatabase(place, draft, note));
+  for (const name of kept.filter((one) => AFTER_ROWS.has(one))) await take(name);
   const finishedAt = new Date().toISOString();
   return {
     format: 'plexus-backup',
@@ -78,7 +86,7 @@ function nothingThere(message: string): CommandFailure {
   return new CommandFailure(message, EXIT.failed, 'Is it the right state folder, server and credential? No backup was made.', 'NOTHING_THERE');
 }
 
-/** The order in which streams are taken. */
+/** The order in which streams are taken, but for those that come after the rows. */
 export function inOrder(names: readonly string[]): string[] {
   const rank = (name: string): number => RANKS.findIndex((pattern) => pattern.test(name));
   return [...names].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
