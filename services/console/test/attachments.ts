@@ -97,6 +97,7 @@ export function describeAttachments(given: () => { readonly world: World; readon
       // The focus goes on to the file that came after the one that went.
       expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Remove plan.png');
       await bothColours(page);
+      await narrow(page);
 
       await box.fill('What is on the plan?');
       await page.getByRole('button', { name: 'Send' }).click();
@@ -117,6 +118,17 @@ export function describeAttachments(given: () => { readonly world: World; readon
       expect(await page.title()).not.toBe('taken');
       await bothColours(page);
       await picture(page, 'attachments');
+      await narrow(page);
+
+      // What the page lets through the gateway still refuses: the message says so and stays, with its file.
+      await page.evaluate(() => {
+        TextDecoder.prototype.decode = () => '';
+      });
+      await hand(box, 'paste', { name: 'odd.bin', type: '', content: Buffer.from([0xff, 0xfe]) });
+      await waiting.getByText('odd.bin').waitFor();
+      await page.getByRole('button', { name: 'Send' }).click();
+      await page.getByRole('alert').getByText('A file of this kind is not taken').waitFor(WAIT);
+      await log.getByText('odd.bin').waitFor();
 
       await page.getByRole('link', { name: 'Memory' }).click();
       await page.getByRole('heading', { level: 1, name: 'Memory' }).waitFor();
@@ -130,4 +142,12 @@ async function bothColours(page: Page): Promise<void> {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     expect(await axe(page)).toEqual([]);
   }
+}
+
+/** As on a telephone: nothing goes over the side. */
+async function narrow(page: Page): Promise<void> {
+  const wide = page.viewportSize();
+  await page.setViewportSize({ width: 390, height: 760 });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBeLessThanOrEqual(0);
+  if (wide !== null) await page.setViewportSize(wide);
 }

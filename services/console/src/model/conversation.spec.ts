@@ -47,6 +47,16 @@ describe('a conversation on the screen', () => {
     expect(linesOf(after(event({ state: 'error', errorMessage: 'no model' })))[0]).toMatchObject({ failure: 'no model', open: false });
   });
 
+  it('shows the files of a message once: those on their way until the transcript has it, and those of a refused one', () => {
+    const file = { id: 'f1', name: 'a.txt', blob: new Blob(['x']), picture: false };
+    const sent = after({ ...say, text: '', files: [file] } as ConversationStep);
+    expect(linesOf(sent)[0]).toMatchObject({ text: '', files: [file], attachments: [] });
+    expect(linesOf(nextConversation(sent, { kind: 'refused', runId: 'r1', failure: 'too large' }))[0]).toMatchObject({ files: [file], failure: 'too large' });
+    const stored = { attachmentId: 'a1', name: 'a.txt', mimeType: 'text/plain', bytes: 1 };
+    const there = nextConversation(sent, { kind: 'history', messages: [{ ...message(1, 'user', 'a.txt'), attachments: [stored] }] });
+    expect(linesOf(there)).toEqual([expect.objectContaining({ text: '', files: [], attachments: [stored] })]);
+  });
+
   it('begins anew', () => {
     expect(linesOf(after(say, delta('x'), { kind: 'clear' }))).toEqual([]);
   });
