@@ -105,6 +105,9 @@ export function isBridgeCall(output: BridgeOutput): output is BridgeCall {
   return CALLS.includes(output.type);
 }
 
+/** JSON leaves them as they are, and Node's `readline`, Python's `splitlines` and others take them for the end of a line: a bridge would see two halves. */
+const OTHER_LINE_ENDS = /[\u2028\u2029]/g;
+
 /** Reads one line of the bridge. The error is a reason without content: it may be logged. Never throws. */
 export function readBridgeLine(text: string): Result<BridgeOutput, string> {
   const json = parseJson(text, { maxBytes: MAX_LINE_BYTES });
@@ -119,5 +122,5 @@ export function readBridgeLine(text: string): Result<BridgeOutput, string> {
 }
 
 export function encodeCommand(command: BridgeCommand): string {
-  return `${JSON.stringify(command)}\n`;
+  return `${JSON.stringify(command).replace(OTHER_LINE_ENDS, (end) => (end === '\u2028' ? '\\u2028' : '\\u2029'))}\n`;
 }

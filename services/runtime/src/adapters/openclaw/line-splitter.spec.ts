@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { readBridgeLine } from './bridge-wire.js';
+import { encodeCommand, readBridgeLine } from './bridge-wire.js';
 import { type Line, LineSplitter } from './line-splitter.js';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -63,6 +63,15 @@ describe('the lines of a bridge', () => {
     expect(read).toMatchObject({ ok: false });
     if (!read.ok && reason !== 'syntax') expect(read.error).toContain(reason);
     if (!read.ok) expect(read.error).not.toContain('secret');
+  });
+
+  it('to a bridge are one line each for whoever takes other characters for the end of one too', () => {
+    const command = { type: 'user_message', session_id: 's', run_id: 'r', data: { message: 'one\u2028two\u2029three\nfour' } } as Parameters<
+      typeof encodeCommand
+    >[0];
+    const line = encodeCommand(command);
+    expect(line.trimEnd().split(/[\n\r\u2028\u2029]/)).toHaveLength(1);
+    expect(JSON.parse(line)).toEqual(command);
   });
 
   it('keep what they carry beyond what we know', () => {
