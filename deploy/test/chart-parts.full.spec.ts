@@ -5,7 +5,7 @@ import { throwAwayFolder } from '@plexus/testing';
 import { serviceSettings } from '../src/chart/service-settings.js';
 import { helm, helmBinary, type KubernetesObject, NAMESPACE, objectsIn, RELEASE, render } from './support/helm.js';
 import { problemsOf } from './support/kubernetes-schemas.js';
-import { selects, variablesOf, workloads } from './support/pods.js';
+import { type Pod, podsOf, selects, variablesOf, workloads } from './support/pods.js';
 import { readText, root, valuesFile } from './support/repository.js';
 
 const suite = helmBinary() === undefined ? describe.skip : describe;
@@ -49,7 +49,7 @@ suite('the cluster for a test (deploy/kind)', () => {
     // What a policy of the chart opens towards the servers selects them.
     const openings = objects
       .filter(({ kind }) => kind === 'NetworkPolicy')
-      .flatMap(({ spec }) => spec.egress as { ports: { port: number }[]; to?: { podSelector?: { matchLabels?: Record<string, string> } }[] }[])
+      .flatMap(({ spec }) => (spec.egress ?? []) as { ports: { port: number }[]; to?: { podSelector?: { matchLabels?: Record<string, string> } }[] }[])
       .filter(({ ports }) => ports.some(({ port }) => port === 4222 || port === 5432));
     expect(new Set(openings.flatMap(({ to = [] }) => to.map(({ podSelector }) => podSelector?.matchLabels?.app)))).toEqual(new Set(['nats', 'postgres']));
   });
@@ -87,6 +87,35 @@ suite('the chart and the scheduler', () => {
     const admits = objects.find(({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === `${RELEASE}-plexus-gateway`)?.spec.ingress;
     expect(JSON.stringify(admits)).toContain('{"matchLabels":{"app.kubernetes.io/managed-by":"plexus-scheduler"}}');
     expect(networkPolicy('mesh', options.pod.network, 'c').metadata.labels).toMatchObject({ 'app.kubernetes.io/managed-by': 'plexus-scheduler' });
+  });
+});
+
+suite('backups', () => {
+  it('are off by default, and else a CronJob of the command onto the claim that was named, let to NATS and Postgres', async () => {
+    expect((await render('default')).filter(({ kind }) => kind === 'CronJob')).toEqual([]);
+    const alone = ['migrations.enabled=false', 'nats.plan.enabled=false', 'platform.apply=false'];
+    const wanted = { enabled: true, existingClaim: 'my-claim', schedule: '30 2 * * 0', keep: 3, existingSecret: 'sees-all' };
+    const objects = await render('production', '--set-json', `backup=${JSON.stringify(wanted)}`, ...alone.flatMap((one) => ['--set-json', one]));
+    const [cron, ...others] = objects.filter(({ kind }) => kind === 'CronJob') as [KubernetesObject];
+    expect(others).toEqual([]);
+    expect(await problemsOf(cron)).toEqual([]);
+    expect(cron.spec).toMatchObject({ schedule: '30 2 * * 0', concurrencyPolicy: 'Forbid' });
+    // No hook: it stays with the release and goes with it.
+    expect(JSON.stringify(cron.metadata)).not.toContain('helm.sh/hook');
+
+    const [pod] = podsOf([cron]) as [Pod];
+    const [container] = pod.spec.containers;
+    expect(container.args).toEqual(['backup', 'create', '/backups', '--dated', '--keep', '3']);
+    expect(container.image).toMatch(/plexus\/cli:\d/);
+    expect(pod.spec.volumes).toContainEqual({ name: 'backups', persistentVolumeClaim: { claimName: 'my-claim' } });
+    expect(container.volumeMounts).toContainEqual({ name: 'backups', mountPath: '/backups' });
+    const urls = container.env.filter(({ name }: { name: string }) => name.endsWith('DATABASE_URL'));
+    expect(urls.map((one: KubernetesObject) => one.valueFrom.secretKeyRef.name)).toEqual(['sees-all', 'sees-all']);
+    expect([...variablesOf(container).keys()]).toEqual(expect.arrayContaining(['NATS_URL', 'NATS_NKEY_SEED_FILE']));
+    const policies = objects.filter(({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.namespace === NAMESPACE);
+    const rules = policies.flatMap(({ spec }) => (selects(spec.podSelector.matchLabels, pod.labels) ? (spec.egress ?? []) : [])) as KubernetesObject[];
+    const ports = rules.flatMap((rule) => rule.ports.map(({ port }: { port: number }) => port));
+    expect(ports).toEqual(expect.arrayContaining([4222, 5432]));
   });
 });
 

@@ -33,6 +33,17 @@ suite('the chart, asked for what does not go together', () => {
     ['no credentials for NATS in production', ['nats.credentials.existingSecret=""'], /whoever reaches port 4222 could do anything.*plexus nats accounts/],
     ['a client certificate from nowhere', ['nats.tls.clientCertificate=true'], /needs nats\.tls\.existingSecret/],
     ['a platform without tenants', ['platform.apply=true'], /lock everybody out/],
+    ['backups onto nothing', ['backup.enabled=true'], /without backup\.existingClaim/],
+    [
+      'backups of no database',
+      [
+        'backup={"enabled":true,"existingClaim":"a"}',
+        'postgres.existingSecret=""',
+        'migrations.enabled=false',
+        'services={"routing":{"enabled":false},"push":{"enabled":false},"memory":{"enabled":false},"scheduler":{"enabled":false}}',
+      ],
+      /neither backup\.existingSecret nor/,
+    ],
     ['an ingress without hosts', ['ingress.enabled=true'], /without ingress\.hosts/],
     [
       'an ingress to nobody',

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { flag, oneOf, pairs, passthrough, passthroughs, type Schema, strict, text, texts, whole } from './json-schema.js';
 import { isSettable } from './owned-variables.js';
 import { settingSchema } from './service-settings.js';
-import { image, jobs, monitor, opening, workload } from './workload-schema.js';
+import { backup, image, jobs, monitor, opening, workload } from './workload-schema.js';
 
 /** A Secret of yours. Nothing secret is ever in values, and none is made by the chart. */
 const secret = (description: string, hasPrevious = false): Schema =>
@@ -135,6 +135,7 @@ export function valuesSchema(services: ReadonlyMap<string, z.ZodObject>): Schema
         document: passthrough('The document {tenants: {…}}; keys in it are public ones, tokens are digests.'),
       }),
       jobs,
+      backup,
       tests: strict('What `helm test` does besides looking at the stream plan.', {
         token: secret(
           'A user of this mesh (operator.read, operator.write), as whom one event is published and seen to arrive. Empty: only the plan is looked at.',

@@ -115,3 +115,15 @@ export const jobs: Schema = strict('The hooks before an installation or upgrade.
   podLabels: pairs('Of their Pods.'),
   image: image('Another image of the plexus command.'),
 });
+
+export const backup: Schema = strict('A CronJob that runs `plexus backup create` onto a volume of yours. How to put one back: docs/guides/backup.md.', {
+  enabled: flag('Make it.'),
+  existingClaim: text('PersistentVolumeClaim in the namespace of the release on which backups lie.', { maxLength: 253 }),
+  schedule: text('When, as in a crontab, in the time zone of the cluster.', { minLength: 9 }),
+  keep: whole('How many backups are kept; the oldest go.', 1),
+  existingSecret: text(
+    'Secret with URLs of a user that sees every row (BYPASSRLS: the tables of memory hide rows from everybody else), under the same keys; default: that of the migrations.',
+  ),
+  activeDeadlineSeconds: whole('Longest time of one.', 60),
+  resources,
+});

@@ -10,11 +10,15 @@ export interface Pod {
 /** Deployments: what runs all the time. */
 export const workloads = (objects: readonly KubernetesObject[]): KubernetesObject[] => objects.filter(({ kind }) => kind === 'Deployment');
 
-/** Every Pod that these objects lead to, those of hooks and tests among them. */
+/** Every Pod that these objects lead to, those of hooks, tests and backups among them. */
 export function podsOf(objects: readonly KubernetesObject[]): Pod[] {
   return objects.flatMap((object) => {
     const owner = `${object.kind}/${object.metadata.name}`;
     if (object.kind === 'Pod') return [{ owner, labels: object.metadata.labels ?? {}, spec: object.spec }];
+    if (object.kind === 'CronJob') {
+      const { metadata, spec } = object.spec.jobTemplate.spec.template;
+      return [{ owner, labels: metadata.labels, spec }];
+    }
     if (object.kind !== 'Deployment' && object.kind !== 'Job') return [];
     return [{ owner, labels: object.spec.template.metadata.labels, spec: object.spec.template.spec }];
   });

@@ -31,6 +31,12 @@
 {{- if and $v.migrations.enabled (not $v.migrations.existingSecret) (not $v.postgres.existingSecret) -}}
   {{- fail "migrations.enabled, but neither migrations.existingSecret nor postgres.existingSecret names a Secret with database URLs. Name one, or set migrations.enabled=false and run `plexus db migrate` yourself before each upgrade." -}}
 {{- end -}}
+{{- if and $v.backup.enabled (not $v.backup.existingClaim) -}}
+  {{- fail "backup.enabled without backup.existingClaim: a backup in a Pod is gone with it. Make a PersistentVolumeClaim for backups, best of a storage class that is not the databases', and name it." -}}
+{{- end -}}
+{{- if and $v.backup.enabled (not (or $v.backup.existingSecret $v.migrations.existingSecret $v.postgres.existingSecret)) -}}
+  {{- fail "backup.enabled, but neither backup.existingSecret nor migrations.existingSecret nor postgres.existingSecret names a Secret with database URLs. Name one." -}}
+{{- end -}}
 {{- if and $v.nats.tls.clientCertificate (not $v.nats.tls.existingSecret) -}}
   {{- fail "nats.tls.clientCertificate needs nats.tls.existingSecret: a Secret with the authority, the certificate and its key." -}}
 {{- end -}}
