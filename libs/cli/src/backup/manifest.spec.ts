@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type Manifest, readManifest, writeManifest } from './manifest.js';
+import { gzipSync } from 'node:zlib';
+import { checkRows, type Manifest, readManifest, writeManifest } from './manifest.js';
 
 const sum = { bytes: 1, sha256: 'a'.repeat(64) };
 
@@ -39,6 +40,22 @@ describe('a manifest', () => {
     expect(readManifest(folder)).toEqual(manifest());
     writeFileSync(path.join(folder, 'manifest.json'), JSON.stringify(manifest()));
     expect(() => readManifest(folder)).toThrow('was changed');
+  });
+
+  it('says how many rows can be read as a restore reads them', async () => {
+    const databases = [{ file: 'plexus.rows.gz', tables: { 'push.timer': 1, 'push.policy': 1 } }] as unknown as Manifest['databases'];
+    const write = (...lines: unknown[]) =>
+      writeFileSync(
+        path.join(folder, 'plexus.rows.gz'),
+        gzipSync(lines.map((line) => (typeof line === 'string' ? line : `${JSON.stringify(line)}\n`)).join('')),
+      );
+    const table = { table: ['push', 'timer'], columns: ['a'] };
+    write(table, ['one\u2028'], ['two'], { sequence: ['push', 's'], value: '1', called: true });
+    await expect(checkRows(folder, { databases })).resolves.toBeUndefined();
+    write(table, ['one']);
+    await expect(checkRows(folder, { databases })).rejects.toThrow('holds 1 rows instead of 2');
+    write(table, ['one'], '["two\n');
+    await expect(checkRows(folder, { databases })).rejects.toThrow('behind the first 1');
   });
 
   it.each([

@@ -5,7 +5,7 @@ import type { StreamSnapshot } from '@plexus/bus';
 import type { DumpedDatabase } from '@plexus/database';
 import { DATABASE_SERVICES } from '@plexus/local-stack';
 import { CommandFailure, EXIT } from '../exit-code.js';
-import { type FileSum, sumOf } from './packed-lines.js';
+import { type FileSum, readPackedLines, sumOf } from './packed-lines.js';
 
 export interface SavedStream extends StreamSnapshot, FileSum {
   readonly name: string;
@@ -100,6 +100,20 @@ export async function checkFiles(folder: string, manifest: Manifest, note: (line
     else note(`${file}: ${bytes} bytes, as written`);
   }
   if (problems.length > 0) throw refused(`The backup in ${folder} is damaged: ${problems.join('; ')}.`);
+}
+
+/** Reads every row of the dumps as a restore would. Throws a CommandFailure when one cannot be read, or when there are not as many as were written. */
+export async function checkRows(folder: string, { databases }: Pick<Manifest, 'databases'>): Promise<void> {
+  for (const { file, tables } of databases) {
+    const written = Object.values(tables).reduce((total, count) => total + count, 0);
+    let found = 0;
+    try {
+      for await (const line of readPackedLines(path.join(folder, file))) if (Array.isArray(line)) found += 1;
+    } catch (cause) {
+      throw refused(`The rows of ${file} cannot be read behind the first ${found}: ${(cause as Error).message}.`);
+    }
+    if (found !== written) throw refused(`${file} holds ${found} rows instead of ${written}.`);
+  }
 }
 
 function refused(message: string): CommandFailure {

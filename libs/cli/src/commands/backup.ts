@@ -3,7 +3,7 @@ import path from 'node:path';
 import { NO_TENANT } from '@plexus/contracts';
 import type { Command } from 'commander';
 import { createBackup, datedName, pruneBackups } from '../backup/create-backup.js';
-import type { Manifest } from '../backup/manifest.js';
+import { checkRows, type Manifest } from '../backup/manifest.js';
 import { type Environment, openPlaces, type Places } from '../backup/places.js';
 import { refuseRunning, restoreBackup, type RestoreOptions, verifyBackup } from '../backup/restore-backup.js';
 import { settle } from '../backup/settle.js';
@@ -58,6 +58,7 @@ export function backupCommand(program: Command, output: () => Output, mesh: () =
     .description('read all of it and compare it with its manifest; nothing is needed but the folder')
     .action(async (folder: string) => {
       const manifest = await verifyBackup(folder, note);
+      await checkRows(folder, manifest);
       output().result({ folder, ...summary(manifest) }, `${folder} is whole. ${words(manifest)}`);
     });
 
