@@ -49,5 +49,7 @@ describe('spans that a VM reports', () => {
     expect(traces.knows(`00-${'1'.padStart(32, '0')}-b7ad6b7169203331-01`)).toBe(false);
     report(Array.from({ length: 50 }, () => span(OWN)));
     expect([recorded.length, dropped['vm-rate']]).toEqual([20, 30]);
+    report([], Number.MAX_SAFE_INTEGER);
+    expect(dropped['vm-lost']).toBe(10_000);
   });
 });

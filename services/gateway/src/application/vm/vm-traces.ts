@@ -5,6 +5,8 @@ import type { VmIdentity, VmServices } from './vm-ports.js';
 const MAX_TRACES = 512;
 /** What a VM may report at once after a silence. */
 const BURST_SECONDS = 10;
+/** Spans that one frame may say were lost. */
+const MOST_LOST = 10_000;
 /** A clock that is further off than a day makes spans that nobody finds. */
 const CLOCK_LIMIT_MS = 86_400_000;
 
@@ -43,7 +45,8 @@ export class VmTraces {
   /** Records what the VM reports and may; the rest is dropped and counted. */
   report(identity: VmIdentity, { spans, dropped = 0 }: VmFrameOf<'spans'>): void {
     const { tracing } = this.services;
-    if (dropped > 0) tracing.dropped(dropped, 'vm-lost');
+    // It is the VM's own word: one that lies must not make the counter of everybody worthless.
+    if (dropped > 0) tracing.dropped(Math.min(dropped, MOST_LOST), 'vm-lost');
     let foreign = 0;
     let tooMany = 0;
     for (const span of spans) {
