@@ -159,6 +159,7 @@ describe('the examples, against the mesh of one `npm start`', () => {
     expect(output).toContain('2026-11-17T10:00:04.000Z assistant: Green since 09:58.');
     for (const secret of ['that-nobody-has', 'example-of-a-gateway-token']) expect(output).not.toContain(secret);
     expect(plexus('config', 'get')).toBe(before);
+    expect(plexus('audit', 'ls', '--action', 'import')).toContain('import.openclaw');
   });
 
   it('10 refuses what is no OpenClaw gateway, and touches nothing', () => {
