@@ -235,8 +235,9 @@ function eventOf(id: string, user: number) {
 }
 
 function startProcess(env: Record<string, string>): ChildProcess {
-  const flags = ['--max-semi-space-size=2', '--max-old-space-size=256', '--import', '@plexus/telemetry/register'];
-  return spawn(process.execPath, [...flags, 'dist/src/main.js'], {
+  // As the images run it, and as the other side's worker runs; EMBEDDED=1: with the small heap of `npm start`.
+  const heap = process.env.EMBEDDED === '1' ? ['--max-semi-space-size=2', '--max-old-space-size=256'] : [];
+  return spawn(process.execPath, [...heap, '--import', '@plexus/telemetry/register', 'dist/src/main.js'], {
     cwd: folder,
     env: { ...process.env, OTEL_SERVICE_NAME: 'push', LOG_LEVEL: 'error', PLEXUS_PARENT_BOUND: '1', ...env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
