@@ -36,6 +36,7 @@ async function smoke(api: Api, limitSeconds: number): Promise<{ event: string; o
   const id = randomUUID();
   const scopeRef = `smoke-${id}`;
   const { subscription } = await api<{ subscription: { id: string } }>('POST', '/v1/subscriptions', { scopeKind: 'case', scopeRef });
+  const forget = (): Promise<unknown> => api('DELETE', `/v1/subscriptions/${subscription.id}`);
   try {
     const data = { summary: 'One event, to see it arrive', caseId: scopeRef };
     const published = performance.now();
@@ -54,9 +55,12 @@ async function smoke(api: Api, limitSeconds: number): Promise<{ event: string; o
     const ms = Math.round(performance.now() - published);
     const { outcome, sentence } = await explain();
     await api('POST', '/v1/inbox/marks', { ids: [item.id], state: 'done' });
+    await forget();
     return { event: id, offset: item.offset, ms, outcome, sentence };
-  } finally {
-    await api('DELETE', `/v1/subscriptions/${subscription.id}`);
+  } catch (error) {
+    // What went wrong first is what is told; a gateway that is gone takes no leave either.
+    await forget().catch(() => undefined);
+    throw error;
   }
 }
 
