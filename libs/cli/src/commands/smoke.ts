@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { CommandFailure, EXIT } from '../exit-code.js';
+import { callGateway, type GatewayAccess } from '../gateway-call.js';
 import { gatewayAccess, type MeshOptions } from '../mesh.js';
 import type { Output } from '../output.js';
 
@@ -15,7 +16,7 @@ interface Explanation {
   readonly outcome: string;
   readonly sentence: string;
 }
-type Api = <T>(method: string, path: string, body?: unknown) => Promise<T>;
+type Api = <T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown) => Promise<T>;
 
 /**
  * `plexus smoke`: follows a case of its own, publishes one event about it, waits until the decision has put it into the inbox, asks why, and takes away what it made.
@@ -73,18 +74,10 @@ async function arrival(api: Api, event: string, deadline: number): Promise<Inbox
   }
 }
 
-function apiOf({ http, token }: { readonly http: string; readonly token: string }): Api {
-  return async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-    const headers = { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
-    const request = { method, headers, signal: AbortSignal.timeout(REQUEST_LIMIT_MS), ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
-    const response = await fetch(new URL(path, http), request).catch((cause: Error) => {
-      throw new CommandFailure(`The gateway at ${http} does not answer: ${cause.message}`, EXIT.unreachable, 'Is --gateway its client port?', 'UNREACHABLE');
-    });
-    const text = await response.text();
-    if (!response.ok) throw new CommandFailure(`${method} ${path.split('?')[0]} answered ${response.status}: ${text.slice(0, 500)}`, EXIT.failed);
-    return JSON.parse(text || '{}') as T;
-  };
-}
+const apiOf =
+  (access: GatewayAccess): Api =>
+  (method, path, body) =>
+    callGateway(access, method, path, body, { timeoutMs: REQUEST_LIMIT_MS, hint: 'Is --gateway its client port?' });
 
 function seconds(text: string): number {
   const value = Number(text);

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { type ResponseOf, vmContracts } from '@plexus/contracts';
 import type { Command } from 'commander';
 import { CommandFailure, EXIT } from '../exit-code.js';
+import { callGateway } from '../gateway-call.js';
 import { gatewayAccess, type MeshOptions } from '../mesh.js';
 import type { Output } from '../output.js';
 
@@ -68,33 +69,6 @@ function writeSecrets(file: string, { ticket, token, bootstrapSecret }: Attachme
 }
 
 async function ask(options: MeshOptions, body: { readonly scope: string; readonly template?: string }): Promise<Attachment> {
-  const { http, token } = gatewayAccess(options);
-  let response: Response;
-  try {
-    response = await fetch(`${http}/v1/vms/attach`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-  } catch (cause) {
-    throw new CommandFailure(
-      `The gateway at ${http} cannot be reached: ${(cause as Error).message}`,
-      EXIT.unreachable,
-      '`plexus status` shows what runs.',
-      'UNREACHABLE',
-    );
-  }
-  const text = await response.text();
-  if (response.ok) return vmContracts.attachExternalVm.response.parse(JSON.parse(text));
-  const problem = problemIn(text);
-  throw new CommandFailure(problem.detail ?? `HTTP ${response.status}`, EXIT.failed, undefined, problem.code ?? 'FAILED');
-}
-
-function problemIn(text: string): { readonly code?: string; readonly detail?: string } {
-  try {
-    return JSON.parse(text) as { code?: string; detail?: string };
-  } catch {
-    return { detail: text.slice(0, 200) }; // some proxy's page
-  }
+  const limits = { timeoutMs: TIMEOUT_MS, hint: '`plexus status` shows what runs.' };
+  return vmContracts.attachExternalVm.response.parse(await callGateway(gatewayAccess(options), 'POST', '/v1/vms/attach', body, limits));
 }

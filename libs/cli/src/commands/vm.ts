@@ -1,6 +1,6 @@
 import type { vmContracts } from '@plexus/contracts';
 import type { Command } from 'commander';
-import { CommandFailure, EXIT } from '../exit-code.js';
+import { callGateway } from '../gateway-call.js';
 import { gatewayAccess, type MeshOptions } from '../mesh.js';
 import { type Output, table } from '../output.js';
 
@@ -10,35 +10,8 @@ type Method = 'GET' | 'POST' | 'DELETE';
 const CALL_MS = 70_000;
 
 /** One call of `/v1/vms`. Rejects with the problem that the gateway answers. */
-async function callVms<T>(options: MeshOptions, method: Method, path: string, body?: object): Promise<T> {
-  const { http, token } = gatewayAccess(options);
-  let response: Response;
-  try {
-    response = await fetch(`${http}/v1/vms${path}`, {
-      method,
-      signal: AbortSignal.timeout(CALL_MS),
-      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-  } catch (cause) {
-    throw new CommandFailure(`The gateway at ${http} cannot be reached: ${(cause as Error).message}`, EXIT.unreachable, undefined, 'UNREACHABLE');
-  }
-  const text = await response.text();
-  if (response.ok) return JSON.parse(text) as T;
-  const problem = readProblem(text);
-  const retry = response.headers.get('retry-after');
-  throw new CommandFailure(problem.detail, EXIT.failed, retry === null ? undefined : `Try again in ${retry} s.`, problem.code);
-}
-
-function readProblem(text: string): { readonly code: string; readonly detail: string } {
-  try {
-    const { code, detail, title } = JSON.parse(text) as { code?: string; detail?: string; title?: string };
-    return { code: code ?? 'FAILED', detail: detail ?? title ?? text };
-  } catch {
-    // Not our gateway: what it says is all there is.
-    return { code: 'FAILED', detail: text.slice(0, 500) };
-  }
-}
+const callVms = <T>(options: MeshOptions, method: Method, path: string, body?: object): Promise<T> =>
+  callGateway<T>(gatewayAccess(options), method, `/v1/vms${path}`, body, { timeoutMs: CALL_MS });
 
 const reasonOf = (vm: Vm): string => (vm.reason === undefined ? '' : `${vm.reason.code}: ${vm.reason.text}`);
 const row = (vm: Vm): string[] => [vm.vmId, vm.owner, vm.scopeKey, vm.state, String(vm.epoch), vm.provider ?? '', vm.stateSince, reasonOf(vm)];
