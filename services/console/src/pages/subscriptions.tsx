@@ -4,8 +4,8 @@ import { useTranslation } from 'react-i18next';
 import { useApi } from '../api/session.js';
 import { useAction } from '../api/use-action.js';
 import { useResource } from '../api/use-resource.js';
-import { Confirm } from '../ui/dialog.js';
 import { Badge, Busy, Card, Empty, ErrorNote, Field, PageHead } from '../ui/parts.js';
+import { RemoveButton } from '../ui/remove.js';
 import { useToast } from '../ui/toasts.js';
 
 type Subscription = push.Subscription;
@@ -59,18 +59,16 @@ export default function SubscriptionsPage() {
 function Row({ subscription, onChanged }: { readonly subscription: Subscription; readonly onChanged: () => void }) {
   const { t } = useTranslation();
   const api = useApi();
-  const [asking, setAsking] = useState(false);
   const path = `/v1/subscriptions/${encodeURIComponent(subscription.id)}`;
   const name = nameOf(subscription, t('subscriptions.everything'), (kind) => t(`subscriptions.scope.${kind as 'case'}`));
   const level = useAction(async (next: string) => {
     await api.patch(path, { level: next });
     onChanged();
   });
-  const remove = useAction(async () => {
+  const remove = async () => {
     await api.delete(path);
-    setAsking(false);
     onChanged();
-  });
+  };
   return (
     <tr>
       <th scope="row">
@@ -98,21 +96,12 @@ function Row({ subscription, onChanged }: { readonly subscription: Subscription;
         <ErrorNote error={level.error} />
       </td>
       <td>
-        <button type="button" className="button small" onClick={() => setAsking(true)} aria-label={t('subscriptions.removeOne', { name })}>
-          {t('subscriptions.remove')}
-        </button>
-        {asking && (
-          <Confirm
-            title={t('subscriptions.removeOne', { name })}
-            text={t('subscriptions.removeText')}
-            action={t('subscriptions.remove')}
-            danger
-            busy={remove.busy}
-            error={remove.error}
-            onConfirm={() => void remove.run()}
-            onClose={() => setAsking(false)}
-          />
-        )}
+        <RemoveButton
+          name={name}
+          text={t('subscriptions.removeText')}
+          words={{ action: t('subscriptions.remove'), title: t('subscriptions.removeOne', { name }) }}
+          onRemove={remove}
+        />
       </td>
     </tr>
   );

@@ -3,9 +3,19 @@ import { useTranslation } from 'react-i18next';
 import { useAction } from '../api/use-action.js';
 import { Confirm } from './dialog.js';
 
-/** A button that takes something away after asking. `onRemove` rejects when it did not work: the dialog says why and stays. */
-export function RemoveButton({ name, text, onRemove }: { readonly name: string; readonly text: string; readonly onRemove: () => Promise<void> }) {
+interface Removal {
+  readonly name: string;
+  readonly text: string;
+  /** Rejects when it did not work: the dialog says why and stays. */
+  readonly onRemove: () => Promise<void>;
+  /** Where it is called something else than removing: on the button, and with the name of what goes. */
+  readonly words?: { readonly action: string; readonly title: string };
+}
+
+/** A button that takes something away after asking. */
+export function RemoveButton({ name, text, onRemove, words }: Removal) {
   const { t } = useTranslation();
+  const { action, title } = words ?? { action: t('form.remove'), title: t('removeOne', { name }) };
   const [asking, setAsking] = useState(false);
   const remove = useAction(async () => {
     await onRemove();
@@ -13,14 +23,14 @@ export function RemoveButton({ name, text, onRemove }: { readonly name: string; 
   });
   return (
     <>
-      <button type="button" className="button small" onClick={() => setAsking(true)} aria-label={t('removeOne', { name })}>
-        {t('form.remove')}
+      <button type="button" className="button small" onClick={() => setAsking(true)} aria-label={title}>
+        {action}
       </button>
       {asking && (
         <Confirm
-          title={t('removeOne', { name })}
+          title={title}
           text={text}
-          action={t('form.remove')}
+          action={action}
           danger
           busy={remove.busy}
           error={remove.error}
