@@ -1,3 +1,5 @@
+import { fileURLToPath } from 'node:url';
+
 const swc = {
   jsc: {
     target: 'es2022',
@@ -17,7 +19,7 @@ export default {
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': ['@swc/jest', swc] },
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1', '^fast-check$': fileURLToPath(new URL('tools/fast-check.mjs', import.meta.url)) },
   testEnvironmentOptions: { customExportConditions: ['@plexus/source', 'node', 'node-addons'] },
   testTimeout: 180_000,
   maxWorkers: 2,

@@ -1,7 +1,8 @@
 import path from 'node:path';
-import { type PostgresBinaries, type PostgresServer, startPostgres } from '@plexus/local-stack';
+import { type PostgresBinaries, type PostgresServer, type ProcessIdentity, signalProcess, startPostgres } from '@plexus/local-stack';
 import pg from 'pg';
 import { migrationsDigest } from './migrations-digest.js';
+import { descendants, expectGone } from './process-tree.js';
 import { sharedInProcess } from './shared-in-process.js';
 import { throwAwayFolder } from './throw-away-folder.js';
 
@@ -11,7 +12,10 @@ export interface TestPostgres {
   readonly pid: number;
   /** Superuser URL of a database; default `postgres`. */
   url(database?: string): string;
-  /** Ends the server as `signal` does (default SIGKILL) and waits until it is gone; the data stays. */
+  /**
+   * Ends the server as `signal` does (default SIGKILL) and waits until it is gone; the data stays. SIGKILL takes every process of the server with it, as a
+   * host that dies does: a session outlives its postmaster for as long as it computes, and may still commit.
+   */
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again on the same port and data, after {@link kill}. */
   restart(): Promise<void>;
@@ -37,7 +41,8 @@ export async function startTestPostgres(
     },
     url: (database) => server.url(database),
     kill: async (signal = 'SIGKILL') => {
-      server.process.signal(signal);
+      if (signal === 'SIGKILL') await killWithSessions(server.process.identity);
+      else server.process.signal(signal);
       await server.process.ended;
     },
     restart: async () => {
@@ -50,6 +55,13 @@ export async function startTestPostgres(
       folder.remove();
     },
   };
+}
+
+async function killWithSessions(postmaster: ProcessIdentity): Promise<void> {
+  signalProcess(postmaster, 'SIGSTOP'); // starts no further session while we look
+  const sessions = descendants(postmaster.pid);
+  for (const each of [postmaster, ...sessions]) signalProcess(each, 'SIGKILL');
+  await expectGone(sessions);
 }
 
 export interface TestDatabase {

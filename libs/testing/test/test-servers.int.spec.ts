@@ -76,6 +76,29 @@ describe('startTestPostgres', () => {
       await postgres.stop();
     }
   });
+
+  it('takes its sessions with it when it is killed, busy ones too, so that nothing commits afterwards', async () => {
+    const postgres = await startTestPostgres({ fsync: false });
+    try {
+      const busy = new pg.Client({ connectionString: postgres.url() });
+      busy.on('error', () => {});
+      await busy.connect();
+      const pid = (await busy.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid ?? 0;
+      const session = identify(pid);
+      expect(session).toBeDefined();
+      // Computes without a look at whether the postmaster is there.
+      const work = busy.query('select sum(i) from generate_series(1, 2000000000) as i').catch((error: Error) => error);
+      const look = new pg.Client({ connectionString: postgres.url() });
+      look.on('error', () => {});
+      await look.connect();
+      await waitFor(async () => (await look.query(`select 1 from pg_stat_activity where pid = ${pid} and state = 'active'`)).rowCount === 1);
+      await postgres.kill();
+      expect(session !== undefined && isRunning(session)).toBe(false);
+      expect(await work).toBeInstanceOf(Error);
+    } finally {
+      await postgres.stop();
+    }
+  });
 });
 
 describe('what tests start', () => {
