@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { err, ok } from '@plexus/kernel';
 import { allowedHosts, type GuardedFetch, guardedFetch, guardedLookup } from '@plexus/service-kit';
 import { waitFor } from '@plexus/testing';
@@ -285,12 +285,12 @@ describe('channels outside the inbox', () => {
     });
 
     it('that finds no server, or one that says nothing, is tried again', async () => {
-      const { port } = smtp;
       await smtp.stop();
       expect(await send(email(), message(), to)).toEqual({ kind: 'retry', error: 'econnrefused', endpointFault: true });
       const sockets: Socket[] = [];
       const silent = createServer((socket) => sockets.push(socket));
-      await new Promise<void>((resolve) => silent.listen(port, '127.0.0.1', resolve));
+      await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+      settings.settings.email = { ...(settings.settings.email as object), port: (silent.address() as AddressInfo).port };
       stops.push(() => {
         for (const socket of sockets) socket.destroy();
         return new Promise((resolve) => silent.close(resolve));

@@ -1,4 +1,5 @@
 import { plexusError, pushTriggersContracts } from '@plexus/contracts';
+import { waitFor } from '@plexus/testing';
 import { PersonEraser } from '../src/adapters/postgres/person-eraser.js';
 import type { LogEvent } from '../src/domain/engine/types.js';
 import { openTriggers, type TriggerReplica, type Triggers } from './support/triggers-on-postgres.js';
@@ -91,14 +92,12 @@ describe('research, then a notification', () => {
     one.dieBeforeCommit = true;
     void happens('e2');
     await two.tap.onEvent({ tenant, event: event('e2') });
-    for (let made = 0; made === 0; ) made = (await runs()).length;
+    await waitFor(() => !one.dieBeforeCommit, { what: 'the death of the first replica' });
+    expect(await runs()).toHaveLength(1);
     // It dies after the agent was started, before that is written down.
     triggers.agents.failures.push('dies');
     void one.advance.step();
-    for (let begun = 0; begun === 0; ) {
-      await Promise.resolve(new Promise((resolve) => setImmediate(resolve)));
-      begun = started().length;
-    }
+    await waitFor(() => started().length > 0, { what: 'the start of the run' });
     await bothLook();
     expect([started().length, (await runs())[0]?.state]).toEqual([1, 'researching']);
     // It dies while it writes the end.
@@ -106,7 +105,7 @@ describe('research, then a notification', () => {
     await triggers.clock.advance(MINUTE);
     one.dieBeforeCommit = true;
     void one.advance.step();
-    for (; one.dieBeforeCommit; ) await new Promise((resolve) => setImmediate(resolve));
+    await waitFor(() => !one.dieBeforeCommit, { what: 'its death' });
     expect(await told()).toEqual([]);
     await bothLook();
     await bothLook();

@@ -1,5 +1,6 @@
 import { parseTenantConfig } from '@plexus/agent-config';
 import { pushTriggersContracts } from '@plexus/contracts';
+import { waitFor } from '@plexus/testing';
 import { wantedSchedules } from '../src/application/triggers/config-schedules.js';
 import { openTriggers, type TriggerReplica, type Triggers } from './support/triggers-on-postgres.js';
 
@@ -58,11 +59,12 @@ describe('schedules over two replicas', () => {
     await triggers.clock.advance(MINUTE);
     one.dieBeforeCommit = true;
     void one.fire.step();
+    // It dies with whatever it has claimed; only then the other one looks.
+    await waitFor(() => !one.dieBeforeCommit, { what: 'the death of the first replica' });
     for (let sent = 0; sent === 0; ) {
       await two.fire.step();
       sent = (await triggers.outbox(tenant)).length;
     }
-    expect(one.dieBeforeCommit).toBe(false);
     await bothFire();
     expect(await triggers.outbox(tenant)).toHaveLength(1);
   });

@@ -49,7 +49,7 @@ describe('triggers in the mesh, with the permissions of the mesh', () => {
 
   const call = <C extends RpcContract>(rpc: C, data: Parameters<typeof mesh.gateway.call<C>>[2], who: { principal: Principal }) =>
     mesh.gateway.call(rpc, 'acme', data, who);
-  const inbox = (name: string) => call(fetchInbox, { after: 0 }, mesh.user(name));
+  const inbox = (name: string) => call(fetchInbox, { after: 0, limit: 200 }, mesh.user(name));
   const items = (name: string, count: number) =>
     waitFor(async () => ((await inbox(name)).items.length >= count ? (await inbox(name)).items : undefined), { what: `${count} items of ${name}` });
   /** As the pipeline of an integrator would. */
@@ -104,7 +104,8 @@ describe('triggers in the mesh, with the permissions of the mesh', () => {
     await call(subscribe, { scopeKind: 'topic', scopeRef: 'reports' }, mesh.user('reader'));
     const action = { kind: 'event' as const, type: 'report.due', summary: 'Report is due', topics: ['reports'] };
     const { schedule } = await call(triggers.createSchedule, { name: 'often', everyMs: 1_000, action }, mesh.user('clerk'));
-    const fired = async () => (await call(triggers.scheduleRuns, { id: schedule.id }, mesh.user('clerk'))).runs.filter(({ state }) => state === 'fired');
+    const fired = async () =>
+      (await call(triggers.scheduleRuns, { id: schedule.id, limit: 200 }, mesh.user('clerk'))).runs.filter(({ state }) => state === 'fired');
     const at = new Date(Date.now() + 60_000).toISOString();
     const once = await call(triggers.createSchedule, { name: 'once', at, action: { kind: 'notify', summary: 'Now' } }, mesh.user('clerk'));
     expect(once.schedule).toMatchObject({ at, nextAt: at, enabled: true });
