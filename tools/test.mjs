@@ -23,11 +23,11 @@ const SPEC_OPTIONS = { composite: false, noEmit: true, declaration: false, types
 const full = tier === 'full';
 /** Niceness of what may wait. */
 const STEPS_BACK = 10;
-const CHECK_BUDGET_MS = 8 * MINUTE;
+const CHECK_BUDGET_MS = 12 * MINUTE;
 /** Projects whose long suites need neither the machine for themselves nor an exact time. */
 const LIGHT = new Set(['deploy', 'libs/cli', 'libs/sdk', 'services/console', 'services/memory']);
-// What runs longer than this hangs: the whole of `npm test` has ten minutes, of `test:full` thirty-five.
-const suiteBudgetMs = (full ? 14 : 6) * MINUTE;
+// What runs longer than this hangs. The aims are ten minutes for the whole of `npm test` and thirty-five for `test:full`; a slow machine under load takes longer.
+const suiteBudgetMs = (full ? 30 : 12) * MINUTE;
 const reports = path.join(root, 'report', tier);
 const total = { passed: 0, failed: 0, skipped: 0 };
 const begunAt = performance.now();
