@@ -15,7 +15,7 @@ describe('a whole mesh', () => {
   async function withClient<T>(token: string, work: (client: GatewayClient) => Promise<T>): Promise<T> {
     const client = new GatewayClient({ url: mesh.gateway.ws, token, createSocket: (url) => new WebSocket(url) as never });
     try {
-      await client.connect({ timeoutMs: 15_000 });
+      await client.connect({ timeoutMs: 60_000 });
       return await work(client);
     } finally {
       client.close();

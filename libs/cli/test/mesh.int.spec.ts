@@ -31,7 +31,7 @@ describe('the walking mesh', () => {
   async function withClient<T>(token: string, work: (client: GatewayClient) => Promise<T>): Promise<T> {
     const client = new GatewayClient({ url: mesh.gateway.ws, token, createSocket: (url) => new WebSocket(url) as never });
     try {
-      await client.connect({ timeoutMs: 15_000 });
+      await client.connect({ timeoutMs: 60_000 });
       return await work(client);
     } finally {
       client.close();
@@ -235,7 +235,7 @@ describe('the walking mesh', () => {
     const { host, username, password } = new URL(readFileSync(path.join(mesh.stateDir, 'credentials/demo.url'), 'utf8').trim());
     const { connect } = await import('@nats-io/transport-node');
     const foreign = await connect({ servers: host, user: username, pass: decodeURIComponent(password) });
-    await foreign.request('plexus.in.default.demo.broken.v1.k1', '{"not":"an event"}', { timeout: 5_000 });
+    await foreign.request('plexus.in.default.demo.broken.v1.k1', '{"not":"an event"}', { timeout: 60_000 });
     await foreign.close();
     const parked = await waitFor(
       async () => (await run('dlq', 'ls')).json<{ seq: number; code: string; originSubject: string }[]>().find((one) => one.originSubject.includes('.broken.')),

@@ -41,7 +41,7 @@ describe('models from the configuration', () => {
   async function ask(message: string): Promise<string> {
     const client = new GatewayClient({ url: mesh.gateway.ws, token: mesh.token, createSocket: (url) => new WebSocket(url) as never });
     try {
-      await client.connect({ timeoutMs: 15_000 });
+      await client.connect({ timeoutMs: 60_000 });
       let text = '';
       for await (const piece of client.chatSend({ sessionKey: 'main', message })) text += JSON.stringify(piece);
       return text;

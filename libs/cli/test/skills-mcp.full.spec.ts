@@ -83,7 +83,7 @@ describe('an agent with skills and MCP servers from the configuration', () => {
     const client = new GatewayClient({ url: mesh.gateway.ws, token: mesh.token, createSocket: (url) => new WebSocket(url) as never });
     let said = '';
     try {
-      await client.connect({ timeoutMs: 15_000 });
+      await client.connect({ timeoutMs: 60_000 });
       for await (const piece of client.chatSend({ sessionKey: 'main', message: 'What burns?' })) said += JSON.stringify(piece);
     } finally {
       client.close();

@@ -31,7 +31,7 @@ function plant(files: Record<string, string>): string {
 function lint(folder: string): Promise<{ code: number; output: string }> {
   const script = path.join(repositoryRoot(), 'tools/lint-boundaries.mjs');
   return new Promise((resolve) => {
-    execFile(process.execPath, [script, folder], { encoding: 'utf8', timeout: 60_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, [script, folder], { encoding: 'utf8', timeout: 170_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr });
     });
   });

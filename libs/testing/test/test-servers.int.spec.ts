@@ -12,7 +12,7 @@ describe('startTestNats', () => {
     const nats = await startTestNats();
     try {
       const connection = await connect({ servers: nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
-      const manager = await jetstreamManager(connection, { timeout: 500 });
+      const manager = await jetstreamManager(connection, { timeout: 15_000 });
       await manager.streams.add({ name: 'THINGS', subjects: ['things.>'] });
       const before = nats.pid;
       await nats.kill();

@@ -111,11 +111,11 @@ describe('a backup that is taken while the mesh works', () => {
     load = new Load(before, publisher);
     await load.round();
     await before.complete(SESSION, [load.acknowledged[0]?.run ?? '']);
-    await waitFor(async () => (await before.inbox()).length > 0, { timeoutMs: 30_000, what: 'the first item of the inbox' });
+    await waitFor(async () => (await before.inbox()).length > 0, { timeoutMs: 120_000, what: 'the first item of the inbox' });
 
     load.start();
     const { acknowledged } = load;
-    await waitFor(() => acknowledged.length >= 3, { timeoutMs: 60_000, what: 'load' });
+    await waitFor(() => acknowledged.length >= 3, { timeoutMs: 120_000, what: 'load' });
     const created = await plexus('--state', mesh.stateDir, 'backup', 'create', backup);
     expect(created).toMatchObject({ code: 0 });
     await load.stop();
@@ -161,7 +161,7 @@ describe('a backup that is taken while the mesh works', () => {
         const ids = items.flatMap(({ events }) => events.map(({ id }) => id));
         return safe.every(({ event }) => ids.includes(event)) ? items : undefined;
       },
-      { timeoutMs: 60_000, what: 'every acknowledged event in the inbox' },
+      { timeoutMs: 120_000, what: 'every acknowledged event in the inbox' },
     );
     const ids = inbox.flatMap(({ events }) => events.map(({ id }) => id));
     expect(ids).toEqual([...new Set(ids)]);

@@ -21,10 +21,10 @@ export class ForeignPublisher {
       async () => {
         const h = headers();
         h.set('Nats-Msg-Id', id);
-        const answer = await this.connection.request(`plexus.in.default.demo.import-finished.v1.${id}`, JSON.stringify(event), { headers: h, timeout: 2_000 });
+        const answer = await this.connection.request(`plexus.in.default.demo.import-finished.v1.${id}`, JSON.stringify(event), { headers: h, timeout: 5_000 });
         return (answer.json() as { seq?: number }).seq;
       },
-      { timeoutMs: 60_000, intervalMs: 200, what: `the acknowledgement of event ${id}` },
+      { timeoutMs: 120_000, intervalMs: 200, what: `the acknowledgement of event ${id}` },
     );
   }
 

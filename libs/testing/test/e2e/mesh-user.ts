@@ -12,7 +12,9 @@ export interface InboxItem {
   readonly events: readonly { readonly id: string }[];
 }
 
-const REQUEST_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 20_000;
+/** More than any of this takes on a slow machine under load. */
+const PATIENCE_MS = 120_000;
 
 /**
  * A user of a mesh over HTTP, as stubborn as a good client: what is not acknowledged is sent again with the same idempotency key, so
@@ -39,7 +41,7 @@ export class MeshUser {
 
   /** Repeats a request that is safe to repeat until it is acknowledged. */
   private stubborn<T>(what: string, send: () => Promise<T>): Promise<NonNullable<T>> {
-    return waitFor(send, { timeoutMs: 60_000, intervalMs: 200, what: `the acknowledgement of ${what}` });
+    return waitFor(send, { timeoutMs: PATIENCE_MS, intervalMs: 200, what: `the acknowledgement of ${what}` });
   }
 
   async say(sessionKey: string, message: string): Promise<string> {
@@ -54,7 +56,7 @@ export class MeshUser {
   }
 
   /** Both sides of every given run, each exactly once. */
-  async complete(sessionKey: string, runIds: readonly string[], timeoutMs = 60_000): Promise<HistoryMessage[]> {
+  async complete(sessionKey: string, runIds: readonly string[], timeoutMs = PATIENCE_MS): Promise<HistoryMessage[]> {
     return waitFor(
       async () => {
         const messages = await this.history(sessionKey);

@@ -87,7 +87,7 @@ describe('erasing a person', () => {
   /** Streams, buckets and object stores: they are all streams to the server. Read message by message, because a work queue takes no second reader. */
   async function streams(marker: string): Promise<string[]> {
     const ask = async <T>(subject: string, body: object): Promise<T> =>
-      (await two.operator.connection.request(subject, JSON.stringify(body), { timeout: 20_000 })).json() as T;
+      (await two.operator.connection.request(subject, JSON.stringify(body), { timeout: 60_000 })).json() as T;
     const found: string[] = [];
     for (const stream of (await ask<{ streams: string[] }>('$JS.API.STREAM.NAMES', {})).streams) {
       for (let seq = 1; seq > 0; ) {
@@ -135,7 +135,7 @@ describe('erasing a person', () => {
         const now = await two.victim.do<Erasure>('GET', `/v1/erasures/${erasureId}`);
         return now.complete ? now : undefined;
       },
-      { timeoutMs: 60_000, what: 'the receipts' },
+      { timeoutMs: 120_000, what: 'the receipts' },
     );
     expect(erasure.receipts.map(({ service }) => service).sort()).toEqual(['memory', 'push', 'routing', 'scheduler']);
     expect(erasure.receipts.filter(({ problem }) => problem !== undefined)).toEqual([]);
@@ -150,7 +150,7 @@ describe('erasing a person', () => {
         left = (await everywhere(planted.person)).filter((place) => !(place in UNTIL_AGE));
         return left.length === 0;
       },
-      { timeoutMs: 120_000, intervalMs: 2_000, what: 'the end of everything' },
+      { timeoutMs: 240_000, intervalMs: 2_000, what: 'the end of everything' },
     ).catch(() => undefined);
     expect(left).toEqual([]);
     const neighbourAfter = await everywhere(neighbour.person);
@@ -159,7 +159,7 @@ describe('erasing a person', () => {
     // Who erased whom was written down; nothing of what was erased.
     const audit = await streams('routing.erase-user');
     expect(audit).toContain('stream PLEXUS_EVT_AUDIT');
-  }, 300_000);
+  }, 600_000);
 });
 
 function contains(file: string, marker: string): boolean {

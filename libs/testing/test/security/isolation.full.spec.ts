@@ -179,7 +179,7 @@ describe('what a tenant can reach of another', () => {
     expect(own.length).toBeGreaterThan(15);
     const after = await marked();
     expect(Object.fromEntries(Object.entries(before).filter(([table, count]) => (after[table] ?? 0) < count))).toEqual({});
-  }, 300_000);
+  }, 900_000);
 
   it('has a row for every route, method and question, and each of them got further than the form of its input', () => {
     const names = (surface: Row['surface']) => rows.filter((row) => row.surface === surface).map(({ name }) => name);

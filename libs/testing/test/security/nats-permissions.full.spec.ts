@@ -120,7 +120,7 @@ suite(`what a NATS credential may do, tried on a server${reason === undefined ? 
     // The server answers in order: behind the answer to this there is no refusal any more but those the client has not handed on yet.
     await connection.flush();
     const expected = attempts.filter(({ allowed }) => !allowed).length;
-    await waitFor(() => refused.size >= expected, { timeoutMs: 5_000, what: 'refusals' }).catch(() => undefined);
+    await waitFor(() => refused.size >= expected, { timeoutMs: 60_000, what: 'refusals' }).catch(() => undefined);
     return refused;
   }
 

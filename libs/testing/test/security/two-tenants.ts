@@ -11,7 +11,7 @@ export interface HttpAnswer {
   readonly code: string | undefined;
 }
 
-const REQUEST_TIMEOUT_MS = 30_000;
+const REQUEST_TIMEOUT_MS = 60_000;
 
 /** One person of one tenant, with everything that an administrator may. */
 export class Resident {
@@ -69,7 +69,7 @@ export class Resident {
       last = await this.ask(method, path, body, { 'idempotency-key': key, ...headers });
       return ![401, 403, 404, 429, 500, 502, 503, 504].includes(last.status);
     };
-    await waitFor(attempt, { timeoutMs: 60_000, intervalMs: 250, what: `${method} ${path}` }).catch(() => undefined);
+    await waitFor(attempt, { timeoutMs: 120_000, intervalMs: 250, what: `${method} ${path}` }).catch(() => undefined);
     if (last === undefined || last.status >= 300) throw new Error(`${method} ${path}: ${last?.status} ${last?.text}`);
     return (last.text === '' ? undefined : JSON.parse(last.text)) as T;
   }
