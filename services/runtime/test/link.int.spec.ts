@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fakeMessage, fakeSession } from './support/commands.js';
 import { GatewayStandIn } from './support/gateway-stand-in.js';
+import { Passage } from './support/passage.js';
 import { RuntimeProcess, scratchFolder, until } from './support/runtime-process.js';
 
 let gateway: GatewayStandIn;
@@ -108,25 +109,31 @@ describe('connection', () => {
     expect(gateway.greetings.map((one) => one.ticket)).toEqual(['ticket-1', 'ticket-1']);
   });
 
-  it('comes back after a restart of the gateway on the same port and says how far it had come', async () => {
-    launch();
-    gateway.push(fakeSession('s1'));
-    await expectEcho('r1');
-    const port = Number(new URL(gateway.url).port);
-    const sent = gateway.stored.at(-1)?.fseq;
-    await gateway.stop();
-    gateway = await GatewayStandIn.start(port);
-    gateway.onGreeting = (socket) => {
-      // A mesh that has lost everything cannot be told so by `init`; here only the greeting matters.
-      socket.close(4500);
-      return true;
-    };
-    await until('a greeting', () => gateway.greetings.length > 0);
-    expect(gateway.greetings[0]).toMatchObject({
-      ticket: null,
-      auth: { recv_seq: 2, sessions: [{ session_id: 's1', run_state: 'idle', snapshot_version: expect.any(Number) }] },
-    });
-    expect(gateway.greetings[0]?.auth.sent_seq).toBeGreaterThanOrEqual(sent as number);
+  it('comes back after a restart of the gateway at the same address and says how far it had come', async () => {
+    const passage = await Passage.open();
+    try {
+      launch({ url: passage.url(gateway.url) });
+      gateway.push(fakeSession('s1'));
+      await expectEcho('r1');
+      const sent = gateway.stored.at(-1)?.fseq;
+      passage.port = undefined;
+      await gateway.stop();
+      gateway = await GatewayStandIn.start();
+      gateway.onGreeting = (socket) => {
+        // A mesh that has lost everything cannot be told so by `init`; here only the greeting matters.
+        socket.close(4500);
+        return true;
+      };
+      passage.url(gateway.url);
+      await until('a greeting', () => gateway.greetings.length > 0);
+      expect(gateway.greetings[0]).toMatchObject({
+        ticket: null,
+        auth: { recv_seq: 2, sessions: [{ session_id: 's1', run_state: 'idle', snapshot_version: expect.any(Number) }] },
+      });
+      expect(gateway.greetings[0]?.auth.sent_seq).toBeGreaterThanOrEqual(sent as number);
+    } finally {
+      await passage.close();
+    }
   });
 
   it.each([

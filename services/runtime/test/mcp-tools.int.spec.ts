@@ -18,7 +18,10 @@ const OF_THE_SHELL = ['PWD', 'OLDPWD', 'SHLVL', '_'];
 const sealedEnv = (value: object, session = 's1') => [
   sealBox(INCARNATION.bootstrapSecret, { vmId: 'vm-1', epoch: 3, purpose: MCP_ENVIRONMENT_PURPOSE, name: `${session}/local` }, JSON.stringify(value)),
 ];
-const local = (more: Record<string, unknown> = {}) => ({ name: 'local', transport: 'stdio', command: process.execPath, args: [PROGRAM], ...more });
+const local = (more: Record<string, unknown> = {}) => ({
+  ...{ name: 'local', transport: 'stdio', command: process.execPath, args: [PROGRAM], start_timeout_ms: 120_000 },
+  ...more,
+});
 const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
@@ -98,7 +101,7 @@ describe('MCP servers of a session', () => {
     const child = Number(readFileSync(file, 'utf8'));
     expect([isAlive(pid), isAlive(child)]).toEqual([true, true]);
     await mcp.endSession('s1');
-    await waitFor(() => !isAlive(pid) && !isAlive(child), { timeoutMs: 30_000, what: 'the server and its child are gone' });
+    await waitFor(() => !isAlive(pid) && !isAlive(child), { timeoutMs: 60_000, what: 'the server and its child are gone' });
     expect(await call(tools, 'local__echo', { text: 'x' })).toMatchObject({ isError: true });
   });
 
@@ -106,7 +109,7 @@ describe('MCP servers of a session', () => {
     const file = path.join(folder, 'slow.pid');
     const slow = { name: 'slow', transport: 'stdio', command: '/bin/sh', args: ['-c', `echo $$ > ${file}; exec sleep 1000`], start_timeout_ms: 120_000 };
     const listing = mcp.tools(session([slow]));
-    await waitFor(() => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'), { timeoutMs: 30_000, what: 'the program' });
+    await waitFor(() => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'), { timeoutMs: 60_000, what: 'the program' });
     const ended = mcp.endSession('s1').then(() => 'ended');
     expect([await ended, await listing]).toEqual(['ended', []]);
     expect(isAlive(Number(readFileSync(file, 'utf8')))).toBe(false);

@@ -5,7 +5,7 @@ import { FakeModel, says } from './support/fake-model.js';
 import { GatewayStandIn } from './support/gateway-stand-in.js';
 import { RuntimeProcess, scratchFolder, until } from './support/runtime-process.js';
 
-const PATIENCE_MS = 45_000;
+const PATIENCE_MS = 60_000;
 
 let gateway: GatewayStandIn;
 let folder: ReturnType<typeof scratchFolder>;

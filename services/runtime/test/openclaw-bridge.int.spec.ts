@@ -98,17 +98,13 @@ describe('a bridge process', () => {
   it('that closes its input and lives on is ended with the next thing it is told', async () => {
     const { adapter, asks, log } = bench({ command: ['/bin/sh', '-c', 'trap "" TERM; exec 0<&-; echo deaf >&2; while :; do sleep 1; done'] });
     const first = asks('x');
-    await until('it to be deaf', () => log().includes('deaf'), 30_000);
+    await until('it to be deaf', () => log().includes('deaf'));
     const other = adapter.start(dataOf('s2'));
     let told = 0;
-    await until(
-      'its end',
-      () => {
-        if (first.end === undefined) runOf(other, turnOf(`other-${told++}`, 's2'));
-        return first.end !== undefined;
-      },
-      30_000,
-    );
+    await until('its end', () => {
+      if (first.end === undefined) runOf(other, turnOf(`other-${told++}`, 's2'));
+      return first.end !== undefined;
+    });
     expect(first.end).toBe('BRIDGE_EXITED');
   });
 
@@ -146,17 +142,13 @@ describe('a bridge process', () => {
     expect([stuck.end, isAlive(pids[0] as number)]).toEqual([undefined, true]);
     await clock.advance(1);
     await stuck.done;
-    await until('its processes to be gone', () => !pids.some(isAlive), 30_000);
+    await until('its processes to be gone', () => !pids.some(isAlive));
     expect(stuck.end).toBe('cancelled');
     const next = asks('say alive');
-    await until(
-      'the next bridge to be started',
-      () => {
-        void clock.advance(100);
-        return next.end !== undefined;
-      },
-      60_000,
-    );
+    await until('the next bridge to be started', () => {
+      void clock.advance(100);
+      return next.end !== undefined;
+    });
     expect([next.end, textOf(next.pieces)]).toEqual(['complete', 'alive']);
   });
 
@@ -166,7 +158,7 @@ describe('a bridge process', () => {
     await until('its process ids', () => stuck.pieces.length > 0);
     const pids = JSON.parse(textOf(stuck.pieces)) as number[];
     await adapter.close();
-    await until('its processes to be gone', () => !pids.some(isAlive), 30_000);
+    await until('its processes to be gone', () => !pids.some(isAlive));
     expect((await answer(stuck))[0]).toBe('BRIDGE_EXITED');
   });
 
@@ -187,11 +179,11 @@ describe('a bridge process', () => {
     runtime.stdout.on('data', (chunk: Buffer) => {
       said += chunk.toString();
     });
-    await until('the process ids of the bridge', () => said.endsWith('\n'), 30_000);
+    await until('the process ids of the bridge', () => said.endsWith('\n'));
     const pids = JSON.parse(said) as number[];
     expect(pids.map(isAlive)).toEqual([true, true]);
     runtime.kill('SIGKILL');
-    await until('its processes to be gone', () => !pids.some(isAlive), 60_000);
+    await until('its processes to be gone', () => !pids.some(isAlive));
   });
 });
 
@@ -207,7 +199,7 @@ describe('the bridges that exist', () => {
     ]);
     expect(await session.snapshot?.()).toMatchObject({ checkpoint: { said: ['count to three'] } });
     const slow = asks('wait');
-    await until('its first words', () => slow.pieces.length > 0, 30_000);
+    await until('its first words', () => slow.pieces.length > 0);
     slow.stop.abort(new RunCancelled('user'));
     expect((await answer(slow))[0]).toBe('cancelled');
     expect((await answer(asks('again')))[0]).toBe('complete');

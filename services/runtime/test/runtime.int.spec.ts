@@ -1,5 +1,5 @@
 import { fakeSession, fakeMessage } from './support/commands.js';
-import { FakeModel, says } from './support/fake-model.js';
+import { ends, FakeModel, pausesAfter, says, speaksOn } from './support/fake-model.js';
 import { GatewayStandIn } from './support/gateway-stand-in.js';
 import { RuntimeProcess, scratchFolder, until } from './support/runtime-process.js';
 
@@ -155,13 +155,17 @@ describe('a run', () => {
   });
 
   it('goes on with a further message for it, in the same run', async () => {
-    const model = await launchWithModel(says(Array(50).fill('a'), 5), says(['b']));
+    let goOn = (): void => undefined;
+    const further = new Promise<void>((resolve) => (goOn = resolve));
+    const model = await launchWithModel(pausesAfter('a'.repeat(50), further, ends), says(['b']));
     const [runtime] = runtimes;
     gateway.push(fakeSession('s1'));
     gateway.push(fakeMessage('s1', 'r1', 'first'));
     await until('some text', () => gateway.textOf('r1').length > 5);
     gateway.push(fakeMessage('s1', 'r1', 'and then?', { steer: true, message_id: 'm1' }));
     gateway.push(fakeMessage('s1', 'r1', 'and then?', { steer: true, message_id: 'm1' }));
+    await until('both are in the journal', () => gateway.unackedCommands() === 0);
+    goOn();
     await until('the end of r1', ended('r1'));
     expectWhole('r1');
     expect(gateway.textOf('r1')).toBe(`${'a'.repeat(50)}\n\nb`);
@@ -185,10 +189,8 @@ describe('a run', () => {
 });
 
 describe('cancel', () => {
-  const slow = Array.from({ length: 1_000 }, (_, i) => `${i} `);
-
   it('stops the model, keeps what was said, ends as cancelled, and leaves other sessions alone', async () => {
-    const model = await launchWithModel(says(slow, 5), says(['short']));
+    const model = await launchWithModel(speaksOn(), says(['short']));
     gateway.push(fakeSession('s1'));
     gateway.push(fakeSession('s2'));
     gateway.push(fakeMessage('s1', 'r1', 'x'));
@@ -204,7 +206,8 @@ describe('cancel', () => {
   });
 
   it('of a run that is over, unknown or another one changes nothing', async () => {
-    await launchWithModel(says(['done']), says(slow.slice(0, 100), 5));
+    let goOn: (value?: unknown) => void = () => undefined;
+    await launchWithModel(says(['done']), pausesAfter('some words of it', new Promise((resolve) => (goOn = resolve)), ends));
     gateway.push(fakeSession('s1'));
     gateway.push(fakeMessage('s1', 'r1', 'x'));
     await until('the end of r1', ended('r1'));
@@ -213,13 +216,15 @@ describe('cancel', () => {
     gateway.push(fakeMessage('s1', 'r2', 'y'));
     await until('some text', () => gateway.textOf('r2').length > 10);
     gateway.push({ type: 'cancel', session_id: 's1', run_id: 'r1', data: { reason: 'old' } });
+    await until('it is in the journal', () => gateway.unackedCommands() === 0);
+    goOn();
     await until('the end of r2', ended('r2'));
     expect(gateway.endOf('r2')).not.toHaveProperty('cancelled');
     expectWhole('r1');
   });
 
   it('issued while disconnected is carried out before any newer message', async () => {
-    await launchWithModel(says(slow, 5), says(['after']));
+    await launchWithModel(speaksOn(), says(['after']));
     gateway.push(fakeSession('s1'));
     gateway.push(fakeMessage('s1', 'r1', 'x'));
     await until('some text', () => gateway.textOf('r1').length > 10);
@@ -234,7 +239,7 @@ describe('cancel', () => {
   });
 
   it('comes with the end of the session', async () => {
-    await launchWithModel(says(slow, 5));
+    await launchWithModel(speaksOn());
     gateway.push(fakeSession('s1'));
     gateway.push(fakeMessage('s1', 'r1', 'x'));
     gateway.push(fakeMessage('s1', 'r2', 'waits'));
@@ -249,7 +254,7 @@ describe('a restart of the process', () => {
   const slow = Array.from({ length: 400 }, (_, i) => `${i} `);
 
   it('with a higher epoch voids what was said and runs again, the numbers going on', async () => {
-    const model = await FakeModel.start(says(slow, 5));
+    const model = await FakeModel.start(speaksOn(), says(slow));
     models.push(model);
     const env = { PLEXUS_MODEL_BASE_URL: model.baseUrl, PLEXUS_MODEL: 'm' };
     const first = launch({ env });
@@ -293,7 +298,7 @@ describe('a restart of the process', () => {
   });
 
   it('with the same epoch goes on from its journal: no command lost or repeated, no event missing', async () => {
-    const model = await FakeModel.start(says(slow, 5), says(slow, 1));
+    const model = await FakeModel.start(speaksOn(), says(slow, 1));
     models.push(model);
     const env = { PLEXUS_MODEL_BASE_URL: model.baseUrl, PLEXUS_MODEL: 'm' };
     gateway.storeDelayMs = 20;
@@ -310,7 +315,7 @@ describe('a restart of the process', () => {
   });
 
   it('by SIGTERM exits 0 within the grace and leaves the run for the next incarnation', async () => {
-    const model = await FakeModel.start(says(slow, 5));
+    const model = await FakeModel.start(speaksOn());
     models.push(model);
     const runtime = launch({ env: { PLEXUS_MODEL_BASE_URL: model.baseUrl, PLEXUS_MODEL: 'm' } });
     gateway.push(fakeSession('s1'));

@@ -105,6 +105,30 @@ export function says(pieces: readonly string[], pauseMs = 0, reason = 'stop'): A
   };
 }
 
+/** An answer that has begun and does not end by itself: it says a word now and then until the other side closes. */
+export function speaksOn(pauseMs = 5): Answer {
+  return async (response) => {
+    begin(response);
+    for (let word = 0; !response.destroyed; word++) {
+      if (!response.write(delta(`${word} `))) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  };
+}
+
+/** An answer that says these words, and goes on when the test says so. */
+export function pausesAfter(words: string, goesOn: Promise<unknown>, then: (response: ServerResponse) => void): Answer {
+  return async (response) => {
+    begin(response);
+    response.write(delta(words));
+    await goesOn;
+    then(response);
+  };
+}
+
+/** What ends an answer as it should. */
+export const ends = (response: ServerResponse): void => void response.end(finish('stop') + usage + event('[DONE]'));
+
 /** An answer that asks for tools: the arguments of each come in two pieces, as endpoints stream them. */
 export function asks(...calls: readonly { readonly id: string; readonly name: string; readonly input: unknown; readonly words?: string }[]): Answer {
   return (response) => {

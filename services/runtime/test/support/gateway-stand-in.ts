@@ -59,8 +59,8 @@ export class GatewayStandIn {
     server.on('connection', (socket, request) => this.accept(socket, new URL(request.url ?? '/', 'ws://x')));
   }
 
-  static async start(port = 0): Promise<GatewayStandIn> {
-    const server = new WebSocketServer({ host: '127.0.0.1', port, path: '/ws/vm' });
+  static async start(): Promise<GatewayStandIn> {
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0, path: '/ws/vm' });
     await once(server, 'listening');
     return new GatewayStandIn(server);
   }

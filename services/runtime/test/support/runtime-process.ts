@@ -19,13 +19,14 @@ export interface LaunchOptions {
 /** The runtime as the scheduler starts it: a child process with an allow-listed environment and its secrets on stdin. */
 export class RuntimeProcess {
   stderr = '';
+  /** When the process has ended and everything that it wrote has been read. */
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 
   private constructor(readonly child: ChildProcess) {
-    child.stderr?.on('data', (chunk: Buffer) => {
-      this.stderr += chunk.toString();
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+      this.stderr += chunk;
     });
-    this.exited = once(child, 'exit').then(([code, signal]) => ({ code: code as number | null, signal: signal as NodeJS.Signals | null }));
+    this.exited = once(child, 'close').then(([code, signal]) => ({ code: code as number | null, signal: signal as NodeJS.Signals | null }));
   }
 
   static launch(options: LaunchOptions): RuntimeProcess {
@@ -46,9 +47,12 @@ export class RuntimeProcess {
     return new RuntimeProcess(child);
   }
 
-  /** Lines of the log with a message. */
+  /** Lines of the log with a message; one of which only the beginning has arrived is not looked at. */
   logged(message: string): Record<string, unknown>[] {
-    const lines = this.stderr.split('\n').filter((line) => line.startsWith('{'));
+    const lines = this.stderr
+      .split('\n')
+      .slice(0, -1)
+      .filter((line) => line.startsWith('{'));
     return lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter((line) => line.msg === message);
   }
 
