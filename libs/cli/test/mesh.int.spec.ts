@@ -187,12 +187,12 @@ describe('the walking mesh', () => {
   it('shows one trace of a message across gateway, routing and scheduler', async () => {
     const trace = await waitFor(
       async () => {
-        const shown = await run('trace', 'ls', '--limit', '200');
+        const shown = await run('trace', 'ls', '--limit', '100000');
         return shown
           .json<{ traceId: string; services: string[] }[]>()
           .find(({ services }) => ['gateway', 'routing', 'scheduler'].every((name) => services.includes(name)));
       },
-      { timeoutMs: 60_000, what: 'a trace that crosses gateway, routing and scheduler' },
+      { timeoutMs: 120_000, intervalMs: 500, what: 'a trace that crosses gateway, routing and scheduler' },
     );
     const spans = (await run('trace', 'show', trace.traceId)).json<Span[]>();
     expect(new Set(spans.map(({ service }) => service)).size).toBeGreaterThanOrEqual(3);

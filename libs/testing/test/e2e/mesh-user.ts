@@ -74,9 +74,8 @@ export class MeshUser {
   }
 
   async recall(query: string): Promise<{ id: string; content: string; score: number }[]> {
-    const answer = await this.request<{ hits: { id: string; content: string; score: number }[] }>(
-      'GET',
-      `/v1/memory/search?q=${encodeURIComponent(query)}&k=50`,
+    const answer = await this.stubborn(`a search for ${query}`, () =>
+      this.request<{ hits: { id: string; content: string; score: number }[] }>('GET', `/v1/memory/search?q=${encodeURIComponent(query)}&k=50`),
     );
     return answer.hits;
   }

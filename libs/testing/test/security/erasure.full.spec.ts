@@ -13,6 +13,9 @@ const UNTIL_AGE: Readonly<Record<string, string>> = {
   'stream KV_PLEXUS_VM_REQUESTS': 'answers kept for a repeated request: 5 minutes',
 };
 
+/** Where things are only until somebody has done them: they leave by themselves, erasure or not. */
+const PASSING = /outbox|stream PLEXUS_CMD_|stream KV_PLEXUS_VM_REQUESTS/;
+
 interface Erasure {
   readonly erasureId: string;
   readonly complete: boolean;
@@ -154,7 +157,7 @@ describe('erasing a person', () => {
     ).catch(() => undefined);
     expect(left).toEqual([]);
     const neighbourAfter = await everywhere(neighbour.person);
-    expect(neighbourBefore.filter((place) => !neighbourAfter.includes(place))).toEqual([]);
+    expect(neighbourBefore.filter((place) => !PASSING.test(place) && !neighbourAfter.includes(place))).toEqual([]);
 
     // Who erased whom was written down; nothing of what was erased.
     const audit = await streams('routing.erase-user');

@@ -45,11 +45,13 @@ suite(`NATS with TLS, from the files in deploy/nats${reason === undefined ? '' :
     buses.push(bus);
     return bus;
   }
+  /** `UNAVAILABLE` when it did not get in. One that must get in has a minute for it: a busy machine is no refusal. */
   const refused = (service: string, options: Partial<Parameters<typeof connectBus>[0]>) =>
     as(service, { connectTimeoutMs: 1_500, ...options }).then(
       () => 'connected',
       (error: { code?: string }) => error.code,
     );
+  const admitted = (service: string, options: Partial<Parameters<typeof connectBus>[0]>) => refused(service, { connectTimeoutMs: 60_000, ...options });
 
   it('a cluster whose routes are encrypted keeps streams on three servers, and a service works there with a certificate and its own key', async () => {
     const [routing, gateway] = [await as('routing'), await as('gateway')];
@@ -145,8 +147,8 @@ suite(`NATS with TLS, from the files in deploy/nats${reason === undefined ? '' :
     expect(seed(nats.seedFile('memory'))).not.toBe(former);
     nats.reload();
     // Both are accepted: replicas with the old file and with the new one work side by side.
-    await waitFor(async () => (await refused('memory', {})) === 'connected', { what: 'the new key' });
-    expect(await refused('memory', { credentials: { nkeySeed: former } })).toBe('connected');
+    expect(await admitted('memory', {})).toBe('connected');
+    expect(await admitted('memory', { credentials: { nkeySeed: former } })).toBe('connected');
     expect(await waitFor(alive)).toBe(true);
 
     writeNatsAccounts(accounts, { retire: ['memory'] });
