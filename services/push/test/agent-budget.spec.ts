@@ -17,6 +17,7 @@ async function notified(role: 'vm' | 'user', count: number, agentRunId?: string)
   let made = 0;
   const tools = new AgentTools(
     store as unknown as TriggerStore,
+    { idOf: async () => undefined },
     new FakeClock(T0),
     () => `id-${made++}`,
     () => {},

@@ -222,6 +222,21 @@ describe('research, then a notification', () => {
     expect(await one.tools.research(ann(), request)).toBe(runId);
   });
 
+  it('an agent that nobody configured is refused where it is named: by rules, also those that rest, and by calls', async () => {
+    const refused = (path: string) => ({ code: 'INVALID_REQUEST', details: { agentId: 'ghost', issues: [expect.objectContaining({ path })] } });
+    for (const enabled of [true, false]) {
+      await expect(save({ research: { message: 'x', agentId: 'ghost' }, enabled })).rejects.toMatchObject(refused('/research/agentId'));
+    }
+    expect(await one.dispatching.rules(tenant)).toEqual([]);
+    expect((await save({ research: { message: 'x', agentId: ' Scout ' } })).rule.research).toMatchObject({ agentId: 'scout' });
+    const request = pushTriggersContracts.dispatchResearch.data.parse({ query: 'Who?', agentId: 'ghost', idempotencyKey: 'k' });
+    await expect(one.tools.research(ann(), request)).rejects.toMatchObject(refused('/agentId'));
+    const runId = await one.tools.research(ann(), { ...request, agentId: 'SCOUT' });
+    // However it is written, it is the same request.
+    expect(await one.tools.research(ann(), { ...request, agentId: 'scout ' })).toBe(runId);
+    expect((await runs()).map(({ task }) => task.agentId)).toEqual(['scout']);
+  });
+
   it('notifies the caller, and others only for who may speak for others', async () => {
     const notice = pushTriggersContracts.notifyUser.data.parse({ summary: 'Done', agentRunId: 'run-1', idempotencyKey: 'once' });
     const { eventId, user } = await one.tools.notify(ann(), notice);

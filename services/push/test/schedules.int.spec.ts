@@ -193,6 +193,29 @@ describe('schedules over two replicas', () => {
     expect(await one.schedules.remove(ann(), id)).toBe(true);
   });
 
+  it('refuses an agent that nobody configured, also while it rests; a known one is kept as routing writes it', async () => {
+    const agent = (rest: object) => ({ action: { kind: 'agent', message: 'Look', ...rest } });
+    const refused = { code: 'INVALID_REQUEST', details: { agentId: 'ghost', issues: [expect.objectContaining({ path: '/action/agentId' })] } };
+    for (const enabled of [true, false]) await expect(create({ ...agent({ agentId: 'ghost' }), enabled })).rejects.toMatchObject(refused);
+    await expect(create(agent({ sessionKey: 'agent:Ghost:main' }))).rejects.toMatchObject({ code: 'INVALID_REQUEST', details: { agentId: 'Ghost' } });
+    await expect(create(agent({ agentId: 'main', sessionKey: 'agent:scout:x' }))).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+    expect((await one.schedules.list(ann(), { all: false, limit: 10 })).schedules).toEqual([]);
+
+    const { id, action } = await create(agent({ agentId: ' Scout ', sessionKey: 'agent:SCOUT:x' }));
+    expect(action).toMatchObject({ agentId: 'scout' });
+    const change = (rest: object) => one.schedules.update(ann(), pushTriggersContracts.updateSchedule.data.parse({ id, ...rest }));
+    await expect(change(agent({ agentId: 'ghost' }))).rejects.toMatchObject(refused);
+    expect(await change(agent({ agentId: 'MAIN' }))).toMatchObject({ action: { agentId: 'main' } });
+    await expect(one.schedules.update({ ...ann(), user: 'ben' }, { id, ...agent({ agentId: 'ghost' }) } as never)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    // Its agent is removed meanwhile: it can be renamed while it rests, and runs again only with an agent that is there.
+    await change({ ...agent({ agentId: 'gone' }), enabled: false });
+    triggers.agents.configured.delete('gone');
+    expect(await change({ name: 'renamed' })).toMatchObject({ name: 'renamed', enabled: false });
+    await expect(change({ enabled: true })).rejects.toMatchObject({ code: 'INVALID_REQUEST', details: { agentId: 'gone' } });
+    expect(await change({ ...agent({ agentId: 'scout' }), enabled: true })).toMatchObject({ enabled: true });
+    triggers.agents.configured.add('gone');
+  });
+
   it('refuses timings that are none', async () => {
     for (const timing of [
       { cron: '61 * * * *' },

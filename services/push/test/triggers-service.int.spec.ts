@@ -143,6 +143,19 @@ describe('triggers in the mesh, with the permissions of the mesh', () => {
     run.answer = 'Nothing to do.';
   });
 
+  it('routing says which agents there are', async () => {
+    const agent = (agentId: string) => ({ name: 'a', everyMs: 86_400_000, enabled: false, action: { kind: 'agent' as const, message: 'x', agentId } });
+    const refused = { code: 'INVALID_REQUEST', details: { agentId: 'ghost' } };
+    await expect(call(triggers.createSchedule, agent('ghost'), mesh.user('zoe'))).rejects.toMatchObject(refused);
+    const rule = { name: 'x', match: {}, research: { message: 'x', agentId: 'ghost' }, enabled: false };
+    await expect(call(triggers.saveDispatchRule, rule, operator())).rejects.toMatchObject(refused);
+    await expect(call(triggers.dispatchResearch, { query: 'x', agentId: 'ghost' }, mesh.user('zoe'))).rejects.toMatchObject(refused);
+    await expect(call(triggers.dispatchAndNotify, { query: 'x', agentId: 'ghost' }, mesh.user('zoe', { role: 'vm' }))).rejects.toMatchObject(refused);
+    const { schedule } = await call(triggers.createSchedule, agent(' MAIN '), mesh.user('zoe'));
+    expect(schedule.action).toMatchObject({ agentId: 'main' });
+    await call(triggers.removeSchedule, { id: schedule.id }, mesh.user('zoe'));
+  });
+
   it('everything may be asked by whom it is for, and by nobody else', async () => {
     const notice = { summary: 'Hello' };
     const draft = { name: 'x', everyMs: 86_400_000, action: { kind: 'notify' as const, summary: 'x' } };

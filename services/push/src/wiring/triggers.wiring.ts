@@ -1,5 +1,4 @@
 import { PERFORMED } from '@plexus/agent-config';
-import type { AgentRuns } from '../application/triggers/trigger-ports.js';
 import { allowedHosts, type ConfigUpdate, guardedFetch } from '@plexus/service-kit';
 import { type Clock, ulid } from '@plexus/kernel';
 import { counter } from '@plexus/telemetry';
@@ -42,7 +41,7 @@ export function wireTriggers(basis: PushBasis): PushPart & Required<Pick<Matchin
   const { bus, clock, identity, log, tenants } = context;
   const newId = () => ulid(clock.now());
   const messages = new TriggerMessages(basis.log, (contract, event) => bus.encodeEvent(contract, event));
-  const agents: AgentRuns = new MeshAgents(bus, (tenant, user) => identity.service(tenant, user));
+  const agents = new MeshAgents(bus, (tenant, user) => identity.service(tenant, user));
   const schedules = new PostgresScheduleStore(database);
   const dispatching = new PostgresDispatchStore(database);
   const store = new PostgresTriggerStore(
@@ -96,10 +95,10 @@ export function wireTriggers(basis: PushBasis): PushPart & Required<Pick<Matchin
   return {
     controllers: [SchedulesController, DispatchController],
     providers: [
-      { provide: ManageSchedules, useValue: new ManageSchedules(schedules, fire, clock, newId) },
-      { provide: ManageDispatch, useValue: new ManageDispatch(dispatching, clock, newId, (tenant) => tap.forget(tenant)) },
+      { provide: ManageSchedules, useValue: new ManageSchedules(schedules, fire, agents, clock, newId) },
+      { provide: ManageDispatch, useValue: new ManageDispatch(dispatching, agents, clock, newId, (tenant) => tap.forget(tenant)) },
       { provide: MEANING, useValue: meaning },
-      { provide: AgentTools, useValue: new AgentTools(store, clock, newId, counted) },
+      { provide: AgentTools, useValue: new AgentTools(store, agents, clock, newId, counted) },
     ],
     meaning,
     tap,

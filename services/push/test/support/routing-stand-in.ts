@@ -37,6 +37,11 @@ export class RoutingStandIn {
       const common = { runId, sessionId: ulid(), sessionKey, createdAt: new Date(0).toISOString() };
       return { run: run.answer === undefined ? { ...common, status: 'started' as const } : { ...common, status: 'ok' as const, text: run.answer } };
     });
+    bus.serve(routing.sessionForUser, async ({ agentId = 'main' }) => {
+      const id = agentId.trim().toLowerCase();
+      if (id !== 'main') throw plexusError('NOT_FOUND', { message: 'No such agent is configured.', details: { agentId } });
+      return { sessionKey: `agent:${id}:main`, agentId: id };
+    });
     bus.serve(routing.cancelRun, async ({ runId }) => ({ aborted: true, runIds: runId === undefined ? [] : [runId] }));
   }
 }

@@ -16,11 +16,13 @@ import { DispatchOnEvent } from '../../src/application/triggers/dispatch-on-even
 import { FireSchedules } from '../../src/application/triggers/fire-schedules.js';
 import { ManageDispatch } from '../../src/application/triggers/manage-dispatch.js';
 import { ManageSchedules } from '../../src/application/triggers/manage-schedules.js';
-import type { AgentRun, AgentRuns, AgentTask, TriggerStore } from '../../src/application/triggers/trigger-ports.js';
+import type { AgentDirectory, AgentRun, AgentRuns, AgentTask, TriggerStore } from '../../src/application/triggers/trigger-ports.js';
 import { prismaFolder } from './push-on-postgres.js';
 
 /** Routing as triggers know it: runs by id, ended when a test says so. */
-export class FakeAgents implements AgentRuns {
+export class FakeAgents implements AgentRuns, AgentDirectory {
+  /** What is configured. */
+  readonly configured = new Set(['main', 'scout', 'gone']);
   readonly started: { readonly owner: Owner; readonly runId: string; readonly task: AgentTask }[] = [];
   readonly cancelled: string[] = [];
   readonly runs = new Map<string, AgentRun>();
@@ -38,6 +40,11 @@ export class FakeAgents implements AgentRuns {
       return new Promise(() => undefined);
     }
     return { runId, sessionKey: `agent:main:${task.sessionKey}` };
+  }
+
+  async idOf(_owner: Owner, agentId: string): Promise<string | undefined> {
+    const id = agentId.trim().toLowerCase();
+    return this.configured.has(id) ? id : undefined;
   }
 
   async find(_owner: Owner, runId: string): Promise<AgentRun | undefined> {
@@ -157,9 +164,9 @@ function buildReplica(database: PostgresDatabase, clock: FakeClock, agents: Fake
       ignore,
     ),
     tap,
-    tools: new AgentTools(store, clock, newId, ignore),
-    schedules: new ManageSchedules(configured, fire, clock, newId),
-    dispatching: new ManageDispatch(dispatching, clock, newId, (tenant) => tap.forget(tenant)),
+    tools: new AgentTools(store, agents, clock, newId, ignore),
+    schedules: new ManageSchedules(configured, fire, agents, clock, newId),
+    dispatching: new ManageDispatch(dispatching, agents, clock, newId, (tenant) => tap.forget(tenant)),
     configured,
     dieBeforeCommit: false,
   };

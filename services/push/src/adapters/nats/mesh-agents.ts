@@ -2,12 +2,12 @@ import type { Bus } from '@plexus/bus';
 import { type Principal, routingContracts as routing } from '@plexus/contracts';
 import { PlexusError } from '@plexus/kernel';
 import type { Owner } from '../../application/ports.js';
-import type { AgentRun, AgentRuns, AgentTask } from '../../application/triggers/trigger-ports.js';
+import type { AgentDirectory, AgentRun, AgentRuns, AgentTask } from '../../application/triggers/trigger-ports.js';
 
 const OPEN = new Set(['queued', 'started']);
 
-/** Runs of agents, asked of routing in the owner's name. */
-export class MeshAgents implements AgentRuns {
+/** Agents and their runs, asked of routing in the owner's name. */
+export class MeshAgents implements AgentRuns, AgentDirectory {
   constructor(
     private readonly bus: Pick<Bus, 'call'>,
     private readonly service: (tenant: string, user: string) => Principal,
@@ -22,6 +22,15 @@ export class MeshAgents implements AgentRuns {
     const data = { sessionKey, message, idempotencyKey: runId, timeoutMs, queueMode: 'followup' as const, ...(agentId === undefined ? {} : { agentId }) };
     const accepted = await this.bus.call(routing.acceptMessage, tenant, data, { principal: this.service(tenant, user) });
     return { runId: accepted.runId, sessionKey: accepted.sessionKey };
+  }
+
+  async idOf({ tenant, user }: Owner, agentId: string): Promise<string | undefined> {
+    try {
+      return (await this.bus.call(routing.sessionForUser, tenant, { agentId }, { principal: this.service(tenant, user) })).agentId;
+    } catch (error) {
+      if (PlexusError.isPlexusError(error) && error.code === 'NOT_FOUND') return undefined;
+      throw error;
+    }
   }
 
   async find({ tenant, user }: Owner, runId: string, sessionKey: string): Promise<AgentRun | undefined> {

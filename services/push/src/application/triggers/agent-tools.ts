@@ -3,7 +3,8 @@ import type { Clock } from '@plexus/kernel';
 import { noticeEvent } from '../../domain/triggers/notice.js';
 import { requestHash } from '../../domain/triggers/request-hash.js';
 import { MAX_DEPTH } from './dispatch-on-event.js';
-import type { NewRun, RunNotice, StoredRun, TriggerStore, TriggerTransaction } from './trigger-ports.js';
+import { withKnownAgent } from './named-agent.js';
+import type { AgentDirectory, NewRun, RunNotice, StoredRun, TriggerStore, TriggerTransaction } from './trigger-ports.js';
 
 const HOUR_MS = 60 * 60_000;
 /** Research runs that one user's calls may begin within an hour. */
@@ -26,16 +27,18 @@ type Research = Pick<DataOf<typeof triggers.dispatchResearch>, 'query' | 'agentI
 export class AgentTools {
   constructor(
     private readonly store: TriggerStore,
+    private readonly agents: AgentDirectory,
     private readonly clock: Clock,
     private readonly newId: () => string,
     private readonly onResult: (result: 'made' | 'refused') => void,
   ) {}
 
-  /** Returns the id by which the result is asked for. Rejects with QUOTA_EXCEEDED (too many, or agents that call each other), with CONFLICT for a key of another request. */
+  /** Returns the id by which the result is asked for. Rejects with QUOTA_EXCEEDED (too many, or agents that call each other), with CONFLICT for a key of another request, with INVALID_REQUEST for an agent that nobody configured. */
   async research(caller: ToolCaller, request: Research, telling?: { readonly notice: RunNotice; readonly user?: string }): Promise<string> {
     const owner = userOf(caller, undefined);
     const recipient = telling && userOf(caller, telling.user);
-    const task = { message: request.query, timeoutMs: request.timeoutMs, ...(request.agentId === undefined ? {} : { agentId: request.agentId }) };
+    const named = await withKnownAgent(this.agents, { tenant: caller.tenant, user: owner }, { agentId: request.agentId }, '');
+    const task = { message: request.query, timeoutMs: request.timeoutMs, ...(named.agentId === undefined ? {} : { agentId: named.agentId }) };
     const hash = requestHash([task, telling?.notice ?? null, recipient ?? null]);
     const id = `dsp_${this.newId()}`;
     const outcome = await this.store.transaction(async (tx) => {

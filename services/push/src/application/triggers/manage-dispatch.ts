@@ -1,7 +1,8 @@
 import { type DataOf, errors, type pushTriggersContracts as triggers } from '@plexus/contracts';
 import type { Clock } from '@plexus/kernel';
 import type { ToolCaller } from './agent-tools.js';
-import type { DispatchStore, StoredRule, StoredRun } from './trigger-ports.js';
+import { withKnownAgent } from './named-agent.js';
+import type { AgentDirectory, DispatchStore, StoredRule, StoredRun } from './trigger-ports.js';
 
 const MAX_RULES = 200;
 
@@ -9,19 +10,22 @@ const MAX_RULES = 200;
 export class ManageDispatch {
   constructor(
     private readonly store: DispatchStore,
+    private readonly agents: AgentDirectory,
     private readonly clock: Clock,
     private readonly newId: () => string,
     /** The rules of a tenant changed. */
     private readonly onChange: (tenant: string) => void,
   ) {}
 
+  /** Fails with INVALID_REQUEST for an agent that nobody configured, also while the rule rests. */
   async save(
     caller: ToolCaller,
     { id, owner = caller.user, ...draft }: DataOf<typeof triggers.saveDispatchRule>,
   ): Promise<{ rule: StoredRule; created: boolean }> {
     if (owner === undefined)
       throw errors.create('INVALID_REQUEST', { message: 'owner: the credential names no user, so the rule must', details: { issues: [{ path: '/owner' }] } });
-    const rule = { ...draft, tenant: caller.tenant, id: id ?? `rul_${this.newId()}`, owner, refused: 0, createdAt: this.clock.now() };
+    const research = await withKnownAgent(this.agents, { tenant: caller.tenant, user: owner }, draft.research, '/research');
+    const rule = { ...draft, research, tenant: caller.tenant, id: id ?? `rul_${this.newId()}`, owner, refused: 0, createdAt: this.clock.now() };
     const saved = await this.store.saveRule(rule, MAX_RULES);
     if (saved === 'too_many') throw errors.create('QUOTA_EXCEEDED', { details: { maxRules: MAX_RULES } });
     this.onChange(caller.tenant);

@@ -4,7 +4,9 @@ import type { Clock } from '@plexus/kernel';
 import { dueAfter, type Timing } from '../../domain/triggers/plan-firings.js';
 import type { FireSchedules } from './fire-schedules.js';
 import { scheduleEvent } from '../../domain/triggers/schedule-event.js';
-import type { ScheduleAction, ScheduleRun, ScheduleStore, StoredSchedule } from './trigger-ports.js';
+import type { Owner } from '../ports.js';
+import { withKnownAgent } from './named-agent.js';
+import type { AgentDirectory, ScheduleAction, ScheduleRun, ScheduleStore, StoredSchedule } from './trigger-ports.js';
 
 const MAX_PER_USER = 200;
 /** A moment further away than this is a mistake. */
@@ -27,6 +29,7 @@ export class ManageSchedules {
   constructor(
     private readonly store: ScheduleStore,
     private readonly firing: Pick<FireSchedules, 'fireNow'>,
+    private readonly agents: AgentDirectory,
     private readonly clock: Clock,
     private readonly newId: () => string,
   ) {}
@@ -37,7 +40,8 @@ export class ManageSchedules {
       throw errors.create('FORBIDDEN', { message: 'A schedule belongs to its caller; operators name another owner.' });
     if (id !== undefined && RESERVED.test(id)) throw invalid('id', 'ids that begin so are made by the configuration');
     requirePublishable(rest.action);
-    const draft = { ...rest, ...momentOf(at) };
+    const action = await this.#known({ tenant: caller.tenant, user: owner }, rest.action);
+    const draft = { ...rest, action, ...momentOf(at) };
     const now = this.clock.now();
     const nextAt = this.#next(draft, draft.enabled, now);
     const schedule = { ...withoutUndefined(draft), tenant: caller.tenant, id: id ?? `sch_${this.newId()}`, owner, origin: 'user' as const, createdAt: now };
@@ -48,8 +52,13 @@ export class ManageSchedules {
   }
 
   async update(caller: ScheduleCaller, { id, at, ...given }: Patch): Promise<StoredSchedule> {
-    const patch = withoutUndefined({ ...given, ...momentOf(at) });
-    if (patch.action !== undefined) requirePublishable(patch.action);
+    const { owner, action: before, origin, enabled } = await this.#visible(caller, id);
+    requireChangeable({ origin });
+    if (given.action !== undefined) requirePublishable(given.action);
+    // One that rests is left alone, whatever became of its agent; it is looked at again before it may run.
+    const wakes = given.enabled === true && !enabled;
+    const action = given.action !== undefined || wakes ? await this.#known({ tenant: caller.tenant, user: owner }, given.action ?? before) : undefined;
+    const patch = withoutUndefined({ ...given, action, ...momentOf(at) });
     const now = this.clock.now();
     const saved = await this.store.change(caller.tenant, id, (found) => {
       if (!maySee(caller, found)) throw errors.create('NOT_FOUND');
@@ -91,6 +100,11 @@ export class ManageSchedules {
   async runs(caller: ScheduleCaller, id: string, limit: number): Promise<ScheduleRun[]> {
     await this.#visible(caller, id);
     return this.store.runs(caller.tenant, id, limit);
+  }
+
+  /** With the agent of the action as routing writes it. Throws INVALID_REQUEST for one that nobody configured. */
+  async #known(owner: Owner, action: ScheduleAction): Promise<ScheduleAction> {
+    return action.kind === 'agent' ? withKnownAgent(this.agents, owner, action, '/action') : action;
   }
 
   async #visible(caller: ScheduleCaller, id: string): Promise<StoredSchedule> {
@@ -143,7 +157,7 @@ function maySee(caller: ScheduleCaller, schedule: StoredSchedule): boolean {
   return caller.all || schedule.owner === caller.user;
 }
 
-function requireChangeable({ origin }: StoredSchedule): void {
+function requireChangeable({ origin }: Pick<StoredSchedule, 'origin'>): void {
   if (origin === 'config') throw errors.create('CONFLICT', { message: "This schedule is made by the tenant's configuration and changed only there." });
 }
 

@@ -185,6 +185,12 @@ export interface DispatchStore {
   runs(tenant: string, selection: { readonly owner?: string; readonly sourceId?: string; readonly limit: number }): Promise<StoredRun[]>;
 }
 
+/** Which agents there are: routing says so. */
+export interface AgentDirectory {
+  /** The id as routing writes it, whatever its case and spaces; undefined: no such agent is configured. Rejects while routing cannot be asked. */
+  idOf(owner: Owner, agentId: string): Promise<string | undefined>;
+}
+
 /** Runs of agents, in the owner's name. Rejects with a PlexusError. */
 export interface AgentRuns {
   /** Repeating it with the same id is harmless. */
