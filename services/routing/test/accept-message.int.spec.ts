@@ -22,6 +22,7 @@ test('fifty concurrent accepts under one key on two replicas make one run, one m
   expect(await mesh.database.query('rows', 'SELECT status FROM runs WHERE session_id = $1', [sessionId])).toEqual([{ status: 'started' }]);
   expect((await mesh.call(rpc.getHistory, { sessionKey: 'fifty' })).messages).toMatchObject([{ seq: 1, role: 'user', text: 'hello', runId: 'key-50' }]);
   expect(await commandsOf(sessionId)).toHaveLength(1);
+  await waitFor(async () => (await mesh.events('message', sessionId)).length > 0, { what: 'the message in the stream' });
   expect(await mesh.events('message', sessionId)).toHaveLength(1);
 });
 

@@ -6,7 +6,7 @@ import { StandInAdapter } from './support/stand-in-adapter.js';
 
 let mesh: RoutingMesh;
 let telegram: StandInAdapter;
-const LIMIT = { timeoutMs: 30_000 };
+const LIMIT = { timeoutMs: 60_000 };
 const open = { dmPolicy: 'open', groupPolicy: 'open' };
 const config = {
   agents: {

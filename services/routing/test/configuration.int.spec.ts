@@ -125,7 +125,7 @@ describe('the configuration of a tenant', () => {
     expect([read.text, read.stored?.bytes]).toEqual([undefined, Buffer.byteLength(text)]);
     expect(read.stored?.prefix).toContain(written.hash);
     await waitFor(() => mesh.replicas.every(({ context }) => context.tenants.get('acme')?.agents.list.length === 16), {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
       what: '16 agents in every replica',
     });
     const small = await mesh.apply('{}');
@@ -168,7 +168,7 @@ describe('the configuration of a tenant', () => {
     const watching = Promise.all(mesh.replicas.map(watch));
     for (let n = 0; n < 40; n += 1) written.set((await mesh.apply(JSON.stringify(version(n)))).revision, `v${n}`);
     await waitFor(() => mesh.replicas.every(({ context }) => context.tenants.get('acme')?.defaultOwner === 'v39'), {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
       what: 'the last version in every replica',
     });
     running = false;
@@ -186,7 +186,7 @@ describe('the configuration of a tenant', () => {
     for (const agentId of ['main', 'sales', 'main']) {
       const { revision } = await mesh.apply(JSON.stringify({ agents, bindings: [{ agentId, match: { channel: 'telegram', accountId: 'biz' } }] }));
       await waitFor(() => routes().every((routed) => routed === agentId) && routing.every((settings) => settings.get('acme').revision === revision), {
-        timeoutMs: 30_000,
+        timeoutMs: 60_000,
         what: `every replica to route to ${agentId}`,
       });
     }

@@ -3,7 +3,7 @@ import { waitFor } from '@plexus/testing';
 import { type RoutingMesh, startRoutingMesh } from './support/routing-mesh.js';
 
 let mesh: RoutingMesh;
-const LIMIT = { timeoutMs: 30_000 };
+const LIMIT = { timeoutMs: 60_000 };
 
 beforeAll(async () => {
   mesh = await startRoutingMesh(2);

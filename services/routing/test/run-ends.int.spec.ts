@@ -228,7 +228,8 @@ describe('silent runs', () => {
     await ended(first, 'timeout');
     expect(await runOf(first)).toMatchObject({ error: { code: 'RUN_TIMEOUT' } });
     await waitFor(async () => (await startsOf(first.sessionId)).some(({ data }) => data.runId === second.runId));
-    expect((await mesh.commands()).some(({ name, data }) => name === 'cancel' && data.runId === first.runId && data.reason === 'timeout')).toBe(true);
+    await waitFor(async () => (await mesh.commands()).some(({ name, data }) => name === 'cancel' && data.runId === first.runId && data.reason === 'timeout'));
+    await waitFor(async () => (await mesh.events('event', first.sessionId)).some(({ data }) => data.runId === first.runId));
     expect((await mesh.events('event', first.sessionId)).filter(({ data }) => data.runId === first.runId)).toHaveLength(1);
   });
 

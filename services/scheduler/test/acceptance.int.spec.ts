@@ -88,8 +88,8 @@ describe('what the scheduler promises', () => {
     const fill = async (): Promise<boolean> => {
       const { vms } = await mesh.asUser('op', listVms, {}, ADMIN);
       for (const vm of vms.filter(({ pool, state, vmId }) => pool === 'ready' && state === 'booting' && !connected.has(vmId))) {
-        connected.add(vm.vmId);
         await connect(mesh, '_warm', await bootstrapped(mesh, vm.vmId));
+        connected.add(vm.vmId);
       }
       return vms.filter(({ state }) => state === 'warm').length === 2;
     };
@@ -126,6 +126,6 @@ describe('what the scheduler promises', () => {
     const scheduler = await mesh.only(SHORT);
     const { vmId } = await mesh.asUser('tea', ensureVm, {});
     expect((await bootstrapped(mesh, vmId)).epoch).toBeGreaterThan(5_000);
-    expect(scheduler.output).toContain('it goes on above them');
+    await waitFor(() => scheduler.output.includes('it goes on above them'), { what: 'its word about that' });
   });
 });

@@ -4,7 +4,7 @@ import { runContracts, SCOPES, vmContracts } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
 import { marked, waitFor } from '@plexus/testing';
 import { type Bootstrapped, bootstrapped, FakeConnection } from './support/fake-gateway.js';
-import { SchedulerMesh, TENANT } from './support/mesh.js';
+import { PATIENCE_MS, SchedulerMesh, TENANT } from './support/mesh.js';
 
 const { ensureVm, listVms, terminateVm, pauseVm, resumeVm, drainVm, getVm } = vmContracts;
 const ADMIN = [SCOPES.admin, SCOPES.write, SCOPES.read];
@@ -15,12 +15,21 @@ pausing>stopping stopping>paused stopping>backoff stopping>requested stopping>te
     /\s+/,
   );
 
-/** Numbers that look random and are the same for the same seed. */
+/** As for every property (`tools/fast-check.mjs`): the same each time, unless one asks for others. */
+const SEED = Number(process.env.PLEXUS_SEED || 20_261_122);
+const CHURN_MS = 60_000;
+const MIN_COMMANDS = 20;
+/** In it at least so many commands are answered on any machine. */
+const CHURN_LIMIT_MS = 300_000;
+
+/** Numbers that look random and are the same for the same seed (mulberry32: low bits are as good as high ones). */
 function generator(seed: number): (below: number) => number {
-  let state = seed;
+  let state = seed >>> 0;
   return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state % below;
+    state = (state + 0x6d2b_79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
   };
 }
 
@@ -29,10 +38,14 @@ describe('real schedulers and real processes under churn', () => {
   beforeAll(async () => {
     mesh = await SchedulerMesh.start();
   });
+  afterEach(async () => {
+    mesh.patienceMs = PATIENCE_MS;
+    await mesh.forgetVms();
+  });
   afterAll(() => mesh.stop());
 
   it('A6: replaces a VM that was stopped in its tracks under a higher epoch, its process ended first, and hears nothing of the old one', async () => {
-    await mesh.only({ VM_LEASE_MS: '3000', VM_SUSPECT_MS: '3000', ALLOW_WEAK_FENCING: '1' });
+    await mesh.only();
     const { vmId } = await mesh.asUser('ada', ensureVm, {});
     const old = await bootstrapped(mesh, vmId);
     const connection = await FakeConnection.open(mesh, 'ada', old);
@@ -45,6 +58,18 @@ describe('real schedulers and real processes under churn', () => {
     await waitFor(async () => (await connection.frames()).length > 0, { timeoutMs: 60_000 });
     process.kill(old.pid, 'SIGSTOP');
     connection.close();
+    // Lease and grace are over, again and again: a beat may still have been on its way.
+    await waitFor(
+      async () => {
+        await mesh.rows(`UPDATE vm_instances SET lease_until = now() - interval '1 second' WHERE vm_id = $1 AND epoch = $2`, [vmId, old.epoch]);
+        await mesh.rows(
+          `UPDATE vms SET next_action_at = now(), deadline_at = least(deadline_at, now()) WHERE id = $1 AND current_epoch = $2 AND state IN ('ready', 'suspect')`,
+          [vmId, old.epoch],
+        );
+        return (await mesh.rows('SELECT 1 FROM vms WHERE id = $1 AND current_epoch > $2', [vmId, old.epoch])).length > 0;
+      },
+      { what: 'its successor' },
+    );
     const next = await bootstrapped(mesh, vmId, old.epoch + 1);
     expect(next.epoch).toBeGreaterThan(old.epoch);
     expect(marked(mesh.cluster).map(({ pid }) => pid)).not.toContain(old.pid);
@@ -60,16 +85,21 @@ describe('real schedulers and real processes under churn', () => {
   });
 
   it('A19, A4: keeps every invariant while three schedulers are killed at random for a minute, and converges', async () => {
-    const seed = Number(process.env.PLEXUS_FC_SEED ?? Date.now() % 100_000);
-    const random = generator(seed);
+    // Two of them, so that what is wanted does not depend on how often somebody was killed.
+    const [random, chance] = [generator(SEED), generator(SEED + 1)];
     const settings = { VM_IDLE_MS: '5000', VM_DRAIN_MS: '2000' };
     await mesh.endSchedulers();
     const schedulers = await Promise.all([mesh.scheduler(settings), mesh.scheduler(settings), mesh.scheduler(settings)]);
     const users = ['u0', 'u1', 'u2', 'u3'];
     const pick = <T>(list: readonly T[]): T => list[random(list.length)] as T;
     const connections = new Map<string, FakeConnection>();
-    let until = performance.now() + 60_000;
+    const startedAt = performance.now();
+    let over = false;
     let commands = 0;
+    const goesOn = (): boolean =>
+      !over && (performance.now() < startedAt + CHURN_MS || commands < MIN_COMMANDS) && performance.now() < startedAt + CHURN_LIMIT_MS;
+    // Whoever is killed takes the calls in its hands along: nobody waits for those.
+    mesh.patienceMs = 5_000;
 
     /** Plays the runtimes' side of every VM that waits for a connection. */
     const connectAll = async (): Promise<void> => {
@@ -88,20 +118,26 @@ describe('real schedulers and real processes under churn', () => {
         }
       }
     };
+    /** Ends a runtime, when there is one. */
+    const killOne = (): void => {
+      const runtimes = marked(mesh.cluster).filter(({ pid }) => !mesh.schedulerPids.has(pid));
+      const victim = runtimes[random(Math.max(1, runtimes.length))];
+      if (victim !== undefined) process.kill(victim.pid, 'SIGKILL');
+    };
+    /** Something that may be wanted just now: of a VM that is being ended nothing is, and whoever has none can only have one made. */
     const command = async (): Promise<void> => {
-      const user = pick(users);
+      const [user, kind] = [pick(users), random(8)];
       const { vms } = await mesh.asUser(user, listVms, {}, [SCOPES.read]);
-      const vmId = vms[0]?.vmId;
-      const kind = random(8);
+      const vmId = vms.find(({ desiredState }) => desiredState !== 'terminated')?.vmId;
       if (vmId === undefined || kind < 3) await mesh.asUser(user, ensureVm, {});
       else if (kind === 3) await mesh.asUser(user, terminateVm, { vmId });
       else if (kind === 4) await mesh.asUser(user, pauseVm, { vmId });
       else if (kind === 5) await mesh.asUser(user, resumeVm, { vmId });
       else if (kind === 6) await mesh.asUser(user, drainVm, { vmId });
-      else process.kill(pick(marked(mesh.cluster).filter(({ pid }) => !mesh.schedulerPids.has(pid))).pid, 'SIGKILL');
+      else killOne();
     };
     const working = (async () => {
-      while (performance.now() < until) {
+      while (goesOn()) {
         await connectAll();
         // A scheduler may be killed with the call in its hands: that is what is tested.
         await command().then(
@@ -114,23 +150,22 @@ describe('real schedulers and real processes under churn', () => {
       }
     })();
     try {
-      while (performance.now() < until) {
-        await new Promise((resolve) => setTimeout(resolve, 1_000 + random(3_000)));
-        const index = random(3);
+      while (goesOn()) {
+        await new Promise((resolve) => setTimeout(resolve, 1_000 + chance(3_000)));
+        const index = chance(3);
         await schedulers[index]?.kill('SIGKILL');
         schedulers[index] = await mesh.scheduler(settings);
       }
-    } catch (error) {
-      until = 0; // the commands end with it
-      throw error;
     } finally {
+      over = true; // the commands end with it
       await working;
     }
+    mesh.patienceMs = PATIENCE_MS;
 
-    const context = `seed ${seed}, ${commands} commands`;
-    expect([context, commands >= 20]).toEqual([context, true]);
+    const context = `seed ${SEED}, ${commands} commands`;
+    expect([context, commands >= MIN_COMMANDS]).toEqual([context, true]);
     for (const { vmId } of (await mesh.asUser('op', listVms, {}, ADMIN)).vms) await mesh.asUser('op', terminateVm, { vmId }, ADMIN);
-    await waitFor(async () => (await mesh.asUser('op', listVms, {}, ADMIN)).vms.length === 0, { timeoutMs: 120_000, what: `every VM to end (${context})` });
+    await waitFor(async () => (await mesh.asUser('op', listVms, {}, ADMIN)).vms.length === 0, { timeoutMs: 240_000, what: `every VM to end (${context})` });
     for (const connection of connections.values()) connection.close();
 
     const moves = await mesh.rows<{ edge: string }>(`SELECT DISTINCT from_state || '>' || to_state AS edge FROM vm_transitions`);
@@ -146,8 +181,8 @@ describe('real schedulers and real processes under churn', () => {
     expect([context, doubles]).toEqual([context, []]); // I1
     // I5: nothing runs but the schedulers.
     await waitFor(() => marked(mesh.cluster).every(({ pid }) => schedulers.some((one) => one.pid === pid)), {
-      timeoutMs: 30_000,
+      timeoutMs: 180_000,
       what: `no process to be left (${context})`,
     });
-  }, 300_000);
+  }, 900_000);
 });

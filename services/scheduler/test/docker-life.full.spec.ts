@@ -41,7 +41,7 @@ describe('the life of a VM in a container', () => {
   it('starts, is replaced in the same workspace when its container dies, and ends', async () => {
     const { vmId } = await mesh.asUser('ada', ensureVm, { wait: 'none' });
     const first = await epochFrom(vmId, 1);
-    const ready = mesh.asUser('ada', ensureVm, { wait: 'ready', waitMs: 30_000 });
+    const ready = mesh.asUser('ada', ensureVm, { wait: 'ready', waitMs: 60_000 });
     const runtime = await bootstrapped(vmId, first);
     const connection = await FakeConnection.open(mesh, 'ada', runtime);
     connections.push(connection);

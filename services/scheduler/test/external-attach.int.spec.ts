@@ -97,7 +97,7 @@ describe('external VMs in Postgres', () => {
 
   it('of two tickets asked for at the same time at most one works', async () => {
     const vm = await waitingVm();
-    const given = await Promise.all([attach(vm, 2_000), attach(vm, 2_000), attach(vm, 2_000)]);
+    const given = await Promise.all([attach(vm, 60_000), attach(vm, 60_000), attach(vm, 60_000)]);
     const admitted = await Promise.allSettled(given.map(({ ticket }) => admission.redeem(ticket, 'acme', vm.subject, undefined)));
     expect(admitted.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
@@ -117,7 +117,7 @@ describe('external VMs in Postgres', () => {
   it('waits until the VM can be attached', async () => {
     const vm = await waitingVm();
     await rows(`UPDATE vms SET state = 'requested' WHERE id = $1`, [vm.vmId]);
-    const given = attach(vm, 30_000);
+    const given = attach(vm, 60_000);
     await systemClock.sleep(100);
     await rows(`UPDATE vms SET state = 'booting' WHERE id = $1`, [vm.vmId]);
     expect(await given).toMatchObject({ epoch: vm.epoch });

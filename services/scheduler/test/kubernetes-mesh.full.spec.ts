@@ -63,7 +63,10 @@ describe('a mesh whose VMs are Pods of the stand-in', () => {
     world.server.fault = ({ method, resource }) => (method === 'POST' && resource === 'pods' ? refusal : undefined);
     const sessionId = title.replaceAll(/[^a-z]/gi, '');
     await ensure(sessionId);
-    const vm = await waitFor(async () => ((await vmOf(sessionId))?.state === state ? vmOf(sessionId) : undefined), PATIENCE);
+    const vm = await waitFor(
+      async () => ((found) => (found?.state === state && found.reason !== undefined ? found : undefined))(await vmOf(sessionId)),
+      PATIENCE,
+    );
     expect(vm.reason).toMatchObject({ code, text: expect.stringContaining(text) as string });
     world.server.fault = () => undefined;
   });
@@ -71,7 +74,7 @@ describe('a mesh whose VMs are Pods of the stand-in', () => {
   it('B5: the reason of a VM says that its image cannot be pulled', async () => {
     world.kubelet.trouble = () => 'image-pull';
     await ensure('noimage');
-    const vm = await waitFor(async () => ((await vmOf('noimage'))?.reason?.code === 'IMAGE' ? vmOf('noimage') : undefined), PATIENCE);
+    const vm = await waitFor(async () => ((found) => (found?.reason?.code === 'IMAGE' ? found : undefined))(await vmOf('noimage')), PATIENCE);
     expect(vm.reason?.text).toContain('ImagePullBackOff');
     world.kubelet.trouble = () => undefined;
   });

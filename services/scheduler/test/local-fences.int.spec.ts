@@ -133,7 +133,7 @@ describe('fences of the local provider', () => {
     await new Promise((resolve) => holder.stdout.once('data', resolve));
     expect(await withFolderLock(file, 100, async () => 'mine')).toBeUndefined();
     holder.kill('SIGKILL');
-    expect(await withFolderLock(file, 30_000, async () => 'mine')).toBe('mine');
+    expect(await withFolderLock(file, 60_000, async () => 'mine')).toBe('mine');
   });
 
   it('ends with the process that started it, when the policy says so, however that one ends', async () => {

@@ -160,7 +160,7 @@ describe('what the local provider puts around a VM', () => {
       const key = { vmId: 'vm-curious', epoch: 1 };
       await provider.create({ ...key, userId: 'me', bootstrap: async () => ({ ticket: 't', token: 'k', bootstrapSecret: 's' }) });
       const seen = await waitFor(() => JSON.parse(readFileSync(path.join(root, 'vm-curious', 'workspace', 'seen.json'), 'utf8')) as Record<string, unknown>, {
-        timeoutMs: 30_000,
+        timeoutMs: 60_000,
       });
       expect(seen).toEqual({ state: ['vms'], vms: ['vm-curious'], outsider: false, wrote: [] });
       await provider.destroy(key, { force: true });

@@ -83,7 +83,7 @@ describe('a remote MCP server', () => {
   it('that refuses to begin leaves no socket behind', async () => {
     server.instead = (_request, response) => response.writeHead(401).end('no');
     await expect(connect()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
-    await waitFor(async () => (await server.sockets()) === 0, { what: 'the end of the socket', timeoutMs: 30_000 });
+    await waitFor(async () => (await server.sockets()) === 0, { what: 'the end of the socket', timeoutMs: 60_000 });
   });
 
   it('that is not there is unavailable', async () => {

@@ -6,6 +6,7 @@ import { type RunningService, startService } from '@plexus/service-kit';
 import { connectTestBus, startTestNats, type TestNats } from '@plexus/testing';
 import { z } from 'zod';
 import { configurationModule } from '../../src/configuration.module.js';
+import { PATIENCE_MS } from './routing-mesh.js';
 
 @Module({})
 class NoHandlers {}
@@ -50,7 +51,7 @@ export async function startConfigMesh(replicas = 1): Promise<ConfigMesh> {
     ...more,
   });
   const call: ConfigMesh['call'] = (rpc, data, as, options) =>
-    gateway.context.bus.call(rpc, as?.tenant ?? 'acme', data, { principal: principal(as), ...options });
+    gateway.context.bus.call(rpc, as?.tenant ?? 'acme', data, { principal: principal(as), timeoutMs: PATIENCE_MS, ...options });
   return {
     nats,
     bus,

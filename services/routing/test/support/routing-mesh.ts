@@ -15,6 +15,8 @@ import { routingService } from '../../src/routing.service.js';
 class NoHandlers {}
 
 const BASE = { LOG_LEVEL: 'silent', SHUTDOWN_TIMEOUT_MS: 5_000 } as const;
+/** For calls of a test, whatever their contract says: how fast a busy machine answers is not what is tested. */
+export const PATIENCE_MS = 70_000;
 
 export type RunStart = DataOf<typeof runContracts.startRun>;
 
@@ -132,7 +134,8 @@ export async function startRoutingMesh(replicas = 1, settings: Partial<z.input<t
     replicas: running,
     environment: { NATS_URL: nats.url, DATABASE_URL: target.url, ROUTING_SEND_INTERVAL_MS: '100', ROUTING_SWEEP_INTERVAL_MS: '100' },
     addReplica,
-    call: (rpc, data, as, options) => gateway.context.bus.call(rpc, as?.tenant ?? 'acme', data, { principal: principal(as), ...options }),
+    call: (rpc, data, as, options) =>
+      gateway.context.bus.call(rpc, as?.tenant ?? 'acme', data, { principal: principal(as), timeoutMs: PATIENCE_MS, ...options }),
     event: async (run, event, { msgId, ...more } = {}) => {
       const data = { sessionId: run.sessionId, sessionKey: run.sessionKey, owner: 'ada', runId: run.runId, ...more, event };
       const ack = await bus.publish(sessionContracts.sessionEvent, { tenant: 'acme', key: [run.sessionId], data, ...(msgId === undefined ? {} : { msgId }) });

@@ -27,13 +27,20 @@ export class Acceptance {
   readonly becomes = (user: string, vmId: string, state: string): Promise<unknown> =>
     waitFor(async () => (await this.stateOf(user, vmId)) === state, { timeoutMs: 60_000, what: `${vmId} to be ${state}` });
 
+  /** That its incarnation was in this state, however short: with an idle limit of two seconds nobody need see it there. */
+  readonly became = ({ vmId, epoch }: FakeConnection, state: string): Promise<unknown> =>
+    waitFor(
+      async () => (await this.mesh().rows('SELECT 1 FROM vm_transitions WHERE vm_id = $1 AND epoch = $2 AND to_state = $3', [vmId, epoch, state])).length > 0,
+      { what: `${vmId} to become ${state}` },
+    );
+
   /** Ensures a VM and plays its runtime's part until it is ready. */
   readonly readyVm = async (user: string, input: InputOf<typeof ensureVm> = {}, fromEpoch = 1) => {
     const mesh = this.mesh();
     const answer = await mesh.asUser(user, ensureVm, input);
     const runtime = await bootstrapped(mesh, answer.vmId, fromEpoch);
     const connection = await this.connect(mesh, input.scope === 'shared' ? '*' : user, runtime);
-    await this.becomes(user, answer.vmId, 'ready');
+    await this.became(connection, 'ready');
     return { ...answer, runtime, connection };
   };
 

@@ -152,7 +152,7 @@ export class DockerStandIn {
     },
     'POST /containers/:id/wait': async ({ path: place }) => {
       const container = this.find(place);
-      if (container.status === 'running') await new Promise((resolve) => container.process?.once('exit', resolve));
+      if (container.status === 'running') await new Promise((resolve) => container.process?.once('close', resolve));
       return { StatusCode: container.exitCode };
     },
     'GET /containers/:id/logs': ({ path: place }) => Buffer.concat(this.find(place).log),
@@ -229,7 +229,8 @@ export class DockerStandIn {
         container.log.push(header, chunk);
       });
     }
-    child.once('exit', (code, signal) => {
+    // Not with `exit`: an engine that says that a container is over has all of its output.
+    child.once('close', (code, signal) => {
       container.status = 'exited';
       container.exitCode = code ?? (signal === 'SIGKILL' ? 137 : 143);
       container.finishedAt = Date.now();
@@ -247,7 +248,7 @@ export class DockerStandIn {
     }
     const { process: child, status } = container;
     if (child === undefined || status !== 'running') return;
-    const exited = new Promise((resolve) => child.once('exit', resolve));
+    const exited = new Promise((resolve) => child.once('close', resolve));
     const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
     if (graceMs > 0) child.kill('SIGTERM');
     await exited;

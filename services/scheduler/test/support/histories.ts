@@ -47,8 +47,3 @@ export function play(history: readonly Step[]): World {
   }
   return world;
 }
-
-/** How many histories, and how to repeat one: fast-check prints `{ seed, path }` of a failure; give the seed in `PLEXUS_FC_SEED`. */
-export function runsOf(numRuns: number, seed: string | undefined): fc.Parameters<[Step[]]> {
-  return { numRuns, ...(seed === undefined ? {} : { seed: Number(seed) }) };
-}
