@@ -30,6 +30,34 @@ class Peer {
   }
 }
 
+/** A peer that answers every ping after two seconds. */
+class Slow extends Peer {
+  constructor(private readonly wire: FakeClock) {
+    super(wire, Number.POSITIVE_INFINITY);
+  }
+
+  override ping(): void {
+    this.pings += 1;
+    this.awaitingPong = true;
+    this.wire.setTimeout(() => {
+      this.awaitingPong = false;
+    }, 2_000);
+  }
+}
+
+/** A clock of a process that can be held up: time passes, and its timers fire late. */
+class StallingClock extends FakeClock {
+  private stalledMs = 0;
+
+  override monotonic(): number {
+    return super.monotonic() + this.stalledMs;
+  }
+
+  stall(ms: number): void {
+    this.stalledMs += ms;
+  }
+}
+
 describe('the liveness wheel', () => {
   function wheel(peers: Peer[], clock: FakeClock, handshakeMs = 1e9): Liveness {
     const all = { all: () => peers.filter(({ endedAt }) => endedAt === undefined) };
@@ -56,6 +84,27 @@ describe('the liveness wheel', () => {
     // Each is asked on its own, about every 25 s.
     for (const { pings } of healthy) expect([5, 6]).toContain(pings);
     expect(clock.pending).toBe(0);
+  });
+
+  it('does not count the time in which this process itself did not run: nobody is ended for it, and who is broken is found all the same', async () => {
+    const clock = new StallingClock();
+    const healthy = Array.from({ length: 200 }, () => new Slow(clock));
+    const broken = Array.from({ length: 20 }, () => new Peer(clock, 60_000));
+    const newcomer = new Peer(clock, Number.POSITIVE_INFINITY);
+    const liveness = wheel([...healthy, ...broken, newcomer], clock, 15_000);
+    liveness.start();
+    await clock.advance(10_000);
+    // Long enough for every pong and for the hello; what peers said meanwhile is read only behind the turn of the wheel.
+    for (const stallMs of [20_000, 60_000, 3_000]) {
+      clock.stall(stallMs);
+      await clock.advance(1_500);
+    }
+    expect([...healthy, newcomer].filter(({ endedAt, closedAt }) => endedAt !== undefined || closedAt !== undefined)).toEqual([]);
+    await clock.advance(60_000);
+    liveness.stop();
+    expect(healthy.filter(({ endedAt }) => endedAt !== undefined)).toEqual([]);
+    expect(broken.filter(({ endedAt }) => endedAt === undefined)).toEqual([]);
+    expect(newcomer.closedAt).toBeDefined();
   });
 
   it('closes who has not said hello in time, and not before', async () => {

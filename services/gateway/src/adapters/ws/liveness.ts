@@ -1,6 +1,7 @@
 import { CLOSE_CODES } from '@plexus/client-protocol';
 import { type Clock, spread, type Timer } from '@plexus/kernel';
 import { untraced } from '@plexus/telemetry';
+import { LivedTime } from '../../domain/lived-time.js';
 import { shareEvent } from '../../application/client-connection.js';
 import type { InboxFeeds } from '../../application/inbox-feeds.js';
 import type { Log } from '../../application/ports.js';
@@ -41,9 +42,13 @@ const PONG_MS = 10_000;
 const FINEST_MS = 20;
 const COARSEST_MS = 1_000;
 
-/** The one timer behind pings, ticks, expiries, heartbeats of VMs and the comparison of inbox heads. Each socket has its own phase, so that the work is spread. */
+/**
+ * The one timer behind pings, ticks, expiries, heartbeats of VMs and the comparison of inbox heads. Each socket has its own phase, so that the work is spread.
+ * Peers are given time in which this process ran: when it was held up, their pongs may wait to be read.
+ */
 export class Liveness {
   private timer: Timer | undefined;
+  private readonly ran: LivedTime;
   private stopped = false;
   private readonly stepMs: number;
   private sweepAt = 0;
@@ -61,6 +66,7 @@ export class Liveness {
   ) {
     const { tickMs, pingMs, beatMs } = options;
     this.stepMs = Math.min(COARSEST_MS, Math.max(FINEST_MS, Math.floor(Math.min(tickMs, pingMs, beatMs) / 5)));
+    this.ran = new LivedTime(this.stepMs);
   }
 
   start(): void {
@@ -78,9 +84,11 @@ export class Liveness {
 
   /** One turn of the wheel; nothing in it may end the wheel. */
   private turn(now: number): void {
+    const { lived, heldUp } = this.ran.turn(now);
+    if (heldUp) this.log.warn({ stepMs: this.stepMs }, 'this process was held up: nobody is found dead for it');
     try {
-      for (const socket of this.clients.all()) this.attendClient(socket, now);
-      for (const socket of this.vms.all()) this.attend(socket, now);
+      for (const socket of this.clients.all()) this.attendClient(socket, now, lived);
+      for (const socket of this.vms.all()) this.attend(socket, now, lived);
       this.streams.endWhere((credential) => this.isOver(credential));
       if (now >= this.sweepAt) {
         this.sweepAt = now + this.options.tickMs;
@@ -95,11 +103,11 @@ export class Liveness {
     }
   }
 
-  private attendClient(socket: Pingable & Pick<ClientSocket, 'connection' | 'close'>, now: number): void {
-    const due = this.attend(socket, now);
+  private attendClient(socket: Pingable & Pick<ClientSocket, 'connection' | 'close'>, now: number, lived: number): void {
+    const due = this.attend(socket, now, lived);
     const { connection } = socket;
     if (connection === undefined) {
-      if (now >= due.helloBy) socket.close(CLOSE_CODES.handshakeIdle, '');
+      if (lived >= due.helloBy) socket.close(CLOSE_CODES.handshakeIdle, '');
       return;
     }
     if (this.isOver(connection.credential)) {
@@ -116,23 +124,23 @@ export class Liveness {
     return expiresAt !== undefined && Date.now() > expiresAt + this.options.expiryGraceMs;
   }
 
-  private attend(socket: Pingable, now: number): Due {
+  private attend(socket: Pingable, now: number, lived: number): Due {
     const { tickMs, pingMs, handshakeMs } = this.options;
-    socket.due ??= { tickAt: now + tickMs, pingAt: nextPing(now, pingMs), pongBy: 0, helloBy: now + handshakeMs };
+    socket.due ??= { tickAt: now + tickMs, pingAt: nextPing(lived, pingMs), pongBy: 0, helloBy: lived + handshakeMs };
     const { due } = socket;
     // What falls due before the next turn is done in this one: a broken connection is found within 1.1 intervals and the wait for the pong, not later.
-    const until = now + this.stepMs;
+    const until = lived + this.stepMs;
     if (socket.awaitingPong) {
       if (until > due.pongBy) socket.terminate();
     } else if (until > due.pingAt) {
       socket.ping();
-      due.pongBy = now + Math.min(PONG_MS, pingMs);
-      due.pingAt = nextPing(now, pingMs);
+      due.pongBy = lived + Math.min(PONG_MS, pingMs);
+      due.pingAt = nextPing(lived, pingMs);
     }
     return due;
   }
 }
 
-function nextPing(now: number, pingMs: number): number {
-  return now + Math.floor(spread(pingMs, 0.1));
+function nextPing(lived: number, pingMs: number): number {
+  return lived + Math.floor(spread(pingMs, 0.1));
 }

@@ -53,7 +53,8 @@ export class VmSocket implements VmWire {
     private readonly events: VmSocketEvents,
   ) {
     this.rate = new TokenBucket(options.framesPerSecond, options.frameBurst);
-    this.authTimer = setTimeout(() => this.close(CLOSE_CODES.handshakeTimeout), options.authMs);
+    // When this process was held up its frame may wait to be read: that is done before the check phase of the event loop.
+    this.authTimer = setTimeout(() => setImmediate(() => this.phase === 'waiting' && this.close(CLOSE_CODES.handshakeTimeout)), options.authMs);
     ws.on('message', (data, binary) => this.receive(data, binary));
     ws.on('pong', () => {
       this.awaitingPong = false;
