@@ -80,7 +80,7 @@ describe('frames of clients that are not what the protocol says', () => {
     };
     gateway = GatewayProcess.spawn({ ...mesh.env('gateway'), LOG_LEVEL: 'trace', ...env });
     ({ ws } = await gateway.ready());
-  }, 60_000);
+  });
   afterAll(async () => {
     await gateway?.end();
     await mesh?.stop();

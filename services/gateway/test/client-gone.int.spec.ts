@@ -7,7 +7,7 @@ import { SchedulerStandIn } from './support/scheduler-stand-in.js';
 import { type TestGateway, TestMesh } from './support/test-mesh.js';
 import { ThirdPartyRuntime } from './support/third-party-runtime.js';
 
-const PATIENT = { timeoutMs: 30_000 };
+const PATIENT = { timeoutMs: 60_000 };
 
 /** A run of one user, in a session of its own, that an agent on a VM works on until somebody stops it. */
 interface Scene {
@@ -43,7 +43,7 @@ describe('C5: a client that goes away during a run', () => {
     };
     const grace = { GATEWAY_DISCONNECT_GRACE_MS: '400' };
     [first, second] = await Promise.all([mesh.gateway(grace), mesh.gateway(grace)]);
-  }, 60_000);
+  });
   afterEach(() => {
     for (const stream of streams.splice(0)) stream.close();
     for (const socket of sockets.splice(0)) socket.close();
@@ -134,7 +134,7 @@ describe('C5: a client that goes away during a run', () => {
     const later = await watch(first, scene, tab.events[0]?.id);
     await seen(later, 'execution_complete');
     expect(later.events.map(({ event, data }) => [event, data.cancelled])).toEqual([['execution_complete', true]]);
-  }, 60_000);
+  });
 
   it('that is back within the grace, on another gateway, misses nothing, and nothing is cancelled', async () => {
     const prepared = await prepare();
@@ -151,7 +151,7 @@ describe('C5: a client that goes away during a run', () => {
     await seen(back, 'execution_complete');
     expect(back.events.map(({ event, data }) => data.content ?? event)).toEqual(['2', '3', '4', 'execution_complete']);
     expect(cancels(scene)).toEqual([]);
-  }, 90_000);
+  });
 
   it('after the run has ended cancels nothing, nor does one whose message asked for the run to continue', async () => {
     const [ended, wanted] = await Promise.all([prepare(), prepare()]);
@@ -166,7 +166,7 @@ describe('C5: a client that goes away during a run', () => {
     wantedTab.close();
     await graceIsOver();
     expect([cancels(done), cancels(kept)]).toEqual([[], []]);
-  }, 90_000);
+  });
 
   it('because its gateway restarts cancels nothing: that was us', async () => {
     const third = await mesh.gateway();
@@ -177,7 +177,7 @@ describe('C5: a client that goes away during a run', () => {
     await waitFor(() => tab.ended, { what: 'the end of the stream', ...PATIENT });
     await graceIsOver();
     expect(cancels(scene)).toEqual([]);
-  }, 90_000);
+  });
 
   it('by its socket is the reason of a cancel when no other socket of the user sees the session', async () => {
     const prepared = await prepare();
@@ -192,7 +192,7 @@ describe('C5: a client that goes away during a run', () => {
     phone.close();
     await cancelOf(scene);
     await waitFor(() => scene.runtime.received.some(({ type }) => type === 'cancel'), { what: 'cancel at the VM', ...PATIENT });
-  }, 90_000);
+  });
 
   it('by its socket leaves a run alone whose message asked for that', async () => {
     const prepared = await prepare();
@@ -203,5 +203,5 @@ describe('C5: a client that goes away during a run', () => {
     laptop.close();
     await graceIsOver();
     expect(cancels(scene)).toEqual([]);
-  }, 90_000);
+  });
 });

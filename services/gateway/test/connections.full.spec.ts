@@ -1,5 +1,6 @@
 import { GatewayClient } from '@plexus/client-protocol';
 import { waitFor } from '@plexus/testing';
+import { Balancer } from './support/balancer.js';
 import { GatewayProcess } from './support/gateway-process.js';
 import { PushStandIn } from './support/push-stand-in.js';
 import { RawClient } from './support/raw-client.js';
@@ -46,10 +47,11 @@ describe('a gateway as a process', () => {
 
   it('loses no part of an answer when it is killed in the middle of it', async () => {
     const first = await spawn();
-    const port = new URL(first.ws).port;
-    const client = new GatewayClient({ url: first.ws, token: mesh.token, reconnect: { baseMs: 50, capMs: 200 } });
+    const balancer = await Balancer.start([first.ws]);
+    clients.push({ close: () => void balancer.stop() });
+    const client = new GatewayClient({ url: balancer.ws, token: mesh.token, reconnect: { baseMs: 50, capMs: 200 } });
     clients.push(client);
-    await client.connect({ timeoutMs: 5_000 });
+    await client.connect({ timeoutMs: 60_000 });
     const stream = client.chatSend({ sessionKey: 'agent:main:killed', message: 'count', idempotencyKey: 'killed-1' });
     let shown = '';
     const reading = (async () => {
@@ -61,7 +63,7 @@ describe('a gateway as a process', () => {
     await waitFor(() => shown === 'One two ', { what: 'the first half' });
     first.gateway.kill('SIGKILL');
     await routing.answer(to, 'killed-1', ['three '], { from: 3, end: false });
-    await spawn({ GATEWAY_PORT: port });
+    balancer.ports = [Number(new URL((await spawn()).ws).port)];
     await waitFor(() => client.state === 'connected', { what: 'the reconnect' });
     await routing.answer(to, 'killed-1', ['four'], { from: 4 });
     await reading;

@@ -1,6 +1,7 @@
 import { createConnection, type Socket } from 'node:net';
 import { waitFor } from '@plexus/testing';
 import { GatewayProcess } from './support/gateway-process.js';
+import { laterBy } from './support/later-by.js';
 import { PushStandIn } from './support/push-stand-in.js';
 import { RawClient } from './support/raw-client.js';
 import { RoutingStandIn } from './support/routing-stand-in.js';
@@ -67,8 +68,10 @@ describe('connections', () => {
 
   it('closes a connection some time after its token has expired', async () => {
     const { ws, stop } = await mesh.gateway({ GATEWAY_TICK_MS: '100', GATEWAY_EXPIRY_GRACE_MS: '500' });
-    const client = await connect(ws, await mesh.jwt({ sub: 'ann' }, 2));
-    expect(await client.end()).toEqual({ code: 1008, reason: 'the token has expired' });
+    const client = await connect(ws, await mesh.jwt({ sub: 'ann' }, 600));
+    const longer = await connect(ws, await mesh.jwt({ sub: 'bob' }, 1_200));
+    await laterBy(601_000, async () => expect(await client.end()).toEqual({ code: 1008, reason: 'the token has expired' }));
+    expect((await longer.request('health')).ok).toBe(true);
     await stop();
   });
 

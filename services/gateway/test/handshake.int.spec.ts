@@ -12,7 +12,7 @@ describe('the handshake', () => {
 
   beforeAll(async () => {
     mesh = await TestMesh.start();
-    gateway = await mesh.gateway({ GATEWAY_HANDSHAKE_MS: '400', GATEWAY_MAX_UNAUTHENTICATED: '8', GATEWAY_ALLOWED_ORIGINS: 'https://console.example' });
+    gateway = await mesh.gateway({ GATEWAY_MAX_UNAUTHENTICATED: '8', GATEWAY_ALLOWED_ORIGINS: 'https://console.example' });
   });
   afterEach(async () => {
     for (const client of clients) {
@@ -144,8 +144,11 @@ describe('the handshake', () => {
   });
 
   it('closes with 1000 and no reason whoever says nothing', async () => {
-    const client = await open();
+    const hasty = await mesh.gateway({ GATEWAY_HANDSHAKE_MS: '400' });
+    const client = await RawClient.open(hasty.ws);
+    clients.push(client);
     expect(await client.end()).toEqual({ code: 1000, reason: '' });
+    await hasty.stop();
   });
 
   it('refuses pages of foreign origins, and lets configured ones and programs in', async () => {
@@ -160,10 +163,17 @@ describe('the handshake', () => {
   });
 
   it('answers 503 to more unauthenticated sockets of one address than the limit', async () => {
-    const waiting = await Promise.all(Array.from({ length: 8 }, () => open()));
-    expect((await open()).refused).toEqual({ status: 503, body: 'Too many unauthenticated sockets' });
-    await Promise.all(waiting.map((client) => client.end()));
-    expect((await open()).refused).toBeUndefined();
+    const crowded = await mesh.gateway({ GATEWAY_MAX_UNAUTHENTICATED: '8', GATEWAY_HANDSHAKE_MS: '120000' });
+    const enter = async () => {
+      const client = await RawClient.open(crowded.ws);
+      clients.push(client);
+      return client;
+    };
+    const waiting = await Promise.all(Array.from({ length: 8 }, enter));
+    expect((await enter()).refused).toEqual({ status: 503, body: 'Too many unauthenticated sockets' });
+    for (const client of waiting) client.close();
+    await waitFor(async () => (await enter()).refused === undefined, { what: 'a place for one more' });
+    await crowded.stop();
   });
 
   it('holds a frame before the hello to 64 KiB, and afterwards lets much larger ones pass', async () => {

@@ -50,7 +50,6 @@ describe('the edge of the HTTP API', () => {
     });
     const settings = {
       GATEWAY_PLUGINS: PLUGINS,
-      GATEWAY_PLUGIN_TIMEOUT_MS: '2000',
       GATEWAY_BODY_LIMIT_BYTES: '2000',
       GATEWAY_ALLOWED_ORIGINS: PAGE,
       GATEWAY_TRUSTED_PROXIES: '127.0.0.1',
@@ -114,26 +113,28 @@ describe('the edge of the HTTP API', () => {
   });
 
   it('what a plugin does wrong is a 500 or 504 as text that says nothing, and the gateway goes on', async () => {
+    const hasty = await mesh.gateway({ GATEWAY_PLUGINS: PLUGINS, GATEWAY_PLUGIN_TIMEOUT_MS: '1000' });
     // A body that never ends.
     const unfinished = new Promise<string>((resolve) => {
-      const request = http.request(`${one.http}/hooks/doorbell`, { method: 'POST', headers: { 'content-length': '10' } }, (answer) =>
+      const request = http.request(`${hasty.http}/hooks/doorbell`, { method: 'POST', headers: { 'content-length': '10' } }, (answer) =>
         resolve(String(answer.statusCode)),
       );
       request.on('error', () => resolve('cut'));
       request.write('{');
     });
-    for (const [at, status, text] of [
-      ['/hooks/broken', 500, 'Internal Server Error'],
-      ['/hooks/forged', 500, 'Internal Server Error'],
-      ['/hooks/slow', 504, 'Gateway Timeout'],
+    for (const [gateway, at, status, text] of [
+      [one, '/hooks/broken', 500, 'Internal Server Error'],
+      [one, '/hooks/forged', 500, 'Internal Server Error'],
+      [hasty, '/hooks/slow', 504, 'Gateway Timeout'],
     ] as const) {
-      const answer = await fetch(`${one.http}${at}`);
+      const answer = await fetch(`${gateway.http}${at}`);
       expect([answer.status, answer.headers.get('content-type'), await answer.text()]).toEqual([status, 'text/plain; charset=utf-8', text]);
     }
     const large = await fetch(`${one.http}/hooks/doorbell`, { method: 'POST', body: 'x'.repeat(3_000) });
     expect([large.status, await large.json()]).toMatchObject([413, { code: 'PAYLOAD_TOO_LARGE' }]);
     expect(['504', 'cut']).toContain(await unfinished);
-    expect((await ring('')).status).toBe(202);
+    expect((await ring('', hasty)).status).toBe(202);
+    await hasty.stop();
   });
 
   it('a route with a scope gets the proven caller and never its token', async () => {

@@ -4,7 +4,7 @@ import type { TestGateway } from './support/test-mesh.js';
 import type { ThirdPartyRuntime } from './support/third-party-runtime.js';
 import { VmWorld } from './support/vm-world.js';
 
-const PATIENT = { timeoutMs: 30_000 };
+const PATIENT = { timeoutMs: 60_000 };
 const INIT = { type: 'init', data: { user_id: 'me', org_id: 'default', api_keys: {} } };
 
 describe('a runtime of somebody else, which knows the document only', () => {
@@ -14,7 +14,7 @@ describe('a runtime of somebody else, which knows the document only', () => {
   beforeAll(async () => {
     world = await VmWorld.start();
     second = await world.mesh.gateway();
-  }, 60_000);
+  });
   afterEach(() => world.reset());
   afterAll(() => world?.stop());
 
@@ -210,8 +210,10 @@ describe('a runtime of somebody else, which knows the document only', () => {
     });
 
     it('4008: no auth frame in time', async () => {
-      const client = await world.open({ user_id: 'me' });
+      const hasty = await world.mesh.gateway({ GATEWAY_VM_AUTH_MS: '400' });
+      const client = await world.open({ user_id: 'me' }, hasty);
       expect(await client.end(PATIENT.timeoutMs)).toEqual({ code: 4008, reason: 'handshake timeout' });
+      await hasty.stop();
     });
 
     it('4009: a newer connection of the same VM', async () => {

@@ -4,7 +4,7 @@ import { openclawProgram, startTestMesh, type TestMesh, type ThrowAwayFolder, th
 import { RawClient } from './support/raw-client.js';
 
 /** One start of the package takes some seconds, most of a minute on a busy machine. */
-const PATIENCE_MS = 240_000;
+const PATIENCE_MS = 600_000;
 const program = openclawProgram();
 
 interface Ended {

@@ -24,7 +24,7 @@ describe('C3: a run of 5,000 events', () => {
 
   beforeAll(async () => {
     world = await VmWorld.start();
-  }, 60_000);
+  });
   afterEach(async () => {
     world.reset();
     await Promise.all(processes.splice(0).map((gateway) => gateway.end()));

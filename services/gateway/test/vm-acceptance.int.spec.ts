@@ -4,7 +4,7 @@ import type { TestGateway } from './support/test-mesh.js';
 import { TestVm } from './support/test-vm.js';
 import { VmWorld } from './support/vm-world.js';
 
-const PATIENT = { timeoutMs: 30_000 };
+const PATIENT = { timeoutMs: 60_000 };
 
 describe('what the VM protocol promises, on the side of the gateway', () => {
   let world: VmWorld;
@@ -13,7 +13,7 @@ describe('what the VM protocol promises, on the side of the gateway', () => {
   beforeAll(async () => {
     world = await VmWorld.start();
     second = await world.mesh.gateway();
-  }, 60_000);
+  });
   afterEach(() => world.reset());
   afterAll(() => world?.stop());
 

@@ -4,7 +4,7 @@ import { RawClient } from './support/raw-client.js';
 import type { TestGateway } from './support/test-mesh.js';
 import { type Session, VmWorld } from './support/vm-world.js';
 
-const PATIENT = { timeoutMs: 30_000 };
+const PATIENT = { timeoutMs: 60_000 };
 
 describe('requests of VMs', () => {
   let world: VmWorld;
@@ -13,7 +13,7 @@ describe('requests of VMs', () => {
   beforeAll(async () => {
     world = await VmWorld.start();
     second = await world.mesh.gateway();
-  }, 60_000);
+  });
   afterEach(() => {
     world.owners.toolGate = undefined;
     world.reset();

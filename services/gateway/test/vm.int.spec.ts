@@ -15,7 +15,7 @@ describe('the sockets of VMs', () => {
   beforeAll(async () => {
     mesh = await TestMesh.start();
     scheduler = new SchedulerStandIn(await mesh.standIn('scheduler'));
-    gateway = await mesh.gateway({ GATEWAY_VM_AUTH_MS: '400' });
+    gateway = await mesh.gateway();
   });
   afterEach(() => {
     scheduler.failing.clear();
@@ -102,7 +102,11 @@ describe('the sockets of VMs', () => {
     });
 
     it('closes with 4008 whoever does not authenticate in time', async () => {
-      expect(await (await open({ user_id: 'me' })).end()).toMatchObject({ code: 4008 });
+      const hasty = await mesh.gateway({ GATEWAY_VM_AUTH_MS: '400' });
+      const client = await VmSocketClient.open(hasty.ws, { user_id: 'me' });
+      clients.push(client);
+      expect(await client.end()).toMatchObject({ code: 4008 });
+      await hasty.stop();
     });
 
     it('tells an incarnation that a newer one lives, and closes with 4409', async () => {

@@ -44,7 +44,7 @@ export class GatewayProcess {
       () => this.messages.find(({ type }) => type === 'ready') ?? (this.process.exitCode === null ? undefined : { type: 'exited' }),
       {
         what: 'the ready message',
-        timeoutMs: 30_000,
+        timeoutMs: 120_000,
       },
     );
     if (!('extra' in message) || message.extra === undefined) throw new Error(`the gateway ended instead: ${this.output}`);

@@ -15,7 +15,7 @@ export interface Frame {
 }
 
 /** Nothing here takes so long; a machine that is shared with others may. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** A socket that keeps everything it was sent, and holds every frame against the closed schema of real clients. */
 export class RawClient {

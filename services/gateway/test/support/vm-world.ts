@@ -41,7 +41,7 @@ export class VmWorld {
     const [schedulerBus, memoryBus, routingBus] = await Promise.all([mesh.standIn('scheduler'), mesh.standIn('memory'), mesh.standIn('routing')]);
     const scheduler = new SchedulerStandIn(schedulerBus);
     const owners = serveOwners({ scheduler: schedulerBus, memory: memoryBus, routing: routingBus });
-    return new VmWorld(mesh, await mesh.gateway({ GATEWAY_VM_AUTH_MS: '400', ...settings }), scheduler, owners);
+    return new VmWorld(mesh, await mesh.gateway(settings), scheduler, owners);
   }
 
   /** Between tests: nothing fails any more, and every socket is gone. */
@@ -77,8 +77,8 @@ export class VmWorld {
     return client;
   }
 
-  async open(query: Record<string, string>): Promise<VmSocketClient> {
-    const client = await VmSocketClient.open(this.gateway.ws, query);
+  async open(query: Record<string, string>, gateway = this.gateway): Promise<VmSocketClient> {
+    const client = await VmSocketClient.open(gateway.ws, query);
     this.clients.push(client);
     return client;
   }
