@@ -29,7 +29,13 @@ describe('the adapter of the guide', () => {
     const settings = { url: board.url, token: mesh.secret('board', 'board-token') };
     await mesh.configure({ board: { accounts: { main: { settings }, wrong: { settings: { ...settings, token: mesh.secret('other', 'other-token') } } } } });
     try {
-      await mesh.run({ ...boardAdapter, sendTimeoutMs: 1_500 });
+      let sendTimeoutMs = 60_000;
+      const timed = {
+        get sendTimeoutMs() {
+          return sendTimeoutMs;
+        },
+      };
+      await mesh.run(Object.defineProperties({ ...boardAdapter }, Object.getOwnPropertyDescriptors(timed)));
       expect((await mesh.event('message-received')).data).toMatchObject({ account: 'main', chat: { kind: 'group', id: 'kitchen' }, text: 'coffee?' });
       expect((await mesh.state('wrong', 'down')).data.reason).toBe('the board answers 401');
       await mesh.send('board', { sendId: 'answer', to: 'kitchen', text: 'Gladly.' });
@@ -38,6 +44,7 @@ describe('the adapter of the guide', () => {
       await mesh.send('board', { sendId: 'busy', to: 'kitchen' });
       expect((await mesh.outcome('busy')).data.error).toMatchObject({ status: 429, retryAfterMs: 1_000 });
       board.once('/messages', 'hang');
+      sendTimeoutMs = 500;
       await mesh.send('board', { sendId: 'hanging', to: 'kitchen' });
       expect((await mesh.outcome('hanging')).data.error).toMatchObject({ code: 'ETIMEDOUT', status: 504 });
       expect(mesh.events.filter(({ name }) => name === 'message-received')).toHaveLength(1);

@@ -2,7 +2,6 @@ import { createHmac } from 'node:crypto';
 import { waitFor } from '@plexus/testing';
 import { slackAdapter } from '../src/slack/slack.adapter.js';
 import { ChannelMesh } from './support/channel-mesh.js';
-import { HttpStandIn } from './support/http-stand-in.js';
 import { APP_TOKEN, BOT_TOKEN, SlackStandIn } from './support/slack-stand-in.js';
 
 const SIGNING_SECRET = '8f742231b10e8888abcd99yyyzzz85a5';
@@ -16,9 +15,6 @@ describe('the slack adapter', () => {
   beforeAll(async () => {
     mesh = await ChannelMesh.start();
     slack = await SlackStandIn.start();
-    const free = await HttpStandIn.plain();
-    http = `http://127.0.0.1:${free.port}/channels/slack/acme/events`;
-    await free.stop();
     const botToken = mesh.secret('bot', BOT_TOKEN);
     accounts = {
       main: { settings: { botToken, appToken: mesh.secret('app', APP_TOKEN), apiUrl: slack.apiUrl } },
@@ -26,9 +22,10 @@ describe('the slack adapter', () => {
       revoked: { settings: { botToken: mesh.secret('revoked', 'xoxb-revoked-revoked'), appToken: mesh.secret('app', APP_TOKEN), apiUrl: slack.apiUrl } },
     };
     await mesh.configure({ slack: { accounts } });
-    await mesh.run(slackAdapter, { CHANNEL_HTTP_PORT: new URL(http).port });
+    await mesh.run(slackAdapter);
     await mesh.state('main', 'up');
     await mesh.state('events', 'up');
+    http = `${await mesh.platforms()}/channels/slack/acme/events`;
   });
   afterAll(async () => {
     await mesh?.stop();

@@ -9,7 +9,6 @@ describe('the telegram adapter', () => {
   let mesh: ChannelMesh;
   let telegram: TelegramStandIn;
   let token: { file: string };
-  let port: number;
   const settings = (more: Record<string, unknown> = {}) => ({ botToken: token, apiRoot: telegram.url, pollTimeoutSeconds: 2, ...more });
 
   beforeAll(async () => {
@@ -17,10 +16,7 @@ describe('the telegram adapter', () => {
     telegram = await TelegramStandIn.start();
     token = mesh.secret('bot-token', BOT_TOKEN);
     await mesh.configure({ telegram: { accounts: { main: { settings: settings() } } } });
-    const free = await TelegramStandIn.start();
-    port = free.port;
-    await free.stop();
-    await mesh.run(telegramAdapter, { CHANNEL_HTTP_PORT: String(port) });
+    await mesh.run(telegramAdapter);
     await mesh.state('main', 'up');
   });
   afterAll(async () => {
@@ -152,13 +148,12 @@ describe('the telegram adapter', () => {
 
   it('shows an account whose platform cannot be reached, and connects it as soon as it can', async () => {
     const late = await TelegramStandIn.start();
-    const { url, port: latePort } = late;
-    await late.stop();
-    await mesh.configure({ telegram: { accounts: { main: { settings: settings() }, late: { settings: settings({ apiRoot: url }) } } } });
-    expect((await mesh.state('late', 'degraded')).data.reason).toContain('ECONNREFUSED');
+    late.isAway = true;
+    await mesh.configure({ telegram: { accounts: { main: { settings: settings() }, late: { settings: settings({ apiRoot: late.url }) } } } });
+    expect((await mesh.state('late', 'degraded')).data.reason).toContain('ECONNRESET');
     await mesh.send('telegram', { sendId: 'too-early', account: 'late', to: '1' });
     expect((await mesh.outcome('too-early')).data.error).toMatchObject({ code: 'ACCOUNT_DOWN', status: 503 });
-    await late.listen(latePort);
+    late.isAway = false;
     await mesh.state('late', 'up');
     await mesh.configure({ telegram: { accounts: { main: { settings: settings() } } } });
     await mesh.state('late', 'down');
@@ -166,15 +161,16 @@ describe('the telegram adapter', () => {
   });
 
   it('lets Telegram call, who has to show the secret', async () => {
-    const publicUrl = `http://127.0.0.1:${port}/channels/telegram/acme/hooked`;
+    const publicUrl = 'https://plexus.example/channels/telegram/acme/hooked';
     const secret = 'a-secret-for-telegram';
     const hooked = { settings: settings({ mode: 'webhook', publicUrl, webhookSecret: mesh.secret('hook', secret) }) };
     await mesh.configure({ telegram: { accounts: { main: { settings: settings() }, hooked } } });
     await mesh.state('hooked', 'up');
+    const address = `${await mesh.platforms()}${new URL(publicUrl).pathname}`;
     expect(telegram.callsOf('setWebhook')[0]?.body).toMatchObject({ url: publicUrl, secret_token: secret });
     const update = (id: number) =>
       JSON.stringify({ update_id: id, message: { message_id: id, date: 1, chat: { id: 5, type: 'private' }, from: { id: 5 }, text: 'called' } });
-    const call = (body: string, headers: Record<string, string> = {}) => fetch(publicUrl, { method: 'POST', body, headers });
+    const call = (body: string, headers: Record<string, string> = {}) => fetch(address, { method: 'POST', body, headers });
     const header = { 'x-telegram-bot-api-secret-token': secret };
     const answers = [
       await call(update(1)),

@@ -30,6 +30,7 @@ export class ChannelMesh {
   readonly events: ChannelEvent[] = [];
   private readonly running: RunningService[] = [];
   private readonly processes: AdapterProcess[] = [];
+  private platformsUrl: string | undefined;
   private reading: OrderedReading | undefined;
 
   private constructor(
@@ -85,10 +86,19 @@ export class ChannelMesh {
     const definition = channelService(adapter);
     const config = loadConfig(definition.config, { LOG_LEVEL: 'silent', SHUTDOWN_TIMEOUT_MS: '5000', ...this.environment(adapter.adapter), ...env });
     if (!config.ok) throw new Error(config.error.map(({ sentence }) => sentence).join('; '));
-    const log = createLogger({ service: definition.name, instanceId: 'test', level: 'silent' });
+    const keep = (line: string): void => {
+      const { message, url } = JSON.parse(line) as { message?: string; url?: string };
+      if (message === 'listening for platforms') this.platformsUrl = url;
+    };
+    const log = createLogger({ service: definition.name, instanceId: 'test', level: 'info', destination: { write: keep } });
     const service = await startService(definition, { config: config.value, log });
     this.running.push(service as never);
     return service as never;
+  }
+
+  /** Where platforms reach the adapter that was run last; it listens as soon as an account needs that. */
+  platforms(): Promise<string> {
+    return waitFor(() => this.platformsUrl, { what: 'the adapter to listen for platforms' });
   }
 
   /** The adapter as it is run for real: the compiled file in a process of its own. */

@@ -15,12 +15,18 @@ export type Reply = { readonly status?: number; readonly headers?: Record<string
 /** An HTTP server on a free loopback port that keeps every call and does what the test says. */
 export class HttpStandIn {
   readonly calls: Call[] = [];
+  /** While it is set every connection is closed as soon as it is used, without an answer. */
+  isAway = false;
   /** Taken before `answer`, one per call that it fits. */
   private readonly next: { fits: (call: Call) => boolean; reply: Reply }[] = [];
   private readonly server: Server;
 
   protected constructor(private readonly answer: (call: Call, response: ServerResponse) => Reply | undefined) {
     this.server = createServer((request, response) => {
+      if (this.isAway) {
+        request.socket.destroy();
+        return;
+      }
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
@@ -66,8 +72,8 @@ export class HttpStandIn {
     return this.calls.filter(({ path }) => path.split('?', 1)[0]?.endsWith(pathEnd));
   }
 
-  listen(port = 0): Promise<void> {
-    return new Promise((resolve) => this.server.listen(port, '127.0.0.1', resolve));
+  listen(): Promise<void> {
+    return new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
   }
 
   async stop(): Promise<void> {
