@@ -5,6 +5,7 @@ import {
   type InputOf,
   pushContracts,
   pushManageContracts,
+  pushTriggersContracts,
   pushPolicyContracts as policies,
   type ResponseOf,
   type RpcContract,
@@ -296,6 +297,42 @@ describe('policies, explanations and opinions in the mesh', () => {
     });
     expect(answer.event).toBeUndefined();
     expect(await call(explain, { event: { id: hidden }, user: 'olga' })).toMatchObject({ event: { type: 'demo.happened' } });
+  });
+
+  it('what somebody was told directly, or may not see any more, is nobody else’s to ask about', async () => {
+    const { eventId } = await call(pushTriggersContracts.notifyUser, { summary: 'Only for you', topics: ['fraud'], caseId: 'private' }, as('pia'));
+    expect((await decided('pia', eventId)).outcome).toBe('sent');
+    const asked = await explained('olga', eventId);
+    expect([asked.outcome, asked.event]).toEqual(['event_unknown', undefined]);
+    expect(JSON.stringify(asked)).not.toMatch(/pia|fraud|private/);
+    expect(await call(explain, { event: { id: eventId }, user: 'olga' })).toMatchObject({ outcome: 'no_subscription', event: { id: eventId } });
+    const elsewhere = await gateway.call(explain, 'other', { event: { id: eventId } }, mesh.user('pia', { tenant: 'other', ...ADMIN }));
+    expect(elsewhere).toMatchObject({ outcome: 'event_unknown', search: { examined: 0 } });
+
+    // Followed all the same: that it was kept from him is told, and nothing of it.
+    await follow('quin', { scopeKind: 'topic', scopeRef: 'quin' });
+    await call(pushManageContracts.revokeAccess, { user: 'quin', scopeKind: 'case', scopeRef: 'closed-to-quin' });
+    const kept = await waitFor(
+      async () => {
+        const found = await decided('quin', publish({ type: 'demo.secret', data: { caseId: 'closed-to-quin', topics: ['quin'] } }));
+        return found.outcome === 'dropped' ? found : undefined;
+      },
+      { what: 'the revocation to count' },
+    );
+    expect(kept).toMatchObject({ decisions: [{ reason: 'not_authorized' }], others: 0 });
+    expect(JSON.stringify(kept)).not.toMatch(/closed-to-quin|demo\.secret/);
+    // Somebody who was shut out of a scope that others may see, and follows nothing of it, is told as little.
+    await call(pushManageContracts.revokeAccess, { user: 'olga', scopeKind: 'case', scopeRef: 'closed-to-olga' });
+    const lonely = publish({ data: { caseId: 'closed-to-olga' } });
+    const shut = await waitFor(
+      async () => {
+        const found = await explained('olga', lonely);
+        return found.outcome === 'event_unknown' ? undefined : found;
+      },
+      { what: 'the event in the stream' },
+    );
+    expect(shut.event).toBeUndefined();
+    expect(JSON.stringify(shut)).not.toContain('closed-to-olga');
   });
 
   it('opinions count with the decision, the reason and the subscription, and repeated "not useful" suggests a quieter level', async () => {

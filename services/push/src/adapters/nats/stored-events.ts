@@ -48,7 +48,6 @@ export class NatsStoredEvents implements StoredEvents {
     for (const stream of streamsOf(event)) {
       const { found, search } = await this.#findIn(stream, tenant, event, near, left);
       searches.push(search);
-      left.messages -= search.examined;
       if (found !== undefined) return { found, search: together(searches) };
     }
     return { search: together(searches) };
@@ -59,7 +58,7 @@ export class NatsStoredEvents implements StoredEvents {
     tenant: string,
     event: EventReference,
     near: number | undefined,
-    left: { readonly messages: number; readonly giveUpAt: number },
+    left: { messages: number; readonly giveUpAt: number },
   ): Promise<{ readonly found?: StoredEvent; readonly search: EventSearch }> {
     const state = (await this.bus.jetstream.streamInfo(stream))?.state;
     // A stream that never held anything says 0 for both; the first message has 1.
@@ -68,9 +67,11 @@ export class NatsStoredEvents implements StoredEvents {
     let examined = 0;
     let span: { oldest?: string; newest?: string } = {};
     for (let high = from; high >= first; high -= TOGETHER) {
-      if (examined >= left.messages || this.clock.monotonic() >= left.giveUpAt)
-        return { search: { stream, found: false, examined, ...span, exhausted: false } };
-      const messages = await this.#read(stream, Math.max(first, high - TOGETHER + 1), high);
+      if (left.messages <= 0 || this.clock.monotonic() >= left.giveUpAt) return { search: { stream, found: false, examined, ...span, exhausted: false } };
+      const read = await this.#read(stream, Math.max(first, high - TOGETHER + 1), high);
+      left.messages -= read.length;
+      // How much others publish, and when, is nobody's business.
+      const messages = read.filter(({ parsed }) => parsed?.tenant === tenant);
       examined += messages.length;
       span = widened(span, messages);
       for (const message of messages) {

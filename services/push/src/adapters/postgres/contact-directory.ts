@@ -2,6 +2,7 @@ import type { Database } from '@plexus/database';
 import type { ChannelName, ChannelTarget } from '../../application/channel-provider.js';
 import type { ContactDirectory, ItemStates } from '../../application/delivery-ports.js';
 import type { ItemMarks } from '../../domain/delivery/next-step.js';
+import { maySee } from './may-see.js';
 
 /** A person has a handful of addresses; this bounds what one delivery may cause. */
 const MAX_CONTACTS = 20;
@@ -10,11 +11,6 @@ const REACHABLE = `
    WHERE t = $1 AND user_id = $2 AND channel = $3 AND verified_at IS NOT NULL AND disabled_reason IS NULL
    ORDER BY created_at, id LIMIT ${MAX_CONTACTS}`;
 const RETIRE = 'UPDATE contact SET disabled_reason = $3 WHERE t = $1 AND id = $2 AND disabled_reason IS NULL';
-/** As the engine judges it (`maySee`): the later word about the user and the scope holds. `s`: what was said about the scope; granted = restricted. */
-const MAY_SEE = `
-  CASE WHEN u.granted IS FALSE THEN s.granted IS FALSE AND (s.said_at, s.said_seq) > (u.said_at, u.said_seq)
-       WHEN u.granted AND (u.until IS NULL OR u.until > now()) THEN true
-       ELSE s.granted IS NOT TRUE END`;
 const FORBIDDEN = `
   SELECT (event.place - 1)::int
     FROM jsonb_array_elements(i.scopes) WITH ORDINALITY AS event (scopes, place)
@@ -23,7 +19,7 @@ const FORBIDDEN = `
        CROSS JOIN LATERAL (SELECT split_part(about.scope, ':', 1) AS kind, substr(about.scope, strpos(about.scope, ':') + 1) AS ref) AS part
        LEFT JOIN access_grant u ON u.t = i.t AND u.scope_kind = part.kind AND u.scope_ref = part.ref AND u.user_id = i.user_id
        LEFT JOIN access_grant s ON s.t = i.t AND s.scope_kind = part.kind AND s.scope_ref = part.ref AND s.user_id = '_'
-      WHERE NOT (${MAY_SEE}))
+      WHERE NOT (${maySee('now()')}))
    ORDER BY event.place`;
 const MARKS = `
   SELECT i.seen_at IS NOT NULL AS seen, (i.acked_at IS NOT NULL OR o.acked_at IS NOT NULL) AS acknowledged, i.expires_at AS "expiresAt",

@@ -4,6 +4,7 @@ import type { EventReference, ExplainedSubscription, ExplainStore, FoundDecision
 import type { TraceStep, Verdict } from '../../domain/engine/types.js';
 import type { IncomingEvent } from '../../domain/incoming-event.js';
 import { FOLLOWED_COLUMNS } from './subscription-index.js';
+import { maySee } from './may-see.js';
 
 /** Most decisions of one explanation, and how many repeats are shown with them. */
 const MOST_DECISIONS = 97;
@@ -41,11 +42,9 @@ const SUBSCRIPTIONS = `
 const HIDDEN = `
   SELECT EXISTS (
     SELECT FROM unnest($3::text[], $4::text[]) AS scope (kind, ref)
-      JOIN access_grant r ON r.t = $1 AND r.scope_kind = scope.kind AND r.scope_ref = scope.ref AND r.user_id = '_' AND r.granted
-     WHERE NOT EXISTS (
-       SELECT FROM access_grant g WHERE g.t = $1 AND g.scope_kind = scope.kind AND g.scope_ref = scope.ref AND g.user_id = $2 AND g.granted
-          AND (g.until IS NULL OR g.until > $5)
-     )
+      LEFT JOIN access_grant u ON u.t = $1 AND u.scope_kind = scope.kind AND u.scope_ref = scope.ref AND u.user_id = $2
+      LEFT JOIN access_grant s ON s.t = $1 AND s.scope_kind = scope.kind AND s.scope_ref = scope.ref AND s.user_id = '_'
+     WHERE NOT (${maySee('$5::timestamptz')})
   ) AS hidden`;
 
 interface DecisionRow {

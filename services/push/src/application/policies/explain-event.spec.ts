@@ -71,6 +71,58 @@ describe('an event of which nothing is known', () => {
   });
 });
 
+describe('what is none of the asker’s business', () => {
+  const notice = {
+    ...event,
+    origin: 'push',
+    source: '/plexus/push/notify',
+    id: 'notify:1',
+    type: 'dev.plexus.push.notice.v1',
+    subject: 'ben',
+    topics: ['fraud'],
+  };
+  const decision = { terminal: true, at, policyVersion: 4 } as const;
+  const ask = (store: Partial<ExplainStore>, privileged: boolean) => {
+    const search = { stream: 'PLEXUS_IN', found: false, examined: 0, exhausted: true };
+    const known = {
+      decisionsOf: async () => undefined,
+      candidatePosition: async () => 7,
+      subscriptionsOf: async () => [],
+      isHidden: async () => false,
+      ...store,
+    };
+    const events: StoredEvents = { ofCandidate: async () => notice, find: async () => ({ search }) };
+    return new ExplainEvent(known, events, NO_MEANING, new FakeClock(at)).execute({ tenant: 'acme', user: 'ann', event: { id: 'notify:1' }, privileged });
+  };
+
+  it('that somebody else was told something directly: to others it never was', async () => {
+    const told = await ask({}, false);
+    expect(told).toMatchObject({ outcome: 'event_unknown', subscriptions: [] });
+    expect(told.event).toBeUndefined();
+    expect(await ask({}, true)).toMatchObject({ outcome: 'no_subscription', event: { id: 'notify:1' } });
+  });
+
+  it('what it was that he may not see', async () => {
+    const trace = [
+      { stage: 'idempotency', rule: 'x', verdict: 'pass' },
+      { stage: 'validity', rule: 'access', verdict: 'stop', input: { scope: 'case:secret' } },
+    ] as const;
+    const found = {
+      event: { origin: 'crm', source: '/crm', id: 'e1', type: 'layoffs.planned' },
+      decisions: [
+        { ...decision, terminal: false, verdict: 'deferred', reason: 'quiet', trace: [{ stage: 'quiet', rule: '22:00-07:00', verdict: 'defer' }] },
+        { ...decision, verdict: 'dropped', reason: 'not_authorized', trace },
+      ] as never,
+      repeats: 0,
+      others: 2,
+    };
+    const told = await ask({ decisionsOf: async () => found }, false);
+    expect(told).toMatchObject({ outcome: 'dropped', decisions: [{ reason: 'not_authorized', trace: [{ stage: 'validity', rule: 'access' }] }], others: 0 });
+    expect(JSON.stringify(told)).not.toMatch(/secret|layoffs|crm/);
+    expect(JSON.stringify(await ask({ decisionsOf: async () => found }, true))).toMatch(/case:secret.*layoffs|layoffs.*case:secret/s);
+  });
+});
+
 describe('why an interest in words did not lead to a notification', () => {
   it('says that meanings cannot be compared, and what would have to change', async () => {
     const { explain } = explaining([interested('s1', 'ships')], { available: false, hits: [], note: 'no embedding model can be asked' });

@@ -3,6 +3,7 @@ import type { Clock } from '@plexus/kernel';
 import { explainDecisions } from '../../domain/explain/explanation.js';
 import { type JudgedSubscription, judgeSubscription } from '../../domain/explain/judge-subscription.js';
 import type { IncomingEvent } from '../../domain/incoming-event.js';
+import { isNotice } from '../../domain/triggers/notice.js';
 import type { MeaningAnswer, MeaningMatcher } from '../meaning.js';
 import { compareInterests, hasInterest, interestVerdict, withMeaning } from './explain-meaning.js';
 import type { EventReference, EventSearch, ExplainedSubscription, ExplainStore, FoundDecisions, StoredEvents } from './explain-ports.js';
@@ -33,7 +34,8 @@ export class ExplainEvent {
 
   async execute(question: ExplainQuestion): Promise<Explanation> {
     const decided = await this.store.decisionsOf(question.tenant, question.user, question.event);
-    return decided === undefined ? this.#undecided(question) : told(question.user, decided);
+    if (decided === undefined) return this.#undecided(question);
+    return !question.privileged && wasShutOut(decided) ? withheld(question, decided) : told(question.user, decided);
   }
 
   /** Nobody decided about it for this user. Whoever else got it left the event in the log; otherwise it is looked for where it came in. */
@@ -41,7 +43,9 @@ export class ExplainEvent {
     const { tenant, event } = question;
     const position = await this.store.candidatePosition(tenant, event);
     const logged = position === undefined ? undefined : await this.events.ofCandidate(tenant, position, event);
-    if (logged !== undefined) return this.#judge(question, logged, undefined);
+    // What one person was told directly is no event of the tenant: to others it never was.
+    if (logged !== undefined && isNotice(logged) && question.privileged) return toldToAnother(question, logged);
+    if (logged !== undefined && !isNotice(logged)) return this.#judge(question, logged, undefined);
     const { found, search } = await this.events.find(tenant, event, question.near);
     if (found === undefined) return gone(question, search);
     if ('event' in found) return this.#judge(question, found.event, search);
@@ -60,8 +64,7 @@ export class ExplainEvent {
     const shown = hidden
       ? judged.map((one) => ({ ...one, covers: false, why: UNSEEN }))
       : ordered(judged.map((one, place) => (meant !== undefined && one.covers && hasInterest(subscriptions[place] ?? {}) ? withMeaning(one, meant) : one)));
-    const { origin, source, id, type, severity, receivedAt } = event;
-    const visible = hidden ? {} : { event: { origin, source, id, type, severity, at: iso(receivedAt) } };
+    const visible = hidden ? {} : { event: nameOf(event) };
     const verdict = hidden ? uncovered(user, judged.length) : verdictOf(user, subscriptions, judged, event, meant);
     return { ...empty(question, search), ...visible, ...verdict, subscriptions: shown.slice(0, MAX_SHOWN) };
   }
@@ -88,6 +91,36 @@ function told(user: string, { event, decisions, repeats, others }: FoundDecision
     repeats,
     ...(toBeSent === undefined ? {} : { toBeSent }),
     subscriptions: [],
+  };
+}
+
+function nameOf({ origin, source, id, type, severity, receivedAt }: IncomingEvent): NonNullable<Explanation['event']> {
+  return { origin, source, id, type, severity, at: iso(receivedAt) };
+}
+
+function toldToAnother(question: ExplainQuestion, event: IncomingEvent): Explanation {
+  const sentence = `Nothing was decided for ${question.user}: somebody else was told it directly, and such a message is matched with nobody’s subscriptions.`;
+  return { ...empty(question, undefined), event: nameOf(event), outcome: 'no_subscription', sentence };
+}
+
+/** True when the last word about it is that the user may not see what it is about. */
+function wasShutOut({ decisions }: FoundDecisions): boolean {
+  return decisions.findLast(({ reason }) => reason !== 'duplicate_event')?.reason === 'not_authorized';
+}
+
+/** That it was kept from the user, and nothing of what it is. */
+function withheld(question: ExplainQuestion, { decisions, repeats }: FoundDecisions): Explanation {
+  const { at = 0, policyVersion = 0 } = decisions.findLast(({ reason }) => reason === 'not_authorized') ?? {};
+  const decision = { verdict: 'dropped', reason: 'not_authorized', terminal: true, policyVersion } as const;
+  const step = { stage: 'validity', rule: 'access', verdict: 'stop' } as const;
+  const { outcome, sentence, toBeSent } = explainDecisions([{ ...decision, at, trace: [step] }]);
+  return {
+    ...empty(question, undefined),
+    outcome,
+    sentence,
+    decisions: [{ ...decision, at: iso(at), trace: [step] }],
+    repeats,
+    ...(toBeSent === undefined ? {} : { toBeSent }),
   };
 }
 

@@ -44,7 +44,7 @@ export interface ExplainStore {
   /** Position in the log of a candidate of this event, of whichever user. */
   candidatePosition(tenant: string, event: EventReference): Promise<number | undefined>;
   subscriptionsOf(tenant: string, user: string): Promise<ExplainedSubscription[]>;
-  /** Whether the event is about a case or topic that only holders of grants may see, and this user holds none. */
+  /** Whether the event is about a case or topic that this user may not see: only holders of grants may and he is none, or he was shut out. */
   isHidden(tenant: string, user: string, event: Pick<IncomingEvent, 'caseId' | 'topics'>, now: Date): Promise<boolean>;
 }
 

@@ -12,6 +12,11 @@ export const NOTICE_TYPE = 'dev.plexus.push.notice.v1';
 const MAX_SUMMARY = 2_000;
 const MAX_TEXT = 12_000;
 
+/** True for what was said to one person; no publisher can say so, because no source is called as push is. */
+export function isNotice({ origin, source }: Pick<LogEvent, 'origin' | 'source'>): boolean {
+  return origin === OWN_ORIGIN && source === NOTICE_SOURCE;
+}
+
 /** Where no subscription led to a user: somebody was named. Decided like any hit; nobody can subscribe under this id. */
 export const DIRECT_HIT: LogHit = {
   subscriptionId: 'direct',
