@@ -44,6 +44,60 @@ describe('critical events', () => {
   });
 });
 
+describe('a silence', () => {
+  const over = (from: number, to: number, rest: object = {}) => ({
+    id: 'sil_1',
+    matchers: [{ label: 'case', op: '=' as const, value: '7' }],
+    from: T0 + from * 1_000,
+    to: T0 + to * 1_000,
+    includeCritical: false,
+    removed: false,
+    ...rest,
+  });
+  const grouped = { group: [{ mode: 'trailing' as const, windowSeconds: 60 }] };
+
+  it('that is made while something waits covers it; what it does not cover, or what falls due at its end, goes out', () => {
+    for (const whose of ['ada', '_']) {
+      const s = new Scenario(grouped).event(0, 'a', { caseId: '7' }).event(1, 'b', { caseId: '8' });
+      s.say(2, 'silence', over(2, 600), whose).until(1_000);
+      expect([s.interrupts, s.endings('a'), s.endings('b')]).toEqual([['single@60'], ['silenced'], ['sent']]);
+      expect(s.decisions.find(({ reason }) => reason === 'silenced')).toMatchObject({
+        verdict: 'suppressed',
+        trace: [{}, {}, { stage: 'silence', rule: 'sil_1' }],
+      });
+    }
+    const ended = new Scenario(grouped).event(0, 'a', { caseId: '7' }).say(2, 'silence', over(2, 60)).until(1_000);
+    expect(ended.endings('a')).toEqual(['sent']);
+    const lifted = new Scenario(grouped).event(0, 'a', { caseId: '7' }).say(2, 'silence', over(2, 600)).say(3, 'silence', over(2, 3)).until(1_000);
+    expect(lifted.endings('a')).toEqual(['sent']);
+    const shown = new Scenario({ ...grouped, showSuppressed: ['silenced'] }).event(0, 'a', { caseId: '7' }).say(2, 'silence', over(2, 600)).until(1_000);
+    expect([shown.interrupts, shown.sends.length, shown.endings('a')]).toEqual([[], 1, ['silenced']]);
+  });
+
+  it('of critical things passes over the levels of an escalation and the channels that fall due in it, and no others', () => {
+    const policy = {
+      escalation: { afterSeconds: [10, 20, 30] },
+      channels: [{ plan: [{ channel: 'session' }, { channel: 'email', afterUnseenSeconds: 15 }, { channel: 'webhook', afterUnseenSeconds: 25 }] }],
+    };
+    const alarm = { severity: 'critical' as const, caseId: '7' };
+    const s = new Scenario(policy)
+      .event(0, 'e', alarm)
+      .say(5, 'silence', over(5, 20, { includeCritical: true }))
+      .until(1_000);
+    expect([s.interrupts, s.channels]).toEqual([['single@0', 'escalation1@20', 'escalation1@30'], ['webhook@25']]);
+    const levels = s.decisions
+      .filter(({ eventKey }) => eventKey.startsWith('esc:'))
+      .map(({ reason, verdict, trace }) => [reason, verdict, trace.at(-1)?.stage]);
+    expect(levels).toEqual([
+      ['silenced', 'suppressed', 'silence'],
+      ['escalated', 'sent', 'follow_up'],
+      ['escalated', 'sent', 'follow_up'],
+    ]);
+    const loud = new Scenario(policy).event(0, 'e', alarm).say(5, 'silence', over(5, 20)).until(1_000);
+    expect([loud.interrupts.length, loud.channels]).toEqual([4, ['email@15', 'webhook@25']]);
+  });
+});
+
 describe('what is resolved', () => {
   it('without having fired, or before it was sent, is no message', () => {
     const s = new Scenario({ group: [{ mode: 'trailing', windowSeconds: 60 }] });

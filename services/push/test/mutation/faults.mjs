@@ -43,6 +43,12 @@ export const FAULTS = [
     to: 'validity(turn, candidate)',
   },
   {
+    name: 'what was silenced while it waited is sent',
+    file: 'release.ts',
+    from: 'const hushed = silence(turn, candidate);',
+    to: 'const hushed = undefined as ReturnType<typeof silence>;',
+  },
+  {
     name: 'who was shut out comes back in when the scope is opened and restricted again',
     file: 'stages/validity.ts',
     from: ' && shared.restricted[scope] !== true;',

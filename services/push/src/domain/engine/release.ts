@@ -1,6 +1,7 @@
 import { emit } from './stages/emit.js';
 import { preference } from './stages/preference.js';
 import { quietFor } from './stages/quiet.js';
+import { silence } from './stages/silence.js';
 import { nextFreeOfAll } from './stages/throttle.js';
 import { validity } from './stages/validity.js';
 import type { ReasonCode, Send } from './types.js';
@@ -14,8 +15,8 @@ interface Blocked {
 }
 
 /**
- * A buffer falls due, or is full. Its items are looked at again: what expired, may not be seen, or is not wanted any more ends here; what quiet
- * hours or the throttle hold back stays, and the buffer is armed again; the rest goes out as one message.
+ * A buffer falls due, or is full. Its items are looked at again: what expired, may not be seen, is not wanted any more or was silenced meanwhile ends
+ * here; what quiet hours or the throttle hold back stays, and the buffer is armed again; the rest goes out as one message.
  */
 export function release(turn: Turn, buffer: Buffer): void {
   turn.keep('buffers', ({ key }) => key !== buffer.key);
@@ -36,8 +37,15 @@ export function stillWanted(turn: Turn, { items }: Buffer): Candidate[] {
   return items.flatMap((item) => {
     const candidate: Candidate = { ...item, wanted: item.hits, digest: false, trace: [] };
     const ending = validity(turn, candidate) ?? preference(turn, candidate);
-    if (ending === undefined) return [candidate];
-    turn.decide(candidate, 'dropped', ending.reason);
+    if (ending !== undefined) {
+      turn.decide(candidate, 'dropped', ending.reason);
+      return [];
+    }
+    // Who silences something while it waits means what waits as well.
+    const hushed = silence(turn, candidate);
+    if (hushed === undefined) return [candidate];
+    if (hushed.end === 'inbox') emit(turn, [candidate], { kind: 'notification', interrupt: false, reason: hushed.reason });
+    else turn.decide(candidate, 'suppressed', hushed.reason);
     return [];
   });
 }

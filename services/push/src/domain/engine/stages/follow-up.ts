@@ -3,11 +3,12 @@ import type { Escalation, FollowUp, Labels } from '../user-state.js';
 import { place, wanted } from './emit.js';
 import { preference } from './preference.js';
 import { quietFor } from './quiet.js';
+import { silence } from './silence.js';
 import { forbiddenScope, validity } from './validity.js';
 
 /**
  * Stage 14, when a level falls due: what nobody acknowledged comes again as an item of its own, with the channels of the escalation. What
- * expired, may not be seen any more, or is muted by now does not.
+ * expired, may not be seen any more, or is muted by now does not; a level at which it is silenced is passed over.
  */
 export function escalate(turn: Turn, escalation: Escalation): void {
   const { level, sentAt } = escalation;
@@ -19,32 +20,33 @@ export function escalate(turn: Turn, escalation: Escalation): void {
   turn.state.escalations = others;
   if (candidates.length === 0) return;
   const { afterSeconds, channels } = turn.policy.body.escalation;
-  const allowed = channels.filter((channel) =>
-    wanted(
-      turn,
-      candidates.map(({ event }) => event),
-      channel,
-    ),
-  );
-  const send = place(turn, candidates, { kind: 'escalation', interrupt: true, escalates: { deliveryId: root, level } }, allowed);
-  decideEscalation(turn, candidates[0] as Candidate, send.deliveryId, { root, level });
+  const heard = candidates.filter((one) => silence(turn, one) === undefined);
+  const send = heard.length === 0 ? undefined : place(turn, heard, { kind: 'escalation', interrupt: true, escalates: { deliveryId: root, level } }, allowed());
+  decideEscalation(turn, (heard[0] ?? candidates[0]) as Candidate, send?.deliveryId, { root, level });
   const next = afterSeconds[level];
   if (next === undefined) return;
   const again: Escalation = {
     ...escalation,
-    deliveryIds: [...escalation.deliveryIds, send.deliveryId],
-    offsets: [...escalation.offsets, send.offset],
+    deliveryIds: send === undefined ? escalation.deliveryIds : [...escalation.deliveryIds, send.deliveryId],
+    offsets: send === undefined ? escalation.offsets : [...escalation.offsets, send.offset],
     due: Math.max(turn.now, sentAt + Math.round(next * 1_000)),
     level: level + 1,
   };
   turn.state.escalations = [...others, again];
+
+  function allowed(): string[] {
+    const events = heard.map(({ event }) => event);
+    return channels.filter((channel) => wanted(turn, events, channel));
+  }
 }
 
 /** An escalation is a candidate of its own: `esc:<delivery>:<level>`. */
-function decideEscalation(turn: Turn, first: Candidate, deliveryId: string, { root, level }: { root: string; level: number }): void {
+function decideEscalation(turn: Turn, first: Candidate, deliveryId: string | undefined, { root, level }: { root: string; level: number }): void {
   const key = `esc:${root}:${level}`;
-  const trace: Candidate['trace'] = [{ stage: 'follow_up', rule: `not acknowledged, level ${level}`, verdict: 'pass', version: turn.policyVersion }];
-  turn.decide({ ...first, event: { ...first.event, key }, trace }, 'sent', 'escalated', { deliveryId });
+  const step: Candidate['trace'][number] = { stage: 'follow_up', rule: `not acknowledged, level ${level}`, verdict: 'pass', version: turn.policyVersion };
+  const escalated = { ...first, event: { ...first.event, key } };
+  if (deliveryId !== undefined) turn.decide({ ...escalated, trace: [step] }, 'sent', 'escalated', { deliveryId });
+  else turn.decide({ ...escalated, trace: [step, ...first.trace.filter(({ stage }) => stage === 'silence')] }, 'suppressed', 'silenced');
 }
 
 /** Stage 14, when an item was not seen for long enough: over the next channel of its plan. Quiet hours hold it back like the item itself. */
@@ -63,7 +65,8 @@ function afterStep(turn: Turn, followUp: FollowUp): FollowUp | undefined {
   if (events.some((event) => forbiddenScope(turn, event) !== undefined)) return undefined;
   const allowed = events.filter((event) => stillCounts(turn, event, hits));
   if (allowed.length === 0) return undefined;
-  const goes = wanted(turn, allowed, step.channel);
+  const heard = allowed.filter((event) => silence(turn, lately(event, hits)) === undefined);
+  const goes = wanted(turn, heard, step.channel);
   if (goes) {
     const level = used.filter((channel) => channel === step.channel).length;
     turn.channels.push({ deliveryId, channel: step.channel, level, priority, at: turn.now });
@@ -78,5 +81,10 @@ function stillWanted(turn: Turn, candidate: Candidate): boolean {
 
 function stillCounts(turn: Turn, event: Labels, hits: FollowUp['hits']): boolean {
   if (event.expiresAt !== undefined && event.expiresAt <= turn.now) return false;
-  return preference(turn, { event, hits, score: 1, priority: 'P2', reason: 'sent', seq: 0, wanted: hits, digest: false, trace: [] }) === undefined;
+  return preference(turn, lately(event, hits)) === undefined;
+}
+
+/** An event that was sent, as stages look at candidates. */
+function lately(event: Labels, hits: FollowUp['hits']): Candidate {
+  return { event, hits, score: 1, priority: 'P2', reason: 'sent', seq: 0, wanted: hits, digest: false, trace: [] };
 }
