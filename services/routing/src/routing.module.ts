@@ -108,7 +108,8 @@ export async function createRouting(context: RoutingContext): Promise<ServicePar
   const erasing = new ErasePerson(store, maintenance, new EraseSessionStream(bus), new EraseDeadLetters(bus), ids);
   const leftovers = new WorkLoop(() => erasing.purgeLeftovers(), clock, report('events of people who were erased could not be purged'));
 
-  const accept = new AcceptMessage(store, release, newId, config.ROUTING_QUEUE_LIMIT);
+  const answers = new AnswerChannel(newId, now, hurry);
+  const accept = new AcceptMessage(store, release, answers, newId, config.ROUTING_QUEUE_LIMIT);
   const access = new SessionAccess(store);
   const mirrors = new MirrorSends(store, newId, (err) => log.warn({ err }, 'the session of a send could not be prepared; the message is sent all the same'));
   const inboundLimits = { runTimeoutMs: config.ROUTING_RUN_TIMEOUT_MS, pairingTtlMs: config.ROUTING_PAIRING_TTL_MS, openPairings: config.ROUTING_PAIRING_OPEN };
@@ -129,7 +130,7 @@ export async function createRouting(context: RoutingContext): Promise<ServicePar
       { provide: ReadSessions, useValue: new ReadSessions(store, catalogue) },
       { provide: MigrateKeys, useValue: new MigrateKeys(maintenance) },
       { provide: ImportSession, useValue: new ImportSession(store, newId) },
-      { provide: CloseRun, useValue: new CloseRun(store, events, release, new AnswerChannel(newId, now, hurry), configOf, newId) },
+      { provide: CloseRun, useValue: new CloseRun(store, events, release, answers, configOf, newId) },
       { provide: ConfirmSteer, useValue: new ConfirmSteer(store) },
       { provide: DeliverSends, useValue: delivery },
       { provide: DeliveryLoop, useValue: delivering },

@@ -106,6 +106,15 @@ test('the same message given to both replicas many times over is processed once'
   expect((await history('agent:main:telegram:dm:500')).map(({ text }) => text)).toEqual(['once']);
 });
 
+test('/stop written in a chat ends the run of that chat and is answered there', async () => {
+  const there = { chat: { kind: 'dm' as const, id: '510' }, sender: { id: '510' } };
+  const { run_id: runId } = await outcomeOf(await telegram.receive({ text: 'a long task', ...there }));
+  await outcomeOf(await telegram.receive({ text: '/stop', ...there }));
+  await waitFor(() => sentTo('510').some(({ text }) => text === 'Stopped.'), { ...LIMIT, what: 'the answer to /stop' });
+  const cancelled = async () => (await mesh.commands()).some(({ name, data }) => name === 'cancel' && data.runId === runId);
+  await waitFor(cancelled, { ...LIMIT, what: 'the order to stop' });
+});
+
 test('an identity link makes a conversation the own one of that user', async () => {
   await converse('hi', 'hello', { chat: { kind: 'dm', id: '77' }, sender: { id: '77' } });
   expect((await history('agent:main:telegram:dm:zoe', 'zoe')).map(({ text }) => text)[0]).toBe('hi');

@@ -60,6 +60,37 @@ test('an interrupting message stops what runs, drops what waits and is next', as
   expect((await started(first.sessionId, 2)).map(({ data }) => data.runId)).toEqual([first.runId, urgent.runId]);
 });
 
+test.each(['collect', 'steer', 'followup', 'interrupt'] as const)('/stop ends what runs and what waits at once under %s, and is answered', async (mode) => {
+  const key = `stop-${mode}`;
+  const first = await say(key, 'one', mode);
+  await started(first.sessionId, 1);
+  const waiting = await say(key, 'two', 'followup');
+  const stop = await say(key, '/stop', mode);
+  const answer = 'Stopped. One message that waited was dropped.';
+  expect(await statusOf(stop.runId)).toMatchObject({ status: 'ok', text: answer });
+  expect(await statusOf(waiting.runId)).toMatchObject({ status: 'cancelled' });
+  const cancelled = async () => (await commandsOf(first.sessionId)).some(({ name, data }) => name === 'cancel' && data.runId === first.runId);
+  await waitFor(cancelled, { ...LIMIT, what: 'the order to stop' });
+  const end = await waitFor(async () => (await mesh.events('event', first.sessionId)).find(({ data }) => data.runId === stop.runId), LIMIT);
+  expect(end.data.event).toMatchObject({ type: 'execution_complete', content: answer });
+  await mesh.event(first, { type: 'execution_complete', cancelled: true });
+  await ended(first.runId, 'cancelled');
+  expect(await say(key, '/stop', mode)).toMatchObject({ status: 'done', runId: stop.runId });
+  const next = await say(key, 'three', mode);
+  expect((await started(first.sessionId, 2)).map(({ data }) => data.runId)).toEqual([first.runId, next.runId]);
+});
+
+test('/stop where nothing runs says so, also in a session that nobody has spoken in', async () => {
+  const stop = await say('stop-nothing', ' /STOP ', 'collect');
+  expect(await statusOf(stop.runId)).toMatchObject({ status: 'ok', text: 'Nothing is running here.' });
+  const messages = (await mesh.call(rpc.getHistory, { sessionKey: 'stop-nothing' })).messages;
+  expect(messages.map(({ role, text }) => [role, text])).toEqual([
+    ['user', ' /STOP '],
+    ['assistant', 'Nothing is running here.'],
+  ]);
+  expect(await commandsOf(stop.sessionId)).toEqual([]);
+});
+
 test('a steering message goes to the run that is on its way; confirmed, it is answered with it, else it follows', async () => {
   const first = await say('s', 'one', 'steer');
   await started(first.sessionId, 1);

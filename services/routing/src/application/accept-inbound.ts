@@ -7,11 +7,11 @@ import { queueSettings } from '../domain/queue-settings.js';
 import { addressSession, type SessionAddress } from '../domain/session-address.js';
 import { MAX_TEXT_BYTES, toTranscriptText } from '../domain/text-limits.js';
 import type { AcceptMessage } from './accept-message.js';
-import type { RoutingStore, RoutingTransaction } from './ports.js';
+import { isOpen, type RoutingStore, type RoutingTransaction } from './ports.js';
 import type { TenantSettings, TenantSnapshot } from './tenant-settings.js';
 
 export type InboundOutcome =
-  | { readonly kind: 'accepted'; readonly runId: string }
+  | { readonly kind: 'accepted'; readonly runId: string; readonly answered: boolean }
   | { readonly kind: 'duplicate' }
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'not-configured' };
@@ -59,7 +59,7 @@ export class AcceptInbound {
       await tx.channels.settleInbound(claim, taken.kind === 'refused' ? taken.reason : taken.kind, taken.kind === 'accepted' ? taken.runId : undefined);
       return taken;
     });
-    if (outcome.kind === 'refused') this.hurry();
+    if (outcome.kind === 'refused' || (outcome.kind === 'accepted' && outcome.answered)) this.hurry();
     return outcome;
   }
 
@@ -75,7 +75,7 @@ export class AcceptInbound {
     const { id, name, username } = message.sender;
     const request = { message: toTranscriptText(text.slice(0, MAX_TEXT_BYTES)), timeoutMs: this.limits.runTimeoutMs };
     this.accept.requireSendable(config, address, runId, request);
-    await this.accept.acceptIn(tx, config, address, runId, {
+    const { run } = await this.accept.acceptIn(tx, config, address, runId, {
       request,
       queue,
       overflow: 'drop-oldest',
@@ -85,7 +85,7 @@ export class AcceptInbound {
       sender: { id, ...(name === undefined ? {} : { name }), ...(username === undefined ? {} : { username }) },
       entry: entryOf(source, message),
     });
-    return { kind: 'accepted', runId };
+    return { kind: 'accepted', runId, answered: !isOpen(run) };
   }
 
   /** The agent by the bindings; the owner by a link of the person, else of the agent, else of the tenant. */

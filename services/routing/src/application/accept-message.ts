@@ -5,8 +5,10 @@ import { type MessageHandling, type RunRequest, requestHash } from '../domain/ru
 import { composeRunStart } from '../domain/run-start.js';
 import type { SessionAddress } from '../domain/session-address.js';
 import { mergeEntry } from '../domain/session-entry.js';
-import { endCancelled } from './cancel-run.js';
-import { messageAppended, runCancel, runEnded, runSteer, sessionChanged } from './outgoing.js';
+import { isStopCommand, stopAnswer } from '../domain/stop-command.js';
+import type { AnswerChannel } from './answer-channel.js';
+import { cancelRuns } from './cancel-run.js';
+import { messageAppended, runEnded, runSteer, sessionChanged } from './outgoing.js';
 import { isOpen, type MessageContent, type Outgoing, type RoutingStore, type RoutingTransaction, type StoredRun, type StoredSession } from './ports.js';
 import type { ReleaseNextRun } from './release-next-run.js';
 
@@ -27,6 +29,8 @@ export interface NewMessage extends MessageHandling {
   readonly onceKey?: string | undefined;
 }
 
+type Draft = NewMessage & { readonly runId: string; readonly hash: string };
+
 /**
  * Takes one message into a session: transcript, run and what is to be published commit together, and only then is it answered.
  * A session has one run on its way; what becomes of further messages is decided by their queue mode.
@@ -36,10 +40,12 @@ export class AcceptMessage {
   readonly #release: ReleaseNextRun;
   readonly #newId: () => string;
   readonly #queueLimit: number;
+  readonly #answers: AnswerChannel;
 
-  constructor(store: RoutingStore, release: ReleaseNextRun, newId: () => string, queueLimit: number) {
+  constructor(store: RoutingStore, release: ReleaseNextRun, answers: AnswerChannel, newId: () => string, queueLimit: number) {
     this.#store = store;
     this.#release = release;
+    this.#answers = answers;
     this.#newId = newId;
     this.#queueLimit = queueLimit;
   }
@@ -51,8 +57,7 @@ export class AcceptMessage {
   async execute(config: TenantConfig, address: SessionAddress, runId: string | undefined, message: NewMessage): Promise<AcceptedMessage> {
     const id = runId ?? this.#newId();
     this.requireSendable(config, address, id, message.request);
-    const accepted = await this.#store.transaction((tx) => this.acceptIn(tx, config, address, id, message));
-    return accepted;
+    return this.#store.transaction((tx) => this.acceptIn(tx, config, address, id, message));
   }
 
   /** Throws PAYLOAD_TOO_LARGE. */
@@ -74,19 +79,29 @@ export class AcceptMessage {
     if (known) return repeated(known, hash);
     const outgoing: Outgoing[] = created ? [sessionChanged(session, 'created', session.sessionId)] : [];
     if (message.entry) await tx.setEntry(session, mergeEntry(session.entry, message.entry));
-    const run = await this.#admit(tx, config, session, queued, { ...message, runId, hash }, outgoing);
+    const draft = { ...message, runId, hash };
+    const isStop = isStopCommand(message.request.message) && !hasFiles(message);
+    const run = isStop ? await this.#stop(tx, session, draft, outgoing) : await this.#admit(tx, config, session, queued, draft, outgoing);
     await tx.publish(outgoing);
     return { run, status: 'accepted' };
   }
 
-  async #admit(
-    tx: RoutingTransaction,
-    config: TenantConfig,
-    session: StoredSession,
-    queued: number,
-    message: NewMessage & { runId: string; hash: string },
-    outgoing: Outgoing[],
-  ): Promise<StoredRun> {
+  /** Nothing waits for this message and it waits for nothing: what is open is cancelled, and its own run has its answer at once. */
+  async #stop(tx: RoutingTransaction, session: StoredSession, message: Draft, outgoing: Outgoing[]): Promise<StoredRun> {
+    const open = await tx.openRuns(session.sessionId);
+    const running = open.filter(({ status }) => status === 'started').length;
+    const waiting = open.filter(({ status, mergedInto }) => status === 'queued' && mergedInto === undefined).length;
+    outgoing.push(...(await cancelRuns(tx, session, open, 'stopped', this.#newId)));
+    const run = await this.#append(tx, session, message, false, outgoing);
+    const text = stopAnswer({ running, waiting });
+    const answer = await tx.appendMessage(session, { messageId: this.#newId(), role: 'assistant', text, runId: run.runId });
+    await tx.endRun(session, run, { status: 'ok', text });
+    await this.#answers.queue(tx, run, text);
+    outgoing.push(messageAppended(session, answer), runEnded(run, { type: 'execution_complete', content: text }));
+    return { ...run, status: 'ok', text };
+  }
+
+  async #admit(tx: RoutingTransaction, config: TenantConfig, session: StoredSession, queued: number, message: Draft, outgoing: Outgoing[]): Promise<StoredRun> {
     const limit = Math.min(this.#queueLimit, message.queue.cap);
     // A file cannot be handed to a run that is going on: such a message waits.
     const mode = hasFiles(message) && message.queue.mode === 'steer' ? 'collect' : message.queue.mode;
@@ -96,7 +111,10 @@ export class AcceptMessage {
       outgoing.push(...(await this.#dropOldest(tx, session, queued - limit + 1)));
       admission = { kind: 'wait' };
     }
-    if (admission.kind === 'interrupt') outgoing.push(...(await this.#interrupt(tx, session)));
+    // What waits is dropped; what runs is told to stop, and its end hands out the new message.
+    if (admission.kind === 'interrupt') {
+      outgoing.push(...(await cancelRuns(tx, session, await tx.openRuns(session.sessionId), 'interrupted', this.#newId)));
+    }
     const run = await this.#append(tx, session, message, admission.kind === 'start', outgoing);
     if (admission.kind === 'start') outgoing.push(await this.#release.compose(tx, config, run, contentOf(message)));
     else if (admission.kind === 'steer' && session.activeRunId !== undefined) {
@@ -105,13 +123,7 @@ export class AcceptMessage {
     return run;
   }
 
-  async #append(
-    tx: RoutingTransaction,
-    session: StoredSession,
-    message: NewMessage & { runId: string; hash: string },
-    started: boolean,
-    outgoing: Outgoing[],
-  ): Promise<StoredRun> {
+  async #append(tx: RoutingTransaction, session: StoredSession, message: Draft, started: boolean, outgoing: Outgoing[]): Promise<StoredRun> {
     const { request, runId, hash, queue, configRevision, replyRoute, sender, onceKey } = message;
     const { extraSystemPrompt, timeoutMs } = request;
     await takeFiles(tx, session, message);
@@ -120,16 +132,6 @@ export class AcceptMessage {
     const draft = { runId, requestHash: hash, messageSeq: appended.seq, extraSystemPrompt, timeoutMs, started };
     outgoing.push(messageAppended(session, appended));
     return tx.insertRun(session, { ...draft, configRevision, queueMode: queue.mode, replyRoute });
-  }
-
-  /** What waits is dropped; what runs is told to stop, and its end hands out the new message. */
-  async #interrupt(tx: RoutingTransaction, session: StoredSession): Promise<Outgoing[]> {
-    const outgoing: Outgoing[] = [];
-    for (const run of await tx.openRuns(session.sessionId)) {
-      if (run.status === 'queued') outgoing.push(...(await endCancelled(tx, session, run, 'interrupted')));
-      else outgoing.push(runCancel(run, 'interrupted', this.#newId()));
-    }
-    return outgoing;
   }
 
   async #dropOldest(tx: RoutingTransaction, session: StoredSession, count: number): Promise<Outgoing[]> {

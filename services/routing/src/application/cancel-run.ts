@@ -18,15 +18,26 @@ export class CancelRun {
       const session = await tx.lockSession(owner, sessionKey);
       if (!session) return [];
       const runs = (await tx.openRuns(session.sessionId)).filter((run) => wanted.runId === undefined || run.runId === wanted.runId);
-      const outgoing: Outgoing[] = [];
-      for (const run of runs) {
-        if (run.status === 'queued') outgoing.push(...(await endCancelled(tx, session, run, wanted.reason)));
-        else outgoing.push(runCancel(run, wanted.reason, this.#newId()));
-      }
-      await tx.publish(outgoing);
+      await tx.publish(await cancelRuns(tx, session, runs, wanted.reason, this.#newId));
       return runs.map((run) => run.runId);
     });
   }
+}
+
+/** A waiting run ends, a started one is told to stop. */
+export async function cancelRuns(
+  tx: RoutingTransaction,
+  session: StoredSession,
+  open: readonly StoredRun[],
+  reason: string,
+  newId: () => string,
+): Promise<Outgoing[]> {
+  const outgoing: Outgoing[] = [];
+  for (const run of open) {
+    if (run.status === 'queued') outgoing.push(...(await endCancelled(tx, session, run, reason)));
+    else outgoing.push(runCancel(run, reason, newId()));
+  }
+  return outgoing;
 }
 
 /** Ends a run that is not to go on, and says so in the session's stream. */

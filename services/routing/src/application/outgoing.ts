@@ -59,7 +59,7 @@ export function runEnded(
   run: StoredRun,
   event:
     | { type: 'execution_complete'; cancelled: true; reason: string; mergedInto?: string }
-    | { type: 'execution_complete'; content: string; mergedInto: string }
+    | { type: 'execution_complete'; content: string; mergedInto?: string }
     | { type: 'execution_error'; code: string; error: string },
 ): Outgoing {
   return {
