@@ -58,6 +58,30 @@ suite('the chart, asked for what does not go together', () => {
       /the variable NATS_URL is set twice/,
     ],
     ['an embedder without its endpoint', ['services.memory.settings.MEMORY_EMBEDDER="openai"'], /set MEMORY_EMBEDDING_BASE_URL/],
+    ['NATS behind a closed port', ['nats.url="nats://nats:4223"'], /nats\.url leads to port 4223, and networkPolicy\.egress\.nats\.ports opens only \[4222\]/],
+    ['a collector behind a closed port', ['telemetry.otlpEndpoint="http://collector:14318"'], /networkPolicy\.egress\.otlp\.ports/],
+    [
+      'an embedder behind a closed port',
+      [
+        'services.memory.settings={"MEMORY_EMBEDDER":"openai","MEMORY_EMBEDDING_BASE_URL":"http://vectors:8080/v1","MEMORY_EMBEDDING_MODEL":"m","MEMORY_EMBEDDING_DIMENSIONS":8}',
+      ],
+      /MEMORY_EMBEDDING_BASE_URL leads to port 8080/,
+    ],
+    ['a default that is taken away', ['defaults.replicas=null'], /defaults\.replicas is null/],
+    ['one account made many times', ['defaults.serviceAccount.name="plexus"'], /would be made once for every service/],
+    ['rights for everybody', ['services.scheduler.serviceAccount.create=false'], /every Pod of the namespace would have the scheduler's rights/],
+    [
+      'a share of CPU that nobody asks for',
+      ['services.push={"autoscaling":{"mode":"hpa"},"resources":{"requests":{"cpu":null}}}'],
+      /resources\.requests\.cpu is not set/,
+    ],
+    ['KEDA that looks nowhere', ['services.push.autoscaling.mode="keda"', 'nats.monitoring.endpoint=""'], /nats\.monitoring\.endpoint, and that is empty/],
+    ['two listeners on a port', ['internal.port=18789'], /on which gateway listens for its clients/],
+    [
+      'a test of a gateway that is not there',
+      ['tests.token.existingSecret="t"', 'services.gateway.enabled=false', 'vms.gatewayUrl="wss://elsewhere/ws/vm"'],
+      /the test would have nobody to talk to/,
+    ],
     ['a setting that does not exist', ['services.gateway.settings.GATEWAY_TICKS_MS=1'], /GATEWAY_TICKS_MS/],
   ])('refuses %s with a sentence and a fix', async (_what, settings, sentence) => {
     expect(await refusal(...settings)).toMatch(sentence);

@@ -3,11 +3,13 @@ import { isSettable, OF_THE_PROCESS, SET_BY_CHART } from '../src/chart/owned-var
 import { serviceSettings } from '../src/chart/service-settings.js';
 import { helmBinary, type KubernetesObject, lint, NAMESPACE, RELEASE, render, renderText } from './support/helm.js';
 import { problemsOf } from './support/kubernetes-schemas.js';
-import { containersOf, podsOf, selects, variablesOf, workloads } from './support/pods.js';
+import { containersOf, type Pod, podsOf, selects, variablesOf, workloads } from './support/pods.js';
 import { type Facts, readFacts, readText, root, VALUE_FILES, valuesFile } from './support/repository.js';
 
 const suite = helmBinary() === undefined ? describe.skip : describe;
 const facts = readFacts();
+/** Kinds of volumes that the SCC restricted-v2 of OpenShift admits, of those that the chart could use. */
+const SCC_VOLUMES = /^(configMap|emptyDir|persistentVolumeClaim|projected|secret)$/;
 
 suite('the chart, rendered by Helm', () => {
   const rendered = new Map<string, KubernetesObject[]>();
@@ -53,7 +55,10 @@ suite('the chart, rendered by Helm', () => {
           enableServiceLinks: false,
           automountServiceAccountToken: owner === 'Deployment/p-plexus-scheduler' && name !== 'locked-down',
         });
-        expect(spec.securityContext.runAsUser).toBeGreaterThan(0);
+        // Without one the SCC restricted-v2 of OpenShift gives it, and takes none of ours.
+        if (name === 'openshift') for (const field of ['runAsUser', 'runAsGroup', 'fsGroup']) expect(spec.securityContext).not.toHaveProperty(field);
+        else expect(spec.securityContext).toMatchObject({ runAsUser: 10_001, runAsGroup: 10_001, fsGroup: 10_001 });
+        for (const volume of spec.volumes ?? []) expect(Object.keys(volume).filter((key) => key !== 'name')).toEqual([expect.stringMatching(SCC_VOLUMES)]);
         for (const field of ['hostNetwork', 'hostPID', 'hostIPC']) expect(spec).not.toHaveProperty(field);
         for (const volume of spec.volumes ?? []) expect(volume).not.toHaveProperty('hostPath');
         for (const container of containersOf(spec)) {
@@ -123,7 +128,7 @@ suite('the chart, rendered by Helm', () => {
             spec.rules.flatMap((rule: KubernetesObject) => rule.backendRefs.map((to: { name: string; port: number }) => [to.name, to.port])),
           ),
       ];
-      expect(backends.length > 0).toBe(['production', 'keda'].includes(name));
+      expect(backends.length > 0).toBe(['production', 'keda', 'openshift'].includes(name));
       for (const [service, port] of backends) {
         const found = services.find(({ metadata }) => metadata.name === service);
         expect(found?.spec.ports).toEqual([expect.objectContaining({ port, targetPort: 'http' })]);
@@ -202,7 +207,14 @@ suite('the chart, rendered by Helm', () => {
         if (variables.includes('NATS_URL')) expect(ports).toContain(4222);
         if (owner.startsWith('Deployment/'))
           expect({ owner, postgres: ports.has(5432) }).toEqual({ owner, postgres: variables.some((variable) => variable.endsWith('DATABASE_URL')) });
-        if (owner.endsWith('-scheduler') && name !== 'locked-down') expect(ports).toContain(6443);
+        if (owner.startsWith('Deployment/')) {
+          const env = variablesOf(containersOf(spec)[0] as KubernetesObject);
+          const reaches = (port: number): boolean => ports.has(port);
+          expect({ owner, kubernetesApi: reaches(6443) }).toEqual({ owner, kubernetesApi: env.get('PROVIDER')?.includes('kubernetes') === true });
+          expect({ owner, otlp: reaches(4318) }).toEqual({ owner, otlp: env.has('OTEL_EXPORTER_OTLP_ENDPOINT') });
+          if (owner.endsWith('-memory')) expect({ owner, embedder: reaches(443) }).toEqual({ owner, embedder: env.get('MEMORY_EMBEDDER') === 'openai' });
+          if (/-(routing|gateway)$/.test(owner)) expect({ owner, internet: reaches(443) }).toEqual({ owner, internet: false });
+        }
       }
     });
   });
@@ -224,6 +236,44 @@ suite('the chart, rendered by Helm', () => {
       ({ metadata }) => metadata.name === `${RELEASE}-plexus-gateway`,
     );
     expect(variablesOf(gateway?.spec.template.spec.containers[0]).get('GATEWAY_TOKEN_FILE')).toBe('/run/secrets/plexus/gateway-token/current');
+  });
+
+  it('tests itself: the Pod of `helm test` speaks to the Service of the gateway, and every policy on its way lets it through', async () => {
+    for (const port of [80, 8443]) {
+      const objects = await render('default', '--set', 'tests.token.existingSecret=smoke', '--set', `services.gateway.service.port=${port}`);
+      const [smoke] = objects.filter(({ kind, metadata }) => kind === 'Pod' && metadata.name.endsWith('-smoke')) as [KubernetesObject];
+      expect(await problemsOf(smoke)).toEqual([]);
+      const { args } = smoke.spec.containers[0] as { args: string[] };
+      const address = new URL(args[args.indexOf('--gateway') + 1] as string);
+      const service = objects.find(({ kind, metadata }) => kind === 'Service' && metadata.name === address.hostname) as KubernetesObject;
+      const entry = service.spec.ports.find((one: { port: number }) => one.port === Number(address.port || 80));
+      const gateway = podsOf(objects).find((pod) => pod.owner.startsWith('Deployment/') && selects(service.spec.selector, pod.labels)) as Pod;
+      const target = gateway.spec.containers[0].ports.find(({ name }: { name: string }) => name === entry?.targetPort);
+      const peers = (rules: KubernetesObject[], side: 'to' | 'from', labels: Readonly<Record<string, string>>): (number | string)[] =>
+        rules.flatMap((rule) =>
+          (rule[side] ?? []).some((peer: KubernetesObject) => peer.podSelector !== undefined && selects(peer.podSelector.matchLabels ?? {}, labels))
+            ? rule.ports.map((one: { port: number | string }) => one.port)
+            : [],
+        );
+      const of = (labels: Readonly<Record<string, string>>, side: 'egress' | 'ingress'): KubernetesObject[] =>
+        objects
+          .filter(({ kind, metadata, spec }) => kind === 'NetworkPolicy' && metadata.namespace === NAMESPACE && selects(spec.podSelector.matchLabels, labels))
+          .flatMap(({ spec }) => spec[side] ?? []);
+      const labels = smoke.metadata.labels as Record<string, string>;
+      expect(peers(of(labels, 'egress'), 'to', gateway.labels)).toEqual([target.containerPort]);
+      expect(peers(of(gateway.labels, 'ingress'), 'from', labels)).toContain(target.name);
+      expect(of(labels, 'egress').flatMap((rule) => rule.ports.map((one: { port: number }) => one.port))).toContain(53);
+    }
+  });
+
+  it('watches over what has to run, and over nothing else', async () => {
+    const alerts = async (...args: string[]): Promise<string[]> => {
+      const rules = (await render('production', ...args)).find(({ kind }) => kind === 'PrometheusRule');
+      return rules?.spec.groups.flatMap((group: { rules: { alert?: string }[] }) => group.rules.map(({ alert }) => alert));
+    };
+    expect(await alerts()).toEqual(expect.arrayContaining(['PlexusNoGateway', 'PlexusNoMemory', 'PlexusNoPush', 'PlexusNoRouting', 'PlexusNoScheduler']));
+    const some = await alerts('--set', 'services.memory.enabled=false', '--set-json', 'services.push.autoscaling={"mode":"keda","minReplicas":0}');
+    expect(some.filter((alert) => alert?.startsWith('PlexusNo')).sort()).toEqual(['PlexusNoGateway', 'PlexusNoRouting', 'PlexusNoScheduler']);
   });
 
   it('follows, with KEDA, every consumer that the contracts declare for a service', () => {

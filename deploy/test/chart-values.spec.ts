@@ -58,6 +58,18 @@ describe('values of the chart', () => {
     ['a URL of something else', 'nats: { url: "http://nats:8222" }'],
     ['a digest that is none', 'services: { push: { image: { digest: latest } } }'],
     ['root', 'defaults: { runAsUser: 0 }'],
+    ['a budget that lets nobody go', 'defaults: { podDisruptionBudget: { maxUnavailable: 0 } }'],
+    ['a budget of nothing in percent', 'services: { push: { podDisruptionBudget: { maxUnavailable: "0%" } } }'],
+    ['no replica to spare while none may be missing', 'defaults: { maxSurge: 0 }'],
+    ['a label by which objects find each other', 'services: { push: { podLabels: { app.kubernetes.io/component: mine } } }'],
+    ['a label that Kubernetes would refuse', 'commonLabels: { team: "a team" }'],
+    ['a name that no object may have', 'fullnameOverride: My_Mesh'],
+    ['a Secret that cannot exist', 'postgres: { existingSecret: Plexus_Postgres }'],
+    ['a Secret without a key', 'secrets: { masterKey: { key: "" } }'],
+    ['a backup at no time', 'backup: { schedule: "every night" }'],
+    ['an interval without a unit', 'monitoring: { podMonitor: { interval: "30" } }'],
+    ['a size that is none', 'defaults: { tmpSize: 128 MB }'],
+    ['an address for a host', 'ingress: { hosts: ["https://plexus.example.com"] }'],
     ['more copies than NATS knows', 'nats: { plan: { replicas: 7 } }'],
   ])('with %s are refused', (_what, text) => {
     expect(problems(parse(text))).not.toEqual([]);

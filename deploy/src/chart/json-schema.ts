@@ -30,7 +30,27 @@ export const whole = (description: string, minimum: number, maximum?: number): S
   ...(maximum !== undefined && { maximum }),
 });
 export const oneOf = (description: string, choices: readonly string[]): Schema => ({ enum: choices, description });
-/** Labels or annotations. */
+/** Annotations, and labels that are looked for. */
 export const pairs = (description: string): Schema => ({ type: 'object', description, additionalProperties: { type: 'string' } });
-/** A number, or a text like 25%. */
-export const share = (description: string): Schema => ({ type: ['integer', 'string'], description, pattern: '^[0-9]+%$', minimum: 0 });
+/** Labels of ours: those by which the chart finds its own objects are not among them. */
+export const labels = (description: string): Schema => ({
+  type: 'object',
+  description,
+  propertyNames: { not: { pattern: '^(app\\.kubernetes\\.io|helm\\.sh)/' } },
+  additionalProperties: { type: 'string', pattern: '^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$', maxLength: 63 },
+});
+/** Name of an object, or nothing. */
+export const name = (description: string, maxLength = 253): Schema => text(description, { pattern: '^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$', maxLength });
+/** Key in a Secret. */
+export const key = (description: string): Schema => text(description, { pattern: '^[-._A-Za-z0-9]+$', maxLength: 253 });
+export const optionalKey = (description: string): Schema => text(description, { pattern: '^[-._A-Za-z0-9]*$', maxLength: 253 });
+/** Amount of storage, as Kubernetes writes it. */
+export const quantity = (description: string): Schema => text(description, { pattern: '^[0-9]+(\\.[0-9]+)?([kMGT]|[KMGT]i)?$' });
+/** Host name, also with a wildcard in front. */
+export const hosts = (description: string): Schema => ({
+  type: 'array',
+  description,
+  items: { type: 'string', pattern: '^(\\*\\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$', maxLength: 253 },
+});
+/** A number, or a text like 25%; never none at all. */
+export const share = (description: string): Schema => ({ type: ['integer', 'string'], description, pattern: '^[1-9][0-9]*%$', minimum: 1 });

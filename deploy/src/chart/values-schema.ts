@@ -1,5 +1,21 @@
 import type { z } from 'zod';
-import { flag, oneOf, pairs, passthrough, passthroughs, type Schema, strict, text, texts, whole } from './json-schema.js';
+import {
+  flag,
+  hosts,
+  key,
+  labels,
+  name,
+  oneOf,
+  optionalKey,
+  pairs,
+  passthrough,
+  passthroughs,
+  type Schema,
+  strict,
+  text,
+  texts,
+  whole,
+} from './json-schema.js';
 import { isSettable } from './owned-variables.js';
 import { settingSchema } from './service-settings.js';
 import { backup, image, jobs, monitor, opening, workload } from './workload-schema.js';
@@ -7,26 +23,26 @@ import { backup, image, jobs, monitor, opening, workload } from './workload-sche
 /** A Secret of yours. Nothing secret is ever in values, and none is made by the chart. */
 const secret = (description: string, hasPrevious = false): Schema =>
   strict(description, {
-    existingSecret: text('Name of the Secret; empty: none.'),
-    key: text('Key in it.'),
-    ...(hasPrevious && { previousKey: text('Key of the one used before, while they are exchanged; empty: none.') }),
+    existingSecret: name('Name of the Secret; empty: none.'),
+    key: key('Key in it.'),
+    ...(hasPrevious && { previousKey: optionalKey('Key of the one used before, while they are exchanged; empty: none.') }),
   });
 
 const nats = strict('The NATS cluster, which is yours: 2.9 or newer, with JetStream.', {
   url: text('Servers, separated by commas. tls:// for TLS.', { pattern: '^(nats|tls|ws|wss)://[^ ,]+(,(nats|tls|ws|wss)://[^ ,]+)*$' }),
   credentials: strict('One nkey for each role, as `plexus nats accounts` writes them. Mounted as files and read at every connect: rotation needs no restart.', {
-    existingSecret: text('Secret with a key for each role: gateway.nk, routing.nk, …, operator.nk for the hooks. Empty: no credentials.'),
+    existingSecret: name('Secret with a key for each role: gateway.nk, routing.nk, …, operator.nk for the hooks. Empty: no credentials.'),
     keySuffix: text(
       'What follows the role in the names of the keys; with `.creds` they are credentials files of accounts that an operator manages, else nkey seeds.',
     ),
     allowNone: flag('Take a production without credentials: whoever reaches port 4222 may then do anything. For trying it out.'),
   }),
   tls: strict('TLS to NATS.', {
-    existingSecret: text('Secret with the authority; empty: the servers need no certificate of yours.'),
-    caKey: text('Key of the authority.'),
+    existingSecret: name('Secret with the authority; empty: the servers need no certificate of yours.'),
+    caKey: key('Key of the authority.'),
     clientCertificate: flag('Show a certificate of ours.'),
-    certKey: text('Key of our certificate.'),
-    keyKey: text('Key of its key.'),
+    certKey: key('Key of our certificate.'),
+    keyKey: key('Key of its key.'),
   }),
   monitoring: strict('Where KEDA reads the lag of consumers.', {
     endpoint: text('host:port of the monitoring port.'),
@@ -102,9 +118,9 @@ export function valuesSchema(services: ReadonlyMap<string, z.ZodObject>): Schema
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'Values of the plexus chart',
     ...strict('Values of the plexus chart.', {
-      nameOverride: text('Instead of the name of the chart.', { maxLength: 40 }),
-      fullnameOverride: text('Instead of <release>-plexus.', { maxLength: 40 }),
-      commonLabels: pairs('Further labels of everything.'),
+      nameOverride: text('Instead of the name of the chart.', { pattern: '^([a-z]([-a-z0-9]*[a-z0-9])?)?$', maxLength: 40 }),
+      fullnameOverride: text('Instead of <release>-plexus.', { pattern: '^([a-z]([-a-z0-9]*[a-z0-9])?)?$', maxLength: 40 }),
+      commonLabels: labels('Further labels of everything.'),
       commonAnnotations: pairs('Further annotations of everything.'),
       global: strict('Of a chart that contains this one.', {
         imageRegistry: text('Registry of all images, whatever else says.'),
@@ -121,14 +137,14 @@ export function valuesSchema(services: ReadonlyMap<string, z.ZodObject>): Schema
       cluster: text('Marks the VMs of this mesh; must never change. Default: <namespace>.<name>.', { pattern: '^[A-Za-z0-9._:-]{0,128}$' }),
       nats,
       postgres: strict('Postgres 15 or newer, which is yours; memory needs pgvector for vectors.', {
-        existingSecret: text('Secret with the URLs. sslmode=verify-full in them for TLS.'),
-        urlKey: text('Key of the URL for routing, push and scheduler.'),
-        memoryUrlKey: text('Key of the URL for memory; may lead to the same database.'),
+        existingSecret: name('Secret with the URLs. sslmode=verify-full in them for TLS.'),
+        urlKey: key('Key of the URL for routing, push and scheduler.'),
+        memoryUrlKey: key('Key of the URL for memory; may lead to the same database.'),
         ca: secret('Authority of its certificate, for sslmode=verify-full.'),
       }),
       migrations: strict('`plexus db migrate` before each installation and upgrade. New migrations leave the running version working.', {
         enabled: flag('Run it. false: run it yourself, services refuse to start without.'),
-        existingSecret: text('Secret with URLs of a user that may change tables, under the same keys; default: that of postgres.'),
+        existingSecret: name('Secret with URLs of a user that may change tables, under the same keys; default: that of postgres.'),
       }),
       platform: strict('Which tenants exist: `plexus platform apply` after the stream plan.', {
         apply: flag('Write it at each installation and upgrade. false: it is kept by hand.'),
@@ -165,7 +181,7 @@ export function valuesSchema(services: ReadonlyMap<string, z.ZodObject>): Schema
       ingress: strict('An Ingress to the gateway, and to channels that platforms call.', {
         enabled: flag('Make one.'),
         className: text('Class of the ingress controller.'),
-        hosts: texts('Host names.'),
+        hosts: hosts('Host names.'),
         tls: passthroughs('Certificates: [{hosts: […], secretName: …}].'),
         idleTimeoutSeconds: whole('How long a socket may be silent (annotations of ingress-nginx; other controllers: annotations). Pings go every 25 s.', 60),
         annotations: pairs('Further annotations.'),
@@ -173,7 +189,7 @@ export function valuesSchema(services: ReadonlyMap<string, z.ZodObject>): Schema
       gatewayApi: strict('An HTTPRoute of the Gateway API, instead of an Ingress.', {
         enabled: flag('Make one.'),
         parentRefs: passthroughs('The Gateway: [{name, namespace, sectionName}].'),
-        hostnames: texts('Host names.'),
+        hostnames: hosts('Host names.'),
         annotations: pairs('Further annotations.'),
       }),
       monitoring: strict('For the Prometheus operator and Grafana.', {

@@ -1,4 +1,4 @@
-import { flag, oneOf, pairs, passthrough, passthroughs, type Schema, share, strict, text, whole } from './json-schema.js';
+import { flag, labels, name, oneOf, optionalKey, pairs, passthrough, passthroughs, quantity, type Schema, share, strict, text, whole } from './json-schema.js';
 
 export const image = (description: string): Schema =>
   strict(description, {
@@ -39,7 +39,7 @@ export function workload(settings: Schema): Schema {
     autoscaling,
     podDisruptionBudget: strict('How many may be away when nodes are drained. Made where more than one replica runs.', {
       enabled: flag('Make one.'),
-      maxUnavailable: share('How many at once.'),
+      maxUnavailable: share('How many at once; with none a node could never be drained.'),
     }),
     topologySpread: strict('Over zones and nodes.', {
       enabled: flag('Spread.'),
@@ -52,12 +52,12 @@ export function workload(settings: Schema): Schema {
     }),
     serviceAccount: strict('Its service account. Only that of the scheduler has a token, and rights in the namespace of the VMs.', {
       create: flag('Make one.'),
-      name: text('Its name, or that of one that exists.'),
+      name: name('Its name, or that of one that exists.'),
       annotations: pairs('For identities of clouds.'),
     }),
     database: strict('A database user of its own, instead of that of postgres. It must lead to the same database.', {
-      existingSecret: text('Secret with a postgresql:// URL.'),
-      key: text('Key in it.'),
+      existingSecret: name('Secret with a postgresql:// URL.'),
+      key: optionalKey('Key in it.'),
     }),
     priorityClassName: text('Priority class.'),
     nodeSelector: pairs('Labels of nodes.'),
@@ -66,9 +66,16 @@ export function workload(settings: Schema): Schema {
     minReadySeconds: whole('A new replica must be ready for so long before the next is replaced.', 0),
     maxSurge: share('Replicas beyond the number while rolling; none is taken away before its successor is ready.'),
     revisionHistoryLimit: whole('Old versions kept for a rollback.', 0),
-    runAsUser: whole('User, group and fsGroup; never 0.', 1, 4_294_967_294),
-    tmpSize: text('Size of /tmp, which is the only writable place.'),
-    podLabels: pairs('Further labels of its Pods.'),
+    runAsUser: {
+      ...whole(
+        'User, group and fsGroup; never 0. null: none is named, and the cluster gives them (OpenShift, whose SCC restricted-v2 refuses any of ours).',
+        1,
+        4_294_967_294,
+      ),
+      type: ['integer', 'null'],
+    },
+    tmpSize: quantity('Size of /tmp, which is the only writable place.'),
+    podLabels: labels('Further labels of its Pods.'),
     podAnnotations: pairs('Further annotations of its Pods.'),
     extraEnv: passthroughs('Further variables, for example secrets that the configuration of tenants refers to. What the chart sets is refused.'),
     extraVolumes: passthroughs('Further volumes.'),
@@ -102,7 +109,7 @@ export const opening = (description: string): Schema =>
 export const monitor = (kind: string): Schema =>
   strict(`A ${kind} of the Prometheus operator.`, {
     enabled: flag('Make one.'),
-    interval: text('How often.'),
+    interval: text('How often.', { pattern: '^[0-9]+(ms|s|m|h)$' }),
     labels: pairs('By which your Prometheus finds it.'),
   });
 
@@ -112,16 +119,18 @@ export const jobs: Schema = strict('The hooks before an installation or upgrade.
   ttlSecondsAfterFinished: whole('How long a finished one can be looked at.', 0),
   resources,
   podAnnotations: pairs('Of their Pods.'),
-  podLabels: pairs('Of their Pods.'),
+  podLabels: labels('Of their Pods.'),
   image: image('Another image of the plexus command.'),
 });
 
 export const backup: Schema = strict('A CronJob that runs `plexus backup create` onto a volume of yours. How to put one back: docs/guides/backup.md.', {
   enabled: flag('Make it.'),
-  existingClaim: text('PersistentVolumeClaim in the namespace of the release on which backups lie.', { maxLength: 253 }),
-  schedule: text('When, as in a crontab, in the time zone of the cluster.', { minLength: 9 }),
+  existingClaim: name('PersistentVolumeClaim in the namespace of the release on which backups lie.'),
+  schedule: text('When, as in a crontab, in the time zone of the cluster.', {
+    pattern: '^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[^ ]+( [^ ]+){4})$',
+  }),
   keep: whole('How many backups are kept; the oldest go.', 1),
-  existingSecret: text(
+  existingSecret: name(
     'Secret with URLs of a user that sees every row (BYPASSRLS: the tables of memory hide rows from everybody else), under the same keys; default: that of the migrations.',
   ),
   activeDeadlineSeconds: whole('Longest time of one.', 60),

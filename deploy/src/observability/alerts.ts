@@ -1,4 +1,4 @@
-import { increase, quantile, rate, SERVICE, series } from './metric.js';
+import { happened, increase, quantile, rate, SERVICE, series } from './metric.js';
 
 export interface Alert {
   readonly alert: string;
@@ -10,6 +10,8 @@ export interface Alert {
 }
 
 const SERVICES = ['gateway', 'routing', 'push', 'memory', 'scheduler'] as const;
+const FAILED = rate('messagesConsumed', ['consumer'], { outcome: 'retry|error' });
+const DONE = rate('messagesConsumed', ['consumer'], { outcome: 'done' });
 const OUR_FAULT = 'INTERNAL|UNAVAILABLE|TIMEOUT|NO_RESPONDERS';
 
 /** Alerts by what they are about. Every one has a runbook under its name in docs/runbooks.md; a test keeps it so. */
@@ -69,14 +71,14 @@ export const ALERTS: Readonly<Record<string, readonly Alert[]>> = {
     },
     {
       alert: 'PlexusUnhandledRejections',
-      expr: `${increase('unhandledRejections', [SERVICE, 'class'], { class: 'fatal|unknown' })} > 0`,
+      expr: happened('unhandledRejections', [SERVICE, 'class'], { class: 'fatal|unknown' }),
       for: '0m',
       severity: 'ticket',
       summary: 'An error reached nobody: a defect.',
     },
     {
       alert: 'PlexusConfigInvalid',
-      expr: `${increase('configUpdates', [SERVICE, 'document'], { outcome: 'invalid' })} > 0`,
+      expr: happened('configUpdates', [SERVICE, 'document'], { outcome: 'invalid' }),
       for: '0m',
       severity: 'ticket',
       summary: 'A configuration was refused; the one before it holds.',
@@ -85,14 +87,15 @@ export const ALERTS: Readonly<Record<string, readonly Alert[]>> = {
   'plexus.messages': [
     {
       alert: 'PlexusMessagesParked',
-      expr: `${increase('messagesConsumed', ['consumer'], { outcome: 'park' })} > 0`,
+      expr: happened('messagesConsumed', ['consumer'], { outcome: 'park' }),
       for: '0m',
       severity: 'ticket',
       summary: 'Messages became dead letters.',
     },
     {
       alert: 'PlexusMessagesRetried',
-      expr: `${rate('messagesConsumed', ['consumer'], { outcome: 'retry|error' })} > ${rate('messagesConsumed', ['consumer'], { outcome: 'done' })}`,
+      // One that has never done anything has no series of what was done to be compared with.
+      expr: `${FAILED} > ${DONE} or (${FAILED} unless ${DONE}) > 0`,
       for: '15m',
       severity: 'page',
       summary: 'A consumer fails more often than it succeeds.',
@@ -131,7 +134,7 @@ export const ALERTS: Readonly<Record<string, readonly Alert[]>> = {
     },
     {
       alert: 'PlexusChannelBreakerOpened',
-      expr: `${increase('breakerTransitions', ['channel'], { change: 'opened' })} > 0`,
+      expr: happened('breakerTransitions', ['channel'], { change: 'opened' }),
       for: '0m',
       severity: 'ticket',
       summary: 'Sends of a channel fail so often that they are held back.',
@@ -200,7 +203,7 @@ export const ALERTS: Readonly<Record<string, readonly Alert[]>> = {
     },
     {
       alert: 'PlexusVmQuotaDenied',
-      expr: `increase(${series('vmQuotaDenied')}[15m]) > 0`,
+      expr: happened('vmQuotaDenied', [SERVICE]),
       for: '0m',
       severity: 'ticket',
       summary: 'A tenant may not have another VM.',

@@ -32,6 +32,20 @@ export function increase<M extends Metric>(
   return `sum by (${by.join(', ')}) (increase(${series(metric, match)}[${window}]))`;
 }
 
+/**
+ * Whether anything was counted in `window`. A counter appears with its first count, of which `increase` knows nothing: a series that was not there before
+ * counts as a whole.
+ */
+export function happened<M extends Metric>(
+  metric: M,
+  by: readonly (LabelOf<M> | typeof SERVICE)[],
+  match: Partial<Record<LabelOf<M> | typeof SERVICE, string>> = {},
+  window = '15m',
+): string {
+  const counted = series(metric, match);
+  return `${increase(metric, by, match, window)} > 0 or sum by (${by.join(', ')}) (${counted} unless ${counted} offset ${window}) > 0`;
+}
+
 /** A quantile of a histogram, by labels. */
 export function quantile<M extends Metric>(q: number, metric: M, by: readonly (LabelOf<M> | typeof SERVICE)[] = [], window = '5m'): string {
   return `histogram_quantile(${q}, sum by (${['le', ...by].join(', ')}) (rate(${series(metric, {}, '_bucket')}[${window}])))`;

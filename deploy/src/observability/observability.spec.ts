@@ -50,6 +50,20 @@ describe('alerts and dashboards', () => {
     }
   });
 
+  it('see the first of what they count, whose series was not there before', () => {
+    const blind = alerts.filter(({ expr }) => /increase\([^)]*\)\)? > 0/.test(expr) && !/ unless \S+ offset /.test(expr));
+    expect(blind.map(({ alert }) => alert)).toEqual([]);
+    expect(alerts.filter(({ expr }) => expr.includes(' unless ')).length).toBeGreaterThan(4);
+  });
+
+  it('compare with what may not be there only beside a case for that', () => {
+    const retried = alerts.find(({ alert }) => alert === 'PlexusMessagesRetried')?.expr ?? '';
+    const [failed, done] = [/outcome=~"retry\|error"/, /outcome="done"/];
+    const [compared, alone] = retried.split(' or ') as [string, string];
+    for (const part of [compared, alone]) expect([failed.test(part), done.test(part)]).toEqual([true, true]);
+    expect(alone).toContain(' unless ');
+  });
+
   it('have a runbook each, and no runbook is of an alert that is gone', () => {
     const text = readFileSync(path.join(repositoryRoot(), 'docs/runbooks.md'), 'utf8');
     const headings = [...text.matchAll(/^## (Plexus\w+)$/gm)].map((match) => match[1] as string);

@@ -87,7 +87,9 @@ annotations:
 {{/* Values of one service over those of all. */}}
 {{- define "plexus.settings" -}}
 {{- $own := index .root.Values.services .name | default dict -}}
-{{- mergeOverwrite (deepCopy .root.Values.defaults) (deepCopy $own) | toYaml -}}
+{{- $settings := mergeOverwrite (deepCopy .root.Values.defaults) (deepCopy $own) -}}
+{{- if and (hasKey $own "runAsUser") (kindIs "invalid" $own.runAsUser) }}{{ $_ := unset $settings "runAsUser" }}{{ end -}}
+{{- $settings | toYaml -}}
 {{- end -}}
 
 {{- define "plexus.serviceAccount" -}}

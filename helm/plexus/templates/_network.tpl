@@ -16,6 +16,40 @@
 {{- end }}
 {{- end -}}
 
+{{/* Whether anybody goes through an opening with these values: root, name, service. */}}
+{{- define "plexus.isNeeded" -}}
+{{- if eq .name "otlp" -}}
+{{- ne .root.Values.telemetry.otlpEndpoint "" -}}
+{{- else if eq .name "kubernetesApi" -}}
+{{- has "kubernetes" .root.Values.vms.provider -}}
+{{- else if eq .name "embedder" -}}
+{{- eq (toString (.service.settings | default dict).MEMORY_EMBEDDER) "openai" -}}
+{{- else -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{/* Port of an address: url, and the one that its scheme means. */}}
+{{- define "plexus.portOf" -}}
+{{- $host := (urlParse .url).host -}}
+{{- $named := regexFind ":[0-9]+$" $host | trimPrefix ":" -}}
+{{- if $named -}}
+{{- $named -}}
+{{- else -}}
+{{- index (dict "nats" "4222" "tls" "4222" "ws" "80" "wss" "443" "http" "80" "https" "443") (urlParse .url).scheme -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A policy that keeps a service from an address that its values name: root, name, url, value. */}}
+{{- define "plexus.validateOpening" -}}
+{{- $ports := list -}}
+{{- range (index .root.Values.networkPolicy.egress .name).ports }}{{ $ports = append $ports (int . | toString) }}{{ end -}}
+{{- $port := include "plexus.portOf" . -}}
+{{- if and .root.Values.networkPolicy.enabled (not (has $port $ports)) -}}
+{{- fail (printf "%s leads to port %s, and networkPolicy.egress.%s.ports opens only [%s]: nothing would arrive. Add the port there, or set networkPolicy.enabled=false." .value $port .name (join " " $ports)) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "plexus.object.networkPolicy" -}}
 {{- $root := .root -}}
 apiVersion: networking.k8s.io/v1
@@ -65,7 +99,7 @@ spec:
     {{- end }}
   egress:
     {{- range $opening := .facts.opens }}
-    {{- if or (ne $opening "otlp") $root.Values.telemetry.otlpEndpoint }}
+    {{- if eq (include "plexus.isNeeded" (dict "root" $root "name" $opening "service" $.service)) "true" }}
     {{- include "plexus.opening" (dict "root" $root "name" $opening) | nindent 4 }}
     {{- end }}
     {{- end }}

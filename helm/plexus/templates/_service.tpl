@@ -96,7 +96,7 @@ terminationGracePeriodSeconds: {{ add $stops.delay $stops.drain $stops.flush $st
 priorityClassName: {{ . }}
 {{- end }}
 securityContext:
-  {{- include "plexus.podSecurity" (dict "user" (int64 .service.runAsUser)) | nindent 2 }}
+  {{- include "plexus.podSecurity" (dict "user" .service.runAsUser) | nindent 2 }}
 {{- if .service.topologySpread.enabled }}
 topologySpreadConstraints:
   {{- range $key := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}

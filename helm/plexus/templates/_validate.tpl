@@ -54,6 +54,23 @@
 {{- if and $v.gatewayApi.enabled (not $v.gatewayApi.parentRefs) -}}
   {{- fail "gatewayApi.enabled without gatewayApi.parentRefs: name the Gateway, for example [{name: public, namespace: gateways}]." -}}
 {{- end -}}
+{{- range $key := list "enabled" "replicas" "resources" "autoscaling" "podDisruptionBudget" "topologySpread" "service" "serviceAccount" "database" "minReadySeconds" "maxSurge" "revisionHistoryLimit" "tmpSize" "nativeSleepSeconds" "merge" -}}
+  {{- if not (hasKey $v.defaults $key) -}}
+    {{- fail (printf "defaults.%s is null, and there is nothing else to take. Leave it out of your values, or give it a value." $key) -}}
+  {{- end -}}
+{{- end -}}
+{{- if and $v.defaults.serviceAccount.create $v.defaults.serviceAccount.name -}}
+  {{- fail "defaults.serviceAccount.name would be made once for every service. Name it at services.<name>.serviceAccount, or set defaults.serviceAccount.create=false and name one that exists." -}}
+{{- end -}}
+{{- if and $v.tests.token.existingSecret (not (hasKey $enabled "gateway")) -}}
+  {{- fail "tests.token.existingSecret, but services.gateway is disabled: the test would have nobody to talk to. Enable the gateway, or leave the token out." -}}
+{{- end -}}
+{{- range $url := splitList "," $v.nats.url -}}
+  {{- include "plexus.validateOpening" (dict "root" $ "name" "nats" "value" "nats.url" "url" $url) -}}
+{{- end -}}
+{{- with $v.telemetry.otlpEndpoint -}}
+  {{- include "plexus.validateOpening" (dict "root" $ "name" "otlp" "value" "telemetry.otlpEndpoint" "url" .) -}}
+{{- end -}}
 {{- if and $v.monitoring.podMonitor.enabled $v.monitoring.serviceMonitor.enabled -}}
   {{- fail "monitoring.podMonitor and monitoring.serviceMonitor are both enabled: every replica would be scraped twice. Turn one off." -}}
 {{- end -}}
@@ -66,6 +83,20 @@
 {{- $at := printf "services.%s" .name -}}
 {{- $s := .service -}}
 {{- $scaling := $s.autoscaling -}}
+{{- with .facts.port -}}
+  {{- if eq (int .number) (int $.root.Values.internal.port) -}}
+    {{- fail (printf "internal.port is %d, on which %s listens for its clients. Take another one." (int .number) $.name) -}}
+  {{- end -}}
+{{- end -}}
+{{- if and (eq .name "scheduler") (has "kubernetes" .root.Values.vms.provider) (not $s.serviceAccount.create) (not $s.serviceAccount.name) -}}
+  {{- fail "services.scheduler.serviceAccount.create is false without a name: every Pod of the namespace would have the scheduler's rights in that of the VMs. Name an account of its own." -}}
+{{- end -}}
+{{- if and (eq $scaling.mode "hpa") $scaling.cpuPercent (not ($s.resources.requests | default dict).cpu) -}}
+  {{- fail (printf "%s.autoscaling.cpuPercent is a share of the requested CPU, and %s.resources.requests.cpu is not set. Set it, or cpuPercent=0." $at $at) -}}
+{{- end -}}
+{{- if and (eq $scaling.mode "keda") (not .root.Values.nats.monitoring.endpoint) .consumers -}}
+  {{- fail (printf "%s.autoscaling.mode is keda, which reads lags from nats.monitoring.endpoint, and that is empty. Name it, host:port." $at) -}}
+{{- end -}}
 {{- if and .facts.database (not $s.database.existingSecret) (not .root.Values.postgres.existingSecret) -}}
   {{- fail (printf "%s needs a database, and neither %s.database.existingSecret nor postgres.existingSecret names the Secret with its URL. Create one (kubectl create secret generic plexus-postgres --from-literal=url=postgresql://…) and name it." .name $at) -}}
 {{- end -}}
@@ -96,6 +127,7 @@
   {{- if not (and $s.settings.MEMORY_EMBEDDING_BASE_URL $s.settings.MEMORY_EMBEDDING_MODEL $s.settings.MEMORY_EMBEDDING_DIMENSIONS) -}}
     {{- fail "services.memory.settings.MEMORY_EMBEDDER is openai: set MEMORY_EMBEDDING_BASE_URL, MEMORY_EMBEDDING_MODEL and MEMORY_EMBEDDING_DIMENSIONS too." -}}
   {{- end -}}
+  {{- include "plexus.validateOpening" (dict "root" .root "name" "embedder" "value" (printf "%s.settings.MEMORY_EMBEDDING_BASE_URL" $at) "url" $s.settings.MEMORY_EMBEDDING_BASE_URL) -}}
 {{- end -}}
 {{- $seen := dict -}}
 {{- range include "plexus.env" (dict "root" .root "name" .name "service" $s "facts" .facts "role" .facts.role) | fromYamlArray -}}
