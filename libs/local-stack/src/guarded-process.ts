@@ -23,6 +23,8 @@ export interface GuardedProcess {
   readonly identity: ProcessIdentity;
   /** Settles when the process has ended, whoever ended it. */
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  /** Settles when nothing more of its output comes: what it said last may be read a moment after its end. */
+  readonly silent: Promise<void>;
   hasEnded(): boolean;
   /** Asks it to stop, waits `graceMs`, then kills it. Settles when it is gone. */
   stop(graceMs?: number): Promise<void>;
@@ -67,6 +69,9 @@ export async function startGuarded(options: GuardedProcessOptions): Promise<Guar
       resolve(asSeenByTheGuard(code, signal));
     });
   });
+  const silent = new Promise<void>((resolve) => {
+    guard.once('close', () => resolve());
+  });
   // The guard may be gone before we close its pipe.
   guard.stdin.on('error', () => {});
   guard.stderr.setEncoding('utf8').on('data', options.onOutput);
@@ -75,6 +80,7 @@ export async function startGuarded(options: GuardedProcessOptions): Promise<Guar
   return {
     identity,
     ended,
+    silent,
     hasEnded: () => over,
     signal: (signal) => void signalProcess(identity, signal),
     unref: () => {
@@ -107,7 +113,8 @@ function readIdentity(guard: ChildProcess, options: GuardedProcessOptions): Prom
     const failed = (reason: string): void => reject(new StartError('PROCESS_FAILED', `${options.command} could not be started: ${reason}`));
     let text = '';
     guard.once('error', (error) => failed(error.message));
-    guard.once('exit', (code) => failed(`its guard ended with code ${code}`));
+    // Not with `exit`: its line may be on its way still.
+    guard.once('close', (code) => failed(`its guard ended with code ${code}`));
     guard.stdout?.setEncoding('utf8');
     const read = (piece: string): void => {
       text += piece;
@@ -116,9 +123,9 @@ function readIdentity(guard: ChildProcess, options: GuardedProcessOptions): Prom
       guard.stdout?.off('data', read);
       guard.removeAllListeners('error');
       guard.on('error', () => {}); // a later failed signal is seen by `ended`
-      const identity = identify(Number(line[1]));
-      if (identity === undefined) failed('it ended at once');
-      else resolve(identity);
+      const pid = Number(line[1]);
+      // One that ended at once is nobody any more. Why is in its output, and the rest is for whoever waits for it to be ready.
+      resolve(identify(pid) ?? { pid, startedAt: 'ended at once' });
       const rest = text.slice(line[0].length);
       if (rest !== '') options.onOutput(rest);
     };

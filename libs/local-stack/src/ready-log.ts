@@ -1,5 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuardedProcess } from './guarded-process.js';
-import { StartError } from './start-error.js';
+import { portTaken, StartError } from './start-error.js';
+
+/** Whatever still holds the output of a server that ended is waited for no longer. */
+const LAST_WORDS_MS = 2_000;
 
 /** Collects the end of a server's log and waits for the line that says it is ready. */
 export class ReadyLog {
@@ -26,14 +30,25 @@ export class ReadyLog {
     timer.cancel();
     this.ready = outcome === 'ready';
     if (this.ready) return;
+    if (outcome !== 'late') await lastWords(server);
     const tail = this.text.trim().split('\n').slice(-8).join('\n');
-    if (/address already in use/i.test(this.text)) throw new StartError('PORT_TAKEN', `${name} cannot listen on 127.0.0.1:${port}: the port is taken.`);
+    const taken = portTaken(name, this.text, port);
+    if (taken !== undefined) {
+      await server.stop(1_000);
+      throw taken;
+    }
     if (outcome === 'late') {
       await server.stop(1_000);
       throw new StartError('PROCESS_NOT_READY', `${name} was not ready within ${timeoutMs} ms. The end of its log:\n${tail}`);
     }
     throw new StartError('PROCESS_FAILED', `${name} ended while it started. The end of its log:\n${tail}`);
   }
+}
+
+async function lastWords(server: GuardedProcess): Promise<void> {
+  const patience = new AbortController();
+  await Promise.race([server.silent, sleep(LAST_WORDS_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
+  patience.abort();
 }
 
 class Timeout {

@@ -38,11 +38,16 @@ export class RotatingLog {
     ftruncateSync(this.descriptor, 0);
   }
 
-  /** The last lines, for an error message. */
-  tail(lines = 12): string {
+  /** How much is in it now. */
+  get size(): number {
+    return this.open ? fstatSync(this.descriptor).size : 0;
+  }
+
+  /** The last lines, for an error message; with `from` only of what came behind that size. */
+  tail(lines = 12, from = 0): string {
     if (!this.open) return '';
-    const { size } = fstatSync(this.descriptor);
-    const buffer = Buffer.alloc(Math.min(TAIL_BYTES, size));
+    const { size } = this;
+    const buffer = Buffer.alloc(Math.min(TAIL_BYTES, Math.max(0, size - from)));
     readSync(this.descriptor, buffer, 0, buffer.length, size - buffer.length);
     return buffer.toString('utf8').trimEnd().split('\n').slice(-lines).join('\n');
   }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identify, signalProcess } from './process-identity.js';
 import type { RotatingLog } from './rotating-log.js';
-import { StartError } from './start-error.js';
+import { portTaken, StartError } from './start-error.js';
 import type { Life } from './supervised.js';
 
 export interface ServiceProcessOptions {
@@ -33,6 +33,7 @@ const CONFIGURATION_EXIT_CODE = 78;
  * Rejects with {@link StartError} and the end of its log.
  */
 export async function startService(options: ServiceProcessOptions, abort: AbortSignal): Promise<Life> {
+  const before = options.log.size;
   const child = spawn(options.node, [...options.nodeFlags, options.script], {
     cwd: options.cwd,
     env: { ...options.env },
@@ -54,7 +55,7 @@ export async function startService(options: ServiceProcessOptions, abort: AbortS
   }
   child.on('error', () => {}); // a message to a dying child: `ended` tells the rest
   const identity = identify(child.pid ?? 0);
-  if (identity === undefined) throw failure(options, await ended);
+  if (identity === undefined) throw failure(options, await ended, before);
 
   const stop = async (graceMs: number): Promise<void> => {
     signalProcess(identity, 'SIGTERM');
@@ -88,7 +89,7 @@ export async function startService(options: ServiceProcessOptions, abort: AbortS
     if (outcome === 'stopped') throw new StartError('STOPPED', `${options.name} was stopped while it started`);
     throw new StartError('PROCESS_NOT_READY', `${options.name} was not ready within ${options.readyTimeoutMs} ms.${logTail(options.log)}`);
   }
-  if ('code' in outcome) throw failure(options, outcome);
+  if ('code' in outcome) throw failure(options, outcome, before);
   return {
     identity,
     ended,
@@ -99,7 +100,10 @@ export async function startService(options: ServiceProcessOptions, abort: AbortS
   };
 }
 
-function failure(options: ServiceProcessOptions, exit: { code: number | null; signal: NodeJS.Signals | null }): StartError {
+/** `before`: how much was in the log when this life began; what earlier ones said is not its reason. */
+function failure(options: ServiceProcessOptions, exit: { code: number | null; signal: NodeJS.Signals | null }, before: number): StartError {
+  const taken = portTaken(options.name, options.log.tail(40, before));
+  if (taken !== undefined) return taken;
   const how = exit.signal === null ? `with code ${exit.code}` : `by ${exit.signal}`;
   if (exit.code === CONFIGURATION_EXIT_CODE) return new StartError('SETTING_INVALID', `${options.name} refuses its settings.${logTail(options.log)}`);
   return new StartError('PROCESS_FAILED', `${options.name} ended ${how} while it started.${logTail(options.log)}`);

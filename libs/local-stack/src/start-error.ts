@@ -12,6 +12,20 @@ export class StartError extends Error {
   }
 }
 
+const TAKEN = /EADDRINUSE|address already in use/i;
+/** Behind the address in the message of the system, or as a field of Node's error. */
+const PORT = /address already in use [^\s]*?:(\d{2,5})\b|\bport["']?: ?(\d{2,5})\b/i;
+
+/** The error of a program whose log says that somebody else listens where it has to; undefined when it says no such thing. */
+export function portTaken(name: string, log: string, known?: number): StartError | undefined {
+  if (!TAKEN.test(log)) return undefined;
+  const found = PORT.exec(log);
+  const port = known ?? found?.[1] ?? found?.[2];
+  const what = port === undefined ? 'its port is taken by another program' : `port ${port} is taken by another program`;
+  const look = port === undefined ? '`ss -ltnp`' : `\`ss -ltnp 'sport = :${port}'\``;
+  return new StartError('PORT_TAKEN', `${name} cannot listen: ${what}.`, `${look} shows which. Stop it, or choose another port, and start again.`);
+}
+
 export type StartErrorCode =
   | 'NATS_SERVER_MISSING'
   | 'POSTGRES_MISSING'

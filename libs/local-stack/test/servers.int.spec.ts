@@ -4,8 +4,9 @@ import { permissionsFor, ROLES } from '@plexus/contracts';
 import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node';
 import pg from 'pg';
 import { waitFor } from '../../testing/src/wait-for.js';
-import { findByEnvironment, identify, prepareState, startGuarded, startNatsServer, startPostgres, statePaths } from '../src/index.js';
+import { findByEnvironment, identify, isRunning, prepareState, startGuarded, startNatsServer, startPostgres, statePaths } from '../src/index.js';
 import { readPrivate } from '../src/private-file.js';
+import { ReadyLog } from '../src/ready-log.js';
 import { findWorkingIn } from '../src/process-identity.js';
 import { scratchFolder } from './scratch.js';
 
@@ -102,8 +103,31 @@ describe('the embedded nats-server', () => {
 
   it('says that its port is taken', async () => {
     const server = await startNatsServer({ dir: scratchFolder() });
-    await expect(startNatsServer({ dir: scratchFolder(), port: server.port })).rejects.toMatchObject({ code: 'PORT_TAKEN' });
+    await expect(startNatsServer({ dir: scratchFolder(), port: server.port })).rejects.toMatchObject({
+      code: 'PORT_TAKEN',
+      message: expect.stringContaining(`port ${server.port} is taken by another program`),
+      hint: expect.stringContaining(`ss -ltnp 'sport = :${server.port}'`),
+    });
     await server.stop();
+  });
+
+  it('says so also when it is gone before anybody has looked at it, and its last words come after its end', async () => {
+    const scripts = ['echo "listen: address already in use" >&2; exit 1', '( sleep 0.2; echo "bind: Address already in use" >&2 ) & exit 1'];
+    for (const script of scripts) {
+      const log = new ReadyLog();
+      const server = await startGuarded({
+        command: '/bin/sh',
+        args: ['-c', script],
+        env: { PATH: '/usr/bin:/bin' },
+        stopSignal: 'SIGTERM',
+        onOutput: (text) => log.add(text),
+      });
+      await expect(log.waitFor('Server is up', server, 60_000, 'probe', 4_711)).rejects.toMatchObject({
+        code: 'PORT_TAKEN',
+        hint: expect.stringContaining('4711'),
+      });
+      expect(isRunning(server.identity)).toBe(false);
+    }
   });
 });
 

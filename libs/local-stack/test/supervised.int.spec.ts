@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { identify, isRunning, signalProcess, waitUntilGone } from '../src/index.js';
 import { RotatingLog } from '../src/rotating-log.js';
@@ -35,6 +37,22 @@ describe('a supervised service', () => {
     expect(life).toMatchObject({ http: 'http://127.0.0.1:1', extra: { answer: 42 } });
     await supervised.stop(2_000);
     expect(isRunning(life.identity)).toBe(false);
+  });
+
+  it('says which port is taken when it dies of that, and not what an earlier life said', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const taken = service(`import { createServer } from 'node:net'; createServer().listen(${port}, '127.0.0.1');`);
+    await expect(supervise(taken.begin).supervised.start()).rejects.toMatchObject({
+      code: 'PORT_TAKEN',
+      message: expect.stringContaining(`probe cannot listen: port ${port} is taken by another program.`),
+      hint: expect.stringContaining('choose another port'),
+    });
+    server.close();
+    const other = service('process.exit(3)');
+    other.log.write('Error: listen EADDRINUSE: address already in use 127.0.0.1:1\n');
+    await expect(supervise(other.begin).supervised.start()).rejects.toMatchObject({ code: 'PROCESS_FAILED' });
   });
 
   it('is started again after kill -9, with a change that says why and when', async () => {
