@@ -66,7 +66,12 @@ export const ensureVm = defineRpc({
     scope: ScopeKey.default('user'),
     wait: z.enum(['none', 'ready']).default('none'),
     waitMs: z.number().int().min(0).max(60_000).default(30_000),
-    agentId: z.string().min(1).max(64).optional().describe("The agent's sandbox settings decide scope, idle time and retention; `scope` is ignored."),
+    agentId: z
+      .string()
+      .min(1)
+      .max(64)
+      .optional()
+      .describe("The agent's sandbox settings decide scope, idle time and retention; `scope` is ignored. NOT_FOUND: no such agent is configured."),
     sessionId: z.string().min(1).max(256).optional().describe('With `agentId`: needed where the agent has one VM per session.'),
     template: z.string().min(1).max(128).optional().describe('Name of a template; absent: the default.'),
     allowEmptyWorkspace: z.boolean().optional().describe('Start elsewhere with an empty workspace when the host that has it is gone.'),
@@ -82,7 +87,7 @@ export const ensureVm = defineRpc({
   }),
   timeoutMs: 65_000,
   idempotent: true,
-  errors: ['QUOTA_EXCEEDED', 'PROVIDER_UNAVAILABLE', 'VM_UNAVAILABLE'],
+  errors: ['NOT_FOUND', 'QUOTA_EXCEEDED', 'PROVIDER_UNAVAILABLE', 'VM_UNAVAILABLE'],
   examples: [{ scope: 'user', wait: 'ready', waitMs: 30_000 }],
 });
 

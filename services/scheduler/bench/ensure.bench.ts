@@ -95,7 +95,7 @@ try {
         const response = await fetch(`${mesh.gateway.http}/v1/vms/ensure`, {
           method: 'POST',
           headers: { authorization: `Bearer ${mesh.token}`, 'content-type': 'application/json' },
-          body: JSON.stringify({ scope: `agent:bench-${run}`, wait: 'ready', waitMs: 30_000 }),
+          body: JSON.stringify({ scope: `session:bench-${run}`, wait: 'ready', waitMs: 30_000 }),
         });
         if (!response.ok) throw new Error(await response.text());
       }),

@@ -1,5 +1,6 @@
 import { ownerKeyOf, resolveSandbox, type TenantConfig } from '@plexus/agent-config';
 import { plexusError } from '@plexus/contracts';
+import { isKnownAgent, normaliseAgentId } from '@plexus/routing-core';
 import type { Sandboxes } from '../tokens.js';
 
 /** What `0` means in a configuration: never. Ten years, because a database column needs a number. */
@@ -23,14 +24,33 @@ export function limitsOf(config: TenantConfig | undefined, agentId: string | und
   };
 }
 
+const OF_AGENT = 'agent:';
+
+/** A scope with its agent as it stands in session keys, so that one agent has one VM however its id is written. */
+export function normaliseScope(scope: string): string {
+  return scope.startsWith(OF_AGENT) ? OF_AGENT + normaliseAgentId(scope.slice(OF_AGENT.length)) : scope;
+}
+
+/** The agent that is meant, as it stands in session keys. Throws NOT_FOUND for one that is not configured: its VM would answer nobody. */
+function knownAgent(config: TenantConfig | undefined, wanted: string): string {
+  const agentId = normaliseAgentId(wanted);
+  if (config !== undefined && !isKnownAgent(config, agentId)) throw plexusError('NOT_FOUND', { message: 'No such agent is configured.', details: { agentId } });
+  return agentId;
+}
+
 /** Scope and limits of an agent's VM, from the tenant's configuration. Without an agent the caller's scope stands. */
 export function sandboxes(configOf: (tenant: string) => TenantConfig | undefined): Sandboxes {
-  return (tenant, { scope, agentId, sessionId }) => {
+  return (tenant, { scope, agentId: wanted, sessionId }) => {
     const config = configOf(tenant);
-    if (config === undefined || agentId === undefined) return { scope };
-    const wanted = resolveSandbox(config, agentId).scope;
-    if (wanted === 'session' && sessionId === undefined)
+    if (wanted === undefined) {
+      if (scope.startsWith(OF_AGENT)) knownAgent(config, scope.slice(OF_AGENT.length));
+      return { scope: normaliseScope(scope) };
+    }
+    const agentId = knownAgent(config, wanted);
+    if (config === undefined) return { scope };
+    const { scope: configured } = resolveSandbox(config, agentId);
+    if (configured === 'session' && sessionId === undefined)
       throw plexusError('INVALID_REQUEST', { message: `The agent ${JSON.stringify(agentId)} has one VM per session: name the session.` });
-    return { scope: ownerKeyOf(wanted, { agentId, sessionId: sessionId ?? '' }), ...limitsOf(config, agentId) };
+    return { scope: ownerKeyOf(configured, { agentId, sessionId: sessionId ?? '' }), ...limitsOf(config, agentId) };
   };
 }

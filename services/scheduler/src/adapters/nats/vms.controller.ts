@@ -6,9 +6,10 @@ import { type DataOf, plexusError, type ReplyOf, SCOPES, vmContracts } from '@pl
 import { AttachExternal } from '../../application/attach-external.js';
 import { EnsureVm } from '../../application/ensure-vm.js';
 import { ManageVms } from '../../application/manage-vms.js';
-import type { DesiredChange, Hints } from '../../application/ports.js';
+import type { DesiredChange, Hints, OwnerKey } from '../../application/ports.js';
 import { HINTS, SANDBOXES, type Sandboxes } from '../../tokens.js';
 import { PostgresHosts } from '../postgres/host-rows.js';
+import { normaliseScope } from '../sandbox-settings.js';
 import { operatorOf, ownerOf, sourceOf, visibleTo } from './caller.js';
 
 const { ensureVm, getVm, listVms, terminateVm, pauseVm, resumeVm, touchVm, drainVm, vmLogs, whyVm, vmHistory, endVmSession } = vmContracts;
@@ -31,9 +32,16 @@ export class VmsController {
   @Rpc(ensureVm)
   ensure(@Payload() data: DataOf<typeof ensureVm>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof ensureVm>> {
     const { wait, waitMs, template, allowEmptyWorkspace } = data;
-    const { scope, ...limits } = this.sandboxes(context.tenant, data);
+    const { owner, limits } = this.ownerOf(context, data);
     const wish = { template, allowEmptyWorkspace, source: sourceOf(context), ...limits };
-    return this.ensuring.execute({ owner: ownerOf(context, scope, SCOPES.write), wish, wait, waitMs, signal: context.signal });
+    return this.ensuring.execute({ owner, wish, wait, waitMs, signal: context.signal });
+  }
+
+  /** Whose VM the caller means, and its limits. Who may not ask for VMs learns nothing about agents. */
+  private ownerOf(context: RpcContext, wish: Parameters<Sandboxes>[1]): { readonly owner: OwnerKey; readonly limits: Omit<ReturnType<Sandboxes>, 'scope'> } {
+    ownerOf(context, wish.scope, SCOPES.write);
+    const { scope, ...limits } = this.sandboxes(context.tenant, wish);
+    return { owner: ownerOf(context, scope, SCOPES.write), limits };
   }
 
   @Rpc(getVm)
@@ -100,7 +108,8 @@ export class VmsController {
     @Payload() { scope, template, waitMs }: DataOf<typeof attachExternalVm>,
     @Ctx() context: RpcContext,
   ): Promise<ReplyOf<typeof attachExternalVm>> {
-    const owner = ownerOf(context, scope, SCOPES.write);
+    // Whoever brings a runtime may do so before its agent is configured.
+    const owner = ownerOf(context, normaliseScope(scope), SCOPES.write);
     const { expiresAt, ...ticket } = await this.attaching.execute({ owner, template, waitMs, signal: context.signal });
     return { ...ticket, expiresAt: new Date(expiresAt).toISOString() };
   }
