@@ -24,7 +24,7 @@ for await (const { event, data } of live) {
   break;
 }
 // The durable side is a moment behind.
-for (let waited = 0; kept === 0 && waited < 30_000; waited += 50) await new Promise((resolve) => setTimeout(resolve, 50));
+for (let waited = 0; kept === 0 && waited < 90_000; waited += 50) await new Promise((resolve) => setTimeout(resolve, 50));
 console.log(`dropped ${live.dropped}, kept ${kept}`);
 await consumption.stop();
 await plexus.close();

@@ -22,7 +22,7 @@ const ended = new Promise((resolve) => runtime.once('exit', resolve));
 plexus('agents', 'add', 'reader', '--scope', 'agent');
 const client = new GatewayClient({ url: gateway.ws, token: token(), caps: ['tool-events'] });
 try {
-  await client.connect({ timeoutMs: 30_000 });
+  await client.connect({ timeoutMs: 90_000 });
   // A change of the configuration is everywhere a moment later.
   while (!JSON.stringify(await client.request('agents.list')).includes('"reader"')) await new Promise((resolve) => setTimeout(resolve, 100));
   client.on('agent', (payload) => {

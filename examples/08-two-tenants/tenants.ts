@@ -47,7 +47,7 @@ try {
       await Promise.all([anna.sessions.list(), bo.sessions.list()]);
       break;
     } catch (error) {
-      if (tries === 100) throw error;
+      if (tries === 600) throw error;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

@@ -40,7 +40,7 @@ describe('TypeScript in the documentation', () => {
     writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify(config));
     const { status, stdout } = spawnSync(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', folder], { encoding: 'utf8' });
     expect([stdout, status]).toEqual(['', 0]);
-  });
+  }, 480_000);
 });
 
 describe('the site', () => {
@@ -61,5 +61,5 @@ describe('the site', () => {
     const pages = [...new Set(menu)].filter((link) => !link.startsWith('/assets/') && path.extname(link) === '');
     expect(pages.length).toBeGreaterThan(30);
     expect(pages.filter((link) => !existsSync(path.join(site, link.endsWith('/') ? `${link}index.html` : `${link}.html`)))).toEqual([]);
-  });
+  }, 480_000);
 });

@@ -2,6 +2,7 @@ import { execFile, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { jest } from '@jest/globals';
 import { repositoryRoot, startFakeOpenAi, startOpenClawGateway, startTestMesh, type TestMesh, throwAwayFolder, waitFor } from '@plexus/testing';
 import { PlexusHttp } from '../src/http.js';
 
@@ -12,12 +13,15 @@ const python = path.join(root, 'cache/nats-py');
 /** A test that needs a program from outside, or that says by its name what was missing. */
 const onlyWith = (there: boolean, what: string) => (name: string, run: () => void) => (there ? it(name, run) : it.skip(`${name} (${what} is not here)`, run));
 
+// Each is a program or several of them.
+jest.setTimeout(480_000);
+
 describe('the examples, against the mesh of one `npm start`', () => {
   const scratch = throwAwayFolder('examples');
   let mesh: TestMesh;
 
   const run = (command: string, args: readonly string[], env: Record<string, string> = {}): string => {
-    const options = { cwd: root, encoding: 'utf8', timeout: 170_000, env: { ...process.env, PLEXUS_STATE_DIR: mesh.stateDir, ...env } } as const;
+    const options = { cwd: root, encoding: 'utf8', timeout: 400_000, env: { ...process.env, PLEXUS_STATE_DIR: mesh.stateDir, ...env } } as const;
     const { status, stdout, stderr, error } = spawnSync(command, args, options);
     if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}${error ? ` (${error.message})` : ''}\n${stdout}\n${stderr}`);
     return stdout;
@@ -27,7 +31,7 @@ describe('the examples, against the mesh of one `npm start`', () => {
   const later = async (file: string, env: Record<string, string> = {}): Promise<string> => {
     const { stdout } = await promisify(execFile)(process.execPath, [example(file)], {
       cwd: root,
-      timeout: 170_000,
+      timeout: 400_000,
       env: { ...process.env, PLEXUS_STATE_DIR: mesh.stateDir, ...env },
     });
     return stdout;
@@ -82,7 +86,7 @@ describe('the examples, against the mesh of one `npm start`', () => {
           if (watcher.exitCode === null) await http.chat.send({ message: 'hello' });
           return watcher.exitCode !== null;
         },
-        { timeoutMs: 120_000 },
+        { timeoutMs: 300_000 },
       );
       expect([await ended, output]).toEqual([0, expect.stringMatching(/dropped 0, kept [1-9]/)]);
       for (const line of [/^passing /m, /^kept {4}/m]) expect(output).toMatch(line);

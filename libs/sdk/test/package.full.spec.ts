@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { jest } from '@jest/globals';
 import { statePaths } from '@plexus/local-stack';
 import { repositoryRoot, startTestMesh, type TestMesh, throwAwayFolder } from '@plexus/testing';
 
@@ -32,7 +33,7 @@ const explained = await http.push.explain('run-7', undefined);
 await plexus.close();
 
 const gateway = new GatewayClient({ url: WS, token: TOKEN });
-await gateway.connect({ timeoutMs: 20_000 });
+await gateway.connect({ timeoutMs: 90_000 });
 const health: unknown = await gateway.request('health');
 gateway.close();
 const refused = await new PlexusHttp({ baseUrl: HTTP, token: 'wrong' }).vms.list().catch((error: { code: string }) => error.code);
@@ -43,9 +44,12 @@ console.log(JSON.stringify({ stored, again, item: item !== '', agents: agents.le
 const root = repositoryRoot();
 
 const run = (cwd: string, command: string, args: readonly string[], env: Record<string, string> = {}) => {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8', env: { ...process.env, ...env }, timeout: 150_000 });
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8', env: { ...process.env, ...env }, timeout: 300_000 });
   return { ok: status === 0, output: `${stdout}${stderr}`, stdout };
 };
+
+// Packing, installing and compiling on a busy machine.
+jest.setTimeout(480_000);
 
 describe('the package, as a stranger installs it', () => {
   const folder = throwAwayFolder('sdk');
@@ -58,7 +62,7 @@ describe('the package, as a stranger installs it', () => {
     if (!packed.ok) throw new Error(packed.output);
     mkdirSync(at);
     writeFileSync(path.join(at, 'package.json'), JSON.stringify({ name: 'stranger', version: '1.0.0', private: true, type: 'module' }));
-    const installed = run(at, 'npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', packed.stdout.trim()]);
+    const installed = run(at, 'npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', packed.stdout.trim()]);
     if (!installed.ok) throw new Error(installed.output);
     mesh = await startTestMesh();
   });
