@@ -275,7 +275,10 @@ export const listContacts = defineRpc({
   version: 1,
   summary: "The caller's addresses outside the inbox, oldest first.",
   data: z.object({ channel: ContactChannel.optional() }),
-  response: z.object({ contacts: z.array(Contact) }),
+  response: z.object({
+    contacts: z.array(Contact),
+    webPushKey: z.string().optional().describe('What a browser subscribes with (VAPID public key). Absent: the tenant has no Web Push.'),
+  }),
   idempotent: true,
   examples: [{}],
 });

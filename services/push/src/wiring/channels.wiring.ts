@@ -37,6 +37,12 @@ export function codeSender(basis: PushBasis): CodeSender {
   return new SendContactCode(channelSet(basis), basis.context.clock);
 }
 
+/** What browsers of a tenant subscribe with, while it has Web Push. */
+export function webPushKeys(basis: PushBasis): (tenant: string) => string | undefined {
+  const { channels } = channelSet(basis);
+  return (tenant) => channels.settingsOf(tenant, 'webpush')?.publicKey;
+}
+
 function makeChannelSet({ context }: PushBasis): ChannelSet {
   const { config, tenants, bus, identity, clock } = context;
   const allows = allowedHosts(config.PUSH_PRIVATE_HOSTS);

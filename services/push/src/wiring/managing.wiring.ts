@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { ulid } from '@plexus/kernel';
 import { AccessController } from '../adapters/nats/access.controller.js';
-import { ContactsController } from '../adapters/nats/contacts.controller.js';
+import { ContactsController, WebPushKeys } from '../adapters/nats/contacts.controller.js';
 import { PreferencesController } from '../adapters/nats/preferences.controller.js';
 import { SilenceClock, SilencesController } from '../adapters/nats/silences.controller.js';
 import { SubscriptionsController } from '../adapters/nats/subscriptions.controller.js';
@@ -18,7 +18,7 @@ import { ManageContacts } from '../application/managing/manage-contacts.js';
 import { ManagePreferences } from '../application/managing/manage-preferences.js';
 import { ManageSilences } from '../application/managing/manage-silences.js';
 import { ManageSubscriptions } from '../application/managing/manage-subscriptions.js';
-import { codeSender } from './channels.wiring.js';
+import { codeSender, webPushKeys } from './channels.wiring.js';
 import type { PushBasis, PushPart } from './part.js';
 
 /** Preferences, quiet hours, silences, grants, contacts, subscriptions in bulk. */
@@ -37,6 +37,7 @@ export function wireManaging(basis: PushBasis): PushPart {
       { provide: SilenceClock, useValue: clock },
       { provide: ManageAccess, useValue: new ManageAccess(new PostgresAccess(changes), newId, clock) },
       { provide: ManageContacts, useValue: new ManageContacts(new PostgresContacts(changes), codeSender(basis), newId, newCode, clock) },
+      { provide: WebPushKeys, useValue: new WebPushKeys(webPushKeys(basis)) },
     ],
   };
 }

@@ -9,10 +9,18 @@ import { ownerOf } from './caller.js';
 
 const { addContact, sendContactCode, verifyContact, listContacts, removeContact } = pushManageContracts;
 
+/** What browsers of a tenant subscribe with; undefined: it has no Web Push. */
+export class WebPushKeys {
+  constructor(readonly of: (tenant: string) => string | undefined) {}
+}
+
 /** Addresses outside the inbox: always the caller's own. */
 @Controller()
 export class ContactsController {
-  constructor(private readonly contacts: ManageContacts) {}
+  constructor(
+    private readonly contacts: ManageContacts,
+    private readonly keys: WebPushKeys,
+  ) {}
 
   @Rpc(addContact)
   async add(@Payload() data: DataOf<typeof addContact>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof addContact>> {
@@ -33,7 +41,9 @@ export class ContactsController {
 
   @Rpc(listContacts)
   async list(@Payload() { channel }: DataOf<typeof listContacts>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof listContacts>> {
-    return { contacts: (await this.contacts.list(ownerOf(context, SCOPES.read), channel)).map(toContract) };
+    const owner = ownerOf(context, SCOPES.read);
+    const webPushKey = this.keys.of(owner.tenant);
+    return { contacts: (await this.contacts.list(owner, channel)).map(toContract), ...(webPushKey === undefined ? {} : { webPushKey }) };
   }
 
   @Rpc(removeContact)
