@@ -69,7 +69,16 @@ export default defineConfig({
     search: { provider: 'local' },
     nav: [page('Start', '/start'), page('Concepts', '/concepts'), page('Reference', '/reference/'), page('Guarantees', '/guarantees')],
     sidebar: [
-      { text: 'Begin', items: [page('Ten minutes', '/start'), page('Concepts', '/concepts'), page('Examples', '/examples/'), page('Questions', '/faq')] },
+      {
+        text: 'Begin',
+        items: [
+          page('Ten minutes', '/start'),
+          page('A tour in pictures', '/tour'),
+          page('Concepts', '/concepts'),
+          page('Examples', '/examples/'),
+          page('Questions', '/faq'),
+        ],
+      },
       {
         text: 'Guides',
         items: [
@@ -85,11 +94,13 @@ export default defineConfig({
       {
         text: 'Operating',
         items: [
+          page('One page for operators', '/guides/operators'),
           page('Kubernetes', '/guides/kubernetes'),
           page('Security', '/security'),
           page('Runbooks', '/runbooks'),
           page('Scaling', '/scaling'),
           page('Load', '/load'),
+          page('Backups', '/guides/backup'),
           page('Rotating keys', '/guides/key-rotation'),
           page('Erasing a person', '/guides/erasing-a-person'),
         ],
