@@ -58,9 +58,9 @@ export function InboxProvider({ children }: { readonly children: ReactNode }) {
       for (const stop of stops) stop();
     };
   }, [client, reload]);
-  // What was missed while nobody was connected.
+  // What was missed while nobody was connected, between the first look and the first connection too.
   useEffect(() => {
-    if (connection > 1) reload();
+    if (connection > 0) reload();
   }, [connection, reload]);
 
   const mark = useCallback<Inbox['mark']>(

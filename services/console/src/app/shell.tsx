@@ -1,7 +1,8 @@
 import { type ReactNode, Suspense, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { Link, NavLink, Outlet, useLocation } from 'react-router';
+import { Link, NavLink, Outlet, useLocation, useNavigate } from 'react-router';
 import { useSession } from '../api/session.js';
+import { onNotificationClick } from '../api/web-push.js';
 import { Icon, Mark } from '../ui/icons.js';
 import { Badge, Busy, Notice } from '../ui/parts.js';
 import { useInbox } from './inbox-state.js';
@@ -28,6 +29,8 @@ export function Shell() {
     return () => window.removeEventListener('keydown', onKey);
   }, []);
   useEffect(() => setOpen(false), [pathname]);
+  const navigate = useNavigate();
+  useEffect(() => onNotificationClick((place) => void navigate(place)), [navigate]);
 
   return (
     <div className="shell">

@@ -8,6 +8,8 @@ export const enChat = {
     noneText: 'Ask the agent something below. Its answer appears word by word.',
     write: 'Message to the agent',
     placeholder: 'Ask the agent …  (Shift+Enter makes a line)',
+    placeholderRunning: 'The agent answers …  (/stop ends it)',
+    nothingToStop: 'Nothing is running in this session.',
     send: 'Send',
     stop: 'Stop',
     thinking: 'thinking …',

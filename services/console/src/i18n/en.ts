@@ -1,4 +1,5 @@
 import { enChat } from './en-chat.js';
+import { enErrors } from './en-errors.js';
 import { enOperate } from './en-operate.js';
 import { enReach } from './en-reach.js';
 
@@ -34,26 +35,6 @@ export const en = {
     title: 'This page stumbled',
     text: 'Loading it anew helps when Plexus was updated meanwhile.',
     reload: 'Load anew',
-  },
-  errors: {
-    title: 'That did not work',
-    NETWORK: 'The gateway cannot be reached',
-    UNAUTHENTICATED: 'The token is not good (any more)',
-    MISSING_SCOPE: 'Your token does not allow this',
-    FORBIDDEN: 'Your token does not allow this',
-    RATE_LIMITED: 'Too many requests: wait a moment',
-    CONFLICT: 'Somebody or something stands against it',
-    NOT_FOUND: 'It is not there (any more)',
-    INVALID_REQUEST: 'Something in it is not valid',
-    INVALID_EVENT: 'The event is not valid',
-    CHANNEL_NOT_CONFIGURED: 'This tenant has no such channel: an operator adds it under Configuration',
-    QUOTA_EXCEEDED: 'There are as many as are allowed: remove one first',
-    CONFIG_REJECTED: 'The configuration was refused',
-    NO_RESPONDERS: 'The service that answers this is not running',
-    TIMEOUT: 'The answer took too long',
-    UNAVAILABLE: 'The service is not available at the moment',
-    PAYLOAD_TOO_LARGE: 'It is too large',
-    UNSUPPORTED_ATTACHMENT: 'A file of this kind is not taken',
   },
   signIn: {
     title: 'Sign in',
@@ -368,8 +349,20 @@ export const en = {
     column: { user: 'Who', event: 'Event', before: 'Before', after: 'After' },
   },
   diff: { same: 'There is no difference.', added: 'added', removed: 'removed' },
-  form: { required: 'required', add: 'Add', remove: 'Remove', up: 'Up', down: 'Down', copy: 'Copy', more: 'Rarely needed' },
+  form: {
+    required: 'required',
+    add: 'Add',
+    remove: 'Remove',
+    change: 'Change',
+    changeOne: 'Change {{name}}',
+    save: 'Save',
+    up: 'Up',
+    down: 'Down',
+    copy: 'Copy',
+    more: 'Rarely needed',
+  },
   ...enChat,
+  ...enErrors,
   ...enOperate,
   ...enReach,
 };

@@ -11,6 +11,8 @@ export const zhChat: Translated<typeof enChat> = {
     noneText: '在下方向智能体提问，回答会逐字显示。',
     write: '给智能体的消息',
     placeholder: '向智能体提问…（Shift+Enter 换行）',
+    placeholderRunning: '智能体正在回答……（输入 /stop 可停止）',
+    nothingToStop: '此会话中没有正在运行的内容。',
     send: '发送',
     stop: '停止',
     thinking: '思考中…',

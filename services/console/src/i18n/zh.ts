@@ -1,5 +1,6 @@
 import { type en, type Translated } from './en.js';
 import { zhChat } from './zh-chat.js';
+import { zhErrors } from './zh-errors.js';
 import { zhOperate } from './zh-operate.js';
 import { zhReach } from './zh-reach.js';
 
@@ -32,26 +33,6 @@ export const zh: Translated<typeof en> = {
   },
   notFound: { title: '页面不存在', text: '这个地址没有对应的页面。' },
   broken: { title: '页面出错了', text: '如果 Plexus 刚刚更新过，重新加载即可。', reload: '重新加载' },
-  errors: {
-    title: '操作未成功',
-    NETWORK: '无法连接到网关',
-    UNAUTHENTICATED: '令牌无效或已失效',
-    MISSING_SCOPE: '您的令牌没有此权限',
-    FORBIDDEN: '您的令牌没有此权限',
-    RATE_LIMITED: '请求过多，请稍候',
-    CONFLICT: '与现有状态冲突',
-    NOT_FOUND: '对象不存在或已被删除',
-    INVALID_REQUEST: '内容有误',
-    INVALID_EVENT: '事件无效',
-    CHANNEL_NOT_CONFIGURED: '该租户没有配置此渠道：由运维人员在“配置”中添加',
-    QUOTA_EXCEEDED: '已达到数量上限，请先移除一个',
-    CONFIG_REJECTED: '配置被拒绝',
-    NO_RESPONDERS: '负责应答的服务没有运行',
-    TIMEOUT: '等待应答超时',
-    UNAVAILABLE: '服务暂时不可用',
-    PAYLOAD_TOO_LARGE: '内容过大',
-    UNSUPPORTED_ATTACHMENT: '不接受此类文件',
-  },
   signIn: {
     title: '登录',
     text: '控制台以您的身份访问网关，需要一个持有者令牌。',
@@ -357,8 +338,20 @@ export const zh: Translated<typeof en> = {
     column: { user: '用户', event: '事件', before: '之前', after: '之后' },
   },
   diff: { same: '没有差异。', added: '新增', removed: '删除' },
-  form: { required: '必填', add: '添加', remove: '移除', up: '上移', down: '下移', copy: '复制', more: '较少使用' },
+  form: {
+    required: '必填',
+    add: '添加',
+    remove: '移除',
+    change: '修改',
+    changeOne: '修改 {{name}}',
+    save: '保存',
+    up: '上移',
+    down: '下移',
+    copy: '复制',
+    more: '不常用',
+  },
   ...zhChat,
+  ...zhErrors,
   ...zhOperate,
   ...zhReach,
 };

@@ -1,5 +1,5 @@
 import type { ChatEvent } from '@plexus/client-protocol';
-import { type ConversationStep, linesOf, NOTHING_SAID, nextConversation, openRun, openText, type TranscriptMessage } from './conversation.js';
+import { type ConversationStep, isStop, linesOf, NOTHING_SAID, nextConversation, openRun, openText, type TranscriptMessage } from './conversation.js';
 
 const after = (...steps: ConversationStep[]) => steps.reduce(nextConversation, NOTHING_SAID);
 const run = { runId: 'r1', sessionKey: 'agent:main:main', seq: 1 };
@@ -59,5 +59,16 @@ describe('a conversation on the screen', () => {
 
   it('begins anew', () => {
     expect(linesOf(after(say, delta('x'), { kind: 'clear' }))).toEqual([]);
+  });
+
+  it('knows what can be stopped before the first piece of an answer, and no longer when it has ended', () => {
+    expect(openRun(NOTHING_SAID, 'r1')).toBe('r1');
+    expect(openRun(after(event({ state: 'final' })), 'r1')).toBeUndefined();
+    expect(openRun(after({ kind: 'history', messages: [message(1, 'user', 'Hello?'), message(2, 'assistant', 'Hello.')] }), 'r1')).toBeUndefined();
+    expect(openRun(after(delta('Hel')), 'r0')).toBe('r1');
+  });
+
+  it('takes /stop alone for an order', () => {
+    expect(['/stop', ' /STOP\n', '/stop it', 'stop', 'say /stop'].map(isStop)).toEqual([true, true, false, false, false]);
   });
 });

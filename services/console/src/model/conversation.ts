@@ -113,12 +113,19 @@ function afterEvent(run: LiveRun, event: ChatEvent): LiveRun {
   }
 }
 
-/** The run that can be stopped now. */
-export function openRun(state: Conversation): string | undefined {
+/** The run that can be stopped now. `active`: what the list of sessions says is going on; after a reload it is known before the first piece of an answer. */
+export function openRun(state: Conversation, active?: string): string | undefined {
   const open = state.runs.findLast(({ ended }) => ended === undefined);
-  const ended = new Set(state.runs.filter((run) => run.ended !== undefined).map(({ runId }) => runId));
-  return open?.runId ?? state.sending.findLast(({ runId, failure }) => failure === undefined && !ended.has(runId))?.runId;
+  const ended = new Set([
+    ...state.runs.filter((run) => run.ended !== undefined).map(({ runId }) => runId),
+    ...state.messages.flatMap(({ role, runId }) => (role === 'assistant' && runId !== undefined ? [runId] : [])),
+  ]);
+  const said = open?.runId ?? state.sending.findLast(({ runId, failure }) => failure === undefined && !ended.has(runId))?.runId;
+  return said ?? (active !== undefined && !ended.has(active) ? active : undefined);
 }
+
+/** Typed instead of a message it ends what the agent does, as in the chats that people know agents from. */
+export const isStop = (text: string): boolean => /^\/stop$/i.test(text.trim());
 
 /** What is being written at this moment, for those who listen; undefined: nothing. */
 export function openText(state: Conversation): string | undefined {

@@ -1,5 +1,7 @@
 import type { pushLogContracts as log, pushTriggersContracts as triggers } from '@plexus/contracts';
 
+export type PreferenceMatch = log.Preference['match'];
+
 /** `case = case-7`: one thing that must hold. */
 export const matcherText = ({ label, op, value }: log.LabelMatcher): string => `${label} ${op} ${value}`;
 
@@ -24,3 +26,82 @@ export const timingKindOf = ({ cron, everyMs: every }: Timing): TimingKind => (c
 
 /** What a schedule says or asks when it is due. */
 export const actionText = (action: triggers.ScheduleAction): string => (action.kind === 'agent' ? action.message : action.summary);
+
+/** The action that a form says: what it does not ask for stays as it was, unless it is now of another kind. */
+export function actionWith(before: triggers.ScheduleAction | undefined, kind: triggers.ScheduleAction['kind'], text: string): Record<string, unknown> {
+  const rest = before?.kind === kind ? before : { kind };
+  return { ...rest, ...(kind === 'agent' ? { message: text } : { summary: text }) };
+}
+
+export const schedulePath = (id: string): string => `/v1/schedules/${encodeURIComponent(id)}`;
+
+/** A moment as `<input type="datetime-local">` takes it: by the clock of the browser. */
+export function localMinute(at: string): string {
+  const moment = new Date(at);
+  return new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+/** The patterns that somebody typed, however they separated them. */
+export const patternsIn = (text: string): string[] => text.split(/[\s,]+/).filter((pattern) => pattern !== '');
+
+export type RuleDraft = Pick<triggers.DispatchRule, 'name' | 'maxPerHour'> & {
+  readonly types: string;
+  readonly minSeverity: triggers.DispatchRule['match']['minSeverity'];
+  readonly message: string;
+  /** `these`: whom the rule names already. */
+  readonly to: 'owner' | 'followers' | 'these';
+};
+
+/** What a rule is made of for a form. */
+export const ruleDraft = (rule: triggers.DispatchRule | undefined): RuleDraft => ({
+  name: rule?.name ?? '',
+  types: rule?.match.types.join(', ') ?? '',
+  minSeverity: rule?.match.minSeverity ?? 'low',
+  message: rule?.research.message ?? '',
+  to: rule === undefined ? 'owner' : typeof rule.notify.to === 'string' ? rule.notify.to : 'these',
+  maxPerHour: rule?.maxPerHour ?? 60,
+});
+
+/** What the gateway is told of a rule: all that the form does not ask for stays as it was. */
+export function ruleWith(before: triggers.DispatchRule | undefined, draft: RuleDraft): Record<string, unknown> {
+  const { id, owner, enabled, match, research, notify } = before ?? {};
+  return {
+    ...(before !== undefined && { id, owner, enabled }),
+    name: draft.name.trim(),
+    match: { ...match, types: patternsIn(draft.types), minSeverity: draft.minSeverity },
+    research: { ...research, message: draft.message.trim() },
+    notify: { ...notify, ...(draft.to !== 'these' && { to: draft.to }) },
+    maxPerHour: draft.maxPerHour,
+  };
+}
+
+/** What a preference can be about in the form. */
+export const WISH_ABOUT = ['all', 'types', 'case', 'topic', 'entity', 'region'] as const;
+export type WishAbout = (typeof WISH_ABOUT)[number];
+export const WISH_CHANNELS = ['*', 'session', 'email', 'webhook', 'webpush'] as const;
+
+/** The events that somebody means by what they chose and typed. */
+export function matchOf(about: WishAbout, which: string): PreferenceMatch {
+  if (about === 'all') return {};
+  return about === 'types' ? { types: patternsIn(which) } : { scopeKind: about, scopeRef: which.trim() };
+}
+
+/** `Chrome, Linux`: enough to tell one's own browsers apart. */
+export function browserName(userAgent: string): string {
+  const among = (names: readonly (readonly [string, RegExp])[]) => names.find(([, pattern]) => pattern.test(userAgent))?.[0];
+  const browser = among([
+    ['Edge', /Edg\//],
+    ['Opera', /OPR\//],
+    ['Firefox', /Firefox\//],
+    ['Chrome', /Chrom(e|ium)\//],
+    ['Safari', /Safari\//],
+  ]);
+  const system = among([
+    ['Android', /Android/],
+    ['iOS', /iPhone|iPad/],
+    ['Windows', /Windows/],
+    ['macOS', /Mac OS X/],
+    ['Linux', /Linux/],
+  ]);
+  return [browser, system].filter((part) => part !== undefined).join(', ');
+}

@@ -1,3 +1,4 @@
+import { ERROR_CODES } from '@plexus/contracts';
 import { tokenIn } from '../api/token.js';
 import { en } from '../i18n/en.js';
 import { zh } from '../i18n/zh.js';
@@ -95,6 +96,11 @@ describe('the languages', () => {
     const english = texts(en).filter(([key]) => !key.endsWith('_one'));
     expect([...other.keys()].sort()).toEqual(english.map(([key]) => key).sort());
     for (const [key, text] of english) expect([key, names(other.get(key) ?? '')]).toEqual([key, names(text)]);
+  });
+
+  it('say of every error code of the mesh what happened and what to do', () => {
+    const said: Readonly<Record<string, string>> = en.errors;
+    expect(Object.keys(ERROR_CODES).filter((code) => said[code] === undefined)).toEqual([]);
   });
 
   it('have no text that was forgotten to be translated', () => {

@@ -5,9 +5,20 @@ import { useSession } from '../api/session.js';
 import { useAction } from '../api/use-action.js';
 import { useResource } from '../api/use-resource.js';
 import type { Attached } from '../model/attachments.js';
-import { type ConversationStep, type Line, linesOf, NOTHING_SAID, nextConversation, openRun, openText, type TranscriptMessage } from '../model/conversation.js';
+import {
+  type ConversationStep,
+  isStop,
+  type Line,
+  linesOf,
+  NOTHING_SAID,
+  nextConversation,
+  openRun,
+  openText,
+  type TranscriptMessage,
+} from '../model/conversation.js';
 import { Confirm } from '../ui/dialog.js';
 import { Badge, Busy, Card, Empty, ErrorNote, When } from '../ui/parts.js';
+import { useToast } from '../ui/toasts.js';
 import { AttachedFiles } from './attached.js';
 import { Composer } from './composer.js';
 import { asSent, useDrop, useWaitingFiles } from './waiting-files.js';
@@ -20,7 +31,7 @@ interface History {
 }
 
 /** One conversation: what was said, the answer while it is written, and a place to write. */
-export function Chat({ sessionKey }: { readonly sessionKey: string }) {
+export function Chat({ sessionKey, activeRunId }: { readonly sessionKey: string; readonly activeRunId: string | undefined }) {
   const { t } = useTranslation();
   const { api, client, connection } = useSession();
   const [state, step] = useReducer(nextConversation, NOTHING_SAID);
@@ -43,10 +54,6 @@ export function Chat({ sessionKey }: { readonly sessionKey: string }) {
       }),
     [client, canonical, reload],
   );
-  // What was said while nobody was connected, and messages of others.
-  useEffect(() => {
-    if (connection > 1) reload();
-  }, [connection, reload]);
   useEffect(
     () =>
       client.on('session.message', (payload) => {
@@ -55,21 +62,31 @@ export function Chat({ sessionKey }: { readonly sessionKey: string }) {
     [client, canonical, reload],
   );
   useEffect(() => {
-    if (connection > 0) void client.request('sessions.messages.subscribe', { key: sessionKey }).catch(() => undefined); // Not there yet: its first message makes it.
-  }, [client, connection, sessionKey]);
+    if (connection === 0) return;
+    const subscribed = client.request('sessions.messages.subscribe', { key: sessionKey }).catch(() => undefined); // Not there yet: its first message makes it.
+    // What was said while nobody listened, before the first connection too.
+    void subscribed.then(reload);
+  }, [client, connection, sessionKey, reload]);
 
   const waiting = useWaitingFiles();
   const drop = useDrop(waiting);
-  const say = useSay(sessionKey, step, reload);
-  const stop = useAction(async () => {
-    await client.abort(sessionKey, openRun(state));
+  const send = useSay(sessionKey, step, reload);
+  const running = openRun(state, activeRunId);
+  const toast = useToast();
+  const stop = useAction(async (runId?: string) => {
+    await client.abort(sessionKey, runId);
     reload();
   });
+  const say = (text: string, files: readonly Attached[]) => {
+    if (!isStop(text) || files.length > 0) return send(text, files);
+    if (running === undefined) return toast(t('chat.nothingToStop'));
+    // Whatever of this session waits or runs.
+    return void stop.run();
+  };
   const begin = () => {
     step({ kind: 'clear' });
     reload();
   };
-  const running = openRun(state);
   return (
     <Card
       flush
@@ -91,7 +108,7 @@ export function Chat({ sessionKey }: { readonly sessionKey: string }) {
           loading={history.loading && state.messages.length === 0}
           more={data?.hasMore ? () => setLimit(1_000) : undefined}
         />
-        <Composer running={running !== undefined} stopping={stop.busy} waiting={waiting} onSay={say} onStop={() => void stop.run()} />
+        <Composer running={running !== undefined} stopping={stop.busy} waiting={waiting} onSay={say} onStop={() => void stop.run(running)} />
       </div>
       <LiveAnswer text={openText(state)} />
     </Card>

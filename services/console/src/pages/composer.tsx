@@ -59,7 +59,7 @@ export function Composer({
           id={id}
           className="input"
           rows={1}
-          placeholder={t('chat.placeholder')}
+          placeholder={t(running ? 'chat.placeholderRunning' : 'chat.placeholder')}
           value={text}
           onChange={({ target }) => setText(target.value)}
           onKeyDown={onKeyDown}

@@ -4,20 +4,28 @@ import { useTranslation } from 'react-i18next';
 import { useApi } from '../api/session.js';
 import { useAction } from '../api/use-action.js';
 import { useResource } from '../api/use-resource.js';
+import { ownEndpoint, subscribeBrowser, unsubscribeBrowser, webPushState } from '../api/web-push.js';
+import { browserName } from '../model/reach.js';
 import { ActionForm, SelectField, TextField } from '../ui/form.js';
 import { Badge, Busy, Card, Empty, ErrorNote } from '../ui/parts.js';
 import { RemoveButton } from '../ui/remove.js';
 import { useToast } from '../ui/toasts.js';
 
 type Contact = manage.Contact;
+type Known = ResponseOf<typeof manage.listContacts>;
 const CHANNELS = ['email', 'webhook'] as const;
 
 /** Where else somebody is told: addresses that were proven by a code. */
 export function Contacts() {
   const { t } = useTranslation();
   const api = useApi();
-  const list = useResource(useCallback((signal: AbortSignal) => api.get<{ contacts: Contact[] }>('/v1/contacts', undefined, signal), [api]));
+  const list = useResource(useCallback((signal: AbortSignal) => api.get<Known>('/v1/contacts', undefined, signal), [api]));
+  const own = useResource(ownEndpoint);
   const contacts = list.data?.contacts ?? [];
+  const changed = () => {
+    own.reload();
+    list.reload();
+  };
   return (
     <Card title={t('reach.contact.title')} flush>
       <ErrorNote error={list.error} retry={list.reload} />
@@ -25,35 +33,84 @@ export function Contacts() {
       {list.data !== undefined && contacts.length === 0 && <Empty icon="send" title={t('reach.contact.none')} text={t('reach.contact.noneText')} />}
       <ul>
         {contacts.map((one) => (
-          <Row key={one.id} contact={one} onChanged={list.reload} />
+          <Row key={one.id} contact={one} own={one.channel === 'webpush' && one.address === own.data} onChanged={changed} />
         ))}
       </ul>
       <div className="card-body">
         <Add onDone={list.reload} />
+        {list.data?.webPushKey !== undefined && (
+          <ThisBrowser
+            webPushKey={list.data.webPushKey}
+            told={contacts.some(({ channel, address }) => channel === 'webpush' && address === own.data)}
+            onDone={changed}
+          />
+        )}
       </div>
     </Card>
   );
 }
 
-function Row({ contact: { id, channel, address, verified, disabledReason }, onChanged }: { readonly contact: Contact; readonly onChanged: () => void }) {
+/** The browser that shows this page, as an address of its own. */
+function ThisBrowser({ webPushKey, told, onDone }: { readonly webPushKey: string; readonly told: boolean; readonly onDone: () => void }) {
+  const { t } = useTranslation();
+  const api = useApi();
+  const say = useToast();
+  const add = useAction(async () => {
+    const subscription = await subscribeBrowser(webPushKey);
+    if (subscription === 'refused') throw new Error(t('reach.contact.browserRefused'));
+    await api.post('/v1/contacts', {
+      channel: 'webpush',
+      subscription: { endpoint: subscription.endpoint, keys: subscription.keys },
+      label: browserName(navigator.userAgent),
+    });
+    say(t('reach.contact.browserAdded'));
+    onDone();
+  });
+  if (webPushState() === 'impossible') return <p className="small muted">{t('reach.contact.browserCannot')}</p>;
+  if (told) return <p className="small muted">{t('reach.contact.browserHere')}</p>;
+  return (
+    <div className="stack close">
+      <div className="row">
+        <button type="button" className="button" disabled={add.busy} onClick={() => void add.run()}>
+          {t('reach.contact.browser')}
+        </button>
+        <span className="small muted">{t('reach.contact.browserText')}</span>
+      </div>
+      <ErrorNote error={add.error} />
+    </div>
+  );
+}
+
+function Row({
+  contact: { id, channel, address, label, verified, disabledReason },
+  own,
+  onChanged,
+}: {
+  readonly contact: Contact;
+  /** It is the browser that shows this page. */
+  readonly own: boolean;
+  readonly onChanged: () => void;
+}) {
   const { t } = useTranslation();
   const api = useApi();
   const path = `/v1/contacts/${encodeURIComponent(id)}`;
   const remove = async () => {
     await api.delete(path);
+    if (own) await unsubscribeBrowser();
     onChanged();
   };
+  const name = channel === 'webpush' && label !== undefined ? label : address;
   return (
     <li className="entry">
       <div className="row spread">
-        <span className="clip">
-          <Badge>{t(`reach.contact.channel.${channel}`)}</Badge> <span className="mono">{address}</span>
+        <span className="clip" title={address}>
+          <Badge>{t(`reach.contact.channel.${channel}`)}</Badge> <span className="mono">{name}</span>
         </span>
         <span className="row">
           <Badge dot tone={disabledReason !== undefined ? 'bad' : verified ? 'ok' : 'warn'}>
             {t(disabledReason !== undefined ? 'reach.contact.disabled' : verified ? 'reach.contact.verified' : 'reach.contact.unverified')}
           </Badge>
-          <RemoveButton name={address} text={t('reach.contact.removeText')} onRemove={remove} />
+          <RemoveButton name={name} text={t('reach.contact.removeText')} onRemove={remove} />
         </span>
       </div>
       {disabledReason !== undefined && <p className="small muted">{disabledReason}</p>}

@@ -4,7 +4,8 @@ import { useTranslation } from 'react-i18next';
 import { useApi } from '../api/session.js';
 import { useAction } from '../api/use-action.js';
 import { useResource } from '../api/use-resource.js';
-import { ActionForm, SelectField, TextField } from '../ui/form.js';
+import { type RuleDraft, ruleDraft, ruleWith } from '../model/reach.js';
+import { ActionForm, CancelButton, ChangeButton, SelectField, TextField, useChanging } from '../ui/form.js';
 import { Badge, Busy, Card, Empty, ErrorNote, Field } from '../ui/parts.js';
 import { RemoveButton } from '../ui/remove.js';
 import { useToast } from '../ui/toasts.js';
@@ -20,7 +21,12 @@ export function DispatchRules() {
   const { t } = useTranslation();
   const api = useApi();
   const list = useResource(useCallback((signal: AbortSignal) => api.get<{ rules: Rule[] }>('/v1/dispatch-rules', undefined, signal), [api]));
+  const { changing, change, end, place } = useChanging<Rule>();
   const rules = list.data?.rules ?? [];
+  const done = () => {
+    end();
+    list.reload();
+  };
   return (
     <div className="split wide-left">
       <Card title={t('automation.rule.title')} flush>
@@ -29,16 +35,18 @@ export function DispatchRules() {
         {list.data !== undefined && rules.length === 0 && <Empty icon="route" title={t('automation.rule.none')} text={t('automation.rule.noneText')} />}
         <ul>
           {rules.map((one) => (
-            <Entry key={one.id} rule={one} onChanged={list.reload} />
+            <Entry key={one.id} rule={one} onChanged={list.reload} onChange={() => change(one)} />
           ))}
         </ul>
       </Card>
-      <Add onDone={list.reload} />
+      <div ref={place}>
+        <RuleForm key={changing?.id ?? ''} of={changing} onDone={done} {...(changing !== undefined && { onCancel: end })} />
+      </div>
     </div>
   );
 }
 
-function Entry({ rule, onChanged }: { readonly rule: Rule; readonly onChanged: () => void }) {
+function Entry({ rule, onChanged, onChange }: { readonly rule: Rule; readonly onChanged: () => void; readonly onChange: () => void }) {
   const { t } = useTranslation();
   const api = useApi();
   const { id, name, owner, match, research, notify, maxPerHour, enabled, refused } = rule;
@@ -79,53 +87,76 @@ function Entry({ rule, onChanged }: { readonly rule: Rule; readonly onChanged: (
             </>
           )}
         </span>
-        <RemoveButton name={name} text={t('automation.rule.removeText')} onRemove={remove} />
+        <span className="row">
+          <ChangeButton name={name} onChange={onChange} />
+          <RemoveButton name={name} text={t('automation.rule.removeText')} onRemove={remove} />
+        </span>
       </div>
       <ErrorNote error={turn.error} />
     </li>
   );
 }
 
-function Add({ onDone }: { readonly onDone: () => void }) {
+/** A rule: a new one, or one that is there. */
+function RuleForm({ of, onDone, onCancel }: { readonly of?: Rule | undefined; readonly onDone: () => void; readonly onCancel?: () => void }) {
   const { t } = useTranslation();
   const api = useApi();
   const say = useToast();
-  const [name, setName] = useState('');
-  const [types, setTypes] = useState('');
-  const [minSeverity, setSeverity] = useState<(typeof SEVERITIES)[number]>('low');
-  const [message, setMessage] = useState('');
-  const [to, setTo] = useState<(typeof TELL)[number]>('owner');
-  const add = useAction(async () => {
-    const patterns = types.split(/[\s,]+/).filter((pattern) => pattern !== '');
-    await api.post('/v1/dispatch-rules', { name: name.trim(), match: { types: patterns, minSeverity }, research: { message: message.trim() }, notify: { to } });
-    say(t('automation.rule.added'));
-    setName('');
-    setTypes('');
-    setMessage('');
+  const [draft, setDraft] = useState(() => ruleDraft(of));
+  const change = (part: Partial<RuleDraft>) => setDraft((before) => ({ ...before, ...part }));
+  const save = useAction(async () => {
+    await api.post('/v1/dispatch-rules', ruleWith(of, draft));
+    say(t(of === undefined ? 'automation.rule.added' : 'automation.rule.changed'));
+    setDraft(ruleDraft(undefined));
     onDone();
   });
+  const named = of === undefined || typeof of.notify.to === 'string' ? undefined : of.notify.to.join(', ');
   return (
-    <Card title={t('automation.rule.add')}>
-      <ActionForm action={add} label={t('automation.rule.action')}>
-        <TextField label={t('automation.name')} value={name} onChange={setName} />
+    <Card title={of === undefined ? t('automation.rule.add') : t('form.changeOne', { name: of.name })}>
+      <ActionForm
+        action={save}
+        label={t(of === undefined ? 'automation.rule.action' : 'form.save')}
+        extra={onCancel !== undefined && <CancelButton onCancel={onCancel} />}
+      >
+        <TextField label={t('automation.name')} value={draft.name} onChange={(name) => change({ name })} />
         <div className="fields">
-          <TextField label={t('subscriptions.patterns')} hint={t('subscriptions.patternsHint')} mono optional value={types} onChange={setTypes} />
+          <TextField
+            label={t('subscriptions.patterns')}
+            hint={t('subscriptions.patternsHint')}
+            mono
+            optional
+            value={draft.types}
+            onChange={(types) => change({ types })}
+          />
           <SelectField
             label={t('subscriptions.from')}
-            value={minSeverity}
+            value={draft.minSeverity}
             options={SEVERITIES.map((value) => ({ value, label: t(`severity.${value}`) }))}
-            onChange={setSeverity}
+            onChange={(minSeverity) => change({ minSeverity })}
           />
         </div>
         <Field label={t('automation.rule.message')} hint={t('automation.rule.messageHint', { fields: FIELDS })}>
-          {(control) => <textarea {...control} className="input" rows={3} required value={message} onChange={({ target }) => setMessage(target.value)} />}
+          {(control) => (
+            <textarea {...control} className="input" rows={3} required value={draft.message} onChange={({ target }) => change({ message: target.value })} />
+          )}
         </Field>
-        <SelectField
-          label={t('automation.rule.to')}
-          value={to}
-          options={TELL.map((value) => ({ value, label: t(`automation.rule.tell.${value}`) }))}
-          onChange={setTo}
-        />
+        <div className="fields">
+          <SelectField<RuleDraft['to']>
+            label={t('automation.rule.to')}
+            value={draft.to}
+            options={[
+              ...TELL.map((value) => ({ value, label: t(`automation.rule.tell.${value}`) })),
+              ...(named === undefined ? [] : [{ value: 'these' as const, label: named }]),
+            ]}
+            onChange={(to) => change({ to })}
+          />
+          <TextField
+            label={t('automation.rule.most')}
+            type="number"
+            value={String(draft.maxPerHour)}
+            onChange={(most) => change({ maxPerHour: Number(most) })}
+          />
+        </div>
       </ActionForm>
     </Card>
   );

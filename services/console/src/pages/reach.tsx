@@ -3,6 +3,7 @@ import { PageHead } from '../ui/parts.js';
 import { Contacts } from './contacts.js';
 import { QuietHours } from './quiet-hours.js';
 import { Silences } from './silences.js';
+import { Wishes } from './wishes.js';
 
 /** How I am reached, and when I am not. */
 export default function ReachPage() {
@@ -11,7 +12,10 @@ export default function ReachPage() {
     <>
       <PageHead title={t('reach.title')} text={t('reach.text')} />
       <div className="split wide-left">
-        <Silences />
+        <div className="stack">
+          <Wishes />
+          <Silences />
+        </div>
         <div className="stack">
           <QuietHours />
           <Contacts />

@@ -4,16 +4,16 @@ import { useTranslation } from 'react-i18next';
 import { useApi } from '../api/session.js';
 import { useAction } from '../api/use-action.js';
 import { useResource } from '../api/use-resource.js';
-import { actionText, everyOf, timingKindOf } from '../model/reach.js';
+import { actionText, everyOf, schedulePath as pathOf, timingKindOf } from '../model/reach.js';
+import { ChangeButton, useChanging } from '../ui/form.js';
 import { Badge, Busy, Card, Empty, ErrorNote, When } from '../ui/parts.js';
 import { RemoveButton } from '../ui/remove.js';
 import { useToast } from '../ui/toasts.js';
-import { AddSchedule } from './schedule-form.js';
+import { ScheduleForm } from './schedule-form.js';
 
 type Schedule = triggers.Schedule;
 type Runs = ResponseOf<typeof triggers.scheduleRuns>['runs'];
 const REFRESH_MS = 10_000;
-const pathOf = (id: string) => `/v1/schedules/${encodeURIComponent(id)}`;
 
 /** What runs by itself at fixed times. */
 export function Schedules() {
@@ -23,7 +23,12 @@ export function Schedules() {
     useCallback((signal: AbortSignal) => api.get<{ schedules: Schedule[] }>('/v1/schedules', { limit: 200 }, signal), [api]),
     REFRESH_MS,
   );
+  const { changing, change, end, place } = useChanging<Schedule>();
   const schedules = list.data?.schedules ?? [];
+  const done = () => {
+    end();
+    list.reload();
+  };
   return (
     <div className="split wide-left">
       <Card title={t('automation.schedule.title')} flush>
@@ -39,16 +44,18 @@ export function Schedules() {
         )}
         <ul>
           {schedules.map((one) => (
-            <Entry key={one.id} schedule={one} onChanged={list.reload} />
+            <Entry key={one.id} schedule={one} onChanged={list.reload} onChange={() => change(one)} />
           ))}
         </ul>
       </Card>
-      <AddSchedule onDone={list.reload} />
+      <div ref={place}>
+        <ScheduleForm key={changing?.id ?? ''} of={changing} onDone={done} {...(changing !== undefined && { onCancel: end })} />
+      </div>
     </div>
   );
 }
 
-function Entry({ schedule, onChanged }: { readonly schedule: Schedule; readonly onChanged: () => void }) {
+function Entry({ schedule, onChanged, onChange }: { readonly schedule: Schedule; readonly onChanged: () => void; readonly onChange: () => void }) {
   const { t } = useTranslation();
   const api = useApi();
   const say = useToast();
@@ -120,6 +127,7 @@ function Entry({ schedule, onChanged }: { readonly schedule: Schedule; readonly 
           >
             {t('automation.schedule.history')}
           </button>
+          {origin === 'user' && <ChangeButton name={name} onChange={onChange} />}
           {origin === 'user' && <RemoveButton name={name} text={t('automation.schedule.removeText')} onRemove={remove} />}
         </span>
       </div>

@@ -33,22 +33,25 @@ export default function SessionsPage() {
   useEffect(() => {
     if (connection === 0) return undefined;
     // Refused to those who may not read: they see what they have asked for only.
-    void client.request('sessions.subscribe', {}).catch(() => undefined);
+    const subscribed = client.request('sessions.subscribe', {}).catch(() => undefined);
+    // What happened before.
+    void subscribed.then(reload);
     const stops = [client.on('sessions.changed', reload), client.on('session.message', reload)];
     return () => {
       for (const stop of stops) stop();
     };
   }, [client, connection, reload]);
-  const open = (sessionKey: string) => void navigate(`/sessions/${encodeURIComponent(sessionKey)}`);
+  const goTo = (sessionKey: string) => void navigate(`/sessions/${encodeURIComponent(sessionKey)}`);
   const shown = key ?? who.data?.defaults.sessionKey;
   const sessions = [...(list.data?.sessions ?? []), ...more.sessions];
+  const open = sessions.find(({ sessionKey }) => sessionKey === shown);
   return (
     <>
       <PageHead title={t('sessions.title')} text={t('sessions.text')} />
       <div className="split">
         <Card title={t('sessions.list')} flush actions={<span className="muted small">{list.data?.totalCount ?? ''}</span>}>
           <div className="card-body stack close">
-            <NewSession onOpen={open} />
+            <NewSession onOpen={goTo} />
             <input
               className="input"
               type="search"
@@ -70,14 +73,22 @@ export default function SessionsPage() {
                 keyOf={({ sessionId }) => sessionId}
                 rowHeight={62}
                 height="calc(100dvh - 340px)"
-                selected={sessions.find(({ sessionKey }) => sessionKey === shown)?.sessionId}
-                onSelect={({ sessionKey }) => open(sessionKey)}
+                selected={open?.sessionId}
+                onSelect={({ sessionKey }) => goTo(sessionKey)}
                 onEnd={more.load}
                 render={(session) => <SessionRow session={session} />}
               />
             ))}
         </Card>
-        {shown === undefined ? who.error === undefined ? <Busy /> : <ErrorNote error={who.error} /> : <Chat key={shown} sessionKey={shown} />}
+        {shown === undefined ? (
+          who.error === undefined ? (
+            <Busy />
+          ) : (
+            <ErrorNote error={who.error} />
+          )
+        ) : (
+          <Chat key={shown} sessionKey={shown} activeRunId={open?.activeRunId} />
+        )}
       </div>
     </>
   );

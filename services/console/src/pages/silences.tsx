@@ -5,14 +5,16 @@ import { useApi } from '../api/session.js';
 import { useAction } from '../api/use-action.js';
 import { useResource } from '../api/use-resource.js';
 import { matcherText } from '../model/reach.js';
-import { ActionForm, SelectField, TextField } from '../ui/form.js';
+import { ActionForm, CancelButton, ChangeButton, SelectField, TextField, useChanging } from '../ui/form.js';
 import { Badge, Busy, Card, Choice, Empty, ErrorNote, When } from '../ui/parts.js';
 import { useToast } from '../ui/toasts.js';
 
 type Silence = manage.Silence;
 type Whose = Silence['for'];
+type Matcher = Silence['matchers'][number];
 const LABELS = ['case', 'type', 'topic', 'entity', 'region', 'source', 'severity'] as const;
 const OPERATORS = ['=', '!=', '~'] as const;
+const ONE: Matcher = { label: 'case', op: '=', value: '' };
 const HOURS = ['1', '4', '24', '168'] as const;
 
 /** What does not interrupt for a while. */
@@ -23,7 +25,12 @@ export function Silences() {
   const list = useResource(
     useCallback((signal: AbortSignal) => api.get<{ silences: Silence[] }>('/v1/silences', { for: whose, expired: true }, signal), [api, whose]),
   );
+  const { changing, change, end, place } = useChanging<Silence>();
   const silences = list.data?.silences ?? [];
+  const done = () => {
+    end();
+    list.reload();
+  };
   return (
     <div className="stack">
       <Card
@@ -34,7 +41,10 @@ export function Silences() {
             label={t('reach.silence.whose')}
             value={whose}
             options={(['me', 'tenant'] as const).map((value) => ({ value, label: t(`reach.silence.for.${value}`) }))}
-            onChange={setWhose}
+            onChange={(next) => {
+              end();
+              setWhose(next);
+            }}
           />
         }
       >
@@ -55,19 +65,29 @@ export function Silences() {
               </thead>
               <tbody>
                 {silences.map((one) => (
-                  <Row key={one.id} silence={one} onChanged={list.reload} />
+                  <Row key={one.id} silence={one} onChanged={list.reload} onChange={() => change(one)} />
                 ))}
               </tbody>
             </table>
           </div>
         )}
       </Card>
-      <Add whose={whose} onDone={list.reload} />
+      <div ref={place}>
+        <SilenceForm key={changing?.id ?? whose} whose={whose} of={changing} onDone={done} {...(changing !== undefined && { onCancel: end })} />
+      </div>
     </div>
   );
 }
 
-function Row({ silence: { id, matchers, reason, to, state, createdBy }, onChanged }: { readonly silence: Silence; readonly onChanged: () => void }) {
+function Row({
+  silence: { id, matchers, reason, to, state, createdBy },
+  onChanged,
+  onChange,
+}: {
+  readonly silence: Silence;
+  readonly onChanged: () => void;
+  readonly onChange: () => void;
+}) {
   const { t } = useTranslation();
   const api = useApi();
   const what = matchers.map(matcherText).join(', ');
@@ -92,15 +112,18 @@ function Row({ silence: { id, matchers, reason, to, state, createdBy }, onChange
       </td>
       <td>
         {state !== 'expired' && (
-          <button
-            type="button"
-            className="button small"
-            disabled={end.busy}
-            onClick={() => void end.run()}
-            aria-label={t('reach.silence.endOne', { name: what })}
-          >
-            {t('reach.silence.end')}
-          </button>
+          <div className="row">
+            <ChangeButton name={what} onChange={onChange} />
+            <button
+              type="button"
+              className="button small"
+              disabled={end.busy}
+              onClick={() => void end.run()}
+              aria-label={t('reach.silence.endOne', { name: what })}
+            >
+              {t('reach.silence.end')}
+            </button>
+          </div>
         )}
         <ErrorNote error={end.error} />
       </td>
@@ -108,48 +131,97 @@ function Row({ silence: { id, matchers, reason, to, state, createdBy }, onChange
   );
 }
 
-function Add({ whose, onDone }: { readonly whose: Whose; readonly onDone: () => void }) {
+interface Condition extends Matcher {
+  /** Of the row, while the form is open. */
+  readonly key: string;
+}
+
+const conditionOf = (matcher: Matcher): Condition => ({ ...matcher, key: crypto.randomUUID() });
+
+/** A silence: a new one, or one that takes the place of one that is there. What was kept quiet stays explained by the one that did it. */
+function SilenceForm({
+  whose,
+  of,
+  onDone,
+  onCancel,
+}: {
+  readonly whose: Whose;
+  readonly of?: Silence | undefined;
+  readonly onDone: () => void;
+  readonly onCancel?: () => void;
+}) {
   const { t } = useTranslation();
   const api = useApi();
   const say = useToast();
-  const [label, setLabel] = useState<(typeof LABELS)[number]>('case');
-  const [op, setOp] = useState<(typeof OPERATORS)[number]>('=');
-  const [value, setValue] = useState('');
-  const [hours, setHours] = useState<(typeof HOURS)[number]>('1');
-  const [reason, setReason] = useState('');
-  const [critical, setCritical] = useState(false);
-  const add = useAction(async () => {
-    const matchers = [{ label, op, value: value.trim() }];
-    await api.post('/v1/silences', { for: whose, matchers, seconds: Number(hours) * 3_600, reason: reason.trim(), includeCritical: critical });
-    say(t('reach.silence.added'));
-    setValue('');
+  const [conditions, setConditions] = useState(() => (of?.matchers ?? [ONE]).map(conditionOf));
+  const [hours, setHours] = useState<(typeof HOURS)[number] | 'same'>(of === undefined ? '1' : 'same');
+  const [reason, setReason] = useState(of?.reason ?? '');
+  const [critical, setCritical] = useState(of?.includeCritical ?? false);
+  const change = (key: string, part: Partial<Matcher>) => setConditions((before) => before.map((one) => (one.key === key ? { ...one, ...part } : one)));
+  const save = useAction(async () => {
+    const matchers = conditions.map(({ label, op, value }) => ({ label, op, value: value.trim() }));
+    const until = hours === 'same' ? { to: of?.to } : { seconds: Number(hours) * 3_600 };
+    const begins = of?.state === 'pending' && { from: of.from };
+    await api.post('/v1/silences', { for: whose, matchers, ...begins, ...until, reason: reason.trim(), includeCritical: critical });
+    // In this order there is no moment in which neither holds.
+    if (of !== undefined) await api.post(`/v1/silences/${encodeURIComponent(of.id)}/expire`);
+    say(t(of === undefined ? 'reach.silence.added' : 'reach.silence.changed'));
+    setConditions([conditionOf(ONE)]);
     setReason('');
     onDone();
   });
   return (
-    <Card title={t(`reach.silence.add.${whose}`)}>
-      <ActionForm action={add} label={t('reach.silence.action')}>
-        <div className="fields">
-          <SelectField
-            label={t('reach.silence.label')}
-            value={label}
-            options={LABELS.map((one) => ({ value: one, label: t(`reach.silence.labels.${one}`) }))}
-            onChange={setLabel}
-          />
-          <SelectField
-            label={t('reach.silence.op')}
-            value={op}
-            options={OPERATORS.map((one) => ({ value: one, label: t(`reach.silence.ops.${one === '=' ? 'is' : one === '~' ? 'like' : 'not'}`) }))}
-            onChange={setOp}
-          />
-          <TextField label={t('reach.silence.value')} mono value={value} placeholder={label === 'case' ? 'case-7' : ''} onChange={setValue} />
-          <SelectField
-            label={t('reach.silence.long')}
-            value={hours}
-            options={HOURS.map((one) => ({ value: one, label: t(`reach.silence.hours.${one}`) }))}
-            onChange={setHours}
-          />
+    <Card title={of === undefined ? t(`reach.silence.add.${whose}`) : t('form.changeOne', { name: of.matchers.map(matcherText).join(', ') })}>
+      <ActionForm
+        action={save}
+        label={t(of === undefined ? 'reach.silence.action' : 'form.save')}
+        extra={onCancel !== undefined && <CancelButton onCancel={onCancel} />}
+      >
+        {conditions.length > 1 && <p className="small muted">{t('reach.silence.all')}</p>}
+        {conditions.map(({ key, label, op, value }, index) => (
+          <div className="fields" key={key}>
+            <SelectField
+              label={t('reach.silence.label')}
+              value={label}
+              options={labelsWith(label).map((one) => ({ value: one, label: t(`reach.silence.labels.${one}`, { defaultValue: one }) }))}
+              onChange={(next) => change(key, { label: next })}
+            />
+            <SelectField
+              label={t('reach.silence.op')}
+              value={op}
+              options={OPERATORS.map((one) => ({ value: one, label: t(`reach.silence.ops.${one === '=' ? 'is' : one === '~' ? 'like' : 'not'}`) }))}
+              onChange={(next) => change(key, { op: next })}
+            />
+            <TextField
+              label={t('reach.silence.value')}
+              mono
+              value={value}
+              placeholder={label === 'case' ? 'case-7' : ''}
+              onChange={(next) => change(key, { value: next })}
+            />
+            {conditions.length > 1 && (
+              <button
+                type="button"
+                className="button small"
+                aria-label={t('reach.silence.without', { number: index + 1 })}
+                onClick={() => setConditions((before) => before.filter((one) => one.key !== key))}
+              >
+                {t('form.remove')}
+              </button>
+            )}
+          </div>
+        ))}
+        <div className="row">
+          <button type="button" className="button small" onClick={() => setConditions((before) => [...before, conditionOf(ONE)])}>
+            {t('reach.silence.and')}
+          </button>
         </div>
+        <SelectField
+          label={t('reach.silence.long')}
+          value={hours}
+          options={[...(of === undefined ? [] : (['same'] as const)), ...HOURS].map((one) => ({ value: one, label: t(`reach.silence.hours.${one}`) }))}
+          onChange={setHours}
+        />
         <TextField label={t('reach.silence.reason')} hint={t('reach.silence.reasonHint')} value={reason} onChange={setReason} />
         <label className="check">
           <input type="checkbox" checked={critical} onChange={({ target }) => setCritical(target.checked)} />
@@ -159,3 +231,6 @@ function Add({ whose, onDone }: { readonly whose: Whose; readonly onDone: () => 
     </Card>
   );
 }
+
+/** Those that are asked for, and the one that a silence has already. */
+const labelsWith = (label: string): readonly string[] => (LABELS.some((one) => one === label) ? LABELS : [...LABELS, label]);

@@ -74,7 +74,8 @@ export default function CodeEditor({ label, language, value, onChange, height, r
           keymap.of([...defaultKeymap, ...historyKeymap]),
           EditorState.readOnly.of(readOnly),
           EditorView.lineWrapping,
-          EditorView.contentAttributes.of({ 'aria-label': label }),
+          // What is longer than the editor is scrolled from its text, with the keyboard too.
+          EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
           EditorView.updateListener.of((update) => update.docChanged && changed.current(update.state.doc.toString())),
           look,
         ],

@@ -18,7 +18,12 @@ export function Dialog({
   const titleId = useId();
   useEffect(() => {
     const shown = dialog.current;
+    const before = document.activeElement;
     if (shown !== null && !shown.open) shown.showModal();
+    // A dialog that leaves the page while it is open gives nothing back by itself.
+    return () => {
+      if (before instanceof HTMLElement) before.focus();
+    };
   }, []);
   return (
     <dialog ref={dialog} className={`dialog ${className}`} aria-labelledby={titleId} onClose={onClose} onCancel={onClose}>

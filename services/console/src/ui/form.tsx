@@ -1,4 +1,5 @@
-import type { FormEvent, ReactNode } from 'react';
+import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
+import { useTranslation } from 'react-i18next';
 import type { Action } from '../api/use-action.js';
 import { ErrorNote, Field } from './parts.js';
 
@@ -100,6 +101,38 @@ export function ActionForm({
       </div>
     </form>
   );
+}
+
+/** Beside a form that changes something: leaves it as it was. */
+export function CancelButton({ onCancel }: { readonly onCancel: () => void }) {
+  const { t } = useTranslation();
+  return (
+    <button type="button" className="button" onClick={onCancel}>
+      {t('cancel')}
+    </button>
+  );
+}
+
+/** Opens the form that changes one of a list. */
+export function ChangeButton({ name, onChange }: { readonly name: string; readonly onChange: () => void }) {
+  const { t } = useTranslation();
+  return (
+    <button type="button" className="button small" onClick={onChange} aria-label={t('form.changeOne', { name })}>
+      {t('form.change')}
+    </button>
+  );
+}
+
+/** Which one of a list is being changed. The form comes into sight with the focus in it. */
+export function useChanging<T extends { readonly id: string }>() {
+  const [changing, setChanging] = useState<T>();
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (changing === undefined) return;
+    place.current?.scrollIntoView({ block: 'nearest' });
+    place.current?.querySelector<HTMLElement>('input, select, textarea')?.focus();
+  }, [changing]);
+  return { changing, change: setChanging, end: () => setChanging(undefined), place };
 }
 
 const ZONES = 'time-zones';

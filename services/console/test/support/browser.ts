@@ -4,6 +4,10 @@ import path from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 
 const root = path.resolve(import.meta.dirname, '../../../..');
+/** For everything that a page is waited for: a guard against waiting for ever, no measure. */
+export const WAIT = { timeout: 90_000 };
+/** Of one test: several pages of a busy machine. */
+export const TEST_MS = 600_000;
 /** Where pictures and figures of the last run lie; `copy-pictures.mjs` takes the pictures into the docs. */
 export const REPORT = path.join(root, 'report/console');
 
@@ -43,10 +47,13 @@ export async function visit(browser: Browser, { address, token, language = 'en',
     timezoneId: 'UTC',
     reducedMotion: 'reduce',
   });
-  context.setDefaultTimeout(30_000);
+  context.setDefaultTimeout(WAIT.timeout);
+  await context.addInitScript(keepWhatPassesBy);
   const page = await context.newPage();
   const problems: string[] = [];
   page.on('console', (message) => {
+    // That a service did not answer in time is noted by the browser itself. The page asks again; what is asserted is what it shows then.
+    if (/status of 50[34]/.test(message.text())) return;
     if (message.type() === 'error' || message.type() === 'warning') problems.push(`${message.type()}: ${message.text()}`);
   });
   page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
@@ -59,9 +66,44 @@ export async function visit(browser: Browser, { address, token, language = 'en',
   return { context, page, problems };
 }
 
-/** Waits until a page is there and nothing on it is loading any more. */
+interface Kept {
+  readonly toasts: string[];
+  cuts: number;
+}
+
+/** Runs in the page: notes what is on it for a moment only, which a look from outside may come too late for. */
+function keepWhatPassesBy(): void {
+  const kept: Kept = { toasts: [], cuts: 0 };
+  Object.assign(window, { kept });
+  new MutationObserver((records) => {
+    for (const { target, addedNodes } of records) {
+      const element = target instanceof Element ? target : target.parentElement;
+      if (element?.closest('.toasts')) kept.toasts.push(...[...addedNodes].map(({ textContent }) => textContent ?? ''));
+      if (element?.closest('.side-foot') && document.querySelector('.side-foot .badge.ok') === null) kept.cuts += 1;
+    }
+  }).observe(document, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ['class'] });
+}
+
+/** Waits until the page, since it was loaded, has said something that goes away by itself. */
+export async function told(page: Page, text: string): Promise<void> {
+  await page.waitForFunction((wanted) => (window as unknown as { kept: Kept }).kept.toasts.some((said) => said.includes(wanted)), text, WAIT);
+}
+
+/** Waits until the page, since it was loaded, has lost its connection. Only for a page that was connected. */
+export async function wasCut(page: Page, before: number): Promise<void> {
+  await page.waitForFunction((count) => (window as unknown as { kept: Kept }).kept.cuts > count, before, WAIT);
+}
+
+/** How often the page was without a connection, for {@link wasCut}. */
+export function cuts(page: Page): Promise<number> {
+  return page.evaluate(() => (window as unknown as { kept: Kept }).kept.cuts);
+}
+
+/** Waits until a page is there, is connected, and nothing on it is loading any more. */
 export async function settled(page: Page): Promise<void> {
   await page.getByRole('heading', { level: 1 }).waitFor();
+  // On a narrow screen it is behind the menu.
+  await page.locator('.side-foot .badge.ok').waitFor({ state: 'attached' });
   await page.locator('.spinner').first().waitFor({ state: 'detached' });
 }
 

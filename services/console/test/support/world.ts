@@ -11,7 +11,7 @@ export interface World {
   readonly address: string;
   /** A site of another origin that the gateway allows. */
   readonly site: SdkSite;
-  call<T>(method: string, path: string, body?: unknown, type?: string): Promise<T>;
+  call<T>(method: string, path: string, body?: unknown, type?: string, headers?: Readonly<Record<string, string>>): Promise<T>;
   /** Publishes through another process, as any service would, and returns when the stream has stored it. */
   publish(event: Record<string, unknown>): void;
   /** Something that nobody can handle, straight into the stream. */
@@ -38,10 +38,10 @@ export async function startWorld(): Promise<World> {
     model,
     site,
     address,
-    call: async <T>(method: string, place: string, body?: unknown, type = 'application/json') => {
+    call: async <T>(method: string, place: string, body?: unknown, type = 'application/json', headers = {}) => {
       const response = await fetch(`${address}${place}`, {
         method,
-        headers: { authorization: `Bearer ${mesh.token}`, ...(body !== undefined && { 'content-type': type }) },
+        headers: { ...headers, authorization: `Bearer ${mesh.token}`, ...(body !== undefined && { 'content-type': type }) },
         ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       });
       const text = await response.text();
@@ -64,7 +64,7 @@ export async function startWorld(): Promise<World> {
       const { host, username, password } = new URL(readFileSync(path.join(mesh.stateDir, 'credentials/demo.url'), 'utf8').trim());
       const { connect } = await import('@nats-io/transport-node');
       const foreign = await connect({ servers: host, user: username, pass: decodeURIComponent(password) });
-      await foreign.request(`plexus.in.default.demo.broken.v1.${key}`, '{"not":"an event"}', { timeout: 10_000 });
+      await foreign.request(`plexus.in.default.demo.broken.v1.${key}`, '{"not":"an event"}', { timeout: 60_000 });
       await foreign.close();
     },
     stop: async () => {
