@@ -9,6 +9,8 @@ const DRAIN_MS = 1_000;
 /** The first request under a new inbox ends this soon, so that one which the server lost (a consumer that is missing or still being recovered answers nothing at all) is noticed early. */
 const PROBE_MS = 1_000;
 const WATCH_MS = 250;
+/** A look that comes this late tells of a process that stood still: signs of life may have arrived meanwhile. */
+const STALLED_MS = 1_000;
 
 export interface PullOptions {
   readonly stream: string;
@@ -39,6 +41,7 @@ export class PullSubscription {
   private outstanding = 0;
   private failures = 0;
   private lastSign = 0;
+  private lookedAt = 0;
   private watchdog: NodeJS.Timeout | undefined;
   private again: NodeJS.Timeout | undefined;
   private stopListening: (() => void) | undefined;
@@ -53,6 +56,7 @@ export class PullSubscription {
 
   start(): void {
     this.running = true;
+    this.lookedAt = performance.now();
     this.stopListening = this.link.listen({ disconnected: () => this.forget(), reconnected: () => this.restart() });
     this.watchdog = setInterval(() => this.watch(), WATCH_MS);
     if (this.link.isConnected) this.restart();
@@ -160,9 +164,13 @@ export class PullSubscription {
   }
 
   private watch(): void {
-    if (!this.running || this.outstanding === 0 || !this.link.isConnected) return;
+    const now = performance.now();
+    const stalled = now - this.lookedAt > STALLED_MS;
+    this.lookedAt = now;
+    // What has arrived for the present inbox would be thrown away, and come again only after the ack wait.
+    if (stalled || !this.running || this.outstanding === 0 || !this.link.isConnected) return;
     const patienceMs = this.proven ? 2.5 * this.options.heartbeatMs : 1.5 * PROBE_MS;
-    if (performance.now() - this.lastSign < patienceMs) return;
+    if (now - this.lastSign < patienceMs) return;
     this.options.onUnavailable('no sign of life');
     if (this.running) this.restart();
   }

@@ -5,6 +5,8 @@ import type { Link } from './link.js';
 
 /** Deadlines are swept together this often: a timer for each request would cost more than the request. Timeouts are late by at most this. */
 const SWEEP_MS = 25;
+/** A sweep that is this late tells of a process that stood still: answers may have arrived meanwhile and are read before anything is given up. */
+const STALLED_MS = 250;
 /** Requests made while disconnected wait for the reconnect, but only this much of them. */
 const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
 const NO_RESPONDERS_STATUS = 503;
@@ -38,6 +40,7 @@ export class RequestMultiplexer {
   private readonly subscription: Subscription;
   private readonly stopListening: () => void;
   private sweeper: NodeJS.Timeout | undefined;
+  private sweptAt = 0;
   private lastId = 0;
   private unsentBytes = 0;
   /** Answers that came after their request had been given up. */
@@ -92,7 +95,10 @@ export class RequestMultiplexer {
       const id = this.lastId;
       this.pending.set(id, entry);
       if (options.signal) this.cancelOnAbort(id, entry, options.signal);
-      this.sweeper ??= setInterval(() => this.sweep(), SWEEP_MS);
+      if (this.sweeper === undefined) {
+        this.sweptAt = performance.now();
+        this.sweeper = setInterval(() => this.sweep(), SWEEP_MS);
+      }
       this.send(id, entry, body, options.headers);
     });
   }
@@ -166,6 +172,9 @@ export class RequestMultiplexer {
 
   private sweep(): void {
     const now = performance.now();
+    const stalled = now - this.sweptAt > STALLED_MS;
+    this.sweptAt = now;
+    if (stalled) return;
     this.failWhere((entry) => entry.dueAt <= now, timedOut);
     if (this.pending.size === 0) {
       clearInterval(this.sweeper);

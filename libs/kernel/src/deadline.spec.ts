@@ -63,6 +63,15 @@ describe('deadline', () => {
 });
 
 describe('timeout', () => {
+  it('of a process that stood still looks at what has arrived meanwhile before it gives up', async () => {
+    const waiting = timeout(new Promise((resolve) => setImmediate(() => resolve('arrived'))), 50);
+    for (const until = performance.now() + 600; performance.now() < until; );
+    await expect(waiting).resolves.toBe('arrived');
+    const vain = timeout(new Promise(() => undefined), 50);
+    for (const until = performance.now() + 600; performance.now() < until; );
+    await expect(vain).rejects.toMatchObject({ code: 'TIMEOUT' });
+  });
+
   it('says what took too long, with the code of the caller', async () => {
     const clock = new FakeClock();
     const waiting = timeout(new Promise(() => undefined), 50, { clock, what: 'model', code: 'MODEL_UNAVAILABLE' });

@@ -2,6 +2,9 @@ import { type Clock, systemClock } from './clock.js';
 import { AbortedError } from './error-classes.js';
 import { PlexusError } from './plexus-error.js';
 
+/** A timer that fires this late tells of a process that stood still. */
+const STALLED_MS = 250;
+
 export interface TimeoutOptions {
   /** Giving up early: rejects with `AbortedError`. */
   readonly signal?: AbortSignal;
@@ -14,7 +17,7 @@ export interface TimeoutOptions {
 
 /**
  * Waits for a promise at most `ms`. Rejects with a retryable `PlexusError` (status 504) when the time is up. The work behind the promise
- * goes on: use `withTimeout` where it can be stopped. A late rejection of the promise is consumed here and never becomes unhandled.
+ * goes on: use `withTimeout` where it can be stopped. After a stall of the process it looks at what has arrived meanwhile first. A late rejection of the promise is consumed here and never becomes unhandled.
  */
 export function timeout<T>(promise: PromiseLike<T>, ms: number, options: TimeoutOptions = {}): Promise<T> {
   const { signal, code = 'TIMEOUT', what = 'operation', clock = systemClock } = options;
@@ -25,9 +28,14 @@ export function timeout<T>(promise: PromiseLike<T>, ms: number, options: Timeout
       settle();
     };
     const onAbort = (): void => finish(() => reject(AbortedError.from(signal)));
-    const timer = clock.setTimeout(() => {
+    const dueAt = clock.monotonic() + ms;
+    const giveUp = (): void => {
       const error = new PlexusError({ code, message: `The ${what} took longer than ${ms} ms.`, retryable: true, status: 504, details: { timeoutMs: ms } });
       finish(() => reject(error));
+    };
+    let timer = clock.setTimeout(() => {
+      if (clock.monotonic() - dueAt <= STALLED_MS) giveUp();
+      else timer = clock.setTimeout(giveUp, 1);
     }, ms);
     promise.then(
       (value) => finish(() => resolve(value)),
