@@ -27,7 +27,7 @@ const DONE: Outcome = { kind: 'done' };
 const QUICK: ConsumeOptions = { heartbeatMs: 500, backoff: { baseMs: 20, capMs: 40 } };
 
 async function send(n: number, thingId = 'a'): Promise<void> {
-  await bus.publish(work, { tenant, key: [thingId], data: { thingId, n } });
+  await bus.publish(work, { tenant, key: [thingId], data: { thingId, n } }, { timeoutMs: 60_000 });
 }
 
 async function sendRaw(body: string | Uint8Array, headers: Record<string, string> = {}): Promise<void> {
@@ -37,7 +37,7 @@ async function sendRaw(body: string | Uint8Array, headers: Record<string, string
 /** Messages of this test that are still in the work queue: each leaves it when it is acknowledged. */
 async function unfinished(): Promise<number> {
   const body = JSON.stringify({ subjects_filter: `plexus.cmd.${tenant}.>` });
-  const answer = await bus.connection.request(`$JS.API.STREAM.INFO.${COMMANDS.name}`, body);
+  const answer = await bus.connection.request(`$JS.API.STREAM.INFO.${COMMANDS.name}`, body, { timeout: 30_000 });
   const { state } = answer.json<{ state: { subjects?: Record<string, number> } }>();
   return Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
 }
@@ -275,11 +275,12 @@ describe('a consumption', () => {
     const consumption = await consume(
       async ({ attempt }) => {
         attempts.push(attempt);
-        await new Promise((resolve) => setTimeout(resolve, 5_000));
+        // Only the first one takes long: the second is kept because it waits for its turn.
+        if (attempts.length === 1) await new Promise((resolve) => setTimeout(resolve, 14_000));
         return DONE;
       },
       { concurrency: 1, maxMessages: 2 },
-      { ackWaitMs: 3_500 }, // long enough for a machine that stalls for a second
+      { ackWaitMs: 12_000 }, // long enough for a machine that stalls for seconds
     );
     await send(1);
     await send(2);
@@ -402,17 +403,18 @@ describe('when the server is killed with -9 and comes back', () => {
   });
 
   it('a consumption that is idle wakes up again', async () => {
-    const consumption = await consume(async () => DONE);
+    const consumption = await consume(async () => DONE, {}, { ackWaitMs: 5_000 });
     await fixture.crash();
     await fixture.crash();
     await send(1);
-    await waitFor(() => consumption.stats.done === 1);
+    await waitFor(() => consumption.stats.done >= 1);
   });
 });
 
 it('a pull request that the server forgot is made anew when no sign of life comes', async () => {
   const log = new RecordingLog();
   const watched = await fixture.connect({ log });
+  consumer = { ...consumer, ackWaitMs: 5_000 };
   await fixture.apply({ consumers: [consumer] });
   const consumption = watched.consume(consumer, async () => DONE, QUICK);
   await waitFor(async () => ((await bus.jetstream.consumerInfo(COMMANDS.name, consumer.name))?.num_waiting ?? 0) === 1);
@@ -422,5 +424,5 @@ it('a pull request that the server forgot is made anew when no sign of life come
   process.kill(fixture.nats.pid, 'SIGCONT');
   await waitFor(() => bus.isConnected() && watched.isConnected());
   await send(1);
-  await waitFor(() => consumption.stats.done === 1);
+  await waitFor(() => consumption.stats.done >= 1);
 });

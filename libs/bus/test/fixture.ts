@@ -12,7 +12,7 @@ export const greet = defineRpc({
   summary: 'Greets.',
   data: z.object({ name: z.string().min(1).max(100), times: z.number().int().min(1).default(1) }),
   response: z.object({ text: z.string(), by: z.string().optional() }),
-  timeoutMs: 2_000,
+  timeoutMs: 60_000,
   examples: [{ name: 'Ada' }],
 });
 
@@ -79,7 +79,8 @@ export const worker = (rest: Partial<ConsumerDefinition> = {}): ConsumerDefiniti
   name: 'test-work',
   service: 'test',
   filter: 'plexus.cmd.*.test.work.v1.>',
-  ackWaitMs: 2_000,
+  // Long enough that no stalled machine makes a repetition of a message that is being handled.
+  ackWaitMs: 60_000,
   maxDeliver: 3,
   maxAckPending: 256,
   deliver: 'all',

@@ -206,7 +206,9 @@ describe('@Rpc', () => {
     expect(await client.call(greet, 'acme', { name: 'Ada' })).toEqual({ text: 'hello Ada x1' });
     expect(
       await failure(
-        client.connection.request('plexus.rpc.acme.test.greet.v1', '{}').then((m) => Promise.reject({ code: m.headers?.get('Nats-Service-Error-Code') })),
+        client.connection
+          .request('plexus.rpc.acme.test.greet.v1', '{}', { timeout: 30_000 })
+          .then((m) => Promise.reject({ code: m.headers?.get('Nats-Service-Error-Code') })),
       ),
     ).toEqual({
       code: 'INVALID_REQUEST',

@@ -19,7 +19,7 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.disconnectAll());
 
-const send = (n: number, thingId = 'a') => bus.publish(happened, { tenant, key: [thingId], data: { thingId, n } }, { timeoutMs: 20_000 });
+const send = (n: number, thingId = 'a') => bus.publish(happened, { tenant, key: [thingId], data: { thingId, n } }, { timeoutMs: 60_000 });
 const numberOf = (message: OrderedMessage) => message.json<{ data: { n: number } }>().data.n;
 const filterOf = (thingId = '*') => `plexus.evt.${tenant}.test.happened.v1.${thingId}`;
 const upTo = (count: number) => Array.from({ length: count }, (_, n) => n);
@@ -110,7 +110,7 @@ it('a reader of what is new misses nothing across a crash, even when it had seen
   await reading.ready;
   const publisher = await fixture.connect();
   await fixture.crash();
-  await publisher.publish(happened, { tenant, key: ['a'], data: { thingId: 'a', n: 0 } });
+  await publisher.publish(happened, { tenant, key: ['a'], data: { thingId: 'a', n: 0 } }, { timeoutMs: 60_000 });
   await waitFor(() => seen.length === 1);
   expect(seen).toEqual([0]);
 });
@@ -121,7 +121,9 @@ it('goes on when its consumer disappears at the server', async () => {
   await reading.ready;
   await send(0);
   await waitFor(() => seen.length === 1);
-  const { consumers } = JSON.parse(Buffer.from((await bus.connection.request(`$JS.API.CONSUMER.NAMES.${EVENTS.name}`)).data).toString()) as {
+  const { consumers } = JSON.parse(
+    Buffer.from((await bus.connection.request(`$JS.API.CONSUMER.NAMES.${EVENTS.name}`, '', { timeout: 30_000 })).data).toString(),
+  ) as {
     consumers: string[];
   };
   for (const name of consumers) await bus.jetstream.deleteConsumer(EVENTS.name, name);

@@ -135,7 +135,7 @@ it('publishing goes on through kill -9 of the server: everything acknowledged is
   let stopped = false;
   const publishing = (async () => {
     for (let n = 0; !stopped || n < 50; n += 1) {
-      await bus.publish(happened, { tenant: 'acme', key: ['crash'], data: { thingId: 'crash', n } }, { timeoutMs: 20_000 });
+      await bus.publish(happened, { tenant: 'acme', key: ['crash'], data: { thingId: 'crash', n } }, { timeoutMs: 60_000 });
       acknowledged.add(n);
     }
   })();

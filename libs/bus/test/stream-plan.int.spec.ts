@@ -96,7 +96,7 @@ it('a check names everything that is missing or differs, and leaves the operator
     'stream PLEXUS_NOWHERE is missing',
     expect.stringContaining(`stream ${EVENTS.name}: subjects is ["plexus.evt.*.test.>"]`),
     'bucket PLEXUS_MISSING is missing',
-    expect.stringContaining(`consumer ${COMMANDS.name}/test-work: ack_wait is 2000000000`),
+    expect.stringContaining(`consumer ${COMMANDS.name}/test-work: ack_wait is 60000000000`),
     `consumer ${COMMANDS.name}/missing is missing`,
   ]);
 });
