@@ -1,8 +1,6 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
-
-/** Claims of this very process: after a restart in a container the same pid may stand in the file of its predecessor. */
-const claimed = new Set<string>();
+import { identify, tryLock } from '@plexus/kernel/file-lock';
 
 /**
  * Claims a data directory for this process and returns what gives it back. PGlite does not notice a second process on the same files,
@@ -11,50 +9,29 @@ const claimed = new Set<string>();
 export function lockDirectory(directory: string): () => void {
   // Beside the data, not in it: a data directory is initialised only while it is empty.
   const file = `${path.resolve(directory)}.lock`;
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      writeFileSync(file, processIdentity(process.pid), { flag: 'wx', mode: 0o600 });
-      claimed.add(file);
-      return () => {
-        claimed.delete(file);
-        rmSync(file, { force: true });
-      };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      const holder = readIfThere(file);
-      if (attempt > 0 || (holder !== undefined && isHeld(file, holder))) {
-        throw new Error(`the PGlite directory ${directory} is in use by process ${holder?.split(' ')[0] ?? 'unknown'}; stop that first (claim: ${file})`);
-      }
-      rmSync(file, { force: true });
-    }
-  }
+  refuseFormerClaim(directory, file);
+  const attempt = tryLock(file);
+  if ('holder' in attempt) throw inUse(directory, file, attempt.holder.process.pid);
+  return () => attempt.held.release();
 }
 
-function isHeld(file: string, holder: string): boolean {
-  const pid = Number(holder.split(' ')[0]);
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  if (pid === process.pid) return claimed.has(file);
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
-  }
-  return processIdentity(pid) === holder;
+/** Versions before this one wrote `<pid> <start time>` and may be running. */
+function refuseFormerClaim(directory: string, file: string): void {
+  const [, pid, ticks] = /^(\d+)(?: (\d+))?$/.exec(readIfThere(file)?.trim() ?? '') ?? [];
+  if (pid === undefined) return;
+  const startedAt = identify(Number(pid))?.startedAt;
+  if (startedAt !== undefined && (ticks === undefined || startedAt.endsWith(`/${ticks}`))) throw inUse(directory, file, Number(pid));
 }
 
-/** Pid and, where the system tells it (Linux), start time: a reused pid must not look like the process that claimed. */
-function processIdentity(pid: number): string {
-  const stat = readIfThere(`/proc/${pid}/stat`);
-  const startTime = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  return startTime === undefined ? String(pid) : `${pid} ${startTime}`;
+function inUse(directory: string, file: string, pid: number): Error {
+  return new Error(`the PGlite directory ${directory} is in use by process ${pid}; stop that first (claim: ${file})`);
 }
 
 function readIfThere(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }

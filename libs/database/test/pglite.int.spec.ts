@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { waitFor } from '@plexus/testing';
@@ -14,6 +14,7 @@ import {
   withAdvisoryLock,
 } from '../src/index.js';
 import { openPglite, type PgliteDatabase } from '../src/pglite.js';
+import { lockDirectory } from '../src/pglite-directory-lock.js';
 
 let folder: string;
 let database: PgliteDatabase;
@@ -137,6 +138,20 @@ test('a directory that is in use is refused by name; the claim and the half-made
   await taken.close();
   expect([existsSync(claim), existsSync(halfMade), existsSync(path.join(other, 'PG_VERSION'))]).toEqual([false, false, true]);
   await expect(taken.ping()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+});
+
+test('a claim of an earlier version counts as long as its process lives, and one that was cut short does not', () => {
+  const claim = path.join(folder, 'earlier.lock');
+  const take = () => lockDirectory(path.join(folder, 'earlier'));
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  writeFileSync(claim, `${process.pid} ${ticks}`);
+  expect(take).toThrow(`in use by process ${process.pid}`);
+  writeFileSync(claim, '');
+  const giveBack = take();
+  expect(take).toThrow(`in use by process ${process.pid}`);
+  giveBack();
+  expect(existsSync(claim)).toBe(false);
 });
 
 test('a dump starts a second database with the same content', async () => {

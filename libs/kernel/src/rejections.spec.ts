@@ -128,7 +128,7 @@ describe('rejection handler', () => {
       setTimeout(() => process.exit(0), 100);`;
     const child = spawnSync(process.execPath, ['--no-warnings', '--experimental-transform-types', '--input-type=module', '-e', script], {
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 120_000,
     });
     expect({ status: child.status, stderr: child.stderr.includes('exiting') }).toEqual({ status, stderr: status === 1 });
   });

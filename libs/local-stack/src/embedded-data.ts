@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { type Environment, environment } from './config.js';
-import { tryLock } from './file-lock.js';
+import { tryLock } from '@plexus/kernel/file-lock';
 import { readMeshRecord } from './mesh-record.js';
 import { startNatsServer } from './nats-server.js';
 import { rememberedPort } from './ports.js';

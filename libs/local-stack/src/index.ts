@@ -1,4 +1,4 @@
-export { type HeldLock, type LockHolder, lock, readHolder, tryLock } from './file-lock.js';
+export { type HeldLock, type LockHolder, lock, readHolder, tryLock } from '@plexus/kernel/file-lock';
 export { type EmbeddedData, openEmbeddedData } from './embedded-data.js';
 export { freePort, isPortFree } from './free-port.js';
 export { type GuardedProcess, type GuardedProcessOptions, startGuarded } from './guarded-process.js';

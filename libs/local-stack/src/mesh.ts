@@ -3,7 +3,7 @@ import path from 'node:path';
 import { type FollowedConfig, followConfigFile } from './follow-config-file.js';
 import { CHANNEL_PROCESSES, ChannelProcesses } from './channel-processes.js';
 import { type Environment, environment } from './config.js';
-import { type HeldLock, tryLock } from './file-lock.js';
+import { type HeldLock, tryLock } from '@plexus/kernel/file-lock';
 import { freePort, isPortFree } from './free-port.js';
 import { launchChannel } from './launch-channel.js';
 import { launchService, READY_TIMEOUT_MS } from './launch-service.js';

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, mkdirSync, readdirSync, renameSync, 
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { type Environment, environment } from './config.js';
-import { lock } from './file-lock.js';
+import { lock } from '@plexus/kernel/file-lock';
 import { repositoryRoot } from './repository.js';
 import { StartError } from './start-error.js';
 
