@@ -116,7 +116,7 @@ async function prismaDeploy(): Promise<string[]> {
   const script = path.join(import.meta.dirname, 'support/prisma-deploy.mjs');
   const { stdout } = await promisify(execFile)(process.execPath, [script, SCHEMA, folder], {
     env: { ...process.env, DATABASE_URL: target.url },
-    timeout: 30_000,
+    timeout: 120_000,
   });
   return JSON.parse(stdout);
 }

@@ -14,7 +14,7 @@ async function run(code: string, env: Record<string, string> = {}): Promise<{ re
     cwd: project,
     env: { PATH: process.env.PATH ?? '', OTEL_SERVICE_NAME: 'probe', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 30_000,
+    timeout: 120_000,
   });
   let stdout = '';
   let stderr = '';

@@ -9,7 +9,7 @@ export interface TestBusOptions extends Partial<Omit<BusOptions, 'servers'>> {
 export async function connectTestBus(url: string, options: TestBusOptions = {}): Promise<Bus> {
   const { applyStreams, connectBus } = await import('@plexus/bus'); // tests of the bus itself load this library too
   const { apply = false, ...rest } = options;
-  const bus = await connectBus({ service: 'test', allowAnonymous: rest.identity === undefined, connectTimeoutMs: 10_000, ...rest, servers: url });
+  const bus = await connectBus({ service: 'test', allowAnonymous: rest.identity === undefined, connectTimeoutMs: 60_000, ...rest, servers: url });
   if (apply) await applyStreams(bus);
   return bus;
 }
