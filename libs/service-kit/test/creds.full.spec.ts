@@ -62,7 +62,7 @@ describe('a server whose accounts an operator manages', () => {
       stopSignal: 'SIGTERM',
       onOutput: (text) => output.push(text),
     });
-    await waitFor(() => output.join('').includes('Server is ready'), { timeoutMs: 20_000, what: 'nats-server' });
+    await waitFor(() => output.join('').includes('Server is ready'), { what: 'nats-server' });
     return started;
   }
 
@@ -70,7 +70,7 @@ describe('a server whose accounts an operator manages', () => {
     folder = throwAwayFolder('creds');
     port = await freePort();
     server = await startServer(writeConfig({}));
-  }, 60_000);
+  });
   afterAll(async () => {
     await bus?.close();
     await server?.stop();
@@ -88,7 +88,7 @@ describe('a server whose accounts an operator manages', () => {
     const listen = (subject: string): void => void bus?.connection.subscribe(subject, { callback: (_error, message) => void heard.push(message.subject) });
     listen('first');
     bus.connection.publish('first');
-    await waitFor(() => heard.includes('first'), { timeoutMs: 10_000, what: 'what the first user may hear' });
+    await waitFor(() => heard.includes('first'), { what: 'what the first user may hear' });
 
     writeFileSync(file, second.text);
     await server.stop();
@@ -101,10 +101,10 @@ describe('a server whose accounts an operator manages', () => {
         await connection.flush().catch(() => undefined);
         return heard.includes('second');
       },
-      { timeoutMs: 30_000, intervalMs: 200, what: 'what only the second user may hear' },
+      { intervalMs: 200, what: 'what only the second user may hear' },
     );
     expect(readFileSync(file, 'utf8')).toBe(second.text);
-  }, 60_000);
+  });
 
   it.each([
     ['a seed alone', () => new TextDecoder().decode(createUser().getSeed())],

@@ -9,6 +9,7 @@ import { startMesh, type TestMesh } from './support/test-mesh.js';
 const contract = (domain: string, name: string, data: z.ZodObject, response: z.ZodObject) =>
   defineRpc({ domain, name, version: 1, data, response, summary: 'For tests.', examples: [] });
 const slow = contract('probe', 'slow', z.object({ ms: z.number() }), z.object({ done: z.boolean() }));
+const hold = contract('probe', 'hold', z.object({}), z.object({ done: z.boolean() }));
 const relay = contract(
   'gateway',
   'relay',
@@ -76,17 +77,19 @@ describe('a service run by runService', () => {
   });
 
   it('on SIGTERM goes not ready, keeps serving for the propagation delay, finishes what is in flight, and ends in order with 0', async () => {
-    const service = spawnProbe({ PROPAGATION_DELAY_MS: '600' });
+    const service = spawnProbe({ PROPAGATION_DELAY_MS: '8000' });
     const url = await service.ready();
     const caller = await connectBus({ service: 'gateway-caller', servers: mesh.nats.url, allowAnonymous: true });
     const token = await tokenOf(mesh);
-    const inFlight = caller.call(slow, 'acme', { ms: 1_200 }, { token });
-    await waitFor(async () => (await (await fetch(`${url}/metrics`)).text()).includes('plexus_tokens_verified_total'));
+    const inFlight = caller.call(hold, 'acme', {}, { token, timeoutMs: 120_000 });
+    await waitFor(() => service.messageOf('holding'));
 
     service.process.kill('SIGTERM');
     await waitFor(async () => (await json(`${url}/readyz`)).status === 503);
     // Within the delay it still takes new work.
     await expect(caller.call(slow, 'acme', { ms: 0 }, { token })).resolves.toEqual({ done: true });
+    await waitFor(() => service.lines.some(({ message, phase }) => message === 'phase' && phase === 'sockets'));
+    service.process.send({ release: true });
     await expect(inFlight).resolves.toEqual({ done: true });
     expect(await service.exited).toEqual({ code: 0, signal: null });
     await caller.close();
@@ -99,7 +102,7 @@ describe('a service run by runService', () => {
   });
 
   it('does not let a part that hangs outlive the hard limit, names it, and still closes the rest', async () => {
-    const service = spawnProbe({ PROBE_HANG: 'sockets', SHUTDOWN_TIMEOUT_MS: '12000' });
+    const service = spawnProbe({ PROBE_HANG: 'sockets', SHUTDOWN_TIMEOUT_MS: '30000' });
     await service.ready();
     service.process.kill('SIGTERM');
     expect(await service.exited).toEqual({ code: 1, signal: null });

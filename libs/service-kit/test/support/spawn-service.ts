@@ -20,9 +20,9 @@ export class SpawnedService {
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
 
   private constructor(readonly process: ChildProcess) {
-    process.stdout?.on('data', (chunk: Buffer) => this.read(chunk.toString()));
-    process.stderr?.on('data', (chunk: Buffer) => {
-      this.stderr += chunk.toString();
+    process.stdout?.setEncoding('utf8').on('data', (text: string) => this.read(text));
+    process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
     });
     process.on('message', (message) => this.messages.push(message as Record<string, unknown>));
     // Node emits no 'close' once the parent has disconnected, so the parts of it are awaited one by one.
@@ -35,7 +35,7 @@ export class SpawnedService {
     const args = parent ? [path.join(FIXTURES, 'parent.mjs')] : ['--import', '@plexus/telemetry/register', SERVICE];
     const child = spawn(process.execPath, args, {
       cwd: FIXTURES,
-      env: { PATH: process.env.PATH ?? '', SHUTDOWN_TIMEOUT_MS: '5000', PROBE_FILE: SERVICE, ...env },
+      env: { PATH: process.env.PATH ?? '', SHUTDOWN_TIMEOUT_MS: '60000', PROBE_FILE: SERVICE, ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     return new SpawnedService(child);
@@ -45,7 +45,7 @@ export class SpawnedService {
   async ready(): Promise<string> {
     const message = await waitFor(() => this.messages.find(({ type }) => type === 'ready') ?? (this.process.exitCode === null ? undefined : { http: '' }), {
       what: 'the ready message',
-      timeoutMs: 30_000,
+      timeoutMs: 120_000,
     });
     if (message.http === '') throw new Error(`the service ended instead: ${JSON.stringify(this.lines.at(-1))} ${this.stderr}`);
     return message.http as string;
