@@ -1,5 +1,5 @@
 import { listParked } from '@plexus/bus';
-import { type DataOf, memoryArchiveContracts, memoryContracts, memorySimilarityContracts, routingContracts, SCOPES } from '@plexus/contracts';
+import { CONSUMERS, type DataOf, memoryArchiveContracts, memoryContracts, memorySimilarityContracts, routingContracts, SCOPES } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
 import type { RunningService } from '@plexus/service-kit';
 import { createTestDatabase, seedPglite, type TestDatabase, throwAwayFolder, waitFor } from '@plexus/testing';
@@ -195,10 +195,21 @@ describe.each(['pglite', 'postgres'] as const)('memory in the mesh, on %s', (bac
   });
 
   describe('commands', () => {
+    /** Every command that was published has ended, whatever became of it; several are worked on side by side. */
+    const allEnded = () =>
+      waitFor(
+        async () => {
+          const info = await mesh.gateway.jetstream.consumerInfo(CONSUMERS.memoryWrite.stream, CONSUMERS.memoryWrite.name);
+          return info?.num_pending === 0 && info.num_ack_pending === 0;
+        },
+        { what: 'the commands to be carried out' },
+      );
+
     it('are stored once, however often they are delivered', async () => {
       for (let n = 0; n < 3; n += 1) await command({ content: 'Prefers short answers.', kind: 'preference' }, `event-${name}`);
       await command({ content: 'Prefers tea.' }, `event-${name}-2`);
-      await waitFor(async () => (await search('tea')).hits.length === 1, { what: 'the second memory' });
+      await allEnded();
+      await expect(search('tea')).resolves.toMatchObject({ hits: { length: 1 } });
       await expect(search('short answers')).resolves.toMatchObject({ hits: [{ kind: 'preference', seenCount: 1, scope: { kind: 'user', id: name } }] });
       await expect(mesh.gateway.call(listMemories, 'acme', {}, me)).resolves.toMatchObject({ memories: { length: 2 } });
     });
@@ -206,8 +217,7 @@ describe.each(['pglite', 'postgres'] as const)('memory in the mesh, on %s', (bac
     it('use the key they carry, the same as a call does', async () => {
       await mesh.gateway.call(writeMemory, 'acme', { content: 'keyed', idempotencyKey: `key-${name}` }, me);
       await command({ content: 'keyed', idempotencyKey: `key-${name}` }, 'whatever');
-      await command({ content: 'after' }, `after-${name}`);
-      await waitFor(async () => (await search('after')).hits.length === 1, { what: 'the later memory' });
+      await allEnded();
       await expect(search('keyed')).resolves.toMatchObject({ hits: [{ seenCount: 1 }] });
     });
 

@@ -53,7 +53,7 @@ describe('sessions and state in the mesh', () => {
       });
     for (let n = 0; n < 3; n += 1) await appended(2, second, 'In the cellar.');
     await publish(sessionId, 3, 'user', 'Thanks.');
-    await waitFor(async () => (await messages(sessionId).catch(() => undefined))?.messages.length === 3, { what: 'three messages', timeoutMs: 45_000 });
+    await waitFor(async () => (await messages(sessionId).catch(() => undefined))?.messages.length === 3, { what: 'three messages' });
     const kept = await messages(sessionId);
     expect(kept.messages.map(({ seq, text }) => [seq, text])).toEqual([
       [1, 'Where is the backup?'],
@@ -68,7 +68,7 @@ describe('sessions and state in the mesh', () => {
         () => false,
         (error: { code: string }) => error.code === 'SESSION_NOT_FOUND',
       );
-    await waitFor(gone, { what: 'the session to be gone', timeoutMs: 45_000 });
+    await waitFor(gone, { what: 'the session to be gone' });
   });
 
   it('what is appended is flushed, compacted and found by its words', async () => {

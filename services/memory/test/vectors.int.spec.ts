@@ -40,7 +40,7 @@ const settings = (rest: object = {}): EmbedderSettings => ({
   dimensions: 16,
   maxBatch: 64,
   concurrency: 2,
-  timeoutMs: 5_000,
+  timeoutMs: 60_000,
   ...rest,
 });
 const HASH: EmbedderSettings = { kind: 'local-hash', dimensions: 256 };

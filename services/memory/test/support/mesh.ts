@@ -37,7 +37,7 @@ export async function startTestMesh(): Promise<TestMesh> {
   const principal = { tenant: 'acme', scopes: [SCOPES.read, SCOPES.write], credentialId: 'test' };
   return {
     nats,
-    gateway: gateway.context.bus,
+    gateway: patient(gateway.context.bus),
     user: (name, rest = {}) => ({ principal: { ...principal, role: 'user', user: name, ...rest } }),
     service: { principal: { ...principal, role: 'service' } },
     stop: async () => {
@@ -47,10 +47,20 @@ export async function startTestMesh(): Promise<TestMesh> {
   };
 }
 
+/** Service and caller share this process: whoever stalls it holds up both, and a call's own limit of some seconds would be a matter of luck. */
+function patient(bus: Bus): Bus {
+  const [call, publish] = [bus.call.bind(bus), bus.publish.bind(bus)];
+  const timeoutMs = 120_000;
+  return Object.assign(bus, {
+    call: ((rpc, tenant, data, options) => call(rpc, tenant, data, { timeoutMs, ...options })) as Bus['call'],
+    publish: ((contract, event, options) => publish(contract, event, { timeoutMs, ...options })) as Bus['publish'],
+  });
+}
+
 type Definition = Parameters<typeof startService>[0];
 
 async function startQuietly(definition: Definition, env: Record<string, string>): Promise<RunningService> {
-  const config = loadConfig(definition.config, { LOG_LEVEL: 'silent', SHUTDOWN_TIMEOUT_MS: '5000', ...env });
+  const config = loadConfig(definition.config, { LOG_LEVEL: 'silent', SHUTDOWN_TIMEOUT_MS: '60000', ...env });
   if (!config.ok) throw new Error(config.error.map(({ sentence }) => sentence).join('; '));
   const log = createLogger({ service: definition.name, instanceId: 'test', level: 'silent' });
   return startService(definition, { config: config.value, log });
@@ -80,7 +90,7 @@ export class MemoryProcess {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     const started = new MemoryProcess(child);
-    await waitFor(() => started.ready || child.exitCode !== null, { what: 'memory to be ready', timeoutMs: 45_000 });
+    await waitFor(() => started.ready || child.exitCode !== null, { what: 'memory to be ready', timeoutMs: 120_000 });
     if (child.exitCode !== null) throw new Error(`memory ended with ${child.exitCode}: ${started.output}`);
     return started;
   }
