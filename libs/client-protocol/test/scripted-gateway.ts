@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { encodeEvent, encodeFailure, encodeResult } from '../src/frames.js';
 
@@ -73,4 +74,31 @@ export async function startScriptedGateway(script: Script, port = 0): Promise<Sc
     });
   });
   return gateway;
+}
+
+const TICKING = `
+const { parentPort } = require('node:worker_threads');
+const { WebSocketServer } = require('ws');
+const server = new WebSocketServer({ host: '127.0.0.1', port: 0 }, () => parentPort.postMessage(server.address().port));
+server.on('connection', (socket) => {
+  let seq = 0;
+  const say = (frame) => socket.send(JSON.stringify(frame));
+  say({ type: 'event', event: 'connect.challenge', payload: { nonce: 'n', ts: 1 } });
+  socket.on('message', (data) => {
+    const { id } = JSON.parse(String(data));
+    say({ type: 'res', id, ok: true, payload: { type: 'hello-ok', protocol: 4, policy: { tickIntervalMs: 200 } } });
+    const timer = setInterval(() => say({ type: 'event', event: 'tick', payload: { ts: Date.now() }, seq: ++seq }), 100);
+    socket.on('close', () => clearInterval(timer));
+  });
+});
+`;
+
+/** A gateway in a thread of its own, that says every 100 ms that it lives, whatever this thread does. It promises to do so every 200 ms. */
+export async function startTickingThread(): Promise<{ readonly url: string; stop(): Promise<unknown> }> {
+  const worker = new Worker(TICKING, { eval: true });
+  const port = await new Promise<number>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+  return { url: `ws://127.0.0.1:${port}`, stop: () => worker.terminate() };
 }
