@@ -340,3 +340,56 @@ describe('a client that comes back when everybody does', () => {
     expect(await resume(10)).toMatchObject({ recovered: true, count: 0, unread: 4 });
   });
 });
+
+describe('an inbox that was set back (its database was restored), under the same epoch', () => {
+  const resumed = async (here: ReturnType<typeof world>, offset: number) => {
+    const answer = here.feed.resume(here.client, PRINCIPAL, { epoch: 'e1', offset }, new AbortController().signal);
+    await here.clock.advance(1_000);
+    return answer;
+  };
+
+  it('tells who comes with a cursor ahead of it once, and goes on from its end: the next resume is recovered, and new items are live', async () => {
+    const here = world();
+    here.deliver(10);
+    here.inbox.head = 5;
+    expect(await resumed(here, 10)).toMatchObject({ recovered: false, head: 5, cursor: 'e1:5' });
+    expect(here.feed.head).toBe(5);
+    expect(await resumed(here, 5)).toMatchObject({ recovered: true, count: 0, head: 5, cursor: 'e1:5' });
+    here.client.offsets.length = 0;
+    here.deliver(3);
+    expect(here.client.offsets).toEqual([6, 7, 8]);
+    expect(here.clock.pending).toBe(0);
+  });
+
+  it('is noticed by two comparisons of heads; who was connected goes on from there, and nobody asks again and again', async () => {
+    const here = world();
+    here.deliver(10);
+    here.inbox.head = 5;
+    here.feed.headIs({ epoch: 'e1', offset: 5 });
+    // One may have been overtaken by an item.
+    expect(here.feed.head).toBe(10);
+    here.inbox.head = 7;
+    here.feed.headIs({ epoch: 'e1', offset: 7 });
+    await here.clock.advance(1_000);
+    expect(here.feed.head).toBe(7);
+    here.client.offsets.length = 0;
+    here.deliver(2);
+    expect(here.client.offsets).toEqual([8, 9]);
+    const { fetches } = here.inbox;
+    await here.clock.advance(60_000);
+    expect(here.inbox.fetches).toBe(fetches);
+    expect(here.clock.pending).toBe(0);
+  });
+
+  it('is not believed of an inbox that an item has overtaken', async () => {
+    const here = world();
+    here.deliver(10);
+    here.feed.headIs({ epoch: 'e1', offset: 9 });
+    here.deliver(1);
+    here.feed.headIs({ epoch: 'e1', offset: 10 });
+    expect(here.feed.head).toBe(11);
+    here.feed.headIs({ epoch: 'e1', offset: 11 });
+    here.feed.headIs({ epoch: 'e1', offset: 10 });
+    expect(here.feed.head).toBe(11);
+  });
+});

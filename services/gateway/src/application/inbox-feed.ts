@@ -36,6 +36,8 @@ export class InboxFeed {
   private readonly early: { cursor: InboxCursor; item: InboxItem }[] = [];
   private target = 0;
   private filling = false;
+  /** Where this feed stood when the inbox said last that it ends before that. */
+  private doubted: InboxCursor | undefined;
   private readonly recent: RecentItems;
   /** As far as it is known here; whoever was told something else is told again by {@link settleUnread}. */
   private unread: number | undefined;
@@ -153,11 +155,38 @@ export class InboxFeed {
       this.begin({ epoch: head.epoch, offset: Math.min(head.offset, first - 1) });
       for (const { cursor, item } of this.early.splice(0)) this.hint(cursor, item);
     }
-    const verdict = judgeHint(this.position as InboxCursor, head);
+    const position = this.position as InboxCursor;
+    const verdict = judgeHint(position, head);
+    if (verdict === 'known' && head.offset < position.offset) this.doubt(position, head);
+    else this.doubted = undefined;
     if (verdict === 'rebuilt') this.begin(head);
     else if (verdict === 'next' || verdict === 'gap') this.fill(head.offset);
     // Whoever did not take the last item that was handed out here would wait for the next one.
     for (const [reader, member] of this.members) if (member.live && this.isBehind(member)) this.catchUp(reader, member);
+  }
+
+  /**
+   * The inbox ends before what was handed out here. An item may have overtaken the question; when nothing came since and the inbox says so again, it was set
+   * back (restored from a backup), and who waits for more of the old numbers would wait for ever.
+   */
+  private doubt(position: InboxCursor, head: InboxCursor): void {
+    const isSure = this.doubted?.epoch === position.epoch && this.doubted.offset === position.offset;
+    this.doubted = position;
+    if (isSure) this.setBack(head);
+  }
+
+  private setBack(head: InboxCursor): void {
+    this.log.warn({ tenant: this.tenant, from: this.position?.offset, to: head.offset }, 'an inbox was set back: its items are told anew from there');
+    this.doubted = undefined;
+    this.target = head.offset;
+    this.begin(head);
+    for (const [reader, member] of this.members) {
+      member.last = Math.min(member.last, head.offset);
+      member.acked = Math.min(member.acked, head.offset);
+      member.missed += 1;
+      // Where it stands now it is told at the end of catching up, like everything else.
+      if (member.live) this.catchUp(reader, member);
+    }
   }
 
   /** Brings a connection from `cursor` to the head, or hands it a snapshot when that cannot be done item by item. */
@@ -230,6 +259,13 @@ export class InboxFeed {
     while (missed !== member.missed && connection.open) {
       missed = member.missed;
       page = await ask();
+    }
+    // The inbox ends before what was handed out here: only a look that began behind that says so for certain.
+    const { position } = this;
+    if (position !== undefined && page.epoch === position.epoch && page.head < position.offset) {
+      await pause(member, this.clock);
+      page = await ask();
+      if (this.position === position && page.epoch === position.epoch && page.head < position.offset) this.setBack({ epoch: page.epoch, offset: page.head });
     }
     // The snapshot is newer than what was missed.
     member.missed = 0;

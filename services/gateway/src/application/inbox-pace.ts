@@ -1,5 +1,6 @@
 import { CLOSE_CODES } from '@plexus/client-protocol';
 import type { Clock } from '@plexus/kernel';
+import { LivedTime } from '../domain/lived-time.js';
 import type { SharedEvent } from './client-connection.js';
 
 /** Whoever reads an inbox as it grows: the socket of a client, or an event stream. */
@@ -37,6 +38,8 @@ const DRAINED_BYTES = 262_144;
 const DRAIN_POLL_MS = 20;
 /** A reader that takes or acknowledges nothing for so long is closed. */
 const STALLED_MS = 60_000;
+/** A look that comes so much too late does not count: this process was held up, and what the reader did meanwhile is not read yet. */
+const HELD_UP_MS = 1_000;
 /** Items that a lagging reader may have without having acknowledged them. */
 const LAG_WINDOW = 200;
 const LAG_POLL_MS = 100;
@@ -44,14 +47,16 @@ const LAG_POLL_MS = 100;
 /** Waits until the reader has taken, and where it acknowledges also acknowledged, enough of what it was sent. False: it is gone, or made no progress and was closed. */
 export async function hasRoom(reader: InboxReader, member: Member, clock: Clock, isServed: () => boolean): Promise<boolean> {
   let { acked } = member;
-  let since = clock.monotonic();
+  const ran = new LivedTime(LAG_POLL_MS, HELD_UP_MS);
+  let since = 0;
   while (isServed()) {
+    const { lived } = ran.turn(clock.monotonic());
     const unacknowledged = reader.keepsInbox === true ? member.last - member.acked : 0;
     if (reader.bufferedBytes <= DRAINED_BYTES && unacknowledged < LAG_WINDOW) return true;
     if (member.acked !== acked) {
       acked = member.acked;
-      since = clock.monotonic();
-    } else if (clock.monotonic() - since >= STALLED_MS) {
+      since = lived;
+    } else if (lived - since >= STALLED_MS) {
       reader.close(CLOSE_CODES.policy, 'slow consumer');
       return false;
     }
@@ -73,10 +78,10 @@ export function pause(member: Member, clock: Clock): Promise<void> {
 
 /** Waits until the reader has taken most of what it was sent; one that takes nothing for too long is closed. */
 export async function drained(reader: InboxReader, clock: Clock, signal: AbortSignal): Promise<void> {
-  const deadline = clock.monotonic() + STALLED_MS;
+  const ran = new LivedTime(DRAIN_POLL_MS, HELD_UP_MS);
   while (reader.open && reader.bufferedBytes > DRAINED_BYTES) {
     signal.throwIfAborted();
-    if (clock.monotonic() > deadline) reader.close(CLOSE_CODES.policy, 'slow consumer');
+    if (ran.turn(clock.monotonic()).lived > STALLED_MS) reader.close(CLOSE_CODES.policy, 'slow consumer');
     await clock.sleep(DRAIN_POLL_MS);
   }
 }
