@@ -51,6 +51,7 @@ export { type AccountStanding, type OrderOptions, orderAccounts, type RankedAcco
 export { type OutboundRoute, type OutboundRouteInput, resolveOutboundRoute } from './outbound-route.js';
 export {
   type AgentKey,
+  agentIdOf,
   agentIdOfKey,
   isAcpKey,
   isCronKey,

@@ -35,6 +35,13 @@ export function agentIdOfKey(key: Loose): string {
   return normaliseAgentId(parseAgentKey(key)?.agentId ?? DEFAULT_AGENT_ID);
 }
 
+/** The agent that a caller means, by its id or else by the key of a session, as it stands in keys; undefined when neither names one. */
+export function agentIdOf({ agentId, sessionKey }: { readonly agentId?: Loose; readonly sessionKey?: Loose }): string | undefined {
+  if (trimmed(agentId) !== '') return normaliseAgentId(agentId);
+  const parsed = parseAgentKey(sessionKey);
+  return parsed && normaliseAgentId(parsed.agentId);
+}
+
 export type KeyShape = 'missing' | 'agent' | 'malformed_agent' | 'legacy_or_alias';
 
 export function keyShape(key: Loose): KeyShape {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import {
   acpSessionKey,
+  agentIdOf,
   canonicaliseKey,
   canonicalKey,
   cronSessionKey,
@@ -34,6 +35,12 @@ test('a normalised id is legal and stays as it is when normalised again', () => 
       }
     }),
   );
+});
+
+test('an agent is named by its id or else by a key, and stands as it does in keys; nobody is named by neither', () => {
+  expect(agentIdOf({ agentId: ' Ops ', sessionKey: 'agent:main:x' })).toBe('ops');
+  expect(agentIdOf({ sessionKey: 'Agent:My Ops:x' })).toBe('my-ops');
+  for (const nothing of [{}, { agentId: ' ' }, { sessionKey: 'main' }, { sessionKey: 'agent:ops:' }]) expect(agentIdOf(nothing)).toBeUndefined();
 });
 
 test('the key of a session is one key: canonicalising it again changes nothing, whatever its spelling was', () => {

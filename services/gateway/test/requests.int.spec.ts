@@ -76,6 +76,8 @@ describe('requests of clients', () => {
     ['agents.list', {}, { defaultId: 'main', mainKey: 'main', agents: [{ id: 'main' }] }],
     ['models.list', { includeDetails: true, view: 'default' }, { models: [{ id: 'big/one', provider: 'big', available: true, tags: ['default'] }] }],
     ['agent.identity.get', {}, { agentId: 'main' }],
+    ['agent.identity.get', { agentId: ' Main ' }, { agentId: 'main' }],
+    ['agent.identity.get', { sessionKey: 'Agent:MAIN:x' }, { agentId: 'main' }],
     ['config.schema', {}, { schema: { type: 'object', properties: { agents: expect.any(Object) } }, uiHints: {}, version: expect.any(String) }],
     ['skills.status', {}, { skills: [{ name: 'Greet', skillKey: 'greet', bundled: true, eligible: true, requirements: { bins: ['curl'], env: [] } }] }],
     ['usage.status', {}, { updatedAt: expect.any(Number), providers: [] }],

@@ -41,7 +41,7 @@ test('lists are of the caller, newest use first, searched, filtered and paged', 
   const keys = async (query: object) => (await mesh.call(rpc.listSessions, query, as)).sessions.map(({ sessionKey }) => sessionKey);
   expect(await keys({})).toEqual(['agent:ops:delta', 'agent:main:gamma', 'agent:main:beta', 'agent:main:alpha']);
   expect(await keys({ search: 'alpha' })).toEqual(['agent:ops:delta', 'agent:main:alpha']);
-  expect(await keys({ agentId: 'ops' })).toEqual(['agent:ops:delta']);
+  for (const agentId of ['ops', 'OPS', ' Ops ']) expect(await keys({ agentId })).toEqual(['agent:ops:delta']);
   expect(await mesh.call(rpc.listSessions, { limit: 2, offset: 1, includeLastMessage: true }, as)).toMatchObject({
     totalCount: 4,
     hasMore: true,

@@ -1,7 +1,7 @@
 import type { TenantConfig } from '@plexus/agent-config';
 import { plexusError, type ResponseOf, type routingContracts } from '@plexus/contracts';
 import { toStorableText } from '@plexus/kernel';
-import { defaultAgentId, isKnownAgent, normaliseAgentId } from '@plexus/routing-core';
+import { agentIdOf, defaultAgentId, isKnownAgent, normaliseAgentId } from '@plexus/routing-core';
 import type { Owner } from '../domain/caller.js';
 import { newestThatFit } from '../domain/run-start.js';
 import { transcriptText } from '../domain/transcript-text.js';
@@ -71,7 +71,8 @@ export class ReadSessions {
   }
 
   async list(owner: Owner, query: Parameters<SessionCatalogue['list']>[1]): Promise<ResponseOf<typeof routingContracts.listSessions>> {
-    const { sessions, total } = await this.#catalogue.list(owner, query);
+    const agentId = agentIdOf(query);
+    const { sessions, total } = await this.#catalogue.list(owner, { ...query, agentId });
     return {
       sessions: sessions.map(({ session, lastMessage, access }) => ({
         ...summariseSession(session, lastMessage),

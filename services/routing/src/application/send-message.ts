@@ -2,15 +2,13 @@ import { createHash } from 'node:crypto';
 import { hasScope, plexusError, type DataOf, type Principal, type routingContracts, SCOPES } from '@plexus/contracts';
 import { PlexusError, stableStringify } from '@plexus/kernel';
 import {
-  agentIdOfKey,
+  agentIdOf,
   channelAccountBindings,
   defaultAgentId,
   isKnownAgent,
   mirrorText,
-  normaliseAgentId,
   normaliseChannel,
   type OutboundRoute,
-  parseAgentKey,
   preferredAccountId,
   resolveOutboundRoute,
   slackAutoThread,
@@ -89,8 +87,7 @@ export class SendMessage {
 
   /** The agent that is named, else that of the session key, else the default one. */
   #agent({ config }: TenantSnapshot, { agentId, sessionKey }: Pick<Wanted, 'agentId' | 'sessionKey'>): string {
-    const ofKey = sessionKey !== undefined && parseAgentKey(sessionKey) ? agentIdOfKey(sessionKey) : undefined;
-    const agent = agentId === undefined ? (ofKey ?? defaultAgentId(config)) : normaliseAgentId(agentId);
+    const agent = agentIdOf({ agentId, sessionKey }) ?? defaultAgentId(config);
     if (!isKnownAgent(config, agent)) throw plexusError('NOT_FOUND', { message: 'No such agent is configured.', details: { agentId: agent } });
     return agent;
   }

@@ -1,5 +1,6 @@
 import { TenantConfig } from '@plexus/agent-config';
 import { plexusError, routingContracts as routing, skillContracts as skill } from '@plexus/contracts';
+import { agentIdOf } from '@plexus/routing-core';
 import { z } from 'zod';
 import type { MethodHandlers } from './method-context.js';
 
@@ -34,7 +35,7 @@ export const catalogueMethods: CatalogueMethods = {
 
   'agent.identity.get': async ({ agentId, sessionKey }, call) => {
     const { agents, defaultAgentId } = await call.ask(routing.listAgents, {});
-    const wanted = agentId ?? /^agent:([^:]+):/.exec(sessionKey ?? '')?.[1] ?? defaultAgentId;
+    const wanted = agentIdOf({ agentId, sessionKey }) ?? defaultAgentId;
     const found = agents.find(({ id }) => id === wanted);
     if (found === undefined) throw plexusError('NOT_FOUND', { message: `no agent is called ${wanted}`, details: { agentId: wanted } });
     return { agentId: found.id, ...(found.name === undefined ? {} : { name: found.name, nameSource: 'config' }) };

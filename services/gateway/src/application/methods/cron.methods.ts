@@ -1,4 +1,5 @@
 import { plexusError, pushTriggersContracts as push } from '@plexus/contracts';
+import { agentIdOf } from '@plexus/routing-core';
 import { actionOf, changedAction, jobOf, timingOf } from '../../domain/cron-job.js';
 import type { MethodCall, MethodHandlers } from './method-context.js';
 
@@ -15,7 +16,7 @@ export const cronMethods: CronMethods = {
     const jobs = (await allSchedules(call))
       .filter((one) => (one.enabled ? enabled !== 'disabled' : wantsDisabled))
       .filter((one) => query === undefined || one.name.toLowerCase().includes(query.toLowerCase()))
-      .filter((one) => agentId === undefined || (one.action.kind === 'agent' && one.action.agentId === agentId))
+      .filter((one) => agentId === undefined || (one.action.kind === 'agent' && agentIdOf(one.action) === agentIdOf({ agentId })))
       .map(jobOf);
     const page = jobs.slice(offset, offset + limit);
     const hasMore = offset + page.length < jobs.length;
