@@ -110,6 +110,7 @@ export async function createRouting(context: RoutingContext): Promise<ServicePar
 
   const answers = new AnswerChannel(newId, now, hurry);
   const accept = new AcceptMessage(store, release, answers, newId, config.ROUTING_QUEUE_LIMIT);
+  const injecting = new InjectMessages(store, newId);
   const access = new SessionAccess(store);
   const mirrors = new MirrorSends(store, newId, (err) => log.warn({ err }, 'the session of a send could not be prepared; the message is sent all the same'));
   const inboundLimits = { runTimeoutMs: config.ROUTING_RUN_TIMEOUT_MS, pairingTtlMs: config.ROUTING_PAIRING_TTL_MS, openPairings: config.ROUTING_PAIRING_OPEN };
@@ -123,8 +124,8 @@ export async function createRouting(context: RoutingContext): Promise<ServicePar
       { provide: AcceptInbound, useValue: new AcceptInbound(store, settings, accept, ids, inboundLimits, hurry) },
       { provide: KeepAttachments, useValue: new KeepAttachments(new PostgresAttachments(database), config.ROUTING_ATTACHMENT_MIB_PER_USER * MIB) },
       { provide: CancelRun, useValue: new CancelRun(store, newId) },
-      { provide: InjectMessages, useValue: new InjectMessages(store, newId) },
-      { provide: ManageSessions, useValue: new ManageSessions(store, newId) },
+      { provide: InjectMessages, useValue: injecting },
+      { provide: ManageSessions, useValue: new ManageSessions(store, newId, (owner, key, work) => injecting.inTurn(owner, key, work)) },
       { provide: ShareSessions, useValue: new ShareSessions(store, newId) },
       { provide: SessionAccess, useValue: access },
       { provide: ReadSessions, useValue: new ReadSessions(store, catalogue) },

@@ -34,6 +34,11 @@ export class InjectMessages {
     return this.#groups.add(JSON.stringify([tenant, owner, sessionKey]), message);
   }
 
+  /** Does something with the session after the messages that came before, and before those that come later: they stay in the conversation that they were meant for. */
+  inTurn<W>({ tenant, owner }: Owner, sessionKey: string, work: () => Promise<W>): Promise<W> {
+    return this.#groups.alone(JSON.stringify([tenant, owner, sessionKey]), work);
+  }
+
   #injectAll(address: string, messages: readonly InjectedMessage[]): Promise<readonly (() => Injected)[]> {
     const [tenant, owner, sessionKey] = JSON.parse(address) as [string, string, string];
     return this.#store.transaction(async (tx) => {

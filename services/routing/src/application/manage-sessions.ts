@@ -5,14 +5,19 @@ import { endCancelled } from './cancel-run.js';
 import { runCancel, sessionChanged } from './outgoing.js';
 import type { Outgoing, RoutingStore, StoredSession } from './ports.js';
 
-/** Everything that changes a session without a run. */
+/** Does something with a session in the order in which messages for it and this came. */
+export type InTurn = <W>(owner: Owner, sessionKey: string, work: () => Promise<W>) => Promise<W>;
+
+/** Everything that changes a session without a run. What ends a conversation takes its turn behind the messages that were meant for it. */
 export class ManageSessions {
   readonly #store: RoutingStore;
   readonly #newId: () => string;
+  readonly #inTurn: InTurn;
 
-  constructor(store: RoutingStore, newId: () => string) {
+  constructor(store: RoutingStore, newId: () => string, inTurn: InTurn) {
     this.#store = store;
     this.#newId = newId;
+    this.#inTurn = inTurn;
   }
 
   /** Creates the session, or returns the one that exists; a label that is given is set either way. */
@@ -43,7 +48,11 @@ export class ManageSessions {
   }
 
   /** Removes the session with its transcripts and runs; what still runs is told to stop. Undefined when there is none. */
-  async delete(owner: Owner, sessionKey: string): Promise<StoredSession | undefined> {
+  delete(owner: Owner, sessionKey: string): Promise<StoredSession | undefined> {
+    return this.#inTurn(owner, sessionKey, () => this.#delete(owner, sessionKey));
+  }
+
+  #delete(owner: Owner, sessionKey: string): Promise<StoredSession | undefined> {
     return this.#store.transaction(async (tx) => {
       const session = await tx.lockSession(owner, sessionKey);
       if (!session) return undefined;
@@ -63,7 +72,11 @@ export class ManageSessions {
    * Starts a new incarnation. Runs of the old one end as cancelled: what they still produce belongs to a conversation that is over.
    * Rejects with SESSION_NOT_FOUND.
    */
-  async reset(owner: Owner, sessionKey: string): Promise<{ session: StoredSession; previousSessionId: string }> {
+  reset(owner: Owner, sessionKey: string): Promise<{ session: StoredSession; previousSessionId: string }> {
+    return this.#inTurn(owner, sessionKey, () => this.#reset(owner, sessionKey));
+  }
+
+  #reset(owner: Owner, sessionKey: string): Promise<{ session: StoredSession; previousSessionId: string }> {
     return this.#store.transaction(async (tx) => {
       const before = await tx.lockSession(owner, sessionKey);
       if (!before) throw plexusError('SESSION_NOT_FOUND', { details: { sessionKey } });

@@ -37,6 +37,24 @@ describe('SessionGroups', () => {
     await expect(again).resolves.toBe('s/d');
   });
 
+  it('what has a turn of its own waits for what came before, and is waited for by what comes later', async () => {
+    const { groups, begun } = steered();
+    const order: string[] = [];
+    const added = (member: string) => groups.add('s', member).then(() => order.push(member));
+    const all = [added('a'), added('b'), groups.alone('s', async () => order.push('reset')), added('c'), added('d')];
+    const failing = groups.alone('s', () => Promise.reject(new Error('no such session')));
+    failing.catch(() => undefined); // awaited below
+    all.push(added('e'));
+    for (const _ of ['a', 'b', 'c d', 'e']) {
+      await settled();
+      begun.at(-1)?.end();
+    }
+    await Promise.all(all);
+    await expect(failing).rejects.toThrow('no such session');
+    expect(begun.map(({ members }) => members)).toEqual([['a'], ['b'], ['c', 'd'], ['e']]);
+    expect(order).toEqual(['a', 'b', 'reset', 'c', 'd', 'e']);
+  });
+
   it('no session waits for another', () => {
     const { groups, begun } = steered();
     void groups.add('one', 'a');

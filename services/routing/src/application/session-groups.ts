@@ -14,12 +14,15 @@ interface Waiting<T, R> {
   readonly reject: (error: unknown) => void;
 }
 
+/** What has a turn of its own. Never rejects. */
+type Turn = () => Promise<void>;
+
 /**
  * Does in one transaction what would have to wait for the same session's lock anyway: nobody waits for company, but whoever comes while a
  * transaction of the session is under way shares the next one, in the order of arrival.
  */
 export class SessionGroups<T, R> {
-  readonly #sessions = new Map<string, Waiting<T, R>[]>();
+  readonly #sessions = new Map<string, (Waiting<T, R> | Turn)[]>();
   readonly #execute: (session: string, members: readonly T[]) => Promise<readonly (() => R)[]>;
   readonly #sizeOf: (member: T) => number;
 
@@ -34,31 +37,46 @@ export class SessionGroups<T, R> {
 
   /** Resolves once the transaction that holds the member has committed. */
   add(session: string, member: T): Promise<R> {
-    return new Promise((resolve, reject) => {
-      const waiting = this.#sessions.get(session);
-      if (waiting === undefined) {
-        const first = [{ member, resolve, reject }];
-        this.#sessions.set(session, first);
-        void this.#run(session, first);
-      } else if (waiting.length < MOST_WAITING) waiting.push({ member, resolve, reject });
-      else reject(plexusError('UNAVAILABLE', { message: 'Too many messages wait for this session; try again.' }));
-    });
+    return new Promise((resolve, reject) => this.#enqueue(session, { member, resolve, reject }, reject));
+  }
+
+  /** Does something else with the session in the same order: after all that came before, and before all that comes later. */
+  alone<W>(session: string, work: () => Promise<W>): Promise<W> {
+    return new Promise((resolve, reject) => this.#enqueue(session, () => work().then(resolve, reject), reject));
+  }
+
+  #enqueue(session: string, one: Waiting<T, R> | Turn, refuse: (error: unknown) => void): void {
+    const waiting = this.#sessions.get(session);
+    if (waiting === undefined) {
+      const first = [one];
+      this.#sessions.set(session, first);
+      void this.#run(session, first);
+    } else if (waiting.length < MOST_WAITING) waiting.push(one);
+    else refuse(plexusError('UNAVAILABLE', { message: 'Too many messages wait for this session; try again.' }));
   }
 
   /** Never fails: each member gets its result or its error. */
-  async #run(session: string, waiting: Waiting<T, R>[]): Promise<void> {
-    while (waiting.length > 0) await this.#settle(session, waiting.splice(0, this.#countOf(waiting)));
+  async #run(session: string, waiting: (Waiting<T, R> | Turn)[]): Promise<void> {
+    while (waiting.length > 0) {
+      const group = this.#first(waiting);
+      if (group.length > 0) await this.#settle(session, group);
+      else await (waiting.shift() as Turn)();
+    }
     this.#sessions.delete(session);
   }
 
-  /** How many of those that came first go together. */
-  #countOf(waiting: readonly Waiting<T, R>[]): number {
+  /** Takes those that came first and go together; none when it is the turn of something else. */
+  #first(waiting: (Waiting<T, R> | Turn)[]): Waiting<T, R>[] {
+    const group: Waiting<T, R>[] = [];
     let characters = 0;
-    const limit = waiting.slice(0, MOST_TOGETHER).findIndex(({ member }, index) => {
-      characters += this.#sizeOf(member);
-      return index > 0 && characters > MOST_CHARACTERS;
-    });
-    return limit === -1 ? Math.min(waiting.length, MOST_TOGETHER) : limit;
+    for (const one of waiting.slice(0, MOST_TOGETHER)) {
+      if (typeof one === 'function') break;
+      characters += this.#sizeOf(one.member);
+      if (group.length > 0 && characters > MOST_CHARACTERS) break;
+      group.push(one);
+    }
+    waiting.splice(0, group.length);
+    return group;
   }
 
   async #settle(session: string, group: readonly Waiting<T, R>[]): Promise<void> {
