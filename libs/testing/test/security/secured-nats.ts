@@ -74,6 +74,14 @@ export class SecuredNats {
     });
   }
 
+  /** One server goes without a word, and does not come back. */
+  async lose(at: number): Promise<void> {
+    const server = this.processes[at];
+    server?.signal('SIGKILL');
+    await server?.ended;
+    this.processes[at] = undefined;
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.processes.map((server) => server?.stop()));
     this.folder.remove();
