@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { throwAwayFolder } from '@plexus/testing';
 import { SERVICE_NAMES, serviceSettings } from '../src/chart/service-settings.js';
 import { OF_THE_PROCESS } from '../src/chart/owned-variables.js';
 import { readFacts, readText, readYaml, root } from './support/repository.js';
@@ -13,7 +17,9 @@ interface Service {
   readonly cap_drop?: readonly string[];
   readonly security_opt?: readonly string[];
   readonly stop_grace_period?: string;
-  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly healthcheck?: { readonly test: readonly string[]; readonly start_period?: string };
+  readonly restart?: string;
+  readonly volumes?: readonly string[];
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
 }
 interface Composition {
@@ -21,7 +27,7 @@ interface Composition {
   readonly networks: Readonly<Record<string, { internal?: boolean }>>;
 }
 
-const REQUIRED = ['POSTGRES_PASSWORD', 'PLEXUS_MASTER_KEY', 'VM_TOKEN_SECRET'];
+const REQUIRED = ['POSTGRES_PASSWORD'];
 const composition = readYaml<Composition>('deploy/compose/compose.yaml');
 const { services } = composition;
 const facts = readFacts();
@@ -80,6 +86,53 @@ describe('the composition for one host', () => {
     const text = readText('deploy/compose/compose.yaml');
     expect(() => interpolate(text, { ...filled, [name]: '' })).toThrow(`set ${name} in .env`);
     expect(() => interpolate(text, filled)).not.toThrow();
+  });
+
+  it('hands keys over as files, in a volume that only those who need them have', () => {
+    const holders = SERVICE_NAMES.filter((name) => services[name]?.volumes?.includes('keys:/run/secrets/plexus/keys:ro'));
+    expect([...holders].sort()).toEqual(['memory', 'push', 'scheduler']);
+    for (const [name, { environment = {}, volumes = [] }] of Object.entries(services)) {
+      const inTheClear = Object.keys(environment).filter((variable) => /(MASTER_KEY|SECRET|TOKEN)$/.test(variable));
+      expect({ name, inTheClear }).toEqual({ name, inTheClear: [] });
+      for (const file of Object.values(environment).filter((value) => value.startsWith('/run/secrets/plexus/'))) {
+        const folder = path.dirname(file) === '/run/secrets/plexus/keys' ? '/run/secrets/plexus/keys' : '/run/secrets/plexus';
+        expect({ name, file, mounted: volumes.some((volume) => volume.split(':')[1] === folder) }).toEqual({ name, file, mounted: true });
+      }
+    }
+  });
+
+  it('copies the two keys for the services alone, and says which one is missing', () => {
+    const folder = throwAwayFolder('compose').path;
+    const [bin, given, kept] = ['bin', 'given', 'kept'].map((name) => path.join(folder, name)) as [string, string, string];
+    for (const one of [bin, given, kept]) mkdirSync(one);
+    for (const program of ['node', 'chown']) {
+      writeFileSync(path.join(bin, program), '#!/bin/sh\nexit 0\n');
+      chmodSync(path.join(bin, program), 0o755);
+    }
+    const script = (services.accounts?.command?.[0] ?? '').replaceAll('$$', '$').replaceAll('/run/secrets/plexus', kept).replaceAll('/secrets/', `${given}/`);
+    const run = () => spawnSync('/bin/sh', ['-ec', script], { encoding: 'utf8', env: { PATH: `${bin}:/usr/bin:/bin` } });
+    writeFileSync(path.join(given, 'master-key'), 'the master key\n');
+    const refused = run();
+    expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining('vm-token beside compose.yaml is missing or empty: openssl rand -hex 32')]);
+    writeFileSync(path.join(given, 'vm-token'), 'the token key\n');
+    // Again and again: whoever starts the composition a second time, or with another key.
+    for (const key of ['the master key', 'another key']) {
+      writeFileSync(path.join(given, 'master-key'), `${key}\n`);
+      expect(run()).toMatchObject({ status: 0, stderr: '' });
+      const copy = path.join(kept, 'keys/master-key');
+      expect([readFileSync(copy, 'utf8'), statSync(copy).mode & 0o777]).toEqual([`${key}\n`, 0o400]);
+    }
+  });
+
+  it('looks after everything that stays: a health check, another start after a crash, and time for the first one', () => {
+    const jobs = ['accounts', 'streams', 'migrations', 'platform'];
+    for (const [name, { restart, healthcheck }] of Object.entries(services).filter(([one]) => !jobs.includes(one)))
+      expect({ name, restart, healthcheck }).toEqual({
+        name,
+        restart: 'unless-stopped',
+        healthcheck: expect.objectContaining({ test: expect.any(Array), start_period: expect.stringMatching(/^\d+s$/) }),
+      });
+    for (const name of jobs.slice(1)) expect({ name, restart: services[name]?.restart }).toEqual({ name, restart: 'on-failure' });
   });
 
   it('names in its example every variable that it reads and that is worth saying', () => {
