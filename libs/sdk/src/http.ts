@@ -40,6 +40,15 @@ export interface PostedReceipt {
   readonly duplicate: boolean;
 }
 
+/** A file that goes with a message: text, or a PNG, JPEG, GIF or WebP picture. */
+export interface SentFile {
+  readonly fileName?: string;
+  /** Text needs none; pictures are known by their bytes. */
+  readonly mimeType?: string;
+  /** Base64, with or without a `data:` prefix. */
+  readonly content: string;
+}
+
 const part = (text: string): string => encodeURIComponent(text);
 
 /**
@@ -70,9 +79,9 @@ export class PlexusHttp {
   };
 
   readonly chat = {
-    /** Accepts a message; it is durable when this resolves. The answer comes over the session's stream. */
+    /** Accepts a message, with its files; it is durable when this resolves. The answer comes over the session's stream. */
     send: (
-      message: { readonly message: string; readonly sessionKey?: string; readonly agentId?: string },
+      message: { readonly message: string; readonly sessionKey?: string; readonly agentId?: string; readonly attachments?: readonly SentFile[] },
       o: Signal = {},
     ): Promise<ResponseOf<Routing['acceptMessage']>> => this.request('POST', '/v1/chat/send', { ...o, body: message }),
     /** Events of a session as they happen. */

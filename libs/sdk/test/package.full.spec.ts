@@ -32,13 +32,18 @@ const { agents } = await plexus.call(routingContracts.listAgents, {});
 const explained = await http.push.explain('run-7', undefined);
 await plexus.close();
 
+const file = { fileName: 'notes.txt', content: Buffer.from('The fountain opens at nine.').toString('base64') };
+await http.chat.send({ sessionKey: 'agent:main:files', message: 'When does it open?', attachments: [file] });
+const { messages } = await http.sessions.history('agent:main:files');
+const files = messages.flatMap(({ attachments = [] }) => attachments.map(({ name }) => name));
+
 const gateway = new GatewayClient({ url: WS, token: TOKEN });
 await gateway.connect({ timeoutMs: 90_000 });
 const health: unknown = await gateway.request('health');
 gateway.close();
 const refused = await new PlexusHttp({ baseUrl: HTTP, token: 'wrong' }).vms.list().catch((error: { code: string }) => error.code);
 const wanted: string = pushContracts.delivered.type;
-console.log(JSON.stringify({ stored, again, item: item !== '', agents: agents.length, explained: explained !== undefined, health: health !== undefined, refused, wanted }));
+console.log(JSON.stringify({ stored, again, item: item !== '', agents: agents.length, explained: explained !== undefined, files, health: health !== undefined, refused, wanted }));
 `;
 
 const root = repositoryRoot();
@@ -104,6 +109,7 @@ describe('the package, as a stranger installs it', () => {
       item: true,
       agents: 1,
       explained: true,
+      files: ['notes.txt'],
       health: true,
       refused: 'UNAUTHENTICATED',
       wanted: 'dev.plexus.push.delivered.v1',
