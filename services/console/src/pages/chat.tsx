@@ -74,14 +74,17 @@ export function Chat({ sessionKey, activeRunId }: { readonly sessionKey: string;
   const running = openRun(state, activeRunId);
   const toast = useToast();
   const stop = useAction(async (runId?: string) => {
-    await client.abort(sessionKey, runId);
+    const { aborted } = (await client.abort(sessionKey, runId)) as { readonly aborted?: boolean };
     reload();
+    return aborted === true;
   });
   const say = (text: string, files: readonly Attached[]) => {
     if (!isStop(text) || files.length > 0) return send(text, files);
-    if (running === undefined) return toast(t('chat.nothingToStop'));
-    // Whatever of this session waits or runs.
-    return void stop.run();
+    const idle = () => toast(t('chat.nothingToStop'));
+    // Nobody has said anything here: there may not even be such a session.
+    if (running === undefined && linesOf(state).length === 0) return idle();
+    // Whatever of this session waits or runs, also what this page does not know of.
+    return void stop.run().then((stopped) => stopped === false && idle());
   };
   const begin = () => {
     step({ kind: 'clear' });
