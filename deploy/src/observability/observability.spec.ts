@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { METRIC_CATALOGUE } from '@plexus/telemetry';
 import { parser } from '@prometheus-io/lezer-promql';
@@ -48,6 +48,22 @@ describe('alerts and dashboards', () => {
         if (vocabulary !== undefined) expect([where, (value as string).split('|').filter((one) => !vocabulary.includes(one))]).toEqual([where, []]);
       }
     }
+  });
+
+  it('look at metrics that some program sets', () => {
+    const sources = ['libs', 'services'].flatMap((group) =>
+      readdirSync(path.join(repositoryRoot(), group)).flatMap((project) => {
+        const folder = path.join(repositoryRoot(), group, project, 'src');
+        if (!existsSync(folder)) return [];
+        const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+          (file) => /\.ts$/.test(file) && !/spec\.ts$|metrics-catalogue/.test(file),
+        );
+        return files.map((file) => readFileSync(path.join(folder, file), 'utf8'));
+      }),
+    );
+    const all = sources.join('\n');
+    const unset = Object.entries(METRIC_CATALOGUE).filter(([key]) => !new RegExp(`['.]${key}\\b`).test(all));
+    expect(unset.map(([, { name }]) => name)).toEqual([]);
   });
 
   it('see the first of what they count, whose series was not there before', () => {

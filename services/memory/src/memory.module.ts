@@ -3,6 +3,7 @@ import { memoryContracts, routingContracts } from '@plexus/contracts';
 import { OutboxRelay } from '@plexus/database';
 import { ulid } from '@plexus/kernel';
 import type { ServiceConfig, ServiceContext, ServiceParts } from '@plexus/service-kit';
+import { gauge } from '@plexus/telemetry';
 import { Embedders } from './adapters/embedding/embedders.js';
 import { ArchiveController } from './adapters/nats/archive.controller.js';
 import { EmbedCommandsController } from './adapters/nats/embed-commands.controller.js';
@@ -63,6 +64,8 @@ import { wireSessions } from './sessions.wiring.js';
 })
 class MemoryModule {}
 
+const embeddingsWaiting = gauge('embeddingsPending');
+
 /** Wires memory: one database, the use cases on it, the outbox relay and the sweeper beside them. */
 export async function createMemory(context: ServiceContext<ServiceConfig<typeof memoryConfig>>): Promise<ServiceParts> {
   const { config, log, bus, clock } = context;
@@ -115,10 +118,21 @@ export async function createMemory(context: ServiceContext<ServiceConfig<typeof 
     () => importing.sweep(),
     sessions.sweep,
   ]);
-  const keeping = new KeepEmbeddings(models, embeddings, embed, retention, new PostgresSingleRunner(database, 'embeddings'), clock, (err) => {
-    if (isEndpointAway(err)) log.warn({ reason: (err as Error).message }, 'the embedding endpoint is away; searches go by words meanwhile');
-    else log.warn({ err }, 'making missing vectors failed; tried again later');
-  });
+  const keeping = new KeepEmbeddings(
+    models,
+    embeddings,
+    embed,
+    retention,
+    new PostgresSingleRunner(database, 'embeddings'),
+    clock,
+    (err) => {
+      if (isEndpointAway(err)) log.warn({ reason: (err as Error).message }, 'the embedding endpoint is away; searches go by words meanwhile');
+      else log.warn({ err }, 'making missing vectors failed; tried again later');
+    },
+    undefined,
+    undefined,
+    (memories) => embeddingsWaiting.record(memories),
+  );
   const lexicon = new PostgresLexicon(database);
   const links = new PostgresLinkStore(database);
   const spelling = new TrigramSpelling(database, clock);

@@ -31,11 +31,15 @@ export class KeepEmbeddings {
     private readonly everyMs = 60_000,
     /** Pause between two batches of a model that is being built: reading goes first. */
     private readonly pauseMs = 20,
+    /** How many memories wait for a vector, told in each round of this replica; 0 while another one does it. */
+    private readonly onWaiting: (memories: number) => void = () => undefined,
   ) {}
 
   /** One round; returns how many memories got vectors. */
   async execute(signal: AbortSignal): Promise<number> {
     await this.models.maintain(signal);
+    // Before anything can fail: an endpoint that is away is what this number is looked at for.
+    this.onWaiting(await this.#waiting());
     let made = 0;
     for (const record of await this.models.wanted()) {
       if (!signal.aborted) made += await this.#fill(record, signal);
@@ -49,11 +53,30 @@ export class KeepEmbeddings {
   /** Runs rounds until aborted; resolves then. A failed round is reported and the next one tries again. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.runner.exclusively(() => this.execute(signal)).catch(this.onError);
+      const round = this.runner.exclusively(async () => {
+        await this.execute(signal);
+        return true;
+      });
+      const mine = await round.catch((error: unknown) => {
+        this.onError(error);
+        return true;
+      });
+      if (mine === undefined) this.onWaiting(0);
       await this.clock.sleep(this.everyMs, signal).catch((error: unknown) => {
         if (!(error instanceof AbortedError)) throw error;
       });
     }
+  }
+
+  /** Of the model that answers; while there is none, of those that are being built. */
+  async #waiting(): Promise<number> {
+    const wanted = await this.models.wanted();
+    const active = wanted.filter(({ state }) => state === 'active');
+    let waiting = 0;
+    for (const tenant of await this.retention.tenants()) {
+      for (const { table, model } of active.length > 0 ? active : wanted) waiting += (await this.store.pending(tenant, table, model.id)).pending;
+    }
+    return waiting;
   }
 
   async #fill(record: ModelRecord, signal: AbortSignal): Promise<number> {
