@@ -196,7 +196,7 @@ class Launch {
     throw new StartError(
       'ALREADY_RUNNING',
       `A mesh is already running on ${this.paths.root} (pid ${holder.pid}, ${where}).`,
-      `Use that one, stop it (kill ${holder.pid}), or start another with --state <folder> and PLEXUS_GATEWAY_PORT=0.`,
+      `Use that one, stop it (kill ${holder.pid}), or start another beside it: PLEXUS_GATEWAY_PORT=0 npm start -- --state <folder>`,
     );
   }
 
@@ -211,7 +211,7 @@ class Launch {
     throw new StartError(
       'PORT_TAKEN',
       `The gateway's port ${port} is taken by another program.`,
-      'Stop that program, or choose another port: PLEXUS_GATEWAY_PORT=<port>, or 0 for any free one.',
+      'Stop that program, or choose another port: PLEXUS_GATEWAY_PORT=<port> npm start, or 0 for any free one.',
     );
   }
 

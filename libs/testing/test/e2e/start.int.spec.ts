@@ -45,6 +45,7 @@ describe('npm start', () => {
       expect(await second.exit).toBe(1);
       expect(second.stdout).toBe('');
       expect(second.stderr).toContain(`already running on ${stateDir} (pid ${ready.pid}, gateway at ${ready.gateway.ws})`);
+      for (const way of [`kill ${ready.pid}`, 'npm start -- --state <folder>']) expect(second.stderr).toContain(way);
     },
     PATIENCE_MS,
   );
