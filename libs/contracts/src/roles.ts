@@ -335,7 +335,7 @@ export const ROLES: readonly RoleDefinition[] = [
     calls: [],
     publishes: [audit.auditRecorded, vm.vmStateChanged, vm.vmOut, vm.vmWake, session.sessionEvent, memory.writeMemoryCommand, routing.userErased],
     listens: [vm.vmWake],
-    consumes: [CONSUMERS.schedulerRun, CONSUMERS.schedulerSessionEnds, CONSUMERS.schedulerErase],
+    consumes: [CONSUMERS.schedulerRun, CONSUMERS.schedulerSessionEnds, CONSUMERS.schedulerSessionChanges, CONSUMERS.schedulerErase],
     reads: ['PLEXUS_EVT_SESSION'],
     bucketsRead: common,
     bucketsWritten: [BUCKETS.keys, BUCKETS.vmEpoch, BUCKETS.leases, BUCKETS.skills],

@@ -143,6 +143,14 @@ export const CONSUMERS = {
     maxAckPending: 1_024,
     summary: 'Scheduler learns which runs are over, so that a new incarnation is not handed a run that has ended.',
   }),
+  schedulerSessionChanges: consumer({
+    stream: 'PLEXUS_EVT_SESSION',
+    name: 'scheduler-session-changes',
+    service: 'scheduler',
+    filter: 'plexus.evt.*.session.changed.v1.>',
+    maxDeliver: -1,
+    summary: 'Scheduler ends the VMs of sessions that were deleted or reset and forgets their snapshots.',
+  }),
   routingInbound: consumer({
     stream: 'PLEXUS_IN',
     name: 'routing-inbound',

@@ -21,6 +21,7 @@ import { KvEpochCache } from './adapters/nats/kv-epoch-cache.js';
 import { KvSkillPackages } from './adapters/nats/kv-skill-packages.js';
 import { RunsController } from './adapters/nats/runs.controller.js';
 import { SecretsController } from './adapters/nats/secrets.controller.js';
+import { SessionChangesController } from './adapters/nats/session-changes.controller.js';
 import { SkillsController } from './adapters/nats/skills.controller.js';
 import { VmsController } from './adapters/nats/vms.controller.js';
 import { PersonEraser } from './adapters/postgres/person-eraser.js';
@@ -70,7 +71,18 @@ import { loadTemplates } from './templates.js';
 import { sessionAgents } from './adapters/postgres/session-agents.js';
 import { HINTS, RUN_STORE, SANDBOXES, SECRETS, SESSION_AGENTS } from './tokens.js';
 
-@Module({ controllers: [VmsController, SecretsController, SkillsController, McpController, ConnectionsController, RunsController, ErasureController] })
+@Module({
+  controllers: [
+    VmsController,
+    SecretsController,
+    SkillsController,
+    McpController,
+    ConnectionsController,
+    RunsController,
+    SessionChangesController,
+    ErasureController,
+  ],
+})
 class SchedulerModule {}
 
 type Config = ServiceConfig<typeof schedulerConfig>;

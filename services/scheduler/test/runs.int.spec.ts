@@ -328,6 +328,49 @@ describe('runs on VMs', () => {
     expect(foreign).toEqual({ recvSeq: fseq + 2, duplicate: false });
   });
 
+  it('forgets a session that was deleted or reset: its VM is told, its snapshots and messages go, and what comes late is kept nowhere', async () => {
+    const { run, vmId, connection } = await running('mia');
+    const other = runOf('mia', { sessionKey: 'agent:main:other' });
+    await start(other);
+    await waitFor(async () => (await connection.frames()).length === 4);
+    const { epoch } = connection;
+    let fseq = 0;
+    const sync = (sessionId: string) => {
+      const frame = { type: 'fire_and_forget', session_id: sessionId, method: 'snapshot_sync', params: { checkpoint: 'private' } };
+      return mesh.asGateway(submitVmFrame, { vmId, epoch, fseq: ++fseq, frame });
+    };
+    for (const { sessionId } of [run, other]) await sync(sessionId);
+    const kept = (sessionId: string) => mesh.rows('SELECT 1 FROM session_snapshots WHERE session_id = $1', [sessionId]);
+    const changed = (of: Run, change: 'deleted' | 'reset') => {
+      const { runId: _, ...session } = of;
+      const over = change === 'deleted' ? {} : { sessionId: ulid(), previousSessionId: of.sessionId };
+      return mesh.bus.publish(sessionContracts.sessionChanged, {
+        tenant: TENANT,
+        key: [over.sessionId ?? of.sessionId],
+        data: { ...session, ...over, change },
+      });
+    };
+    // While a run of it goes on only snapshots go; the rest when that has its end.
+    await changed(run, 'deleted');
+    await waitFor(async () => (await kept(run.sessionId)).length === 0, { what: 'the snapshots to go' });
+    expect(await mesh.rows('SELECT 1 FROM vm_sessions WHERE session_id = $1', [run.sessionId])).toHaveLength(1);
+    await emit(run, connection, 1, { type: 'execution_complete', cancelled: true });
+    const gone = async (sessionId: string) => (await mesh.rows('SELECT 1 FROM vm_sessions WHERE session_id = $1', [sessionId])).length === 0;
+    await waitFor(() => gone(run.sessionId), { what: 'the session to be forgotten' });
+    expect(await mesh.rows('SELECT command FROM vm_runs WHERE session_id = $1', [run.sessionId])).toEqual([{ command: {} }]);
+    expect((await connection.frames()).filter(({ frame }) => frame.type === 'stop_session').map(({ frame }) => frame.data)).toMatchObject([
+      { session_id: run.sessionId },
+    ]);
+    await sync(run.sessionId);
+    expect([await kept(run.sessionId), (await kept(other.sessionId)).length]).toEqual([[], 1]);
+
+    await emit(other, connection, 1, { type: 'execution_complete' });
+    await waitFor(async () => (await stateOf(other)) === 'ended');
+    await changed(other, 'reset');
+    await waitFor(() => gone(other.sessionId), { what: 'the session before the reset to be forgotten' });
+    expect(await kept(other.sessionId)).toEqual([]);
+  });
+
   it('applies what a VM reports once, answers what it asks, and keeps what it cannot apply out of the way', async () => {
     const { run, vmId, connection } = await running('kim');
     const { epoch } = connection;

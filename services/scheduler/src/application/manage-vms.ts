@@ -67,6 +67,12 @@ export class ManageVms {
     return { terminated };
   }
 
+  /** The session is over and nobody will ask for it again: its VM is told, and what is kept of it goes. False while a run of it has no end; may be repeated. */
+  async forgetSession(who: Visibility, sessionId: string): Promise<boolean> {
+    await this.endSession(who, sessionId, 'user_closed');
+    return this.owners.forgetSession(who.tenant, sessionId);
+  }
+
   async logs(who: Visibility, vmId: string, tailBytes: number): Promise<ReplyOf<typeof vmContracts.vmLogs> | undefined> {
     if ((await this.get(who, vmId)) === undefined) return undefined;
     const snapshot = await this.vms.load(vmId);

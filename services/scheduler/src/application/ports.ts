@@ -212,6 +212,8 @@ export interface OwnerStore {
     sessionId: string,
     reason: string,
   ): Promise<{ readonly terminated?: string; readonly queued?: string }>;
+  /** Removes what is kept of a session that is over: snapshots, messages, which VM had it. False while a run of it has no end: then it is to be asked again. */
+  forgetSession(tenant: string, sessionId: string): Promise<boolean>;
 }
 
 /** How many VMs a tenant may have; undefined: no limit. */
