@@ -70,6 +70,12 @@ describe('forgetting a person', () => {
     await sessionOf('s3', 'ada', 'vm-shared');
     await sessionOf('s4', 'bob', 'vm-shared');
     await sessionOf('s1', 'ada', 'vm-elsewhere', 'other');
+    await vmOf('vm-long-over', 'ada', 'agent:ops', 'terminated');
+    await rows(`UPDATE vms SET workspace_removed_at = now() WHERE id = 'vm-long-over'`);
+    await rows(
+      `INSERT INTO vm_activity (vm_id, kind, source) VALUES ('vm-user', 'run', 'run r of k'), ('vm-shared', 'ensure', 'user ada'), ('vm-bob', 'drain', 'operator ada'),
+        ('vm-shared', 'ensure', 'user bob'), ('vm-shared', 'run', 'run ada'' of k'), ('vm-elsewhere', 'ensure', 'user ada')`,
+    );
     await rows(`INSERT INTO vm_dead_letters (vm_id, epoch, seq, code, sha256, size) VALUES ('vm-user', 1, 1, 'X', 'h', 1), ('vm-bob', 1, 1, 'X', 'h', 1)`);
 
     const woken: string[] = [];
@@ -80,7 +86,16 @@ describe('forgetting a person', () => {
       body: Buffer.from(JSON.stringify(counts)),
     });
     const eraser = new PersonEraser(pool, receipt, (_tenant, vmIds) => woken.push(...vmIds));
-    expect(await eraser.erase('acme', 'ada', 'e1')).toMatchObject({ vms: 3, snapshots: 2, deadLetters: 1, frames: 2, blankedFrames: 2, runs: 2, sessions: 2 });
+    expect(await eraser.erase('acme', 'ada', 'e1')).toMatchObject({
+      vms: 4,
+      activity: 3,
+      snapshots: 2,
+      deadLetters: 1,
+      frames: 2,
+      blankedFrames: 2,
+      runs: 2,
+      sessions: 2,
+    });
     expect(await eraser.erase('acme', 'ada', 'e1')).toMatchObject({ snapshots: 0, deadLetters: 0, frames: 0, blankedFrames: 0, runs: 0, sessions: 0 });
     expect(await count('outbox')).toBe(1);
     expect(woken).toContain('vm-user');
@@ -90,6 +105,13 @@ describe('forgetting a person', () => {
     const kept = await rows<{ session_id: string; tenant_id: string }>('SELECT tenant_id, session_id FROM session_snapshots ORDER BY 1, 2');
     expect(kept.map(({ tenant_id, session_id }) => `${tenant_id}/${session_id}`)).toEqual(['acme/s2', 'acme/s4', 'other/s1']);
     expect(await count('vm_dead_letters')).toBe(1);
+    expect((await rows<{ source: string }>('SELECT source FROM vm_activity ORDER BY source')).map(({ source }) => source)).toEqual([
+      "run ada' of k",
+      'user ada',
+      'user bob',
+    ]);
+    // A VM that is over says no more whose it was.
+    expect(await rows(`SELECT subject_id FROM vms WHERE id = 'vm-long-over'`)).toEqual([{ subject_id: '_erased' }]);
     // What is on its way keeps its number and says nothing.
     const frames = await rows<{ seq: number; type: string; body: object }>(`SELECT seq, type, body FROM vm_outbox WHERE vm_id = 'vm-user'`);
     const body = { type: 'cancel', session_id: 's1', run_id: 'r', reason: 'erased', data: { reason: 'erased', run_id: 'r' } };
@@ -106,5 +128,7 @@ describe('forgetting a person', () => {
     expect(await count(`session_snapshots WHERE vm_id = 'vm-user'`)).toBe(0);
     expect(await count(`vm_outbox WHERE vm_id = 'vm-user'`)).toBe(0);
     expect(await count(`vm_outbox WHERE vm_id = 'vm-bob'`)).toBe(2);
+    const named = await rows<{ id: string; subject_id: string }>(`SELECT id, subject_id FROM vms WHERE id IN ('vm-user', 'vm-bob') ORDER BY id`);
+    expect(named.map(({ subject_id }) => subject_id)).toEqual(['bob', '_erased']);
   });
 });

@@ -18,13 +18,23 @@ const BLANK_FRAMES = `
          'reason', 'erased', 'data', jsonb_build_object('reason', 'erased', 'run_id', run_id)))
    WHERE acked_at IS NULL AND type IN ('start_session', 'user_message', 'config_update') AND session_id IS NOT NULL AND ${FRAMES} RETURNING 1 AS gone`;
 
+/** What happened to the person's VMs, and what the person did with VMs of others: `<role> <user>` is its source. */
+const ACTIVITY = `
+  DELETE FROM vm_activity WHERE vm_id IN (${VMS})
+     OR (vm_id IN (SELECT id FROM vms WHERE tenant_id = $1) AND position(' ' IN source) > 0 AND substr(source, position(' ' IN source) + 1) = $2) RETURNING 1 AS gone`;
+/** Instead of the name in the row of a VM that is over; the row stays as long as any other. */
+const NOBODY = '_erased';
+const UNNAME = `
+  UPDATE vms SET subject_id = '${NOBODY}' WHERE tenant_id = $1 AND subject_id = $2 AND NOT (${LIVE}) AND erase_requested_at IS NOT NULL
+     AND (workspace_removed_at IS NOT NULL OR host_id IS NULL) AND NOT EXISTS (SELECT 1 FROM vm_instances i WHERE i.vm_id = vms.id AND i.phase <> 'gone')`;
+
 /** What is removed, in this order: sessions and runs say whose the rest is. */
 const REMOVALS = [
   ['snapshots', `DELETE FROM session_snapshots WHERE tenant_id = $1 AND (session_id IN (${SESSIONS}) OR vm_id IN (${VMS})) RETURNING 1 AS gone`],
   ['deadLetters', `DELETE FROM vm_dead_letters WHERE vm_id IN (${VMS}) RETURNING 1 AS gone`],
   ['frames', `DELETE FROM vm_outbox WHERE acked_at IS NOT NULL AND ${FRAMES} RETURNING 1 AS gone`],
   ['blankedFrames', BLANK_FRAMES],
-  ['activity', `DELETE FROM vm_activity WHERE vm_id IN (${VMS}) RETURNING 1 AS gone`],
+  ['activity', ACTIVITY],
   ['audit', `DELETE FROM vm_audit WHERE tenant_id = $1 AND (vm_id IN (${VMS}) OR session_id IN (${SESSIONS})) RETURNING 1 AS gone`],
   ['usage', 'DELETE FROM usage WHERE tenant_id = $1 AND subject_id = $2 RETURNING 1 AS gone'],
   ['providerKeys', 'DELETE FROM provider_secrets WHERE tenant_id = $1 AND subject_id = $2 RETURNING 1 AS gone'],
@@ -48,6 +58,7 @@ export class PersonEraser {
       const vms = await tx.query<{ id: string }>('erase_vms', TERMINATE, [tenant, user]);
       const erased: Record<string, number> = { vms: vms.length };
       for (const [name, sql] of REMOVALS) erased[name] = (await tx.query(`erase_${name}`, sql, [tenant, user])).length;
+      await tx.query('erase_names', UNNAME, [tenant, user]);
       await appendOutbox(tx, [this.encodeReceipt(tenant, erasureId, user, erased as ErasedCounts)]);
       return { counts: erased as ErasedCounts, vmIds: vms.map(({ id }) => id) };
     });
@@ -65,4 +76,5 @@ export async function forgetRest(tx: Pick<Tx, 'query'>, vmId: string): Promise<v
       [vmId],
     );
   }
+  await tx.query('erase_rest_name', `UPDATE vms SET subject_id = '${NOBODY}' WHERE id = $1 AND erase_requested_at IS NOT NULL AND NOT (${LIVE})`, [vmId]);
 }
