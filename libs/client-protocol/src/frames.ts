@@ -70,6 +70,12 @@ export type EventFrame = z.output<typeof EventFrame>;
 export const ServerFrame = z.discriminatedUnion('type', [ResponseFrame, EventFrame]);
 export type ServerFrame = z.output<typeof ServerFrame>;
 
+/** How often presence and health have changed since the gateway started. */
+export interface StateVersion {
+  readonly presence: number;
+  readonly health: number;
+}
+
 const StrictError = z.strictObject({
   code: z.string().min(1),
   message: z.string().min(1),
@@ -122,10 +128,11 @@ export function encodeFailure(id: string, error: ErrorShape): string {
  * The part of an event frame that is the same for every receiver, without its end: {@link encodeEventTail} closes it.
  * A broadcast builds the head once and only the tail per connection.
  */
-export function encodeEventHead(event: string, payload: unknown): string {
+export function encodeEventHead(event: string, payload: unknown, stateVersion?: StateVersion): string {
   const body = JSON.stringify(payload);
   const name = `{"type":"event","event":${JSON.stringify(event)}`;
-  return body === undefined ? name : `${name},"payload":${body}`;
+  const version = stateVersion === undefined ? '' : `,"stateVersion":{"presence":${stateVersion.presence},"health":${stateVersion.health}}`;
+  return body === undefined ? name + version : `${name},"payload":${body}${version}`;
 }
 
 /** The end of an event frame: the connection's own sequence number, or none. */

@@ -17,6 +17,7 @@ export {
   RequestFrame,
   ResponseFrame,
   ServerFrame,
+  type StateVersion,
   StrictServerFrame,
 } from './frames.js';
 export { type ChatSendInput, type ClientState, GatewayClient, type GatewayClientOptions } from './gateway-client.js';

@@ -9,7 +9,14 @@ import { NODE_METHODS } from './node-methods.js';
  */
 
 const sessionKey = z.string().trim().min(1).max(512);
-const agentId = z.string().trim().min(1).max(64).optional();
+/** Letters, digits and `_` are what remains of an id; where nothing remains nobody is meant, least of all the default agent. */
+const agentId = z
+  .string()
+  .trim()
+  .min(1)
+  .max(64)
+  .regex(/[a-z0-9_]/i, 'names no agent')
+  .optional();
 /** Owner of a session that is shared with the caller; absent: the caller. */
 const owner = z.string().min(1).max(256).optional();
 const messageText = z.string().min(1).max(200_000);
@@ -49,6 +56,13 @@ const sessionsListParams = z
   })
   .optional()
   .default({});
+
+/** Days of UTC, both included; without dates the last `days` (30). */
+const usagePeriod = {
+  startDate: z.iso.date().optional(),
+  endDate: z.iso.date().optional(),
+  days: z.number().int().min(1).max(366).optional(),
+};
 
 const memoryScope = z.object({ kind: z.enum(['user', 'session', 'agent', 'shared']), id: z.string().min(1).max(512) });
 const memoryKind = z.enum(['fact', 'preference', 'episode', 'summary', 'note']);
@@ -93,6 +107,7 @@ export const METHODS = {
       limit: z.number().int().min(1).max(1_000).optional(),
       offset: z.number().int().min(0).optional(),
       cursor: z.string().max(64).optional(),
+      messageId: z.string().min(1).max(64).optional().describe('The page around this message; it must be among the newest 5,000.'),
       maxChars: z.number().int().min(1).max(1_000_000).optional(),
     }),
   ),
@@ -195,6 +210,14 @@ export const METHODS = {
   'config.schema': method(SCOPE.read, nothing),
   'skills.status': method(SCOPE.read, nothing),
   'usage.status': method(SCOPE.read, nothing),
+  'usage.cost': method(SCOPE.read, z.object(usagePeriod).optional().default({})),
+  'sessions.usage': method(
+    SCOPE.read,
+    z
+      .object({ ...usagePeriod, key: sessionKey.optional(), limit: z.number().int().min(1).max(500).optional() })
+      .optional()
+      .default({}),
+  ),
   'agent.identity.get': method(SCOPE.read, z.object({ agentId, sessionKey: sessionKey.optional() }).optional().default({})),
 
   'inbox.resume': method(
@@ -299,6 +322,7 @@ export function scopeOfEvent(event: string): string | 'everybody' | 'nobody' {
 export const EVENTS = [
   'connect.challenge',
   'tick',
+  'health',
   'shutdown',
   'chat',
   'agent',

@@ -128,7 +128,7 @@ export const NOT_AUDITED: Readonly<Record<string, string>> = {
   ...reason(OWN, 'routing', ['accept-message', 'cancel-run', 'create-session', 'patch-session', 'send', 'store-attachment']),
   ...reason(MACHINERY, 'routing', ['resolve-outbound']),
   ...reason(LOOK, 'skill', ['get', 'list', 'package']),
-  ...reason(LOOK, 'vm', ['get', 'history', 'list', 'list-hosts', 'list-secrets', 'logs', 'why']),
+  ...reason(LOOK, 'vm', ['get', 'history', 'list', 'list-hosts', 'list-secrets', 'logs', 'usage', 'why']),
   ...reason(OWN, 'vm', ['ensure', 'touch']),
   ...reason(MACHINERY, 'vm', [
     ...['attach', 'beat', 'detach', 'end-session', 'frame', 'inbox-mark', 'outbox-ack', 'outbox-read', 'redeem-ticket', 'refresh-token', 'verify-token'],

@@ -102,6 +102,7 @@ const vmCallerRpcs = [
   vm.vmLogs,
   vm.whyVm,
   vm.vmHistory,
+  vm.usageByDay,
   vm.endVmSession,
   vm.attachExternalVm,
   vm.listHosts,

@@ -228,6 +228,35 @@ export const vmHistory = defineRpc({
   examples: [vmExample],
 });
 
+export const usageByDay = defineRpc({
+  domain,
+  name: 'usage',
+  version: 1,
+  summary: 'What models used in the sessions of the caller, as their VMs reported it, by day, session and model, newest day first. Days are those of UTC.',
+  data: z.object({
+    from: z.iso.date().describe('The first day.'),
+    to: z.iso.date().describe('The last day.'),
+    sessionId: z.string().min(1).max(256).optional().describe('Of one session only.'),
+    limit: z.number().int().min(1).max(5_000).default(2_000),
+  }),
+  response: z.object({
+    rows: z.array(
+      z.object({
+        day: z.iso.date(),
+        sessionId: z.string(),
+        model: z.string(),
+        calls: z.number().int().min(1),
+        tokensIn: z.number().int().min(0),
+        tokensOut: z.number().int().min(0),
+        lastAt: Instant,
+      }),
+    ),
+    more: z.boolean().describe('There are more rows than `limit`.'),
+  }),
+  idempotent: true,
+  examples: [{ from: '2026-11-01', to: '2026-11-21' }],
+});
+
 export const endVmSession = defineRpc({
   domain,
   name: 'end-session',

@@ -43,6 +43,14 @@ export const gatewayConfig = z.object({
     .default(100)
     .describe('Requests of one client connection per second, on average; more are answered RATE_LIMITED. Loopback is exempt.'),
   GATEWAY_MESSAGE_BURST: whole(1, 1_000_000).default(500).describe('Requests of one client connection at once.'),
+  GATEWAY_USER_REQUESTS_PER_SECOND: whole(0, 1_000_000)
+    .default(300)
+    .describe(
+      'Requests of one user per second on one gateway, by whatever connections and over HTTP, on average; five seconds’ worth at once. More are answered RATE_LIMITED. Loopback is exempt. 0: no limit.',
+    ),
+  GATEWAY_USER_BYTES_PER_SECOND: whole(0, 1_000_000_000).default(16_777_216).describe('The same in bytes of requests.'),
+  GATEWAY_TENANT_REQUESTS_PER_SECOND: whole(0, 10_000_000).default(0).describe('The same for all users of one tenant together. 0: no limit.'),
+  GATEWAY_TENANT_BYTES_PER_SECOND: whole(0, 10_000_000_000).default(0).describe('The same for all users of one tenant together, in bytes. 0: no limit.'),
   GATEWAY_TRUSTED_PROXIES: list.default([]).describe('Addresses or networks whose X-Forwarded-For is believed, separated by commas.'),
   GATEWAY_MAX_PAYLOAD_BYTES: whole(65_536, 268_435_456).default(26_214_400).describe('Largest frame of a client after its hello (64 KiB before).'),
   GATEWAY_MAX_BUFFERED_BYTES: whole(65_536, 268_435_456)

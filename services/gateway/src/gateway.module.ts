@@ -45,6 +45,7 @@ import { Authenticator, type SharedToken } from './application/authenticator.js'
 import { ClientHandshake } from './application/client-handshake.js';
 import { Connections } from './application/connections.js';
 import { CountedMesh } from './application/counted-mesh.js';
+import { HealthNews } from './application/health-news.js';
 import { InboxFeeds } from './application/inbox-feeds.js';
 import { RECENT_LIMITS, RecentBudget } from './application/recent-items.js';
 import { MeshMap } from './application/mesh-map.js';
@@ -68,7 +69,7 @@ import { Watchers } from './application/watch/watchers.js';
 import { gatewayConfig } from './config.js';
 import type { Credential } from './domain/caller.js';
 import { trustedProxies } from './domain/client-address.js';
-import { HttpRates } from './domain/request-rates.js';
+import { HttpRates, UsageLimits } from './domain/request-rates.js';
 
 const logTail = new LogTail();
 
@@ -143,6 +144,12 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
   const nodeLog = log.child({ part: 'nodes' });
   const nodeDirectory = new NatsNodeDirectory(bus, instanceId, clock, nodeLog);
   const nodes = new Nodes(new LocalNodes(), new Invocations(clock), nodeDirectory, instanceId, nodeLog);
+  const news = new HealthNews(
+    health,
+    connections,
+    (tenant) => tenants.defaultAgent(tenant).agentId,
+    () => clock.now(),
+  );
   const services: MethodServices = {
     mesh,
     tenants,
@@ -158,6 +165,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     now: () => clock.now(),
     startedAt: clock.now(),
     health,
+    news,
     counters: () => ({ sessions: { ...sessions.counters }, vms: { ...vmCounters }, delivery: { ...clients.counters }, inboxes: { ...recent.kept } }),
   };
 
@@ -177,6 +185,15 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
   );
   const handshake = new ClientHandshake(authenticator, tickets, presence, instanceId, policy, services, () => state.serving, clientLog);
   const metrics = socketMetrics(context.metrics);
+  const usage = new UsageLimits(
+    {
+      userRequests: config.GATEWAY_USER_REQUESTS_PER_SECOND,
+      userBytes: config.GATEWAY_USER_BYTES_PER_SECOND,
+      tenantRequests: config.GATEWAY_TENANT_REQUESTS_PER_SECOND,
+      tenantBytes: config.GATEWAY_TENANT_BYTES_PER_SECOND,
+    },
+    () => clock.monotonic(),
+  );
   const clients = new ClientEndpoint(
     handshake,
     services,
@@ -190,6 +207,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
       trustedProxies: proxies,
       messagesPerSecond: config.GATEWAY_MESSAGES_PER_SECOND,
       messageBurst: config.GATEWAY_MESSAGE_BURST,
+      usage,
     },
     traced,
     metrics,
@@ -207,7 +225,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     },
     () => clock.monotonic(),
   );
-  const bearer = new BearerCheck(authenticator, rates, () => clock.now());
+  const bearer = new BearerCheck(authenticator, rates, usage, () => clock.now());
   const pluginLog = log.child({ part: 'plugins' });
   const chain = new PluginChain(pluginLog);
   const plugins = await loadPlugins(config.GATEWAY_PLUGINS, chain, nodeBroadcasts(nodes, tenants), pluginLog);
@@ -246,6 +264,7 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
     streams,
     inboxes,
     vmConnections,
+    news,
     {
       handshakeMs: config.GATEWAY_HANDSHAKE_MS,
       tickMs: config.GATEWAY_TICK_MS,
@@ -315,7 +334,9 @@ export async function createGateway(context: Context): Promise<ServiceParts> {
         log.child({ part: 'http' }),
       );
       server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => route(request, socket, head, clients, vms));
-      await app.listen(config.GATEWAY_PORT, config.GATEWAY_HOST);
+      await app.listen(config.GATEWAY_PORT, config.GATEWAY_HOST).catch((error: unknown) => {
+        throw listenFailure(error, config);
+      });
       liveness.start();
       state.serving = true;
 
@@ -350,6 +371,18 @@ export const gatewayService: ServiceDefinition<typeof gatewayConfig> = {
   needs: { streams: ['PLEXUS_EVT_SESSION', 'PLEXUS_IN'], buckets: [BUCKETS.vmEpoch, BUCKETS.vmRequests, BUCKETS.nodes, BUCKETS.presence, BUCKETS.tickets] },
   create: createGateway,
 };
+
+/** Why the public listener could not be opened, in words that say what to do. */
+function listenFailure(cause: unknown, { GATEWAY_HOST: host, GATEWAY_PORT: port }: Context['config']): unknown {
+  const { code } = cause as { readonly code?: unknown };
+  const advice = `GATEWAY_PORT (${port}) and GATEWAY_HOST (${host})`;
+  if (code === 'EADDRINUSE')
+    return new Error(`PORT_TAKEN: another program listens on port ${port} of ${host}. Stop it, or set GATEWAY_PORT to a free port; 0 takes any.`, { cause });
+  if (code === 'EACCES') return new Error(`PORT_FORBIDDEN: this user may not listen on port ${port}. Set GATEWAY_PORT to one above 1023.`, { cause });
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return new Error(`ADDRESS_UNKNOWN: ${host} is no address of this machine; look at ${advice}.`, { cause });
+  return cause;
+}
 
 /** In the name of whoever started it: routing asks nobody else's permission, and a run that is over is left alone. */
 async function cancelUnwatched(mesh: Mesh, { principal, owner, sessionKey, runId }: StartedRun): Promise<void> {

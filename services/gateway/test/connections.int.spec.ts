@@ -143,6 +143,34 @@ describe('connections', () => {
     expect(weak.output).not.toContain('changeme');
   }, 180_000);
 
+  it('says that its port is taken and what to do, and ends', async () => {
+    const { ws, stop } = await mesh.gateway();
+    const { port } = new URL(ws);
+    const second = GatewayProcess.spawn({ ...mesh.env('gateway'), LOG_LEVEL: 'warn', GATEWAY_PORT: port, GATEWAY_TOKEN_FILE: mesh.state.paths.token });
+    processes.push(second);
+    expect((await second.exited).code).not.toBe(0);
+    expect(second.output).toContain('PORT_TAKEN');
+    expect(second.output).toContain(`set GATEWAY_PORT to a free port`);
+    await stop();
+  }, 180_000);
+
+  it('tells its clients when it cannot do its work any more, and when it can again', async () => {
+    const { ws, stop } = await mesh.gateway({ GATEWAY_TICK_MS: '100' });
+    const client = await connect(ws);
+    await mesh.nats.kill();
+    expect((await client.event('health', ({ ok }) => ok === false)).payload).toMatchObject({
+      failing: ['nats'],
+      defaultAgentId: 'main',
+      ts: expect.any(Number),
+    });
+    await mesh.nats.restart();
+    await client.event('health', ({ ok }) => ok === true);
+    expect(client.events('health').map(({ payload }) => payload.ok)).toEqual([false, true]);
+    expect(client.violations).toEqual([]);
+    await waitFor(() => mesh.operator.isConnected(), { what: 'the reconnect of the others' });
+    await stop();
+  });
+
   it('lives on when bytes come that are no HTTP, and when sockets are torn in the handshake', async () => {
     const { ws, http, stop } = await mesh.gateway();
     const port = Number(new URL(http).port);

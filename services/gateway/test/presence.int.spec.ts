@@ -87,6 +87,32 @@ describe('presence and limits over replicas', () => {
     await waitFor(async () => (await client.request('health')).ok === true, { what: 'an answer again' });
   });
 
+  it('counts what a user sends over all of its connections, in requests and in bytes, and says when to come back', async () => {
+    const generous = { GATEWAY_TRUSTED_PROXIES: '127.0.0.1,::1', GATEWAY_MESSAGES_PER_SECOND: '1000000', GATEWAY_MESSAGE_BURST: '1000000' };
+    const own = await mesh.gateway({ ...generous, GATEWAY_USER_REQUESTS_PER_SECOND: '1', GATEWAY_USER_BYTES_PER_SECOND: '100' });
+    const come = async (token: string) => {
+      const client = await RawClient.open(own.ws, { headers: AWAY });
+      clients.push(client);
+      expect((await client.request('connect', connectParams(token, { scopes: ['operator.read'] }))).ok).toBe(true);
+      return client;
+    };
+    const [fay, gus] = [await mesh.jwt({ sub: 'fay' }), await mesh.jwt({ sub: 'gus' })];
+    const [one, two] = [await come(fay), await come(fay)];
+    const answers = await Promise.all(Array.from({ length: 40 }, (_, index) => (index % 2 === 0 ? one : two).request('health')));
+    const refused = answers.filter(({ ok }) => ok !== true);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { error } of refused) {
+      expect(error).toMatchObject({ code: 'UNAVAILABLE', retryable: true, retryAfterMs: expect.any(Number), details: { code: 'RATE_LIMITED', whose: 'user' } });
+    }
+    const other = await come(gus);
+    expect((await other.request('health', { pad: 'x'.repeat(100_000) })).ok).toBe(true);
+    expect((await other.request('health')).error).toMatchObject({ details: { code: 'RATE_LIMITED', whose: 'user', what: 'bytes' } });
+    const overHttp = await fetch(`${own.http}/v1/sessions`, { headers: { authorization: `Bearer ${gus}`, ...AWAY } });
+    expect([overHttp.status, Number(overHttp.headers.get('retry-after')) > 0]).toEqual([429, true]);
+    expect(await overHttp.json()).toMatchObject({ code: 'RATE_LIMITED', retryable: true, detail: 'too many bytes of this user' });
+    await own.stop();
+  });
+
   it('a gateway that stops takes its connections out of the presence', async () => {
     const third = await mesh.gateway(settings);
     gateways.push(third);

@@ -38,6 +38,10 @@ describe('requests of clients', () => {
     };
     serveSearch();
     schedulerBus.serve(vmContracts.listVms, async () => ({ vms: [] }));
+    schedulerBus.serve(vmContracts.usageByDay, async ({ to, sessionId = 'before-a-reset' }) => ({
+      rows: [{ day: to, sessionId, model: 'big/one', calls: 2, tokensIn: 5, tokensOut: 7, lastAt: '2026-11-21T10:00:00.000Z' }],
+      more: false,
+    }));
     schedulerBus.serve(skillContracts.listSkills, async () => ({ skills: [GREET] }));
     gateway = await mesh.gateway({ GATEWAY_MAX_REQUESTS: '4' });
   });
@@ -81,6 +85,9 @@ describe('requests of clients', () => {
     ['config.schema', {}, { schema: { type: 'object', properties: { agents: expect.any(Object) } }, uiHints: {}, version: expect.any(String) }],
     ['skills.status', {}, { skills: [{ name: 'Greet', skillKey: 'greet', bundled: true, eligible: true, requirements: { bins: ['curl'], env: [] } }] }],
     ['usage.status', {}, { updatedAt: expect.any(Number), providers: [] }],
+    ['usage.cost', { days: 7 }, { days: 7, daily: [{ totalTokens: 12 }], totals: { input: 5, output: 7, totalTokens: 12, missingCostEntries: 2 } }],
+    ['sessions.usage', {}, { sessions: [{ key: 'before-a-reset', usage: { totalTokens: 12 } }], totals: { totalTokens: 12 } }],
+    ['sessions.usage', { key: 'fan' }, { sessions: [{ key: 'agent:main:fan' }], aggregates: { byModel: [{ provider: 'big', model: 'big/one', count: 2 }] } }],
     ['question.list', {}, { questions: [] }],
     ['device.pair.list', {}, { pending: [], paired: [] }],
     ['commands.list', {}, { commands: [] }],
@@ -135,6 +142,49 @@ describe('requests of clients', () => {
     });
   });
 
+  describe('of one connection about one session', () => {
+    /** Holds the next message at routing until it is let go. */
+    function hold(): () => void {
+      let letGo: () => void = () => undefined;
+      routing.acceptGates.push(
+        new Promise((resolve) => {
+          letGo = resolve;
+        }),
+      );
+      return () => letGo();
+    }
+    const text = (client: RawClient, id: string, sessionKey: string, message: string) =>
+      client.send({ type: 'req', id, method: 'chat.send', params: { sessionKey, message, idempotencyKey: `${sessionKey}-${id}` } });
+
+    it('reach it in the order in which they were sent: messages, stops, resets and deletions; other sessions do not wait', async () => {
+      const client = await connect();
+      await client.request('sessions.create', { key: 'turns' });
+      routing.changes.length = 0;
+      const letGo = hold();
+      text(client, 'one', 'turns', 'one');
+      text(client, 'two', 'agent:main:turns', 'two');
+      client.send({ type: 'req', id: 'three', method: 'sessions.reset', params: { key: 'turns' } });
+      await waitFor(() => routing.changes.length === 1, { what: 'the first message at routing' });
+      expect((await client.request('chat.send', { sessionKey: 'elsewhere', message: 'beside', idempotencyKey: 'beside' })).ok).toBe(true);
+      expect(routing.changes).toEqual(['message one', 'message beside']);
+      client.send({ type: 'req', id: 'four', method: 'sessions.delete', params: { key: 'agent:main:turns' } });
+      letGo();
+      for (const id of ['one', 'two', 'three', 'four']) expect((await client.response(id)).ok).toBe(true);
+      expect(routing.changes).toEqual(['message one', 'message beside', 'message two', 'reset', 'delete']);
+    });
+
+    it('are said although the client has gone', async () => {
+      const client = await RawClient.connect(gateway.ws, mesh.token);
+      const letGo = hold();
+      text(client, 'first', 'leaving', 'first');
+      text(client, 'second', 'leaving', 'second');
+      await waitFor(() => routing.changes.includes('message first'), { what: 'the first message at routing' });
+      client.close();
+      letGo();
+      await waitFor(() => routing.accepted.some(({ data }) => data.message === 'second'), { what: 'the second message at routing' });
+    });
+  });
+
   it('passes on who the caller is, from the credential and not from the request', async () => {
     const client = await connect({ scopes: ['operator.write'] }, await mesh.jwt({ sub: 'ann', jti: 'cred-1' }));
     await client.request('chat.send', { sessionKey: 'main', message: 'x', idempotencyKey: 'k-2', user: 'bob', tenant: 'other', owner: 'bob' });
@@ -165,6 +215,14 @@ describe('requests of clients', () => {
     expect(texts(await client.request('chat.history', { sessionKey: 'agent:main:long', limit: 3, offset: 7 }))).toEqual([]);
     expect(texts(await client.request('chat.history', { sessionKey: 'agent:main:long', limit: 1, maxChars: 4 }))).toEqual(['mess']);
     expect((await client.request('chat.history', { sessionKey: 'agent:main:long', cursor: 'x' })).error?.code).toBe('INVALID_REQUEST');
+    const { messageId } = first.payload.messages[0];
+    const around = await client.request('chat.history', { sessionKey: 'agent:main:long', limit: 3, messageId });
+    expect(texts(around)).toEqual(['message 4', 'message 5', 'message 6']);
+    expect(around.payload.messages[1].messageId).toBe(messageId);
+    expect((await client.request('chat.history', { sessionKey: 'agent:main:long', messageId: 'nobody' })).error).toMatchObject({
+      code: 'INVALID_REQUEST',
+      details: { code: 'NOT_FOUND', messageId: 'nobody' },
+    });
   });
 
   it('answers an agent call twice: accepted, then the result', async () => {
@@ -192,7 +250,7 @@ describe('requests of clients', () => {
   it('serves the client of this repository: stream, history, inject, reset', async () => {
     const client = new GatewayClient({ url: gateway.ws, token: mesh.token });
     try {
-      await client.connect({ timeoutMs: 5_000 });
+      await client.connect({ timeoutMs: 60_000 });
       const stream = client.chatSend({ sessionKey: 'agent:main:mine', message: 'Hello', idempotencyKey: 'g-1' });
       const session = routing.ensure({ tenant: 'default', user: 'me' }, 'agent:main:mine');
       const pieces = (async () => {

@@ -6,7 +6,7 @@ import { SchedulerMesh, TENANT } from './support/mesh.js';
 
 const { startRun, cancelRunCommand, steerRun } = runContracts;
 const { sessionEvent } = sessionContracts;
-const { submitVmFrame, markVmInbox, attachVm, terminateVm } = vmContracts;
+const { submitVmFrame, markVmInbox, attachVm, terminateVm, usageByDay } = vmContracts;
 
 type SessionEvent = DataOf<typeof sessionContracts.sessionEvent>;
 interface Run {
@@ -390,6 +390,10 @@ describe('runs on VMs', () => {
     expect(await mesh.rows(`SELECT tokens_in, tokens_out, subject_id FROM usage WHERE vm_id = $1`, [vmId])).toEqual([
       { tokens_in: 5, tokens_out: 7, subject_id: 'kim' },
     ]);
+    const used = { sessionId: run.sessionId, model: 'echo', calls: 1, tokensIn: 5, tokensOut: 7, day: expect.any(String), lastAt: expect.any(String) };
+    const ever = { from: '2020-01-01', to: '2100-01-01' };
+    expect(await mesh.asUser('kim', usageByDay, ever)).toEqual({ rows: [used], more: false });
+    expect(await mesh.asUser('somebody', usageByDay, ever)).toEqual({ rows: [], more: false });
     expect(await mesh.rows(`SELECT event FROM vm_audit WHERE vm_id = $1`, [vmId])).toEqual([{ event: 'skill_skipped' }]);
     expect(await mesh.rows(`SELECT body FROM session_snapshots WHERE session_id = $1 ORDER BY version`, [run.sessionId])).toEqual(
       [9, 10, 11].map((checkpoint) => ({ body: { checkpoint } })),

@@ -1,4 +1,4 @@
-import { CLIENT_CAPS, encodeEventHead, scopeOfEvent } from '@plexus/client-protocol';
+import { CLIENT_CAPS, encodeEventHead, scopeOfEvent, type StateVersion } from '@plexus/client-protocol';
 import { hasScope, type Principal } from '@plexus/contracts';
 import { type Credential, ownerKey } from '../domain/caller.js';
 import type { Introduction } from '../domain/introduction.js';
@@ -30,13 +30,14 @@ export interface Sharing {
   /** Only the newest event of this name counts: it takes the place of an older one that still waits. */
   readonly latestOf?: string | undefined;
   readonly paced?: boolean | undefined;
+  readonly stateVersion?: StateVersion | undefined;
 }
 
 const LIVE: Waiting = { live: true };
 const KEPT: Waiting = { live: false };
 
-export function shareEvent(event: string, payload: unknown, droppable = false, { latestOf, paced }: Sharing = {}): SharedEvent {
-  const head = Buffer.from(encodeEventHead(event, payload));
+export function shareEvent(event: string, payload: unknown, droppable = false, { latestOf, paced, stateVersion }: Sharing = {}): SharedEvent {
+  const head = Buffer.from(encodeEventHead(event, payload, stateVersion));
   return { event, head, payload, droppable, scope: scopeOfEvent(event), waiting: waitingOf(event, latestOf, paced), paced };
 }
 

@@ -10,6 +10,7 @@ import { REFUSALS, type Refusal } from '../domain/refusal.js';
 import type { AuthenticationFailure, Authenticator } from './authenticator.js';
 import type { ClientConnection } from './client-connection.js';
 import type { Connections } from './connections.js';
+import { healthView } from './health-news.js';
 import { presenceRow } from './methods/system.methods.js';
 import type { MethodServices } from './methods/method-context.js';
 import type { Log } from './ports.js';
@@ -114,8 +115,8 @@ export class ClientHandshake {
       server: { version: services.version, connId: connection.id },
       snapshot: {
         presence: this.newestOf(connection.owner).map((other) => presenceRow(this.presenceOf(other))),
-        health: { ok: services.health().ready, ts: services.now(), defaultAgentId: agentId },
-        stateVersion: { presence: 0, health: 0 },
+        health: healthView(services.health(), { ts: services.now(), defaultAgentId: agentId }),
+        stateVersion: services.news.stateVersion,
         uptimeMs: services.now() - services.startedAt,
         sessionDefaults: { defaultAgentId: agentId, mainKey, mainSessionKey: `agent:${agentId}:${mainKey}`, scope: 'per-sender' },
         authMode: 'token',

@@ -13,10 +13,12 @@ import { AbortedError, isAbortError } from '@plexus/kernel';
 import { TokenBucket } from '@plexus/vm-protocol';
 import { clientError, invalidParams, missingScope } from '../domain/client-error.js';
 import { describeIssues } from '../domain/handshake.js';
+import type { RateExcess } from '../domain/request-rates.js';
 import type { ClientConnection } from './client-connection.js';
 import { METHOD_HANDLERS } from './methods/index.js';
 import type { MethodCall, MethodHandler, MethodServices } from './methods/method-context.js';
 import type { Log } from './ports.js';
+import { turnName, Turns } from './turns.js';
 
 /** Runs a call inside a span that continues the client's trace, when it sent one. */
 export type Traced = <T>(method: string, traceparent: string | undefined, work: () => Promise<T>) => Promise<T>;
@@ -28,24 +30,24 @@ export interface DispatchLimits {
   /** Requests per second on average, and at once; absent: as many as it likes. */
   readonly messagesPerSecond?: number;
   readonly messageBurst?: number;
+  /** What its user and tenant may send, by whatever connections: takes one request of so many bytes, or says why not. */
+  readonly usage?: (bytes: number) => RateExcess | undefined;
 }
 
 const { invalidRequest, unavailable } = CLIENT_ERROR_CODES;
 const NODE_ERRORS_ALLOWED = 10;
 /** Why requests stop whose connection is gone; one for all, because an error is not cheap to make. */
 const GONE = new AbortedError('the connection is gone');
-const RATE_LIMITED: ErrorShape = {
-  code: unavailable,
-  message: 'too many requests on this connection',
-  retryable: true,
-  retryAfterMs: 1_000,
-  details: { code: 'RATE_LIMITED' },
-};
+
+function rateLimited(message: string, retryAfterMs: number, whose: 'connection' | 'user' | 'tenant', what: 'requests' | 'bytes' = 'requests'): ErrorShape {
+  return { code: unavailable, message, retryable: true, retryAfterMs: Math.ceil(retryAfterMs), details: { code: 'RATE_LIMITED', whose, what } };
+}
 
 /** Reads the requests of one connection and answers them, many at a time, in whatever order they finish. */
 export class RequestDispatcher {
   // Most connections of a large gateway ask nothing for a long time: what requests need is made when one comes.
   private running: Set<string> | undefined;
+  private turns: Turns | undefined;
   private gone: AbortController | undefined;
   private stopped = false;
   private nodeErrors = 0;
@@ -77,7 +79,7 @@ export class RequestDispatcher {
   }
 
   /** Takes one parsed frame. Whatever it is, it is answered or ignored, never thrown back. */
-  accept(value: unknown): void {
+  accept(value: unknown, bytes = 0): void {
     const parsed = RequestFrame.safeParse(value);
     if (!parsed.success) {
       const id = isRecord(value) && typeof value.id === 'string' && value.id !== '' ? value.id.slice(0, 256) : 'invalid';
@@ -85,7 +87,7 @@ export class RequestDispatcher {
       return;
     }
     const { id, method, params, traceparent } = parsed.data;
-    const refused = this.refuse(id, method);
+    const refused = this.refuse(id, method, bytes);
     if (refused !== undefined) {
       this.fail(id, refused);
       return;
@@ -98,22 +100,20 @@ export class RequestDispatcher {
       .finally(() => running.delete(id));
   }
 
-  private refuse(id: string, method: string): ErrorShape | undefined {
+  private refuse(id: string, method: string, bytes: number): ErrorShape | undefined {
     if (method === 'connect') return { code: invalidRequest, message: 'connect is only valid as the first request' };
     if (!isMethodName(method)) return { code: invalidRequest, message: `unknown method: ${method.slice(0, 128)}` };
     const { scope, role } = METHODS[method];
     if (role !== this.connection.role) return this.refuseRole();
     if (scope !== undefined && !this.connection.has(scope)) return missingScope(scope);
-    if (this.rate?.take(performance.now()) === false) return RATE_LIMITED;
+    if (this.rate?.take(performance.now()) === false) {
+      return rateLimited('too many requests on this connection', 1_000 / (this.limits.messagesPerSecond ?? 1), 'connection');
+    }
+    const excess = this.limits.usage?.(bytes);
+    if (excess !== undefined) return rateLimited(`too many ${excess.what} of this ${excess.whose}`, excess.waitMs, excess.whose, excess.what);
     if (this.running?.has(id) === true) return { code: invalidRequest, message: 'a request with this id is still running' };
     if ((this.running?.size ?? 0) < this.limits.maxRequests) return undefined;
-    return {
-      code: unavailable,
-      message: `${this.limits.maxRequests} requests of this connection are running already`,
-      retryable: true,
-      retryAfterMs: 100,
-      details: { code: 'RATE_LIMITED' },
-    };
+    return rateLimited(`${this.limits.maxRequests} requests of this connection are running already`, 100, 'connection');
   }
 
   /** Nodes have methods of their own; those of operators are not for them, and the other way round. A node that insists is closed. */
@@ -158,6 +158,11 @@ export class RequestDispatcher {
       ask: (rpc, data, timeoutMs) => {
         const { principal } = connection;
         return services.mesh.call(rpc, principal.tenant, data, { principal, signal: this.signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+      },
+      tell: (rpc, data) => services.mesh.call(rpc, connection.principal.tenant, data, { principal: connection.principal }),
+      inTurn: (session, work) => {
+        this.turns ??= new Turns();
+        return this.turns.take(session && turnName(session, services.tenants.defaultAgent(connection.principal.tenant)), work);
       },
       respond: (payload) => connection.respond(encodeResult(id, payload)),
     };

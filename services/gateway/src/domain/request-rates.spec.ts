@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { HttpRates, RequestRates } from './request-rates.js';
+import { HttpRates, RequestRates, UsageLimits } from './request-rates.js';
 
 describe('how often somebody may ask', () => {
   it('is a burst at once, then the rate, and the wait that is named is exactly enough', () => {
@@ -51,5 +51,44 @@ describe('how often somebody may ask', () => {
     expect(asks('big', 'ann')).toEqual([0, 0, 1_000]);
     expect(asks('big', 'bob')).toEqual([0, 0, 1_000]);
     expect(asks('small', 'ann')).toEqual([0, 60_000, 60_000]);
+  });
+});
+
+describe('what a user and a tenant may send', () => {
+  const who = (user: string, tenant = 't') => ({ tenant, user, address: '203.0.113.1' });
+  const none = { userRequests: 0, userBytes: 0, tenantRequests: 0, tenantBytes: 0 };
+
+  it('counts every connection of a user together, and every user of a tenant; what is refused costs nothing', () => {
+    let now = 0;
+    const limits = new UsageLimits({ ...none, userRequests: 1, tenantRequests: 2 }, () => now);
+    const asks = (user: string, times: number) => Array.from({ length: times }, () => limits.take(who(user), 10));
+    expect(asks('ann', 5)).toEqual(Array(5).fill(undefined));
+    expect(asks('ann', 50)).toEqual(Array(50).fill({ whose: 'user', what: 'requests', waitMs: 1_000 }));
+    expect(asks('bob', 5)).toEqual(Array(5).fill(undefined));
+    expect(limits.take(who('cid'), 10)).toEqual({ whose: 'tenant', what: 'requests', waitMs: 500 });
+    expect(limits.take(who('ann', 'other'), 10)).toBeUndefined();
+    now = 1_000;
+    expect([limits.take(who('ann'), 10), limits.take(who('ann'), 10)]).toEqual([undefined, { whose: 'user', what: 'requests', waitMs: 1_000 }]);
+  });
+
+  it('counts bytes: one that is larger than all that may come at once passes, and is waited for afterwards', () => {
+    let now = 0;
+    const limits = new UsageLimits({ ...none, userBytes: 100, tenantBytes: 10_000 }, () => now);
+    expect(limits.take(who('ann'), 1_500)).toBeUndefined();
+    expect(limits.take(who('ann'), 1)).toEqual({ whose: 'user', what: 'bytes', waitMs: 10_010 });
+    expect(limits.take(who('bob'), 1)).toBeUndefined();
+    now = 10_010;
+    expect(limits.take(who('ann'), 1)).toBeUndefined();
+    expect(limits.take(who('bob'), 90_000)).toBeUndefined();
+    expect(limits.take(who('cid'), 1)).toMatchObject({ whose: 'tenant', what: 'bytes' });
+  });
+
+  it('does not concern loopback, nor anybody where there is no limit', () => {
+    const limits = new UsageLimits({ ...none, userRequests: 1 }, () => 0);
+    const free = new UsageLimits(none, () => 0);
+    for (let i = 0; i < 100; i += 1) {
+      expect(limits.take({ ...who('ann'), address: '127.0.0.1' }, 1)).toBeUndefined();
+      expect(free.take(who('ann'), 1_000_000)).toBeUndefined();
+    }
   });
 });

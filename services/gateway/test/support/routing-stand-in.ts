@@ -23,12 +23,18 @@ export class RoutingStandIn {
   onCancel: (run: { readonly sessionKey: string; readonly runId?: string | undefined; readonly reason: string }) => void = () => undefined;
   /** Held calls of describe-session, to look at requests that take long. */
   describeGate: Promise<void> | undefined;
+  /** Held calls of accept-message; in the order of their coming, each waits for its own. */
+  readonly acceptGates: Promise<void>[] = [];
+  /** What changed sessions, in the order in which it came. */
+  readonly changes: string[] = [];
   /** Calls of describe-session that came in. */
   described = 0;
 
   constructor(private readonly bus: Bus) {
     const canonical = (key = 'main') => (key.startsWith('agent:') ? key : `agent:main:${key}`);
     bus.serve(routing.acceptMessage, async (data, { principal }) => {
+      this.changes.push(`message ${data.message}`);
+      await this.acceptGates.shift();
       this.accepted.push({ principal, data });
       const found = this.ensure(principal, canonical(data.sessionKey));
       const runId = data.idempotencyKey ?? ulid();
@@ -67,7 +73,13 @@ export class RoutingStandIn {
       if (created) await this.changed(made, 'created');
       return { session: this.summary(made), created };
     });
+    bus.serve(routing.deleteSession, async ({ sessionKey }, { principal }) => {
+      this.changes.push('delete');
+      const { tenant, user } = principal;
+      return { sessionKey: canonical(sessionKey), deleted: this.sessions.delete(`${tenant}/${user}/${canonical(sessionKey)}`) };
+    });
     bus.serve(routing.resetSession, async ({ sessionKey }, { principal }) => {
+      this.changes.push('reset');
       const found = this.find(principal, canonical(sessionKey));
       if (found === undefined) throw plexusError('SESSION_NOT_FOUND');
       const previousSessionId = found.sessionId;
@@ -84,6 +96,7 @@ export class RoutingStandIn {
       return { messageId, sessionId: found.sessionId, sessionKey: found.sessionKey };
     });
     bus.serve(routing.cancelRun, async (data) => {
+      this.changes.push('cancel');
       this.cancelled.push(data);
       this.onCancel(data);
       return { aborted: true, runIds: data.runId === undefined ? [] : [data.runId] };

@@ -25,6 +25,8 @@ export interface VmCatalogue {
   history(vmId: string, limit: number): Promise<Transitions>;
   /** Who used it, newest first. */
   activity(vmId: string): Promise<Activity>;
+  /** What was used, by day, session and model, newest day first. */
+  usage(who: Visibility, selection: DataOf<typeof vmContracts.usageByDay>): Promise<ReplyOf<typeof vmContracts.usageByDay>>;
   openRuns(vmId: string): Promise<{ readonly runId: string; readonly sessionKey: string }[]>;
 }
 
@@ -86,6 +88,12 @@ export class ManageVms {
 
   async history(who: Visibility, { vmId, limit }: DataOf<typeof vmContracts.vmHistory>): Promise<Transitions | undefined> {
     return (await this.get(who, vmId)) === undefined ? undefined : this.catalogue.history(vmId, limit);
+  }
+
+  usage(who: Visibility, selection: DataOf<typeof vmContracts.usageByDay>): Promise<ReplyOf<typeof vmContracts.usageByDay>> {
+    return selection.sessionId === undefined || isStorableText(selection.sessionId)
+      ? this.catalogue.usage(who, selection)
+      : Promise.resolve({ rows: [], more: false });
   }
 
   async why(who: Visibility, vmId: string): Promise<ReplyOf<typeof vmContracts.whyVm> | undefined> {

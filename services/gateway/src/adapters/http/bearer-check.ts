@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { AuthenticationFailure, Authenticator } from '../../application/authenticator.js';
 import type { Credential } from '../../domain/caller.js';
 import { FailureLimit } from '../../domain/failure-limit.js';
-import type { HttpRates } from '../../domain/request-rates.js';
+import type { HttpRates, UsageLimits } from '../../domain/request-rates.js';
 
 const SENTENCES: Readonly<Record<Exclude<AuthenticationFailure, 'unknown-tenant'>, string>> = {
   missing: 'send a bearer token in the Authorization header',
@@ -19,6 +19,7 @@ export class BearerCheck {
   constructor(
     private readonly authenticator: Authenticator,
     private readonly rates: HttpRates,
+    private readonly usage: UsageLimits,
     /** Wall clock, ms. */
     private readonly now: () => number,
   ) {}
@@ -36,7 +37,12 @@ export class BearerCheck {
     const { tenant, user } = credential.value;
     const waitMs = this.rates.ofUser(tenant, user, request.ip);
     if (waitMs > 0) throw plexusError('RATE_LIMITED', { message: 'too many requests of this user', details: { retryAfterMs: waitMs } });
-    return credential.value;
+    const excess = this.usage.take({ tenant, user, address: request.ip }, Number(request.headers['content-length'] ?? 0) || 0);
+    if (excess === undefined) return credential.value;
+    throw plexusError('RATE_LIMITED', {
+      message: `too many ${excess.what} of this ${excess.whose}`,
+      details: { retryAfterMs: excess.waitMs, whose: excess.whose, what: excess.what },
+    });
   }
 }
 

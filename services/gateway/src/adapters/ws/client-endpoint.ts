@@ -14,6 +14,7 @@ import type { Log } from '../../application/ports.js';
 import { type DispatchLimits, RequestDispatcher, type Traced } from '../../application/request-dispatcher.js';
 import { clientAddress } from '../../domain/client-address.js';
 import { isLoopback } from '../../domain/failure-limit.js';
+import type { UsageLimits } from '../../domain/request-rates.js';
 import { ClientSocket, type ClientSocketEvents, type ClientSocketOptions } from './client-socket.js';
 import { overWindow } from './over-window.js';
 import { refuseUpgrade } from './refuse-upgrade.js';
@@ -25,6 +26,7 @@ export interface ClientEndpointOptions extends ClientSocketOptions {
   readonly trustedProxies: BlockList;
   readonly messagesPerSecond: number;
   readonly messageBurst: number;
+  readonly usage: UsageLimits;
 }
 
 export interface SocketMetrics {
@@ -91,9 +93,11 @@ export class ClientEndpoint implements ClientSocketEvents {
     return new RequestDispatcher(connection, this.services, this.limitsOf(connection), this.traced, this.log);
   }
 
-  private limitsOf({ remoteAddress }: ClientConnection): DispatchLimits {
-    const { maxRequests, messagesPerSecond, messageBurst } = this.options;
-    return { maxRequests, ...(isLoopback(remoteAddress) ? {} : { messagesPerSecond, messageBurst }) };
+  private limitsOf({ remoteAddress, credential: { tenant, user } }: ClientConnection): DispatchLimits {
+    const { maxRequests, messagesPerSecond, messageBurst, usage } = this.options;
+    if (isLoopback(remoteAddress)) return { maxRequests };
+    const who = { tenant, user, address: remoteAddress };
+    return { maxRequests, messagesPerSecond, messageBurst, usage: (bytes) => usage.take(who, bytes) };
   }
 
   onClosed(socket: ClientSocket, connection: ClientConnection | undefined, code: number, byUs: boolean): void {

@@ -172,9 +172,10 @@ export class ClientSocket implements ClientWire {
   }
 
   private receiveRequest(data: RawData): void {
-    const parsed = parseJson(bytesOf(data), { maxBytes: this.options.maxPayloadBytes });
+    const bytes = bytesOf(data);
+    const parsed = parseJson(bytes, { maxBytes: this.options.maxPayloadBytes });
     // Text that is no JSON is ignored, as real gateways do; JSON that may not be accepted is answered like a frame of the wrong shape.
-    if (parsed.ok) this.dispatcher?.accept(parsed.value);
+    if (parsed.ok) this.dispatcher?.accept(parsed.value, bytes.byteLength);
     else if (parsed.error.code !== 'syntax' && parsed.error.code !== 'empty' && parsed.error.code !== 'not_utf8') {
       this.response(encodeFailure('invalid', { code: 'INVALID_REQUEST', message: `invalid request frame: ${parsed.error.message}` }));
     }

@@ -65,7 +65,7 @@ describe('the liveness wheel', () => {
     const inboxes = { of: () => undefined, sweep: async () => undefined };
     const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
     const options = { handshakeMs, tickMs: 15_000, pingMs: 25_000, beatMs: 1_000, expiryGraceMs: 0 };
-    return new Liveness(all, { all: () => [] }, nothing, inboxes, { beat: async () => undefined }, options, clock, log);
+    return new Liveness(all, { all: () => [] }, nothing, inboxes, { beat: async () => undefined }, { look: () => undefined }, options, clock, log);
   }
 
   it('G5: ends half-open connections at most 37.5 s after they broke, at whatever moment of their interval that was, and no others', async () => {

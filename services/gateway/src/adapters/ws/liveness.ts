@@ -3,6 +3,7 @@ import { type Clock, spread, type Timer } from '@plexus/kernel';
 import { untraced } from '@plexus/telemetry';
 import { LivedTime } from '../../domain/lived-time.js';
 import { shareEvent } from '../../application/client-connection.js';
+import type { HealthNews } from '../../application/health-news.js';
 import type { InboxFeeds } from '../../application/inbox-feeds.js';
 import type { Log } from '../../application/ports.js';
 import type { VmConnections } from '../../application/vm/vm-connections.js';
@@ -60,6 +61,7 @@ export class Liveness {
     private readonly streams: Streams,
     private readonly inboxes: Pick<InboxFeeds, 'of' | 'sweep'>,
     private readonly vmConnections: Pick<VmConnections, 'beat'>,
+    private readonly news: Pick<HealthNews, 'look'>,
     private readonly options: LivenessOptions,
     private readonly clock: Pick<Clock, 'monotonic' | 'setTimeout'>,
     private readonly log: Log,
@@ -90,6 +92,7 @@ export class Liveness {
       for (const socket of this.clients.all()) this.attendClient(socket, now, lived);
       for (const socket of this.vms.all()) this.attend(socket, now, lived);
       this.streams.endWhere((credential) => this.isOver(credential));
+      this.news.look(now);
       if (now >= this.sweepAt) {
         this.sweepAt = now + this.options.tickMs;
         void this.inboxes.sweep();

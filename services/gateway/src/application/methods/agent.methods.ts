@@ -19,14 +19,16 @@ export const agentMethods: AgentMethods = {
   /** Two responses: accepted at once, the result when the run has ended. */
   agent: async (params, call) => {
     const timeoutMs = params.timeout === undefined || params.timeout === 0 ? DEFAULT_AGENT_TIMEOUT_MS : params.timeout * 1_000;
-    const content = await withAttachments(params.message, params.attachments, (rpc, data) => call.ask(rpc, data));
-    const accepted = await call.ask(routing.acceptMessage, {
-      ...content,
-      idempotencyKey: params.idempotencyKey,
-      ...(params.sessionKey === undefined ? {} : { sessionKey: params.sessionKey }),
-      ...(params.agentId === undefined ? {} : { agentId: params.agentId }),
-      ...runTimeout(timeoutMs),
-      ...systemPrompt(params.extraSystemPrompt, call),
+    const accepted = await call.inTurn(params, async () => {
+      const content = await withAttachments(params.message, params.attachments, (rpc, data) => call.tell(rpc, data));
+      return call.tell(routing.acceptMessage, {
+        ...content,
+        idempotencyKey: params.idempotencyKey,
+        ...(params.sessionKey === undefined ? {} : { sessionKey: params.sessionKey }),
+        ...(params.agentId === undefined ? {} : { agentId: params.agentId }),
+        ...runTimeout(timeoutMs),
+        ...systemPrompt(params.extraSystemPrompt, call),
+      });
     });
     const { runId, sessionKey } = accepted;
     call.respond({ runId, sessionKey, status: 'accepted', acceptedAt: call.services.now() });
@@ -55,15 +57,17 @@ export const agentMethods: AgentMethods = {
   },
 
   /** `now` starts a run with the text; `next-heartbeat` leaves it in the conversation, where the next run finds it. */
-  wake: async ({ mode, text, sessionKey, agentId }, call) => {
+  wake: ({ mode, text, sessionKey, agentId }, call) => {
     const place = call.services.tenants.defaultAgent(call.connection.principal.tenant);
     const key = sessionKey ?? `agent:${agentId ?? place.agentId}:${place.mainKey}`;
-    if (mode === 'now') {
-      const { runId } = await call.ask(routing.acceptMessage, { sessionKey: key, message: text, ...(agentId === undefined ? {} : { agentId }) });
-      return { ok: true, mode, runId };
-    }
-    await call.ask(routing.injectMessage, { sessionKey: key, message: text, label: 'wake' });
-    return { ok: true, mode };
+    return call.inTurn({ sessionKey: key, agentId }, async () => {
+      if (mode === 'now') {
+        const { runId } = await call.tell(routing.acceptMessage, { sessionKey: key, message: text, ...(agentId === undefined ? {} : { agentId }) });
+        return { ok: true, mode, runId };
+      }
+      await call.tell(routing.injectMessage, { sessionKey: key, message: text, label: 'wake' });
+      return { ok: true, mode };
+    });
   },
 
   'agents.list': async (_params, call) => {

@@ -1,3 +1,4 @@
+import type { MethodParams } from '@plexus/client-protocol';
 import { plexusError, routingContracts as routing, SCOPES } from '@plexus/contracts';
 import { withAttachments } from '../store-attachments.js';
 import { clientMessage } from '../../domain/transcript.js';
@@ -6,38 +7,21 @@ import { outcomeOf } from './run-outcome.js';
 
 const DEFAULT_HISTORY = 200;
 const MIN_RUN_TIMEOUT_MS = 1_000;
+/** Messages that are looked through for one id, and how many at a time. */
+const MAX_SEARCHED = 5_000;
+const SEARCH_PAGE = 500;
 
 type ChatMethods = Pick<MethodHandlers, 'chat.send' | 'chat.history' | 'chat.inject' | 'chat.abort'>;
 
 /** Conversations: owned by routing, which answers only after its commit. */
 export const chatMethods: ChatMethods = {
-  'chat.send': async (params, call) => {
-    const content = await withAttachments(params.message, params.attachments, (rpc, data) => call.ask(rpc, data));
-    const accepted = await call.ask(routing.acceptMessage, {
-      sessionKey: params.sessionKey,
-      ...content,
-      idempotencyKey: params.idempotencyKey,
-      ...(params.agentId === undefined ? {} : { agentId: params.agentId }),
-      ...runTimeout(params.timeoutMs),
-      ...systemPrompt(params.extraSystemPrompt, call),
-      ...(params.queueMode === undefined ? {} : { queueMode: params.queueMode }),
-      ...(params.owner === undefined ? {} : { owner: params.owner }),
-    });
-    const { runId, sessionKey } = accepted;
-    if (accepted.status !== 'done' && params.on_client_disconnect !== 'continue') {
-      const { principal } = call.connection;
-      const owner = params.owner ?? principal.user ?? '';
-      call.services.watchedRuns.started({ principal, owner, sessionKey, runId, via: 'socket', starter: call.connection });
-    }
-    if (accepted.status === 'accepted') return { runId, sessionKey, status: 'started' };
-    if (accepted.status === 'in_flight' || accepted.run === undefined) return { runId, sessionKey, status: 'in_flight' };
-    return { sessionKey, ...outcomeOf(accepted.run) };
-  },
+  'chat.send': (params, call) => call.inTurn(params, () => sendMessage(params, call)),
 
-  'chat.history': async ({ sessionKey, owner, limit = DEFAULT_HISTORY, offset = 0, cursor, maxChars }, call) => {
+  'chat.history': async ({ sessionKey, owner, limit = DEFAULT_HISTORY, offset = 0, cursor, messageId, maxChars }, call) => {
     const session = { sessionKey, ...(owner === undefined ? {} : { owner }) };
     let before = cursor === undefined ? undefined : readCursor(cursor);
-    if (before === undefined && offset > 0) {
+    if (messageId !== undefined) before = (await seqOf(messageId, session, call)) + Math.floor(limit / 2) + 1;
+    else if (before === undefined && offset > 0) {
       // Messages are numbered from 1 without gaps, so skipping the newest ones is a matter of the newest number.
       const newest = await call.ask(routing.getHistory, { ...session, limit: 1 });
       before = (newest.messages.at(-1)?.seq ?? 0) - offset + 1;
@@ -55,16 +39,42 @@ export const chatMethods: ChatMethods = {
     };
   },
 
-  'chat.inject': async ({ sessionKey, message, label }, call) => {
-    const { messageId } = await call.ask(routing.injectMessage, { sessionKey, message, ...(label === undefined ? {} : { label }) });
-    return { ok: true, messageId };
-  },
+  'chat.inject': ({ sessionKey, message, label }, call) =>
+    call.inTurn({ sessionKey }, async () => {
+      const { messageId } = await call.tell(routing.injectMessage, { sessionKey, message, ...(label === undefined ? {} : { label }) });
+      return { ok: true, messageId };
+    }),
 
-  'chat.abort': async ({ sessionKey, runId }, call) => {
-    const { aborted, runIds } = await call.ask(routing.cancelRun, { sessionKey, reason: 'user', ...(runId === undefined ? {} : { runId }) });
-    return { ok: true, aborted, runIds };
-  },
+  'chat.abort': ({ sessionKey, runId }, call) =>
+    call.inTurn({ sessionKey }, async () => {
+      const { aborted, runIds } = await call.tell(routing.cancelRun, { sessionKey, reason: 'user', ...(runId === undefined ? {} : { runId }) });
+      return { ok: true, aborted, runIds };
+    }),
 };
+
+/** Hands one message over; whoever calls this sees to it that messages of one connection stay in their order. */
+export async function sendMessage(params: MethodParams<'chat.send'>, call: MethodCall): Promise<unknown> {
+  const content = await withAttachments(params.message, params.attachments, (rpc, data) => call.tell(rpc, data));
+  const accepted = await call.tell(routing.acceptMessage, {
+    sessionKey: params.sessionKey,
+    ...content,
+    idempotencyKey: params.idempotencyKey,
+    ...(params.agentId === undefined ? {} : { agentId: params.agentId }),
+    ...runTimeout(params.timeoutMs),
+    ...systemPrompt(params.extraSystemPrompt, call),
+    ...(params.queueMode === undefined ? {} : { queueMode: params.queueMode }),
+    ...(params.owner === undefined ? {} : { owner: params.owner }),
+  });
+  const { runId, sessionKey } = accepted;
+  if (accepted.status !== 'done' && params.on_client_disconnect !== 'continue') {
+    const { principal } = call.connection;
+    const owner = params.owner ?? principal.user ?? '';
+    call.services.watchedRuns.started({ principal, owner, sessionKey, runId, via: 'socket', starter: call.connection });
+  }
+  if (accepted.status === 'accepted') return { runId, sessionKey, status: 'started' };
+  if (accepted.status === 'in_flight' || accepted.run === undefined) return { runId, sessionKey, status: 'in_flight' };
+  return { sessionKey, ...outcomeOf(accepted.run) };
+}
 
 /** The agent's standing orders may be extended by administrators only. */
 export function systemPrompt(extraSystemPrompt: string | undefined, call: MethodCall): { extraSystemPrompt?: string } {
@@ -79,6 +89,19 @@ export function systemPrompt(extraSystemPrompt: string | undefined, call: Method
 /** 0 means the default, as for the gateways that clients know. */
 export function runTimeout(timeoutMs: number | undefined): { timeoutMs?: number } {
   return timeoutMs === undefined || timeoutMs === 0 ? {} : { timeoutMs: Math.max(MIN_RUN_TIMEOUT_MS, timeoutMs) };
+}
+
+/** Where a message stands in its conversation. Rejects with NOT_FOUND for one that is not among the newest: nobody searches a whole transcript with a request. */
+async function seqOf(messageId: string, session: { readonly sessionKey: string; readonly owner?: string }, call: MethodCall): Promise<number> {
+  let before: number | undefined;
+  for (let looked = 0; looked < MAX_SEARCHED; looked += SEARCH_PAGE) {
+    const page = await call.ask(routing.getHistory, { ...session, limit: SEARCH_PAGE, ...(before === undefined ? {} : { before }) });
+    const found = page.messages.find((message) => message.messageId === messageId);
+    if (found !== undefined) return found.seq;
+    before = page.messages[0]?.seq;
+    if (!page.hasMore || before === undefined) break;
+  }
+  throw plexusError('NOT_FOUND', { message: `no such message among the newest ${MAX_SEARCHED} of this session`, details: { messageId } });
 }
 
 function readCursor(cursor: string): number {

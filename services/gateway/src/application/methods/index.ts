@@ -10,6 +10,7 @@ import { sessionCareMethods } from './session-care.methods.js';
 import { sessionRunMethods } from './session-run.methods.js';
 import { sessionMethods } from './session.methods.js';
 import { systemMethods } from './system.methods.js';
+import { usageMethods } from './usage.methods.js';
 
 /** The handler of every method; the compiler holds this against the table of methods. */
 export const METHOD_HANDLERS: MethodHandlers = {
@@ -24,4 +25,5 @@ export const METHOD_HANDLERS: MethodHandlers = {
   ...nodeMethods,
   ...ownMethods,
   ...catalogueMethods,
+  ...usageMethods,
 };

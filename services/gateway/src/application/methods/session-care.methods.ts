@@ -4,20 +4,23 @@ import type { MethodHandlers } from './method-context.js';
 
 /** What is done with whole sessions. */
 export const sessionCareMethods: Pick<MethodHandlers, 'sessions.patch' | 'sessions.delete' | 'sessions.preview'> = {
-  'sessions.patch': async ({ key, label, displayName }, call) => {
+  'sessions.patch': ({ key, label, displayName }, call) => {
     if (label === undefined && displayName === undefined) throw plexusError('INVALID_REQUEST', { message: 'nothing to change: give label or displayName' });
-    const { session } = await call.ask(routing.patchSession, {
-      sessionKey: key,
-      ...(label === undefined ? {} : { label }),
-      ...(displayName === undefined ? {} : { displayName }),
+    return call.inTurn({ sessionKey: key }, async () => {
+      const { session } = await call.tell(routing.patchSession, {
+        sessionKey: key,
+        ...(label === undefined ? {} : { label }),
+        ...(displayName === undefined ? {} : { displayName }),
+      });
+      return { ok: true, key: session.sessionKey, entry: sessionRow(session) };
     });
-    return { ok: true, key: session.sessionKey, entry: sessionRow(session) };
   },
 
-  'sessions.delete': async ({ key }, call) => {
-    const { sessionKey, deleted } = await call.ask(routing.deleteSession, { sessionKey: key });
-    return { ok: true, key: sessionKey, deleted };
-  },
+  'sessions.delete': ({ key }, call) =>
+    call.inTurn({ sessionKey: key }, async () => {
+      const { sessionKey, deleted } = await call.tell(routing.deleteSession, { sessionKey: key });
+      return { ok: true, key: sessionKey, deleted };
+    }),
 
   'sessions.preview': async ({ keys, limit, maxChars }, call) => {
     const { previews } = await call.ask(routing.previewSessions, {

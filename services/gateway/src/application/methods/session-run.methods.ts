@@ -1,6 +1,6 @@
 import { plexusError, routingContracts as routing } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
-import { chatMethods } from './chat.methods.js';
+import { sendMessage } from './chat.methods.js';
 import type { MethodCall, MethodHandlers, MethodHandler } from './method-context.js';
 
 type SendParams = Parameters<MethodHandler<'sessions.send'>>[0];
@@ -11,20 +11,21 @@ export const sessionRunMethods: Pick<MethodHandlers, 'sessions.send' | 'sessions
   /** The run that is going on is stopped, and this message is next. */
   'sessions.steer': (params, call) => send(params, call, 'interrupt'),
 
-  'sessions.abort': async ({ key, runId }, call) => {
-    const sessionKey = key ?? (await sessionOf(runId, call));
-    const { runIds } = await call.ask(routing.cancelRun, { sessionKey, reason: 'user', ...(runId === undefined ? {} : { runId }) });
-    return { ok: true, abortedRunId: runIds[0] ?? null, status: runIds.length > 0 ? 'aborted' : 'no-active-run' };
-  },
+  'sessions.abort': ({ key, runId }, call) =>
+    call.inTurn(key === undefined ? undefined : { sessionKey: key }, async () => {
+      const sessionKey = key ?? (await sessionOf(runId, call));
+      const { runIds } = await call.tell(routing.cancelRun, { sessionKey, reason: 'user', ...(runId === undefined ? {} : { runId }) });
+      return { ok: true, abortedRunId: runIds[0] ?? null, status: runIds.length > 0 ? 'aborted' : 'no-active-run' };
+    }),
 };
 
-async function send({ key, idempotencyKey = ulid(), ...message }: SendParams, call: MethodCall, queueMode?: 'interrupt'): Promise<unknown> {
-  const { session, sessionKey } = await call.ask(routing.describeSession, {
-    sessionKey: key,
-    ...(message.agentId === undefined ? {} : { agentId: message.agentId }),
+function send({ key, idempotencyKey = ulid(), ...message }: SendParams, call: MethodCall, queueMode?: 'interrupt'): Promise<unknown> {
+  const { agentId } = message;
+  return call.inTurn({ sessionKey: key, agentId }, async () => {
+    const { session, sessionKey } = await call.tell(routing.describeSession, { sessionKey: key, ...(agentId === undefined ? {} : { agentId }) });
+    if (session === undefined) throw plexusError('SESSION_NOT_FOUND', { details: { sessionKey } });
+    return sendMessage({ ...message, sessionKey, idempotencyKey, ...(queueMode === undefined ? {} : { queueMode }) }, call);
   });
-  if (session === undefined) throw plexusError('SESSION_NOT_FOUND', { details: { sessionKey } });
-  return chatMethods['chat.send']({ ...message, sessionKey, idempotencyKey, ...(queueMode === undefined ? {} : { queueMode }) }, call);
 }
 
 async function sessionOf(runId: string | undefined, call: MethodCall): Promise<string> {

@@ -23,22 +23,25 @@ const MAX_WATCHED = 1_000;
 export const sessionMethods: SessionMethods = {
   'sessions.list': (params, call) => list(params, call),
 
-  'sessions.create': async ({ key, label, message, agentId }, call) => {
-    const { session } = await call.ask(routing.createSession, {
-      ...(key === undefined ? {} : { sessionKey: key }),
-      ...(label === undefined ? {} : { label }),
-      ...(agentId === undefined ? {} : { agentId }),
-    });
-    const entry = sessionRow(session);
-    if (message === undefined) return { ok: true, key: entry.key, sessionId: entry.sessionId, entry, runStarted: false };
-    const { runId } = await call.ask(routing.acceptMessage, { sessionKey: entry.key, message, idempotencyKey: ulid() });
-    return { ok: true, key: entry.key, sessionId: entry.sessionId, entry, runStarted: true, runId };
-  },
+  'sessions.create': ({ key, label, message, agentId }, call) =>
+    call.inTurn({ sessionKey: key, agentId }, async () => {
+      const { session } = await call.tell(routing.createSession, {
+        ...(key === undefined ? {} : { sessionKey: key }),
+        ...(label === undefined ? {} : { label }),
+        ...(agentId === undefined ? {} : { agentId }),
+      });
+      const entry = sessionRow(session);
+      if (message === undefined) return { ok: true, key: entry.key, sessionId: entry.sessionId, entry, runStarted: false };
+      const { runId } = await call.tell(routing.acceptMessage, { sessionKey: entry.key, message, idempotencyKey: ulid() });
+      return { ok: true, key: entry.key, sessionId: entry.sessionId, entry, runStarted: true, runId };
+    }),
 
-  'sessions.reset': async ({ key, reason }, call) => {
-    const { session } = await call.ask(routing.resetSession, { sessionKey: key, ...(reason === undefined ? {} : { reason }) });
-    return { ok: true, key: session.sessionKey, entry: sessionRow(session) };
-  },
+  /** Behind the messages that this connection sent before it: they belong to the conversation that ends here. */
+  'sessions.reset': ({ key, reason }, call) =>
+    call.inTurn({ sessionKey: key }, async () => {
+      const { session } = await call.tell(routing.resetSession, { sessionKey: key, ...(reason === undefined ? {} : { reason }) });
+      return { ok: true, key: session.sessionKey, entry: sessionRow(session) };
+    }),
 
   /** The session of a key; without `session` when it does not exist yet. */
   'sessions.describe': async (params, call) => {

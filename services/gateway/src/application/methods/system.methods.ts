@@ -1,5 +1,6 @@
 import { configContracts as config, plexusError, SCOPES } from '@plexus/contracts';
 import type { ClientConnection } from '../client-connection.js';
+import { healthView } from '../health-news.js';
 import type { PresenceEntry } from '../presence.js';
 import type { MethodCall, MethodHandlers } from './method-context.js';
 
@@ -68,9 +69,8 @@ export const systemMethods: SystemMethods = {
 };
 
 function healthOf({ services, connection }: MethodCall) {
-  const { ready, failing } = services.health();
   const { agentId } = services.tenants.defaultAgent(connection.principal.tenant);
-  return { ok: ready, ts: services.now(), ...(failing.length > 0 ? { failing } : {}), defaultAgentId: agentId };
+  return healthView(services.health(), { ts: services.now(), defaultAgentId: agentId });
 }
 
 /** Connections to this gateway process that the caller may know of: its own, or all of the tenant for an administrator. */

@@ -12,7 +12,7 @@ import { PostgresHosts } from '../postgres/host-rows.js';
 import { normaliseScope } from '../sandbox-settings.js';
 import { operatorOf, ownerOf, sourceOf, visibleTo } from './caller.js';
 
-const { ensureVm, getVm, listVms, terminateVm, pauseVm, resumeVm, touchVm, drainVm, vmLogs, whyVm, vmHistory, endVmSession } = vmContracts;
+const { ensureVm, getVm, listVms, terminateVm, pauseVm, resumeVm, touchVm, drainVm, vmLogs, whyVm, vmHistory, usageByDay, endVmSession } = vmContracts;
 const { attachExternalVm, listHosts, drainHost } = vmContracts;
 
 type VmAnswer = ReplyOf<typeof getVm>;
@@ -101,6 +101,11 @@ export class VmsController {
   @Rpc(vmHistory)
   async history(@Payload() data: DataOf<typeof vmHistory>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof vmHistory>> {
     return { transitions: found(await this.vms.history(visibleTo(context, SCOPES.read), data)) };
+  }
+
+  @Rpc(usageByDay)
+  usage(@Payload() data: DataOf<typeof usageByDay>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof usageByDay>> {
+    return this.vms.usage(visibleTo(context, SCOPES.read), data);
   }
 
   @Rpc(attachExternalVm)

@@ -6,6 +6,15 @@ import type { Visibility, VmCatalogue } from '../../application/manage-vms.js';
 const WITH_INSTANCE = { instances: { where: { phase: { not: 'gone' } }, take: 1 }, template: { select: { name: true } } } satisfies Prisma.VmInclude;
 type VmRow = Prisma.VmGetPayload<{ include: typeof WITH_INSTANCE }>;
 
+type UsageRow = Omit<Awaited<ReturnType<VmCatalogue['usage']>>['rows'][number], 'lastAt'> & { readonly lastAt: Date };
+const USAGE = `
+  SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, session_id AS "sessionId", model, count(*)::int AS calls,
+         sum(tokens_in)::float8 AS "tokensIn", sum(tokens_out)::float8 AS "tokensOut", max(at) AS "lastAt"
+    FROM usage
+   WHERE tenant_id = $1 AND ($2::text IS NULL OR subject_id = $2) AND ($5::text IS NULL OR session_id = $5)
+     AND at >= $3::date::timestamp AT TIME ZONE 'UTC' AND at < ($4::date + 1)::timestamp AT TIME ZONE 'UTC'
+   GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2, 3 LIMIT $6`;
+
 /** Lists through the Prisma client, on the pool of the service. Loaded at the first use: a replica that nobody asks never needs its memory. */
 export class PrismaVmCatalogue implements VmCatalogue {
   private client: Promise<PrismaClient> | undefined;
@@ -46,6 +55,14 @@ export class PrismaVmCatalogue implements VmCatalogue {
   async activity(vmId: string): ReturnType<VmCatalogue['activity']> {
     const rows = await (await this.open()).vmActivity.findMany({ where: { vmId }, orderBy: { id: 'desc' }, take: 50 });
     return rows.map(({ kind, source, at }) => ({ kind, source, at: at.toISOString() }));
+  }
+
+  async usage(who: Visibility, { from, to, sessionId, limit }: Parameters<VmCatalogue['usage']>[1]): ReturnType<VmCatalogue['usage']> {
+    const { rows } = await this.pool.query<UsageRow>(USAGE, [who.tenant, who.subject ?? null, from, to, sessionId ?? null, limit + 1]);
+    return {
+      rows: rows.slice(0, limit).map(({ lastAt, ...row }) => ({ ...row, lastAt: lastAt.toISOString() })),
+      more: rows.length > limit,
+    };
   }
 
   async openRuns(vmId: string): Promise<{ readonly runId: string; readonly sessionKey: string }[]> {

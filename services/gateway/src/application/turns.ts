@@ -1,0 +1,34 @@
+/**
+ * Work of one connection that must happen in the order in which it was asked for: what concerns one session takes turns, what concerns others goes beside it.
+ * Bounded by the requests that a connection may have running.
+ */
+export class Turns {
+  private readonly last = new Map<string, Promise<unknown>>();
+
+  /** Does the work behind all work of this name that was given before; without a name: behind all there is. */
+  take<T>(name: string | undefined, work: () => Promise<T>): Promise<T> {
+    if (name === undefined) return this.last.size === 0 ? work() : Promise.allSettled(this.last.values()).then(work);
+    const before = this.last.get(name);
+    const mine = before === undefined ? work() : before.then(work, work);
+    this.last.set(name, mine);
+    const done = () => {
+      if (this.last.get(name) === mine) this.last.delete(name);
+    };
+    mine.then(done, done);
+    return mine;
+  }
+}
+
+/** How a client names a session. */
+export interface NamedSession {
+  readonly sessionKey?: string | undefined;
+  readonly agentId?: string | undefined;
+  readonly owner?: string | undefined;
+}
+
+/** One name for the spellings of a session's key that clients use beside each other (`main`, `agent:main:main`); routing knows all of them. */
+export function turnName({ sessionKey = '', agentId, owner = '' }: NamedSession, place: { readonly agentId: string; readonly mainKey: string }): string {
+  const key = sessionKey.trim().toLowerCase() || 'main';
+  const full = key.startsWith('agent:') ? key : `agent:${(agentId?.trim() || place.agentId).toLowerCase()}:${key}`;
+  return `${owner}\u0000${full.replace(/^(agent:[^:]*):main$/, `$1:${place.mainKey.toLowerCase()}`)}`;
+}
