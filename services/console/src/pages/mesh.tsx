@@ -116,7 +116,7 @@ function Replicas({ report }: { readonly report: MeshView }) {
               replicas.map((replica) => (
                 <tr key={replica.id}>
                   <th scope="row">{name}</th>
-                  <td className="mono">{shortId(replica.instance ?? replica.id)}</td>
+                  <td className="mono whole">{shortId(replica.instance ?? replica.id)}</td>
                   <td>
                     <ReplicaState replica={replica} />
                   </td>

@@ -39,9 +39,9 @@ export function VmTimeline({ transitions }: { readonly transitions: readonly (Tr
                 <td>
                   <When at={at} />
                 </td>
-                <td>{t(`vms.state.${from as 'ready'}`)}</td>
-                <td>{t(`vms.state.${to as 'ready'}`)}</td>
-                <td className="mono">{cause}</td>
+                <td className="whole">{t(`vms.state.${from as 'ready'}`)}</td>
+                <td className="whole">{t(`vms.state.${to as 'ready'}`)}</td>
+                <td className="mono whole">{cause}</td>
                 <td className="number">{epoch}</td>
               </tr>
             ))}
