@@ -39,7 +39,7 @@ export async function followConfigFile(options: FollowConfigOptions): Promise<Fo
   const bus = await connectBus({
     service: 'launcher',
     ...connectionOf(options.access),
-    connectTimeoutMs: 10_000,
+    connectTimeoutMs: 60_000,
     log: SILENT,
   });
   await config.start();

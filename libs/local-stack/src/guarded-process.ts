@@ -36,15 +36,24 @@ export interface GuardedProcess {
 
 /**
  * A shell that starts the server, prints its pid, and holds the read end of a pipe from us. When we end, however hard,
- * the pipe closes and the guard stops the server: nothing is left behind even after `kill -9`.
- * `read` and `wait` are built in, so the guard costs one shell and one fork of it (about 1 MB).
+ * the pipe closes and the guard stops the server: nothing is left behind even after `kill -9`. It asks again each second, because a program that was
+ * just started may not listen to the signal yet (a shell starts it with SIGINT ignored), and kills one that hangs.
+ * `read`, `wait` and `kill` are built in, so the guard costs one shell and one fork of it (about 1 MB).
  */
 const GUARD = `
 exec 3<&0
 "$@" 3<&- </dev/null &
 server=$!
 echo "guarded $server"
-{ exec >/dev/null 2>&1; read -r _ <&3; kill -s "$GUARD_SIGNAL" $server; } &
+{
+  exec >/dev/null 2>&1
+  read -r _ <&3
+  for second in 1 2 3 4 5 6 7 8; do
+    kill -s "$GUARD_SIGNAL" $server || exit
+    PATH=/usr/bin:/bin sleep 1
+  done
+  kill -s KILL $server
+} &
 watch=$!
 wait $server
 code=$?

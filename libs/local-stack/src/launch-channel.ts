@@ -3,7 +3,7 @@ import type { ChannelProcess } from './channel-processes.js';
 import type { Environment } from './config.js';
 import { launchService } from './launch-service.js';
 import type { MeshProcesses } from './mesh-processes.js';
-import { preferredPort, rememberPorts } from './ports.js';
+import { rememberPorts, startOnPreferredPort } from './ports.js';
 
 export interface LaunchedChannel {
   readonly name: ChannelProcess;
@@ -17,14 +17,18 @@ export interface LaunchedChannel {
  * only when an account needs it.
  */
 export async function launchChannel(processes: MeshProcesses, { name, portsFile, env, nodeFlags }: LaunchedChannel): Promise<void> {
-  const port = env[`PLEXUS_${name.replace('-', '_').toUpperCase()}_PORT`] || String(await preferredPort(portsFile, name));
+  const wanted = env[`PLEXUS_${name.replace('-', '_').toUpperCase()}_PORT`];
   const script = path.join('dist', 'src', name.replace('channel-', ''), 'main.js');
+  const start = (port: number | string) =>
+    launchService(processes, { name, project: 'channels', script, env: { ...env, CHANNEL_HTTP_PORT: String(port) }, nodeFlags });
+  let port: number;
   try {
-    await launchService(processes, { name, project: 'channels', script, env: { ...env, CHANNEL_HTTP_PORT: port }, nodeFlags });
+    if (wanted) await start(wanted);
+    port = wanted ? Number(wanted) : await startOnPreferredPort(portsFile, name, start);
   } catch (error) {
     // Otherwise the mesh would count it among what has to come back.
     await processes.retire(name, 1_000);
     throw error;
   }
-  rememberPorts(portsFile, { [name]: Number(port) });
+  rememberPorts(portsFile, { [name]: port });
 }

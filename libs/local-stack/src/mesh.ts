@@ -12,12 +12,13 @@ import { type MeshAddresses, serviceEnvironment } from './mesh-environment.js';
 import { removeMeshRecord, writeMeshRecord } from './mesh-record.js';
 import { type MeshProcess, MeshProcesses, type RunningServices } from './mesh-processes.js';
 import { gatewayPortFrom, nodeFlagsFrom, SERVICES, type ServiceName, stateDirFrom } from './mesh-settings.js';
+import { JetStreamWatch } from './jetstream-watch.js';
 import { externalAccess, type NatsAccess } from './nats-access.js';
 import { startNatsServer } from './nats-server.js';
 import { postgresFolder } from './postgres-folder.js';
 import { startPostgres } from './postgres-server.js';
 import { OrphanWatch } from './orphan-watch.js';
-import { preferredPort, rememberPorts } from './ports.js';
+import { rememberPorts, startOnPreferredPort } from './ports.js';
 import { prepareBus } from './prepare-bus.js';
 import { createMeshDatabase, DATABASE_NAME, migrateMeshDatabase } from './prepare-database.js';
 import { writePrivate } from './private-file.js';
@@ -105,6 +106,7 @@ class Launch {
   private readonly processes: MeshProcesses;
   private lock: HeldLock | undefined;
   private orphans: OrphanWatch | undefined;
+  private natsWatch: JetStreamWatch | undefined;
   private following: FollowedConfig | undefined;
   private channels: ChannelProcesses | undefined;
   private state: PreparedState | undefined;
@@ -144,6 +146,7 @@ class Launch {
 
     const names = SERVICES.filter((name) => this.options.only === undefined || this.options.only.includes(name));
     await this.all(names.map((name) => this.startService(name, this.addresses as MeshAddresses)));
+    if (this.addresses.natsIsEmbedded) await this.watchNats(natsUrl);
     this.mesh = this.describe(state, this.addresses);
     this.writeRecord();
     if (names.includes('gateway') && names.includes('routing')) await this.followConfig(state, this.mesh);
@@ -222,18 +225,19 @@ class Launch {
       return external;
     }
     return this.step('nats', 'nats-server', async () => {
-      const port = await preferredPort(this.paths.ports, 'nats');
       const log = this.processes.log('nats');
-      await this.processes.supervise('nats', async () => {
-        const server = await startNatsServer({
-          dir: this.paths.nats,
-          port,
-          users: state.natsUsers,
-          onProgress: (line) => this.progress.update('nats', line),
-          onLog: (text) => log.write(text),
+      const start = (port: number) =>
+        this.processes.supervise('nats', async () => {
+          const server = await startNatsServer({
+            dir: this.paths.nats,
+            port,
+            users: state.natsUsers,
+            onProgress: (line) => this.progress.update('nats', line),
+            onLog: (text) => log.write(text),
+          });
+          return server.process;
         });
-        return server.process;
-      });
+      const port = await startOnPreferredPort(this.paths.ports, 'nats', start);
       rememberPorts(this.paths.ports, { nats: port });
       writePrivate(this.paths.integratorUrl, `nats://${DEMO_INTEGRATOR.source}:${state.integratorPassword}@127.0.0.1:${port}`);
       const url = `nats://127.0.0.1:${port}`;
@@ -248,17 +252,18 @@ class Launch {
       return external;
     }
     return this.step('postgres', 'Postgres', async () => {
-      const port = await preferredPort(this.paths.ports, 'postgres');
       const log = this.processes.log('postgres');
       const dir = postgresFolder(this.paths);
       let url = '';
       let adminUrl = '';
-      await this.processes.supervise('postgres', async () => {
-        const server = await startPostgres({ dir, port, onLog: (text) => log.write(text) });
-        url = server.url(DATABASE_NAME);
-        adminUrl = server.url();
-        return server.process;
-      });
+      const start = (port: number) =>
+        this.processes.supervise('postgres', async () => {
+          const server = await startPostgres({ dir, port, onLog: (text) => log.write(text) });
+          url = server.url(DATABASE_NAME);
+          adminUrl = server.url();
+          return server.process;
+        });
+      const port = await startOnPreferredPort(this.paths.ports, 'postgres', start);
       rememberPorts(this.paths.ports, { postgres: port });
       await createMeshDatabase(adminUrl);
       return { value: url, detail: `127.0.0.1:${port}` };
@@ -280,6 +285,15 @@ class Launch {
     return this.step('migrations', 'migrations', async () => {
       const applied = await migrateMeshDatabase(databaseUrl);
       return { value: undefined, detail: applied.length === 0 ? 'up to date' : `${applied.length} applied` };
+    });
+  }
+
+  private async watchNats(natsUrl: string): Promise<void> {
+    this.natsWatch = await JetStreamWatch.start({
+      access: this.access(natsUrl),
+      dir: this.paths.nats,
+      restart: () => this.processes.kill('nats', 'SIGKILL'),
+      note: (line) => this.progress.note(line),
     });
   }
 
@@ -368,6 +382,7 @@ class Launch {
   /** Sockets first, then those who work, then what they work on. What does not go by itself is killed, within one budget for everything. */
   private async stopInOrder(): Promise<void> {
     this.processes.seal();
+    await this.natsWatch?.stop();
     await this.following?.stop();
     await this.channels?.stop();
     const deadline = performance.now() + STOP_BUDGET_MS;

@@ -30,7 +30,7 @@ export interface NatsServer {
   stop(): Promise<void>;
 }
 
-const READY_TIMEOUT_MS = 20_000;
+const READY_TIMEOUT_MS = 60_000;
 
 /**
  * Starts a `nats-server` with JetStream on loopback. Settles when it accepts connections; rejects with {@link StartError}

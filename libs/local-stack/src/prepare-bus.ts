@@ -24,7 +24,7 @@ export async function prepareBus(options: PrepareBusOptions): Promise<number> {
   const bus = await connectBus({
     service: 'launcher',
     ...connectionOf(options),
-    connectTimeoutMs: 10_000,
+    connectTimeoutMs: 60_000,
   });
   try {
     const entries = await applyStreams(bus);

@@ -16,6 +16,10 @@ const TAKEN = /EADDRINUSE|address already in use/i;
 /** Behind the address in the message of the system, or as a field of Node's error. */
 const PORT = /address already in use [^\s]*?:(\d{2,5})\b|\bport["']?: ?(\d{2,5})\b/i;
 
+export function isPortTaken(error: unknown): boolean {
+  return error instanceof StartError && error.code === 'PORT_TAKEN';
+}
+
 /** The error of a program whose log says that somebody else listens where it has to; undefined when it says no such thing. */
 export function portTaken(name: string, log: string, known?: number): StartError | undefined {
   if (!TAKEN.test(log)) return undefined;

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import {
+  findNatsServer,
   freePort,
   identify,
   type Mesh,
@@ -17,7 +18,7 @@ import {
   statePaths,
   waitUntilGone,
 } from '../src/index.js';
-import { scratchFolder } from './scratch.js';
+import { executable, scratchFolder } from './scratch.js';
 
 const library = pathToFileURL(path.join(import.meta.dirname, '../dist/src/index.js')).href;
 const ENV = { PATH: process.env.PATH, HOME: process.env.HOME };
@@ -47,12 +48,15 @@ function launch(stateDir: string): Launcher {
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'], env: ENV });
   const lines: string[] = [];
   const ready = new Promise<{ pids: Record<string, number> }>((resolve, reject) => {
+    let rest = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      lines.push(...text.trim().split('\n'));
+      const whole = (rest + text).split('\n');
+      rest = whole.pop() ?? '';
+      lines.push(...whole);
       const json = lines.find((line) => line.startsWith('{'));
       if (json !== undefined) resolve(JSON.parse(json));
     });
-    child.once('exit', () => reject(new Error(`the launcher ended: ${lines.join('\n')}`)));
+    child.once('close', () => reject(new Error(`the launcher ended: ${lines.join('\n')}`)));
   });
   ready.catch(() => {}); // awaited by those who care
   const launcher = { child, lines, ready };
@@ -79,7 +83,7 @@ describe('a mesh', () => {
     const { pids } = await first.ready;
     expect(readMeshRecord(state)).toMatchObject({ process: { pid: first.child.pid } });
     const second = launch(state);
-    const [code] = await once(second.child, 'exit');
+    const [code] = await once(second.child, 'close');
     expect(code).toBe(1);
     expect(second.lines.join('\n')).toContain('ALREADY_RUNNING');
     expect(second.lines.join('\n')).toMatch(new RegExp(`already running .*pid ${first.child.pid}, gateway at ws://127`));
@@ -99,7 +103,7 @@ describe('a mesh', () => {
     const ports = readFileSync(statePaths(state).ports, 'utf8');
     first.child.kill('SIGKILL');
     await once(first.child, 'exit');
-    expect(await Promise.all(before.map((identity) => waitUntilGone(identity, 5_000)))).toEqual([true, true]);
+    expect(await Promise.all(before.map((identity) => waitUntilGone(identity, 60_000)))).toEqual([true, true]);
     const mesh = await startMesh({ stateDir: state, gatewayPort: 0, only: [], env: ENV });
     expect(readFileSync(statePaths(state).ports, 'utf8')).toBe(ports);
     await mesh.stop();
@@ -138,7 +142,7 @@ describe('a mesh', () => {
       await query('create table public.kept as select 7 as seven');
       const before = mesh.pids;
       await Promise.all([mesh.kill('nats'), mesh.kill('postgres')]);
-      await mesh.whole(15_000);
+      await mesh.whole(120_000);
       expect(mesh.pids.nats).not.toBe(before.nats);
       expect(mesh.pids.postgres).not.toBe(before.postgres);
       expect(await query('select seven from public.kept')).toEqual([{ seven: 7 }]);
@@ -173,6 +177,27 @@ describe('a mesh', () => {
     const start = startMesh({ stateDir: path.join(scratchFolder(), 'state'), env: { ...ENV, PLEXUS_GATEWAY_PORT: String(port) }, only: ['gateway'] });
     await expect(start).rejects.toMatchObject({ code: 'PORT_TAKEN', message: expect.stringContaining('PLEXUS_GATEWAY_PORT') });
     blocker.close();
+  });
+
+  it('takes other ports for its servers when somebody is faster in the moment before they bind theirs', async () => {
+    const folder = scratchFolder();
+    const real = await findNatsServer();
+    const once = path.join(folder, 'refused');
+    const impatient = executable(
+      folder,
+      'nats',
+      `#!/bin/sh\n[ -e ${once} ] && exec ${real} "$@"\ntouch ${once}\necho 'bind: address already in use' >&2\nexit 1\n`,
+    );
+    const state = path.join(folder, 'state');
+    process.env.NATS_SERVER = impatient;
+    try {
+      const mesh = await startMesh({ stateDir: state, gatewayPort: 0, only: [], env: ENV });
+      await mesh.stop();
+      expect(existsSync(once)).toBe(true);
+      expect(mesh.nats).toBe(`nats://127.0.0.1:${(JSON.parse(readFileSync(statePaths(state).ports, 'utf8')) as { nats: number }).nats}`);
+    } finally {
+      delete process.env.NATS_SERVER;
+    }
   });
 
   it.each(['x', '-1', '70000', '1e3'])('refuses PLEXUS_GATEWAY_PORT=%s', async (port) => {

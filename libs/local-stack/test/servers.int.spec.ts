@@ -1,10 +1,23 @@
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { permissionsFor, ROLES } from '@plexus/contracts';
 import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node';
 import pg from 'pg';
 import { waitFor } from '../../testing/src/wait-for.js';
-import { findByEnvironment, identify, isRunning, prepareState, startGuarded, startNatsServer, startPostgres, statePaths } from '../src/index.js';
+import {
+  findByEnvironment,
+  identify,
+  isRunning,
+  prepareState,
+  type ProcessIdentity,
+  startGuarded,
+  startNatsServer,
+  startPostgres,
+  statePaths,
+  waitUntilGone,
+} from '../src/index.js';
 import { readPrivate } from '../src/private-file.js';
 import { ReadyLog } from '../src/ready-log.js';
 import { findWorkingIn } from '../src/process-identity.js';
@@ -63,6 +76,7 @@ describe('the embedded nats-server', () => {
     try {
       const operator = await client({ authenticator: nkey('operator') });
       const seen = operator.subscribe('plexus.in.>', { max: 2 });
+      await operator.flush();
       const demo = await client({ user: 'demo', pass: integratorPassword });
       const denied: string[] = [];
       const watch = (connection: NatsConnection): void => {
@@ -82,6 +96,7 @@ describe('the embedded nats-server', () => {
       const subjects: string[] = [];
       for await (const message of seen) subjects.push(message.subject);
       expect(subjects).toEqual(['plexus.in.default.demo.thing-happened.v1.k1', 'plexus.in.default.demo.thing-happened.v1.k2']);
+      await waitFor(() => denied.length >= 3);
       expect(denied).toHaveLength(3);
       await expect(client({})).rejects.toThrow(/authorization/i);
       await expect(client({ user: 'demo', pass: 'wrong' })).rejects.toThrow(/authorization/i);
@@ -196,6 +211,33 @@ describe('a guarded process', () => {
       await guarded.stop(200);
     }
     expect(identify(guarded.identity.pid)).toBeUndefined();
+  });
+
+  it('that does not listen to its signal does not outlive the one that started it, however that ended', async () => {
+    const script = `
+      import { startGuarded } from ${JSON.stringify(pathToFileURL(path.join(import.meta.dirname, '../dist/src/index.js')).href)};
+      let deaf;
+      const heard = new Promise((resolve) => (deaf = resolve));
+      const { identity } = await startGuarded({
+        command: '/bin/sh',
+        args: ['-c', 'trap "" TERM; echo deaf; while :; do sleep 0.2; done'],
+        env: { PATH: '/usr/bin:/bin' },
+        stopSignal: 'SIGTERM',
+        onOutput: (text) => text.includes('deaf') && deaf(),
+      });
+      await heard;
+      console.log(JSON.stringify(identity));
+      setInterval(() => {}, 1000);`;
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    parent.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    await waitFor(() => said.includes('\n'));
+    const server = JSON.parse(said) as ProcessIdentity;
+    expect(isRunning(server)).toBe(true);
+    parent.kill('SIGKILL');
+    expect(await waitUntilGone(server, 60_000)).toBe(true);
   });
 
   it('that cannot be started is an error with the reason', async () => {

@@ -16,7 +16,7 @@ const WELL_BEHAVED = `
   setInterval(() => {}, 1000);
 `;
 
-function service(script: string, readyTimeoutMs = 10_000): { begin: (abort: AbortSignal) => Promise<Life>; log: RotatingLog } {
+function service(script: string, readyTimeoutMs = 60_000): { begin: (abort: AbortSignal) => Promise<Life>; log: RotatingLog } {
   const folder = scratchFolder();
   const file = path.join(folder, 'main.mjs');
   writeFileSync(file, script);
@@ -68,7 +68,7 @@ describe('a supervised service', () => {
   });
 
   it('that ends because it wants a restart is started again at once, without counting as a failure', async () => {
-    const planned = `${WELL_BEHAVED}process.on('SIGUSR2', () => process.exit(75));`;
+    const planned = `process.on('SIGUSR2', () => process.exit(75));${WELL_BEHAVED}`;
     const { supervised, changes } = supervise(service(planned).begin);
     let life = await supervised.start();
     for (let round = 0; round < 2; round += 1) {
@@ -106,7 +106,7 @@ describe('a supervised service', () => {
   });
 
   it('that never reports ready is killed and fails the start', async () => {
-    const { begin } = service(`setInterval(() => {}, 1000); console.log('pid ' + process.pid);`, 1_000);
+    const { begin } = service(`setInterval(() => {}, 1000); console.log('pid ' + process.pid);`, 3_000);
     const { supervised } = supervise(begin);
     const failure = await supervised.start().then(
       () => undefined,
