@@ -22,7 +22,7 @@ suite(`NATS with TLS, from the files in deploy/nats${reason === undefined ? '' :
     nats = await SecuredNats.start({ servers: 3, verifyClients: true });
     const operator = await as('operator');
     const apply = async () => {
-      const entries = await applyStreams(operator, { maxBytesCap: 4 * 1024 * 1024 }).catch(() => undefined);
+      const entries = await applyStreams(operator, { maxBytesCap: 4 * 1024 * 1024, replicas: 3 }).catch(() => undefined);
       return entries?.every(({ action }) => action !== 'conflict') === true;
     };
     await waitFor(apply, { timeoutMs: 60_000, intervalMs: 1_000, what: 'streams in the cluster' });
@@ -59,6 +59,9 @@ suite(`NATS with TLS, from the files in deploy/nats${reason === undefined ? '' :
     const [example] = sessionContracts.sessionEvent.examples;
     await gateway.publish(sessionContracts.sessionEvent, { tenant: 'acme', key: ['s1'], data: example as never });
     expect(await routing.lastOnSubject('PLEXUS_EVT_SESSION', sessionContracts.sessionEvent.subject('acme', 's1'))).toBeDefined();
+    const operator = await as('operator');
+    const copies = async () => (await operator.jetstream.streamInfo('PLEXUS_EVT_SESSION'))?.config.num_replicas;
+    expect(await copies()).toBe(3);
     // Every server knows the two others, which it can only have met through routes with certificates.
     const info = gateway.connection.info as { connect_urls?: string[]; tls_required?: boolean };
     expect(info.tls_required).toBe(true);
