@@ -101,10 +101,13 @@ describe('statements', () => {
 
   test('are refused as UNAVAILABLE when too many callers wait for a connection', async () => {
     const database = pool({ max: 1, maxWaiting: 2 });
-    const running = [1, 2, 3].map(() => database.query('nap', 'SELECT pg_sleep(0.1)'));
+    const { promise: held, resolve: letGo } = gate();
+    const holding = database.transaction(() => held);
+    const waiting = [1, 2].map(() => database.query('wait', 'SELECT 1'));
     await waitFor(() => database.pool.waitingCount === 2, { what: 'two callers to wait' });
     expect(await failureOf(database.query('one', 'SELECT 1'))).toMatchObject({ code: 'UNAVAILABLE' });
-    await Promise.all(running);
+    letGo();
+    await Promise.all([holding, ...waiting]);
   });
 });
 
