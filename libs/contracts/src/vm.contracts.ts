@@ -232,7 +232,8 @@ export const usageByDay = defineRpc({
   domain,
   name: 'usage',
   version: 1,
-  summary: 'What models used in the sessions of the caller, as their VMs reported it, by day, session and model, newest day first. Days are those of UTC.',
+  summary:
+    'What models used in the sessions of the caller, as their VMs reported it, by day, session and model, newest day first. Days are those of UTC. Kept for 400 days.',
   data: z.object({
     from: z.iso.date().describe('The first day.'),
     to: z.iso.date().describe('The last day.'),
@@ -248,6 +249,8 @@ export const usageByDay = defineRpc({
         calls: z.number().int().min(1),
         tokensIn: z.number().int().min(0),
         tokensOut: z.number().int().min(0),
+        cacheRead: z.number().int().min(0).optional().describe('Tokens of `tokensIn` that the endpoint had cached.'),
+        cacheWrite: z.number().int().min(0).optional().describe('Tokens of `tokensIn` that the endpoint has cached then.'),
         lastAt: Instant,
       }),
     ),

@@ -72,7 +72,15 @@ export const DispatchStatusResult = z.looseObject({
   error: z.looseObject({ code: z.string(), message: z.string() }).nullish(),
 });
 
-export const UsageReportParams = z.looseObject({ model: z.string().min(1).max(256), tokens_in: count, tokens_out: count, latency_ms: count.nullish() });
+export const UsageReportParams = z.looseObject({
+  model: z.string().min(1).max(256),
+  tokens_in: count.describe('All of the input, with what the endpoint had cached.'),
+  tokens_out: count,
+  latency_ms: count.nullish(),
+  run_id: z.string().min(1).max(256).optional(),
+  cache_read_tokens: count.optional(),
+  cache_write_tokens: count.optional(),
+});
 export const AuditLogParams = z.looseObject({ event: z.string().min(1).max(128), details: z.unknown().optional() });
 export const SnapshotSyncParams = z.looseObject({
   version: count.min(1).optional().describe('Increasing per session, over all incarnations; a runtime that does not number is numbered by the mesh.'),

@@ -1,6 +1,7 @@
 import { type DataOf, memoryContracts, runContracts, sessionContracts, vmContracts } from '@plexus/contracts';
 import { ulid } from '@plexus/kernel';
 import { waitFor } from '@plexus/testing';
+import { PRUNE_STATEMENTS } from '../src/adapters/postgres/prune.js';
 import { type Bootstrapped, bootstrapped, FakeConnection } from './support/fake-gateway.js';
 import { SchedulerMesh, TENANT } from './support/mesh.js';
 
@@ -371,6 +372,22 @@ describe('runs on VMs', () => {
     expect(await kept(other.sessionId)).toEqual([]);
   });
 
+  it('forgets what was used after 400 days', async () => {
+    const { run, vmId, connection } = await running('usa');
+    const { epoch } = connection;
+    const frame = (model: string) => ({
+      type: 'fire_and_forget',
+      session_id: run.sessionId,
+      method: 'usage_report',
+      params: { model, tokens_in: 1, tokens_out: 1 },
+    });
+    for (const [index, model] of ['old', 'kept', 'new'].entries()) await mesh.asGateway(submitVmFrame, { vmId, epoch, fseq: index + 1, frame: frame(model) });
+    await mesh.rows(`UPDATE usage SET at = now() - interval '400 days 1 minute' WHERE vm_id = $1 AND model = 'old'`, [vmId]);
+    await mesh.rows(`UPDATE usage SET at = now() - interval '399 days' WHERE vm_id = $1 AND model = 'kept'`, [vmId]);
+    for (const [name, sql] of PRUNE_STATEMENTS) if (name === 'prune_usage') await mesh.rows(sql);
+    expect(await mesh.rows('SELECT model FROM usage WHERE vm_id = $1 ORDER BY id', [vmId])).toEqual([{ model: 'kept' }, { model: 'new' }]);
+  });
+
   it('applies what a VM reports once, answers what it asks, and keeps what it cannot apply out of the way', async () => {
     const { run, vmId, connection } = await running('kim');
     const { epoch } = connection;
@@ -378,8 +395,9 @@ describe('runs on VMs', () => {
       mesh.asGateway(submitVmFrame, { vmId, epoch, fseq, frame: { type: 'fire_and_forget', session_id: run.sessionId, method, params, ...rest } });
     expect(await mesh.asGateway(markVmInbox, { vmId, epoch, upTo: 3 })).toEqual({ recvSeq: 3 });
     expect(await mesh.asGateway(markVmInbox, { vmId, epoch, upTo: 1 })).toEqual({ recvSeq: 3 });
-    expect(await call(4, 'usage_report', { model: 'echo', tokens_in: 5, tokens_out: 7 })).toEqual({ recvSeq: 4, duplicate: false });
-    expect(await call(4, 'usage_report', { model: 'echo', tokens_in: 5, tokens_out: 7 })).toEqual({ recvSeq: 4, duplicate: true });
+    const report = { model: 'echo', tokens_in: 5, tokens_out: 7, run_id: run.runId, cache_read_tokens: 3, cache_write_tokens: 1 };
+    expect(await call(4, 'usage_report', report)).toEqual({ recvSeq: 4, duplicate: false });
+    expect(await call(4, 'usage_report', report)).toEqual({ recvSeq: 4, duplicate: true });
     await call(5, 'audit_log', { event: 'skill_skipped', details: { skill: 'x' } });
     await call(6, 'memory_write', { content: 'likes tea', memory_type: 'preference' });
     for (const fseq of [7, 8, 9, 10, 11]) await call(fseq, 'snapshot_sync', { checkpoint: fseq });
@@ -387,10 +405,11 @@ describe('runs on VMs', () => {
     expect(await call(13, 'no_such_method', {}, { type: 'request', id: 'r1' })).toEqual({ recvSeq: 13, duplicate: false });
     await call(14, 'audit_log', { event: 'spoofed' }, { session_id: 'somebody-elses' });
 
-    expect(await mesh.rows(`SELECT tokens_in, tokens_out, subject_id FROM usage WHERE vm_id = $1`, [vmId])).toEqual([
-      { tokens_in: 5, tokens_out: 7, subject_id: 'kim' },
+    expect(await mesh.rows(`SELECT tokens_in, tokens_out, subject_id, owner, session_key, run_id FROM usage WHERE vm_id = $1`, [vmId])).toEqual([
+      { tokens_in: 5, tokens_out: 7, subject_id: 'kim', owner: 'kim', session_key: run.sessionKey, run_id: run.runId },
     ]);
-    const used = { sessionId: run.sessionId, model: 'echo', calls: 1, tokensIn: 5, tokensOut: 7, day: expect.any(String), lastAt: expect.any(String) };
+    const counts = { calls: 1, tokensIn: 5, tokensOut: 7, cacheRead: 3, cacheWrite: 1 };
+    const used = { sessionId: run.sessionId, model: 'echo', ...counts, day: expect.any(String), lastAt: expect.any(String) };
     const ever = { from: '2020-01-01', to: '2100-01-01' };
     expect(await mesh.asUser('kim', usageByDay, ever)).toEqual({ rows: [used], more: false });
     expect(await mesh.asUser('somebody', usageByDay, ever)).toEqual({ rows: [], more: false });

@@ -23,6 +23,12 @@ describe('what was used', () => {
     expect(usagePeriod(wanted, NOW)).toEqual(period);
   });
 
+  it('tells what endpoints had cached apart from the rest of the input', () => {
+    const [first, ...rest] = ROWS as [UsageRow, ...UsageRow[]];
+    const totals = totalsOf([{ ...first, cacheRead: 6, cacheWrite: 1 }, ...rest]);
+    expect(totals).toMatchObject({ input: 15, cacheRead: 6, cacheWrite: 1, output: 3, totalTokens: 25 });
+  });
+
   it('is added up in all, by day, by model and by session; what it cost is not known', () => {
     expect(totalsOf(ROWS)).toMatchObject({ input: 22, output: 3, totalTokens: 25, totalCost: 0, missingCostEntries: 6 });
     expect(dailyOf(ROWS).map(({ date, input }) => [date, input])).toEqual([

@@ -22,10 +22,13 @@ export function usagePeriod(
 }
 
 export function totalsOf(rows: readonly UsageRow[]) {
-  const input = sum(rows, ({ tokensIn }) => tokensIn);
+  const all = sum(rows, ({ tokensIn }) => tokensIn);
   const output = sum(rows, ({ tokensOut }) => tokensOut);
+  const cacheRead = sum(rows, (row) => row.cacheRead ?? 0);
+  const cacheWrite = sum(rows, (row) => row.cacheWrite ?? 0);
   return {
-    ...{ input, output, cacheRead: 0, cacheWrite: 0, totalTokens: input + output },
+    // Clients add the four up.
+    ...{ input: Math.max(0, all - cacheRead - cacheWrite), output, cacheRead, cacheWrite, totalTokens: all + output },
     ...{ totalCost: 0, inputCost: 0, outputCost: 0, cacheReadCost: 0, cacheWriteCost: 0 },
     missingCostEntries: sum(rows, ({ calls }) => calls),
   };

@@ -36,7 +36,7 @@ describe('the usage of model calls', () => {
       yield usage(3, 4, 'big');
     });
     expect(await read(metered.run({ ...turn, model: 'other' }, never))).toEqual(['reset', 'text', 'usage']);
-    expect(told).toEqual([['s', 'usage_report', { model: 'big', tokens_in: 3, tokens_out: 4, latency_ms: 700 }]]);
+    expect(told).toEqual([['s', 'usage_report', { model: 'big', tokens_in: 3, tokens_out: 4, latency_ms: 700, run_id: 'r' }]]);
   });
 
   it('is told under the name that the turn gives when the endpoint gives none, and not at all without a session', async () => {
@@ -51,6 +51,14 @@ describe('the usage of model calls', () => {
       ['s', 'usage_report', { model: 'default' }],
     ]);
     expect(told).toHaveLength(2);
+  });
+
+  it('says what of the input the endpoint had cached, where it does', async () => {
+    const { metered, told } = bench(async function* () {
+      yield { type: 'usage', usage: { input_tokens: 9, output_tokens: 1 }, cached: { read: 7, written: 2 } };
+    });
+    await read(metered.run(turn, never));
+    expect(told).toMatchObject([['s', 'usage_report', { tokens_in: 9, cache_read_tokens: 7, cache_write_tokens: 2 }]]);
   });
 
   it('that cannot be told does not spoil the answer', async () => {

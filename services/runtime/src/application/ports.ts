@@ -78,11 +78,17 @@ export type AgentPiece =
   /** Passes through unchanged. Never an end: the runtime writes that itself. */
   | { readonly type: 'event'; readonly event: RuntimeEvent };
 
+/** Tokens of the input of one call that the endpoint had cached, or has cached now. */
+export interface CachedInput {
+  readonly read: number;
+  readonly written: number;
+}
+
 /** What one model call says. */
 export type ModelPiece =
   | Extract<AgentPiece, { type: 'text' | 'thinking' }>
   /** What the call used up, and the name of the model that was asked. */
-  | { readonly type: 'usage'; readonly usage: Usage; readonly model?: string }
+  | { readonly type: 'usage'; readonly usage: Usage; readonly model?: string; readonly cached?: CachedInput }
   /** Forget what was said and asked for in this call: it starts again. */
   | { readonly type: 'reset' }
   /** The model asks for a tool. `problem`: its input could not be read, and this is why. */

@@ -14,7 +14,12 @@ describe('readUplink', () => {
       tokensIn: 1,
       tokensOut: 2,
       latencyMs: undefined,
+      runId: undefined,
+      cacheReadTokens: 0,
+      cacheWriteTokens: 0,
     });
+    const cached = { run_id: 'r', cache_read_tokens: 3, cache_write_tokens: 4 };
+    expect(call('usage_report', { model: 'm', tokens_in: 9, tokens_out: 2, ...cached })).toMatchObject({ runId: 'r', cacheReadTokens: 3, cacheWriteTokens: 4 });
     expect(call('memory_write', { content: 'x', memory_type: 'their-own-kind' })).toMatchObject({ kind: 'memory', memoryKind: 'note', requestId: undefined });
     expect(call('memory_write', { content: 'x' }, { type: 'request', id: 'r' })).toMatchObject({ kind: 'memory', requestId: 'r' });
     expect(readUplink({ type: 'run_accepted' })).toEqual({ kind: 'none' });

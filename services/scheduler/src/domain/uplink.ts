@@ -21,6 +21,9 @@ export type UplinkEffect =
       readonly tokensIn: number;
       readonly tokensOut: number;
       readonly latencyMs: number | undefined;
+      readonly runId: string | undefined;
+      readonly cacheReadTokens: number;
+      readonly cacheWriteTokens: number;
     }
   | { readonly kind: 'audit'; readonly sessionId: string; readonly event: string; readonly details: unknown }
   | {
@@ -86,8 +89,9 @@ export function readUplink(frame: { readonly type: string }): UplinkEffect {
     case 'usage_report': {
       const usage = UsageReportParams.safeParse(params);
       if (!usage.success) return reject('INVALID_REQUEST');
-      const { model, tokens_in: tokensIn, tokens_out: tokensOut, latency_ms: latencyMs } = usage.data;
-      return { kind: 'usage', sessionId, model, tokensIn, tokensOut, latencyMs: latencyMs ?? undefined };
+      const { model, tokens_in: tokensIn, tokens_out: tokensOut, latency_ms: latencyMs, run_id: runId } = usage.data;
+      const { cache_read_tokens: cacheReadTokens = 0, cache_write_tokens: cacheWriteTokens = 0 } = usage.data;
+      return { kind: 'usage', sessionId, model, tokensIn, tokensOut, latencyMs: latencyMs ?? undefined, runId, cacheReadTokens, cacheWriteTokens };
     }
     case 'audit_log': {
       const audit = AuditLogParams.safeParse(params);

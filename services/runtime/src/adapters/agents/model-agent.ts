@@ -1,7 +1,7 @@
 import { type Clock, fullJitter, systemClock, timeout } from '@plexus/kernel';
 import { estimateTokens, fitHistory, type Window, windowFor } from '@plexus/context-window';
 import type { ModelMessage } from 'ai';
-import { type Agent, AgentFailure, type Log, type ModelPiece, type Turn } from '../../application/ports.js';
+import { type Agent, AgentFailure, type CachedInput, type Log, type ModelPiece, type Turn } from '../../application/ports.js';
 import { modelMessages, offeredTools } from './model-messages.js';
 import { readModelFailure } from './model-failure.js';
 
@@ -28,6 +28,14 @@ type Role = 'user' | 'assistant';
 
 /** Why the input of a call could not be read, in words for the model. */
 const problemOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 1_000);
+
+/** Undefined where the endpoint says nothing about its cache. */
+function cachedOf(
+  details: { readonly cacheReadTokens?: number | undefined; readonly cacheWriteTokens?: number | undefined } | undefined,
+): CachedInput | undefined {
+  const { cacheReadTokens: read = 0, cacheWriteTokens: written = 0 } = details ?? {};
+  return read > 0 || written > 0 ? { read, written } : undefined;
+}
 
 /** Streams answers of any OpenAI-compatible endpoint. Tries again when that can help; what was said before is then void (`reset`). */
 export class ModelAgent implements Agent {
@@ -102,9 +110,10 @@ export class ModelAgent implements Agent {
           // After results of tools a model may have nothing to add.
           if (!said && turn.conversation?.at(-1)?.role !== 'tool')
             throw new AgentFailure('MODEL_UNAVAILABLE', `The model ended its answer without a word (finish reason: ${part.finishReason}).`);
-          const { inputTokens, outputTokens } = part.totalUsage;
+          const { inputTokens, outputTokens, inputTokenDetails } = part.totalUsage;
+          const cached = cachedOf(inputTokenDetails);
           if (inputTokens !== undefined || outputTokens !== undefined)
-            yield { type: 'usage', usage: { input_tokens: inputTokens ?? 0, output_tokens: outputTokens ?? 0 }, model: modelName };
+            yield { type: 'usage', usage: { input_tokens: inputTokens ?? 0, output_tokens: outputTokens ?? 0 }, model: modelName, ...(cached && { cached }) };
         }
       }
     } finally {

@@ -36,7 +36,7 @@ const REMOVALS = [
   ['blankedFrames', BLANK_FRAMES],
   ['activity', ACTIVITY],
   ['audit', `DELETE FROM vm_audit WHERE tenant_id = $1 AND (vm_id IN (${VMS}) OR session_id IN (${SESSIONS})) RETURNING 1 AS gone`],
-  ['usage', 'DELETE FROM usage WHERE tenant_id = $1 AND subject_id = $2 RETURNING 1 AS gone'],
+  ['usage', 'DELETE FROM usage WHERE tenant_id = $1 AND (subject_id = $2 OR owner = $2) RETURNING 1 AS gone'],
   ['providerKeys', 'DELETE FROM provider_secrets WHERE tenant_id = $1 AND subject_id = $2 RETURNING 1 AS gone'],
   ['runs', 'DELETE FROM vm_runs WHERE tenant_id = $1 AND owner = $2 RETURNING 1 AS gone'],
   ['sessions', 'DELETE FROM vm_sessions WHERE tenant_id = $1 AND owner = $2 RETURNING 1 AS gone'],

@@ -10,6 +10,13 @@ import { ownerOf } from './vm-rows.js';
 const KEPT_SNAPSHOTS = 3;
 const KEPT_DEAD_LETTERS = 1_000;
 
+/** With what the session says of itself now: it may be gone when somebody asks what it used. */
+const INSERT_USAGE = `
+  INSERT INTO usage (tenant_id, subject_id, vm_id, epoch, session_id, model, tokens_in, tokens_out, latency_ms, run_id, cache_read_tokens, cache_write_tokens,
+                     owner, session_key)
+  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, s.owner, s.session_key
+    FROM (SELECT 1) AS one LEFT JOIN vm_sessions s ON s.tenant_id = $1 AND s.session_id = $5`;
+
 /** Uplink frames that are kept here: applied once, in the transaction that moves the mark. */
 export class PostgresInboxStore implements InboxStore {
   constructor(
@@ -85,11 +92,10 @@ export class PostgresInboxStore implements InboxStore {
       case 'reject':
         return this.reject(tx, at, frame, effect);
       case 'usage':
-        await tx.query(
-          'inbox_usage',
-          'INSERT INTO usage (tenant_id, subject_id, vm_id, epoch, session_id, model, tokens_in, tokens_out, latency_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)',
-          [at.owner.tenant, at.owner.subject, at.vmId, at.epoch, effect.sessionId, effect.model, effect.tokensIn, effect.tokensOut, effect.latencyMs ?? null],
-        );
+        await tx.query('inbox_usage', INSERT_USAGE, [
+          ...[at.owner.tenant, at.owner.subject, at.vmId, at.epoch, effect.sessionId, effect.model, effect.tokensIn, effect.tokensOut],
+          ...[effect.latencyMs ?? null, effect.runId ?? null, effect.cacheReadTokens, effect.cacheWriteTokens],
+        ]);
         return false;
       case 'audit':
         await tx.query('inbox_audit', 'INSERT INTO vm_audit (tenant_id, vm_id, epoch, session_id, event, details) VALUES ($1, $2, $3, $4, $5, $6)', [

@@ -9,9 +9,10 @@ type VmRow = Prisma.VmGetPayload<{ include: typeof WITH_INSTANCE }>;
 type UsageRow = Omit<Awaited<ReturnType<VmCatalogue['usage']>>['rows'][number], 'lastAt'> & { readonly lastAt: Date };
 const USAGE = `
   SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, session_id AS "sessionId", model, count(*)::int AS calls,
-         sum(tokens_in)::float8 AS "tokensIn", sum(tokens_out)::float8 AS "tokensOut", max(at) AS "lastAt"
+         sum(tokens_in)::float8 AS "tokensIn", sum(tokens_out)::float8 AS "tokensOut",
+         sum(cache_read_tokens)::float8 AS "cacheRead", sum(cache_write_tokens)::float8 AS "cacheWrite", max(at) AS "lastAt"
     FROM usage
-   WHERE tenant_id = $1 AND ($2::text IS NULL OR subject_id = $2) AND ($5::text IS NULL OR session_id = $5)
+   WHERE tenant_id = $1 AND ($2::text IS NULL OR coalesce(owner, subject_id) = $2) AND ($5::text IS NULL OR session_id = $5)
      AND at >= $3::date::timestamp AT TIME ZONE 'UTC' AND at < ($4::date + 1)::timestamp AT TIME ZONE 'UTC'
    GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2, 3 LIMIT $6`;
 

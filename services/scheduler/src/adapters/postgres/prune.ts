@@ -24,6 +24,7 @@ export const PRUNE_STATEMENTS: readonly (readonly [name: string, sql: string])[]
   ],
   ['prune_transitions', remove('vm_transitions', 'id', `at < now() - interval '30 days'`)],
   ['prune_audit', remove('vm_audit', 'id', `at < now() - interval '90 days'`)],
+  ['prune_usage', remove('usage', 'id', `at < now() - interval '400 days'`)],
   [
     'prune_vms',
     remove(
