@@ -161,7 +161,7 @@ export class RequestDispatcher {
       },
       tell: (rpc, data) => services.mesh.call(rpc, connection.principal.tenant, data, { principal: connection.principal }),
       inTurn: (session, work) => {
-        this.turns ??= new Turns();
+        this.turns ??= new Turns(() => performance.now());
         return this.turns.take(session && turnName(session, services.tenants.defaultAgent(connection.principal.tenant)), work);
       },
       respond: (payload) => connection.respond(encodeResult(id, payload)),

@@ -7,7 +7,7 @@ describe('turns', () => {
   it('property: work of one name is done one after the other in the order given, whatever each takes and however it ends; other names do not wait', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(fc.constantFrom('a', 'b', undefined), fc.nat({ max: 3 }), fc.boolean()), { maxLength: 20 }), async (works) => {
-        const turns = new Turns();
+        const turns = new Turns(() => 0);
         const begun: number[] = [];
         const ended: number[] = [];
         await Promise.allSettled(
@@ -31,7 +31,7 @@ describe('turns', () => {
   });
 
   it('begins at once when nobody is before it, and remembers nothing that is over', async () => {
-    const turns = new Turns();
+    const turns = new Turns(() => 0);
     let began = false;
     const first = turns.take('a', async () => {
       began = true;
@@ -44,6 +44,23 @@ describe('turns', () => {
       again = true;
     });
     expect(again).toBe(true);
+  });
+
+  it('does nothing whose turn comes when nobody waits for it any more, and goes on with what comes later', async () => {
+    let now = 0;
+    const turns = new Turns(() => now);
+    let end: () => void = () => undefined;
+    const slow = turns.take('a', () => new Promise<void>((resolve) => (end = resolve)));
+    const done: string[] = [];
+    const late = turns.take('a', async () => void done.push('late')).catch((error: { code: string }) => error.code);
+    now = 20_000;
+    const fresh = turns.take('a', async () => void done.push('fresh'));
+    now = 30_001;
+    end();
+    await slow;
+    expect(await late).toBe('UNAVAILABLE');
+    await fresh;
+    expect(done).toEqual(['fresh']);
   });
 
   it.each([

@@ -1,3 +1,8 @@
+import { plexusError } from '@plexus/contracts';
+
+/** Who asked has given up by then: what is done so late would surprise everybody. */
+const LONGEST_WAIT_MS = 30_000;
+
 /**
  * Work of one connection that must happen in the order in which it was asked for: what concerns one session takes turns, what concerns others goes beside it.
  * Bounded by the requests that a connection may have running.
@@ -5,11 +10,22 @@
 export class Turns {
   private readonly last = new Map<string, Promise<unknown>>();
 
-  /** Does the work behind all work of this name that was given before; without a name: behind all there is. */
+  /** `now`: a clock that never goes back, ms. */
+  constructor(private readonly now: () => number) {}
+
+  /**
+   * Does the work behind all work of this name that was given before; without a name: behind all there is. Rejects with UNAVAILABLE, and does nothing, when
+   * its turn came too late.
+   */
   take<T>(name: string | undefined, work: () => Promise<T>): Promise<T> {
-    if (name === undefined) return this.last.size === 0 ? work() : Promise.allSettled(this.last.values()).then(work);
+    const until = this.now() + LONGEST_WAIT_MS;
+    const inTime = (): Promise<T> => {
+      if (this.now() <= until) return work();
+      return Promise.reject(plexusError('UNAVAILABLE', { message: 'what this connection asked of the session before takes too long; nothing was done' }));
+    };
+    if (name === undefined) return this.last.size === 0 ? work() : Promise.allSettled(this.last.values()).then(inTime);
     const before = this.last.get(name);
-    const mine = before === undefined ? work() : before.then(work, work);
+    const mine = before === undefined ? work() : before.then(inTime, inTime);
     this.last.set(name, mine);
     const done = () => {
       if (this.last.get(name) === mine) this.last.delete(name);
