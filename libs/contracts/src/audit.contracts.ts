@@ -68,6 +68,7 @@ export const AUDITED: Readonly<Record<string, readonly string[]>> = {
   'push.restrict-scope': ['scopeKind', 'scopeRef', 'restricted'],
   'push.import-subscriptions': ['check'],
   'push.save-dispatch-rule': ['id', 'owner', 'enabled'],
+  'push.update-dispatch-rule': ['id', 'owner', 'enabled'],
   'push.remove-dispatch-rule': ['id'],
   'push.replay-policy': ['version', 'users'],
   'memory.export': ['user', 'scope'],
@@ -118,7 +119,7 @@ export const NOT_AUDITED: Readonly<Record<string, string>> = {
       'inbox-mark',
     ],
     ...['notify-user', 'remove-contact', 'remove-schedule', 'remove-silence', 'run-schedule', 'send-contact-code', 'set-preferences', 'set-quiet-hours'],
-    ...['subscribe', 'unsubscribe', 'update-schedule', 'update-subscription', 'verify-contact'],
+    ...['subscribe', 'unsubscribe', 'update-schedule', 'update-silence', 'update-subscription', 'verify-contact'],
   ]),
   'push.cancel-replay': 'ends a search whose beginning is written down; nothing else changes',
   ...reason(LOOK, 'routing', [

@@ -83,6 +83,7 @@ export const Silence = z.object({
   createdAt: Instant,
   state: z.enum(['pending', 'active', 'expired']),
   endedBy: z.string().optional().describe('Who ended it before its time.'),
+  version: z.number().int().min(1).optional().describe('Counts its changes.'),
 });
 export type Silence = z.infer<typeof Silence>;
 
@@ -115,6 +116,27 @@ export const listSilences = defineRpc({
   response: z.object({ silences: z.array(Silence), nextCursor: z.string().optional() }),
   idempotent: true,
   examples: [{}],
+});
+
+export const updateSilence = defineRpc({
+  domain,
+  name: 'update-silence',
+  version: 1,
+  summary:
+    'Changes a silence that is not over yet: what it covers, until when, and why; what is absent stays, as do its beginning and who made it. Said again it changes nothing.',
+  data: z.object({
+    id: Id,
+    baseVersion: z.number().int().min(1).optional().describe('Refused with CONFLICT when it has changed since.'),
+    matchers: z.array(LabelMatcher).min(1).max(20).optional(),
+    to: Instant.optional(),
+    seconds: z.number().int().min(1).max(7_776_000).optional().describe('Instead of `to`: how long from now on.'),
+    includeCritical: z.boolean().optional(),
+    reason: z.string().trim().min(1).max(500).optional(),
+  }),
+  response: z.object({ silence: Silence, changed: z.boolean() }),
+  idempotent: true,
+  errors: ['NOT_FOUND', 'CONFLICT'],
+  examples: [{ id: 'sil_01jd2x3y4z5a6b7c8d9e0f1g2h', to: '2099-01-01T00:00:00Z' }],
 });
 
 export const expireSilence = defineRpc({

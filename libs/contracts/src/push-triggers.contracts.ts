@@ -10,6 +10,9 @@ const domain = 'push';
 
 const Id = z.string().regex(/^[a-z0-9][a-z0-9_:.-]{0,127}$/, { error: 'must be [a-z0-9][a-z0-9_:.-]{0,127}' });
 const AgentId = z.string().min(1).max(64);
+/** Of something that people change: named in a change, it is refused when somebody else was first. */
+const Version = z.number().int().min(1);
+const baseVersion = Version.optional().describe('Refused with CONFLICT when it has changed since.');
 const References = z.array(z.string().min(1).max(256)).max(100);
 const TimeoutMs = z.number().int().min(1_000).max(3_600_000);
 
@@ -34,7 +37,7 @@ export type Notice = z.infer<typeof Notice>;
 
 /** A message to an agent, answered in a session of its owner. */
 const AgentTask = z.object({
-  agentId: AgentId.optional().describe('Absent: the default agent.'),
+  agentId: AgentId.optional().describe('Absent: the default agent. One that is not configured is refused.'),
   message: MessageText,
   sessionKey: SessionKey.optional().describe('Absent: a session of its own.'),
   timeoutMs: TimeoutMs.default(600_000).describe('Time limit of the whole run.'),
@@ -82,6 +85,7 @@ export const Schedule = z.object({
   origin: z.enum(['user', 'config']).describe("config: a cron job or heartbeat of the tenant's configuration; changed only there."),
   nextAt: Instant.optional().describe('Absent: never again.'),
   createdAt: Instant,
+  version: Version.optional().describe('Counts its changes.'),
 });
 export type Schedule = z.infer<typeof Schedule>;
 
@@ -110,9 +114,10 @@ export const updateSchedule = defineRpc({
   domain,
   name: 'update-schedule',
   version: 1,
-  summary: 'Changes fields of a schedule; a new timing counts from now.',
+  summary: 'Changes fields of a schedule; what is absent stays, a new timing counts from now. Said again it changes nothing.',
   data: z.object({
     id: Id,
+    baseVersion,
     name: scheduleFields.name.optional(),
     cron: Timing.cron,
     everyMs: Timing.everyMs,
@@ -241,6 +246,7 @@ export const DispatchRule = z.object({
   enabled: z.boolean(),
   refused: z.number().int().describe('Events that were not researched: budget used up, or a loop.'),
   createdAt: Instant,
+  version: Version.optional().describe('Counts its changes.'),
 });
 export type DispatchRule = z.infer<typeof DispatchRule>;
 
@@ -262,6 +268,28 @@ export const saveDispatchRule = defineRpc({
   response: z.object({ rule: DispatchRule, created: z.boolean() }),
   errors: ['QUOTA_EXCEEDED'],
   examples: [{ name: 'collections', match: { types: ['*collection_done*'] }, research: { message: 'What is new in this collection? {{summary}}' } }],
+});
+
+export const updateDispatchRule = defineRpc({
+  domain,
+  name: 'update-dispatch-rule',
+  version: 1,
+  summary: 'Changes fields of a dispatch rule; what is absent stays, each field that is given is replaced as a whole. Said again it changes nothing.',
+  data: z.object({
+    id: Id,
+    baseVersion,
+    name: z.string().min(1).max(200).optional(),
+    owner: UserId.optional(),
+    match: DispatchMatch.optional(),
+    research: DispatchRule.shape.research.optional(),
+    notify: DispatchNotify.optional(),
+    maxPerHour: z.number().int().min(1).max(10_000).optional(),
+    enabled: z.boolean().optional(),
+  }),
+  response: z.object({ rule: DispatchRule }),
+  idempotent: true,
+  errors: ['NOT_FOUND', 'CONFLICT'],
+  examples: [{ id: 'rul_1', enabled: false }],
 });
 
 export const listDispatchRules = defineRpc({

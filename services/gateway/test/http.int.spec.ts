@@ -31,6 +31,11 @@ describe('the HTTP API', () => {
     pushBus.serve(triggers.dispatchStatus, async () => {
       throw plexusError('RUN_NOT_FOUND');
     });
+    pushBus.serve(triggers.updateDispatchRule, async ({ id, enabled = true, baseVersion = 0 }) => {
+      const rule = { owner: 'root', name: 'r', match: { types: [], minSeverity: 'low' as const, matchers: [] }, research: { message: 'x', timeoutMs: 1_000 } };
+      const rest = { notify: { to: 'owner' as const, onFailure: true }, maxPerHour: 1, refused: 0, createdAt: '2026-11-21T10:00:00Z' };
+      return { rule: { ...rule, ...rest, id, enabled, version: baseVersion + 1 } };
+    });
     pushBus.serve(triggers.listSchedules, async () => ({ schedules: [] }));
     pushBus.serve(triggers.removeSchedule, async () => ({ removed: true }));
     pushBus.serve(triggers.listDispatchRules, async () => ({ rules: [] }));
@@ -124,6 +129,8 @@ describe('the HTTP API', () => {
     ['GET', '/v1/schedules?all=true&limit=5', undefined, 200, { schedules: [] }],
     ['DELETE', '/v1/schedules/sch_1', undefined, 200, { removed: true }],
     ['GET', '/v1/dispatch-rules', undefined, 200, { rules: [] }],
+    ['PATCH', '/v1/dispatch-rules/rul_1', { enabled: false, baseVersion: 3 }, 200, { rule: { id: 'rul_1', enabled: false, version: 4 } }],
+    ['PATCH', '/v1/dispatch-rules/rul_1', { enabled: 'no' }, 400, { code: 'INVALID_REQUEST' }],
     ['POST', '/v1/subscriptions', { scopeKind: 'case', scopeRef: 'case-7' }, 200, { created: true }],
     ['DELETE', '/v1/subscriptions/sub_1', undefined, 200, { removed: true }],
     ['GET', '/v1/subscriptions/sub_1', undefined, 200, { subscription: { id: 'sub_1' } }],
@@ -151,6 +158,8 @@ describe('the HTTP API', () => {
     ['DELETE', '/v1/quiet-hours', undefined, 200, { preferences: { preferences: [] } }],
     ['GET', '/v1/silences?for=tenant&expired=true', undefined, 200, { silences: [] }],
     ['POST', '/v1/silences', { matchers: [{ label: 'case', op: '=', value: 'c' }], seconds: 60, reason: 'r' }, 200, { silence: { reason: 'r' } }],
+    ['PATCH', '/v1/silences/sil_1', { seconds: 60, reason: 'longer' }, 200, { silence: { id: 'sil_1', reason: 'longer', version: 2 } }],
+    ['PATCH', '/v1/silences/sil_1', { reason: '' }, 400, { code: 'INVALID_REQUEST' }],
     ['POST', '/v1/silences/sil_1/expire', undefined, 200, { silence: { id: 'sil_1', state: 'expired' } }],
     ['DELETE', '/v1/silences/sil_1', undefined, 200, { removed: true }],
     ['GET', '/v1/grants?scopeKind=case', undefined, 200, { grants: [] }],

@@ -237,6 +237,24 @@ describe('research, then a notification', () => {
     expect((await runs()).map(({ task }) => task.agentId)).toEqual(['scout']);
   });
 
+  it('a rule is changed field by field; a repeat changes nothing, what was said on an older version is refused, and so is nonsense', async () => {
+    const { rule } = await save({ id: 'edited', maxPerHour: 7, notify: { to: ['ann'] } });
+    const update = (rest: object) => one.dispatching.update(tenant, pushTriggersContracts.updateDispatchRule.data.parse({ id: 'edited', ...rest }));
+    const off = await update({ enabled: false, baseVersion: 1 });
+    expect(off).toEqual({ ...rule, enabled: false, version: 2 });
+    expect(await update({ enabled: false, baseVersion: 1 })).toEqual(off);
+    await expect(update({ name: 'late', baseVersion: 1 })).rejects.toMatchObject({ code: 'CONFLICT', details: { version: 2 } });
+    await happens('while it rests');
+    expect(await runs()).toEqual([]);
+    await expect(update({ research: { message: 'x', agentId: 'ghost' } })).rejects.toMatchObject({ code: 'INVALID_REQUEST', details: { agentId: 'ghost' } });
+    const changed = await update({ enabled: true, notify: { to: 'followers' }, research: { message: 'Look', agentId: 'Scout' } });
+    expect(changed).toMatchObject({ version: 3, maxPerHour: 7, notify: { to: 'followers' }, research: { message: 'Look', agentId: 'scout' } });
+    await happens('again');
+    expect(await runs()).toMatchObject([{ task: { message: 'Look' } }]);
+    await expect(one.dispatching.update(tenant, { id: 'nobody', enabled: true })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(one.dispatching.update('elsewhere', { id: 'edited', enabled: true })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
   it('notifies the caller, and others only for who may speak for others', async () => {
     const notice = pushTriggersContracts.notifyUser.data.parse({ summary: 'Done', agentRunId: 'run-1', idempotencyKey: 'once' });
     const { eventId, user } = await one.tools.notify(ann(), notice);

@@ -237,11 +237,32 @@ describe('what people say about how they want to be reached', () => {
       await entry('silence', name, ({ removed }) => removed === true);
     });
 
+    it('are changed while they are not over: what they cover, how long and why; decisions hear of it once', async () => {
+      const { silence } = await call(manage.createSilence, draft);
+      const to = new Date(Date.parse(silence.to) + 3_600_000).toISOString();
+      const matchers = [{ label: 'case', op: '=' as const, value: 's2' }];
+      const changed = await call(manage.updateSilence, { id: silence.id, baseVersion: 1, to, matchers, includeCritical: true, reason: 'longer' });
+      expect(changed).toEqual({ changed: true, silence: { ...silence, to, matchers, includeCritical: true, reason: 'longer', version: 2 } });
+      expect(await entry('silence', name, ({ to: end }) => end === Date.parse(to))).toMatchObject({ id: silence.id, matchers, includeCritical: true });
+      expect(await call(manage.updateSilence, { id: silence.id, baseVersion: 1, to, reason: 'longer' })).toEqual({ ...changed, changed: false });
+      expect((await call(manage.listSilences, {})).silences).toEqual([changed.silence]);
+      const refused = (rest: object) => call(manage.updateSilence, { id: silence.id, ...rest });
+      await expect(refused({ reason: 'too late', baseVersion: 1 })).rejects.toMatchObject({ code: 'CONFLICT', details: { version: 2 } });
+      await expect(refused({ matchers: [{ label: 'colour', op: '=', value: 'red' }] })).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+      for (const end of [{ to: '2020-01-01T00:00:00Z' }, { to: '2099-01-01T00:00:00Z' }, { to, seconds: 60 }]) {
+        await expect(refused(end)).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+      }
+      await call(manage.expireSilence, { id: silence.id });
+      await expect(refused({ seconds: 60 })).rejects.toMatchObject({ code: 'CONFLICT' });
+      await expect(call(manage.updateSilence, { id: 'sil_unknown', seconds: 60 })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    });
+
     it('of the tenant are an administrator’s, and everybody sees them', async () => {
       const { silence } = await call(manage.createSilence, { ...draft, for: 'tenant' }, admin);
       await entry('silence', '_', ({ id }) => id === silence.id);
       const listed = (await call(manage.listSilences, { for: 'tenant', limit: 200 })).silences;
       expect(listed).toContainEqual(silence);
+      await expect(call(manage.updateSilence, { id: silence.id, seconds: 60 })).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
       await expect(call(manage.expireSilence, { id: silence.id })).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
       await expect(call(manage.expireSilence, { id: silence.id }, admin)).resolves.toMatchObject({ changed: true });
     });
@@ -341,6 +362,7 @@ describe('what people say about how they want to be reached', () => {
       [manage.setPreferences, {}],
       [manage.setQuietHours, { quietHours: null }],
       [manage.createSilence, silence],
+      [manage.updateSilence, { ...id, seconds: 60 }],
       [manage.expireSilence, id],
       [manage.removeSilence, id],
       [manage.addContact, { channel: 'email', address: 'me@example.org' }],
@@ -404,6 +426,7 @@ describe('what people say about how they want to be reached', () => {
         [
           [getSubscription, { id: subscription.id }],
           [updateSubscription, { id: subscription.id, level: 'muted' }],
+          [manage.updateSilence, { id: mine.id, seconds: 60 }],
           [manage.expireSilence, { id: mine.id }],
           [manage.removeSilence, { id: mine.id }],
         ],

@@ -170,6 +170,20 @@ describe('schedules over two replicas', () => {
     expect([removed, (await one.schedules.list(ann(), { all: false, limit: 10 })).schedules]).toEqual([true, []]);
   });
 
+  it('counts its changes: a repeat is none, and one that was made for an older version is refused', async () => {
+    const made = await create();
+    expect(made.version).toBe(1);
+    const change = (rest: object) => one.schedules.update(ann(), pushTriggersContracts.updateSchedule.data.parse({ id: made.id, ...rest }));
+    const renamed = await change({ name: 'renamed', baseVersion: 1 });
+    expect(renamed).toMatchObject({ version: 2, nextAt: made.nextAt });
+    expect(await change({ name: 'renamed', baseVersion: 1 })).toEqual(renamed);
+    await expect(change({ name: 'other', baseVersion: 1 })).rejects.toMatchObject({ code: 'CONFLICT', details: { version: 2 } });
+    await triggers.clock.advance(MINUTE);
+    await bothFire();
+    // Firing is no change of what people said.
+    expect(await change({ enabled: false, baseVersion: 2 })).toMatchObject({ version: 3, enabled: false });
+  });
+
   it('is changed, fired and removed by its owner and by operators only', async () => {
     const { id } = await create();
     const ben = { tenant, user: 'ben', all: false };

@@ -147,6 +147,11 @@ describe('triggers in the mesh, with the permissions of the mesh', () => {
     const agent = (agentId: string) => ({ name: 'a', everyMs: 86_400_000, enabled: false, action: { kind: 'agent' as const, message: 'x', agentId } });
     const refused = { code: 'INVALID_REQUEST', details: { agentId: 'ghost' } };
     await expect(call(triggers.createSchedule, agent('ghost'), mesh.user('zoe'))).rejects.toMatchObject(refused);
+    for (const scopes of [[SCOPES.read], [SCOPES.write]]) {
+      const changing = call(triggers.updateDispatchRule, { id: 'x', enabled: true }, mesh.user('zoe', { scopes }));
+      await expect(changing).rejects.toMatchObject({ code: 'MISSING_SCOPE' });
+    }
+    await expect(call(triggers.updateDispatchRule, { id: 'x', enabled: true }, operator())).rejects.toMatchObject({ code: 'NOT_FOUND' });
     const rule = { name: 'x', match: {}, research: { message: 'x', agentId: 'ghost' }, enabled: false };
     await expect(call(triggers.saveDispatchRule, rule, operator())).rejects.toMatchObject(refused);
     await expect(call(triggers.dispatchResearch, { query: 'x', agentId: 'ghost' }, mesh.user('zoe'))).rejects.toMatchObject(refused);

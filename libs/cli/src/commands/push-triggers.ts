@@ -35,29 +35,10 @@ interface ScheduleOptions extends As {
 }
 
 function schedules(schedule: Command, output: () => Output, mesh: Mesh): void {
-  as(schedule.command('add <name>').description('one of --message (to an agent), --notify or --event, at --cron, --every or --at'))
-    .option('--cron <pattern>', 'five or six fields: "0 9 * * 1-5"')
-    .option('--every <time>', 'a fixed interval: 30m, 2h, 7d')
-    .option('--at <instant>', 'once: 2026-11-22T08:00:00Z, or how long from now: 2h')
-    .option('--tz <zone>', 'IANA time zone of the pattern; default: UTC')
-    .option('--message <text>', 'what an agent is told')
-    .option('--agent <id>', 'which agent; default: the default one')
-    .option('--notify <summary>', 'notify the owner')
-    .option('--event <summary>', 'state an event, to which subscriptions apply')
-    .option('--data <json>', 'data of the event; @file reads it from a file')
-    .addOption(severity('of the notification or event'))
-    .option('--case <id>', 'the case that it is about')
-    .addOption(new Option('--catch-up <mode>', 'what becomes of missed times').choices(['skip', 'latest', 'all']))
+  wishes(as(schedule.command('add <name>').description('one of --message (to an agent), --notify or --event, at --cron, --every or --at')))
     .option('--id <id>', 'a name of your own; the same again replaces it')
     .action(async (name: string, options: ScheduleOptions) => {
-      const timing = given({
-        cron: options.cron,
-        everyMs: options.every === undefined ? undefined : secondsOf(options.every) * 1_000,
-        at: options.at === undefined ? undefined : instantOf(options.at),
-        timeZone: options.tz,
-      });
-      const catchUp = options.catchUp === undefined ? {} : { catchUp: { mode: options.catchUp } };
-      const data = { name, ...timing, ...catchUp, ...given({ id: options.id }), action: actionOf(options) };
+      const data = { name, ...timingOf(options), ...given({ id: options.id }), action: actionOf(options) };
       const answer = await callAsOperator(mesh(), triggers.createSchedule, options, data);
       const { id, nextAt } = answer.schedule;
       output().result(answer, `${id} ${answer.created ? 'made' : 'changed'}; due next ${nextAt ?? 'never'}.`);
@@ -74,10 +55,22 @@ function schedules(schedule: Command, output: () => Output, mesh: Mesh): void {
       output().result(answer, rows.length === 0 ? 'Nothing runs by itself.' : table([['ID', 'OWNER', 'NAME', 'WHEN', 'DOES', 'NEXT'], ...rows]));
     });
 
-  for (const [name, enabled] of [
-    ['on', true],
-    ['off', false],
-  ] as const) {
+  wishes(as(schedule.command('change <id>').description('change what is named; another timing counts from now')))
+    .option('--name <name>', 'another name')
+    .option('--base-version <n>', 'refuse it when it has changed since', (text) => Number(text))
+    .action(async (id: string, options: ScheduleOptions & { name?: string; baseVersion?: number }) => {
+      const acts = [options.message, options.notify, options.event].some((one) => one !== undefined);
+      const data = {
+        id,
+        ...given({ name: options.name, baseVersion: options.baseVersion }),
+        ...timingOf(options),
+        ...(acts ? { action: actionOf(options) } : {}),
+      };
+      const answer = await callAsOperator(mesh(), triggers.updateSchedule, options, data);
+      output().result(answer, `${id} has version ${answer.schedule.version ?? 1}; due next ${answer.schedule.nextAt ?? 'never'}.`);
+    });
+
+  for (const [name, enabled] of ON_AND_OFF) {
     as(schedule.command(`${name} <id>`).description(enabled ? 'let it run again' : 'keep it, and let it rest')).action(async (id: string, options: As) => {
       const answer = await callAsOperator(mesh(), triggers.updateSchedule, options, { id, enabled });
       output().result(answer, `${id} is ${name}; due next ${answer.schedule.nextAt ?? 'never'}.`);
@@ -99,6 +92,38 @@ function schedules(schedule: Command, output: () => Output, mesh: Mesh): void {
     const answer = await callAsOperator(mesh(), triggers.removeSchedule, options, { id });
     output().result(answer, answer.removed ? `${id} is removed.` : `There is no schedule ${id}.`);
   });
+}
+
+const ON_AND_OFF = [
+  ['on', true],
+  ['off', false],
+] as const;
+
+/** When a schedule is due, and what it does then. */
+function wishes(command: Command): Command {
+  return command
+    .option('--cron <pattern>', 'five or six fields: "0 9 * * 1-5"')
+    .option('--every <time>', 'a fixed interval: 30m, 2h, 7d')
+    .option('--at <instant>', 'once: 2026-11-22T08:00:00Z, or how long from now: 2h')
+    .option('--tz <zone>', 'IANA time zone of the pattern; default: UTC')
+    .option('--message <text>', 'what an agent is told')
+    .option('--agent <id>', 'which agent; default: the default one')
+    .option('--notify <summary>', 'notify the owner')
+    .option('--event <summary>', 'state an event, to which subscriptions apply')
+    .option('--data <json>', 'data of the event; @file reads it from a file')
+    .addOption(severity('of the notification or event'))
+    .option('--case <id>', 'the case that it is about')
+    .addOption(new Option('--catch-up <mode>', 'what becomes of missed times').choices(['skip', 'latest', 'all']));
+}
+
+function timingOf(options: ScheduleOptions) {
+  const timing = given({
+    cron: options.cron,
+    everyMs: options.every === undefined ? undefined : secondsOf(options.every) * 1_000,
+    at: options.at === undefined ? undefined : instantOf(options.at),
+    timeZone: options.tz,
+  });
+  return { ...timing, ...(options.catchUp === undefined ? {} : { catchUp: { mode: options.catchUp } }) };
 }
 
 function actionOf(options: ScheduleOptions): Parameters<typeof callAsOperator<typeof triggers.createSchedule>>[3]['action'] {
@@ -123,16 +148,11 @@ function rules(dispatch: Command, output: () => Output, mesh: Mesh): void {
     .addOption(severity('of the notification; default: that of the event'))
     .option('--id <id>', 'a name of your own; the same again replaces it')
     .action(async (name: string, options: RuleOptions) => {
-      const [only, ...more] = options.to ?? ['owner'];
-      const to = more.length === 0 && (only === 'owner' || only === 'followers') ? only : (options.to ?? []);
       const answer = await callAsOperator(mesh(), triggers.saveDispatchRule, options, {
         name,
         match: { types: options.type ?? [] },
-        research: {
-          message: options.prompt,
-          ...given({ agentId: options.agent, timeoutMs: options.timeout === undefined ? undefined : secondsOf(options.timeout) * 1_000 }),
-        },
-        notify: { to, ...given({ severity: options.severity }) },
+        research: researchOf(options.prompt, options),
+        notify: { to: recipientsOf(options.to ?? ['owner']), ...given({ severity: options.severity }) },
         ...given({ id: options.id, maxPerHour: options.maxPerHour }),
       });
       output().result(answer, `${answer.rule.id} ${answer.created ? 'made' : 'changed'}.`);
@@ -145,6 +165,37 @@ function rules(dispatch: Command, output: () => Output, mesh: Mesh): void {
     ]);
     output().result(answer, rows.length === 0 ? 'There are no rules.' : table([['ID', 'OWNER', 'NAME', 'TYPES', 'TELLS', 'REFUSED', ''], ...rows]));
   });
+
+  as(dispatch.command('change <id>').description('change what is named; --agent and --timeout go with --prompt, --severity with --to'))
+    .option('--name <name>', 'another name')
+    .option('--prompt <text>', 'what the agent is asked')
+    .option('--type <pattern...>', 'event types with *')
+    .option('--agent <id>', 'which agent')
+    .option('--to <who...>', 'owner, followers, or users')
+    .option('--max-per-hour <n>', 'most runs an hour', (text) => Number(text))
+    .option('--timeout <time>', 'longest run: 90s, 10m')
+    .addOption(severity('of the notification'))
+    .option('--base-version <n>', 'refuse it when it has changed since', (text) => Number(text))
+    .action(async (id: string, options: Partial<RuleOptions> & As & { name?: string; baseVersion?: number }) => {
+      const { prompt, type, to, name, maxPerHour, baseVersion } = options;
+      if (prompt === undefined && (options.agent ?? options.timeout) !== undefined) throw together('--agent and --timeout', '--prompt');
+      if (to === undefined && options.severity !== undefined) throw together('--severity', '--to');
+      const answer = await callAsOperator(mesh(), triggers.updateDispatchRule, options, {
+        id,
+        ...given({ name, maxPerHour, baseVersion }),
+        ...(type === undefined ? {} : { match: { types: type } }),
+        ...(prompt === undefined ? {} : { research: researchOf(prompt, options) }),
+        ...(to === undefined ? {} : { notify: { to: recipientsOf(to), ...given({ severity: options.severity }) } }),
+      });
+      output().result(answer, `${id} has version ${answer.rule.version ?? 1}.`);
+    });
+
+  for (const [name, enabled] of ON_AND_OFF) {
+    as(dispatch.command(`${name} <id>`).description(enabled ? 'let it research again' : 'keep it, and let it rest')).action(async (id: string, options: As) => {
+      const answer = await callAsOperator(mesh(), triggers.updateDispatchRule, options, { id, enabled });
+      output().result(answer, `${id} is ${name}.`);
+    });
+  }
 
   as(dispatch.command('rm <id>').description('remove a rule')).action(async (id: string, options: As) => {
     const answer = await callAsOperator(mesh(), triggers.removeDispatchRule, options, { id });
@@ -164,6 +215,19 @@ function rules(dispatch: Command, output: () => Output, mesh: Mesh): void {
     const { state, result, error } = answer.run;
     output().result(answer, result ?? (error === undefined ? state : `${state}: ${error.message} (${error.code})`));
   });
+}
+
+function researchOf(message: string, { agent, timeout }: Pick<RuleOptions, 'agent' | 'timeout'>) {
+  return { message, ...given({ agentId: agent, timeoutMs: timeout === undefined ? undefined : secondsOf(timeout) * 1_000 }) };
+}
+
+function recipientsOf(to: string[]): 'owner' | 'followers' | string[] {
+  const [only, ...more] = to;
+  return more.length === 0 && (only === 'owner' || only === 'followers') ? only : to;
+}
+
+function together(what: string, withWhat: string): CommandFailure {
+  return new CommandFailure(`${what} say nothing without ${withWhat}: what is asked, and who is told, is replaced as a whole.`, EXIT.usage);
 }
 
 interface RuleOptions extends As {

@@ -124,6 +124,28 @@ function silencing(silence: Command, output: () => Output, call: Call): void {
       output().result({ silences }, rows.length === 0 ? 'Nothing is silenced.' : table([['ID', 'STATE', 'FROM', 'TO', 'WHAT', 'BY', 'WHY'], ...rows]));
     });
 
+  as(silence.command('change <id> [matcher...]').description('change one that is not over yet; matchers replace all that it has'))
+    .option('--for <time>', 'how long from now on: 30m, 2h, 7d')
+    .option('--to <instant>', 'instead of --for')
+    .option('--reason <text>', 'why')
+    .option('--critical', 'critical events as well')
+    .option('--no-critical', 'critical events come through')
+    .option('--base-version <n>', 'refuse it when it has changed since', (text) => Number(text))
+    .action(async (id: string, matchers: string[], options: As & { for?: string; to?: string; reason?: string; critical?: boolean; baseVersion?: number }) => {
+      const answer = await call(manage.updateSilence, options, {
+        id,
+        ...(matchers.length === 0 ? {} : { matchers: matchers.map(matcherOf) }),
+        ...given({
+          to: options.to && instantOf(options.to),
+          seconds: options.for === undefined ? undefined : secondsOf(options.for),
+          includeCritical: options.critical,
+          reason: options.reason,
+          baseVersion: options.baseVersion,
+        }),
+      });
+      output().result(answer, answer.changed ? `${id} until ${answer.silence.to}` : `${id} said that already.`);
+    });
+
   as(silence.command('expire <id>').description('end it now; it stays in the list')).action(async (id: string, options: As) => {
     const answer = await call(manage.expireSilence, options, { id });
     output().result(answer, answer.changed ? `${id} is over.` : `${id} was over already.`);

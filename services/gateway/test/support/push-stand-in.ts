@@ -151,6 +151,10 @@ function serveManaging(bus: Bus): void {
     },
     created: true,
   }));
+  bus.serve(manage.updateSilence, async ({ id, to = at, matchers = [], includeCritical = false, reason = 'r' }) => ({
+    silence: { id, for: 'me' as const, matchers, from: at, to, includeCritical, reason, createdBy: 'me', createdAt: at, state: 'active' as const, version: 2 },
+    changed: true,
+  }));
   bus.serve(manage.expireSilence, async ({ id }) => ({
     silence: {
       id,

@@ -25,6 +25,7 @@ const SilenceQuery = z.object({
   cursor: z.string().min(1).max(512).optional(),
 });
 const IdOnly = manage.removeSilence.data;
+const SilenceChanges = manage.updateSilence.data.omit({ id: true });
 
 /** How people want to be reached: preferences, quiet hours, silences. `for: "tenant"` speaks for everybody and needs operator.admin. */
 @Controller('v1')
@@ -96,6 +97,14 @@ export class PushWishesController {
     const data = readInput(manage.createSilence.data, body);
     const keyed = idempotencyKey === undefined ? data : { ...data, idempotencyKey };
     return this.services.mesh.call(manage.createSilence, principal.tenant, defined(keyed), { principal });
+  }
+
+  @Patch('silences/:id')
+  @Describe({ rpc: manage.updateSilence, scope: SCOPES.write, body: SilenceChanges })
+  changeSilence(@Param('id') id: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
+    requireScope(principal, SCOPES.write);
+    const input = { ...readInput(SilenceChanges, body), ...readInput(IdOnly, { id }) };
+    return this.services.mesh.call(manage.updateSilence, principal.tenant, defined(input), { principal });
   }
 
   /** Ends it now; it stays in the list. */

@@ -11,6 +11,7 @@ const ListQuery = z.object({ all: flag.optional(), after: z.string().max(128).op
 const RunsQuery = z.object({ limit: queryNumber(1, 200).optional() });
 const Id = triggers.removeSchedule.data.shape.id;
 const Changes = triggers.updateSchedule.data.omit({ id: true });
+const RuleChanges = triggers.updateDispatchRule.data.omit({ id: true });
 
 /** What fires by itself: schedules, and dispatch rules (operators). */
 @Controller('v1')
@@ -76,6 +77,14 @@ export class SchedulesController {
   saveRule(@Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
     requireScope(principal, SCOPES.admin);
     return this.services.mesh.call(triggers.saveDispatchRule, principal.tenant, defined(readInput(triggers.saveDispatchRule.data, body)), { principal });
+  }
+
+  @Patch('dispatch-rules/:id')
+  @Describe({ rpc: triggers.updateDispatchRule, scope: SCOPES.admin, body: RuleChanges })
+  updateRule(@Param('id') id: string, @Body() body: unknown, @Caller() principal: Principal): Promise<unknown> {
+    requireScope(principal, SCOPES.admin);
+    const input = { ...readInput(RuleChanges, body), id: readInput(Id, id) };
+    return this.services.mesh.call(triggers.updateDispatchRule, principal.tenant, defined(input), { principal });
   }
 
   @Delete('dispatch-rules/:id')

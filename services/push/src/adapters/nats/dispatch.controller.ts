@@ -8,8 +8,17 @@ import { ManageDispatch } from '../../application/triggers/manage-dispatch.js';
 import type { StoredRule, StoredRun } from '../../application/triggers/trigger-ports.js';
 import { requireOperator, requireStorable, toolCaller } from './trigger-caller.js';
 
-const { saveDispatchRule, listDispatchRules, removeDispatchRule, dispatchRuns, dispatchStatus, dispatchResearch, notifyUser, dispatchAndNotify } =
-  pushTriggersContracts;
+const {
+  saveDispatchRule,
+  updateDispatchRule,
+  listDispatchRules,
+  removeDispatchRule,
+  dispatchRuns,
+  dispatchStatus,
+  dispatchResearch,
+  notifyUser,
+  dispatchAndNotify,
+} = pushTriggersContracts;
 
 @Controller()
 export class DispatchController {
@@ -26,6 +35,15 @@ export class DispatchController {
     if (Array.isArray(draft.notify.to)) for (const user of draft.notify.to) requireStorable('notify', user);
     const { rule, created } = await this.dispatching.save(toolCaller(context, SCOPES.admin), draft);
     return { rule: toRuleContract(rule), created };
+  }
+
+  @Rpc(updateDispatchRule)
+  async update(@Payload() patch: DataOf<typeof updateDispatchRule>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof updateDispatchRule>> {
+    requireOperator(context);
+    requireStorable('name', patch.name);
+    requireStorable('owner', patch.owner);
+    if (Array.isArray(patch.notify?.to)) for (const user of patch.notify.to) requireStorable('notify', user);
+    return { rule: toRuleContract(await this.dispatching.update(context.tenant, patch)) };
   }
 
   @Rpc(listDispatchRules)

@@ -11,7 +11,7 @@ import { administratorOf, nameOf, ownerOf, readerOf } from './caller.js';
 import { pageOf, readCursor } from './page-cursor.js';
 import { whoseOf } from './preferences.controller.js';
 
-const { createSilence, listSilences, expireSilence, removeSilence } = pushManageContracts;
+const { createSilence, updateSilence, listSilences, expireSilence, removeSilence } = pushManageContracts;
 
 const milliseconds = (field: 'from' | 'to', instant: string | undefined) => (instant === undefined ? {} : { [field]: Date.parse(instant) });
 
@@ -55,6 +55,13 @@ export class SilencesController {
     const found = await this.silences.list(tenant, user, { expired, limit: limit + 1, ...after });
     const { items, ...next } = pageOf(found, limit, ({ to, id }) => [to, id]);
     return { silences: items.map((one) => this.toContract(one)), ...next };
+  }
+
+  @Rpc(updateSilence)
+  async update(@Payload() { id, baseVersion, to, ...patch }: DataOf<typeof updateSilence>, @Ctx() context: RpcContext): Promise<ReplyOf<typeof updateSilence>> {
+    const silencer = await this.silencerOf(context, id);
+    const { silence, changed } = await this.silences.update(silencer, id, { ...patch, ...milliseconds('to', to) }, baseVersion);
+    return { silence: this.toContract(silence), changed };
   }
 
   @Rpc(expireSilence)

@@ -1,14 +1,14 @@
 import type { Database, Tx } from '@plexus/database';
 import type { ScheduleRun, ScheduleStore, StoredSchedule } from '../../application/triggers/trigger-ports.js';
-import { type FiringRow, SCHEDULE_COLUMNS, type ScheduleRow, toFiring, toSchedule } from './trigger-rows.js';
+import { type FiringRow, SCHEDULE_COLUMNS, SCHEDULE_WRITTEN, type ScheduleRow, toFiring, toSchedule } from './trigger-rows.js';
 
 /** The same id of another owner, or of the configuration, stays as it is: then no row comes back. */
 const SAVE = `
-  INSERT INTO schedule AS s (${SCHEDULE_COLUMNS}, config_revision)
+  INSERT INTO schedule AS s (${SCHEDULE_WRITTEN}, config_revision)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::json, $10, $11, $12, $13, $14, $15, 0)
   ON CONFLICT (t, id) DO UPDATE
     SET name = excluded.name, cron = excluded.cron, every_ms = excluded.every_ms, at = excluded.at, tz = excluded.tz, action = excluded.action,
-        catch_up = excluded.catch_up, catch_up_max = excluded.catch_up_max, enabled = excluded.enabled,
+        catch_up = excluded.catch_up, catch_up_max = excluded.catch_up_max, enabled = excluded.enabled, version = s.version + 1,
         next_at = CASE WHEN s.enabled AND excluded.enabled AND s.cron IS NOT DISTINCT FROM excluded.cron AND s.every_ms IS NOT DISTINCT FROM excluded.every_ms
                             AND s.at IS NOT DISTINCT FROM excluded.at AND s.tz = excluded.tz THEN s.next_at ELSE excluded.next_at END
     WHERE s.user_id = excluded.user_id AND s.origin = 'user'
@@ -16,7 +16,7 @@ const SAVE = `
 
 /** An older revision changes nothing; a job whose timing stayed the same keeps its next due time. */
 const RECONCILE = `
-  INSERT INTO schedule AS s (${SCHEDULE_COLUMNS}, config_revision)
+  INSERT INTO schedule AS s (${SCHEDULE_WRITTEN}, config_revision)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::json, $10, $11, $12, $13, $14, $15, $16)
   ON CONFLICT (t, id) DO UPDATE
     SET user_id = excluded.user_id, name = excluded.name, cron = excluded.cron, every_ms = excluded.every_ms, tz = excluded.tz, action = excluded.action,
@@ -51,7 +51,10 @@ export class PostgresScheduleStore implements ScheduleStore {
       const sql = `SELECT ${SCHEDULE_COLUMNS} FROM schedule WHERE t = $1 AND id = $2 FOR UPDATE`;
       const [found] = await tx.query<ScheduleRow>('push_edit_schedule', sql, [tenant, id]);
       if (found === undefined) return undefined;
-      const [row] = await tx.query<ScheduleRow>('push_save_schedule', SAVE, valuesOf(edit(toSchedule(found))));
+      const before = toSchedule(found);
+      const edited = edit(before);
+      if (edited === before) return before;
+      const [row] = await tx.query<ScheduleRow>('push_save_schedule', SAVE, valuesOf(edited));
       return row && toSchedule(row);
     });
   }

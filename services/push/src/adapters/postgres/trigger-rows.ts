@@ -18,8 +18,10 @@ export interface ScheduleRow {
   readonly origin: StoredSchedule['origin'];
   readonly next_at: Date | null;
   readonly created_at: Date;
+  readonly version: number;
 }
-export const SCHEDULE_COLUMNS = 't, id, user_id, name, cron, every_ms, at, tz, action, catch_up, catch_up_max, enabled, origin, next_at, created_at';
+export const SCHEDULE_WRITTEN = 't, id, user_id, name, cron, every_ms, at, tz, action, catch_up, catch_up_max, enabled, origin, next_at, created_at';
+export const SCHEDULE_COLUMNS = `${SCHEDULE_WRITTEN}, version`;
 
 export function toSchedule(row: ScheduleRow): StoredSchedule {
   return {
@@ -37,6 +39,7 @@ export function toSchedule(row: ScheduleRow): StoredSchedule {
     origin: row.origin,
     ...(row.next_at === null ? {} : { nextAt: row.next_at.getTime() }),
     createdAt: row.created_at.getTime(),
+    version: row.version,
   };
 }
 
@@ -73,8 +76,10 @@ export interface RuleRow {
   readonly enabled: boolean;
   readonly refused: number;
   readonly created_at: Date;
+  readonly version: number;
 }
-export const RULE_COLUMNS = 't, id, user_id, name, match, research, notify, recipients, max_per_hour, enabled, refused, created_at';
+export const RULE_WRITTEN = 't, id, user_id, name, match, research, notify, recipients, max_per_hour, enabled, refused, created_at';
+export const RULE_COLUMNS = `${RULE_WRITTEN}, version`;
 
 export function toRule(row: RuleRow): StoredRule {
   const { to, ...notify } = row.notify;
@@ -90,6 +95,7 @@ export function toRule(row: RuleRow): StoredRule {
     enabled: row.enabled,
     refused: row.refused,
     createdAt: row.created_at.getTime(),
+    version: row.version,
   };
 }
 

@@ -40,6 +40,16 @@ export interface SilenceDraft {
   readonly idempotencyKey?: string;
 }
 
+/** What is changed about a silence; absent = as it was. */
+export interface SilencePatch {
+  readonly matchers?: readonly LabelMatcher[] | undefined;
+  readonly to?: number | undefined;
+  /** Instead of `to`: from now on. */
+  readonly seconds?: number | undefined;
+  readonly includeCritical?: boolean | undefined;
+  readonly reason?: string | undefined;
+}
+
 /** Whose silence is meant, and who says so. */
 export interface Silencer {
   readonly tenant: string;
@@ -65,6 +75,7 @@ export class ManageSilences {
     const issues = [...silenceIssues(silence, now), ...textIssues({ reason: draft.reason, matchers: draft.matchers.map(({ value }) => value).join('') })];
     const max = user === EVERYBODY ? MAX_OPEN.tenant : MAX_OPEN.own;
     const entry = this.#entry(silence);
+    const made = { ...silence, version: 1 };
     return this.store.change<{ silence: StoredSilence; created: boolean }>(tenant, user, silence.id, now, (found, open) => {
       if (found !== undefined) {
         if (sameSilence(found, silence)) return { result: { silence: found, created: false }, log: [] };
@@ -72,7 +83,7 @@ export class ManageSilences {
       }
       if (issues.length > 0) throw invalid(...issues);
       if (open >= max) throw errors.create('QUOTA_EXCEEDED', { details: { maxSilences: max } });
-      return { result: { silence, created: true }, log: [entry], next: silence };
+      return { result: { silence: made, created: true }, log: [entry], next: silence };
     });
   }
 
@@ -85,6 +96,36 @@ export class ManageSilences {
     return isStorableText(id) ? this.store.get(tenant, id) : undefined;
   }
 
+  /**
+   * Changes one that is not over yet. Fails with NOT_FOUND, with CONFLICT when it is over or changed since `baseVersion`, and with INVALID_REQUEST.
+   * A repeat changes nothing. What it held back stays as it was decided; decisions from here on go by what it says now.
+   */
+  async update({ tenant, user }: Silencer, id: string, patch: SilencePatch, baseVersion?: number): Promise<{ silence: StoredSilence; changed: boolean }> {
+    const { matchers, to, seconds, includeCritical, reason } = patch;
+    if (to !== undefined && seconds !== undefined) throw invalid({ path: 'to', message: 'either to or seconds, not both' });
+    const words = textIssues({ reason, ...(matchers && { matchers: matchers.map(({ value }) => value).join('') }) });
+    if (words.length > 0) throw invalid(...words);
+    const now = this.clock.now();
+    const entryId = this.newId();
+    return this.store.change<{ silence: StoredSilence; changed: boolean }>(tenant, user, id, now, (found) => {
+      if (found === undefined) throw errors.create('NOT_FOUND');
+      if (found.endedAt !== undefined || found.to <= now) throw errors.create('CONFLICT', { message: 'This silence is over; make another one.' });
+      const wanted: StoredSilence = {
+        ...found,
+        matchers: matchers ?? found.matchers,
+        to: to ?? (seconds === undefined ? found.to : Math.max(now, found.from) + seconds * 1_000),
+        includeCritical: includeCritical ?? found.includeCritical,
+        reason: reason ?? found.reason,
+      };
+      if (wanted.to === found.to && sameSilence(wanted, found)) return { result: { silence: found, changed: false }, log: [] };
+      if (baseVersion !== undefined && baseVersion !== found.version) throw errors.create('CONFLICT', { details: { version: found.version } });
+      const issues = silenceIssues(wanted, now);
+      if (issues.length > 0) throw invalid(...issues);
+      const next = { ...wanted, version: (found.version ?? 1) + 1 };
+      return { result: { silence: next, changed: true }, log: [entryOf(next, entryId)], next };
+    });
+  }
+
   /** Ends it now; one that is over stays as it is. Fails with NOT_FOUND. */
   async expire({ tenant, user, name }: Silencer, id: string): Promise<{ silence: StoredSilence; changed: boolean }> {
     const now = this.clock.now();
@@ -92,7 +133,7 @@ export class ManageSilences {
     return this.store.change<{ silence: StoredSilence; changed: boolean }>(tenant, user, id, now, (found) => {
       if (found === undefined) throw errors.create('NOT_FOUND');
       if (found.endedAt !== undefined || found.to <= now) return { result: { silence: found, changed: false }, log: [] };
-      const ended = { ...found, to: Math.max(now, found.from), endedBy: name, endedAt: now };
+      const ended = { ...found, to: Math.max(now, found.from), endedBy: name, endedAt: now, version: (found.version ?? 1) + 1 };
       return { result: { silence: ended, changed: true }, log: [entryOf(ended, entryId)], next: ended };
     });
   }

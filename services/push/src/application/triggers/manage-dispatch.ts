@@ -1,6 +1,7 @@
 import { type DataOf, errors, type pushTriggersContracts as triggers } from '@plexus/contracts';
 import type { Clock } from '@plexus/kernel';
 import type { ToolCaller } from './agent-tools.js';
+import { edited } from './edited.js';
 import { withKnownAgent } from './named-agent.js';
 import type { AgentDirectory, DispatchStore, StoredRule, StoredRun } from './trigger-ports.js';
 
@@ -30,6 +31,20 @@ export class ManageDispatch {
     if (saved === 'too_many') throw errors.create('QUOTA_EXCEEDED', { details: { maxRules: MAX_RULES } });
     this.onChange(caller.tenant);
     return saved;
+  }
+
+  /** Fails with NOT_FOUND, with CONFLICT when it changed since `baseVersion`, and as {@link save} does; one that rests may keep an agent that is gone. */
+  async update(tenant: string, { id, baseVersion, ...given }: DataOf<typeof triggers.updateDispatchRule>): Promise<StoredRule> {
+    const known = (await this.store.rules(tenant)).find((rule) => rule.id === id);
+    if (known === undefined) throw errors.create('NOT_FOUND');
+    const asks = given.research !== undefined || (given.enabled === true && !known.enabled);
+    const owner = { tenant, user: given.owner ?? known.owner };
+    const research = asks ? await withKnownAgent(this.agents, owner, given.research ?? known.research, '/research') : undefined;
+    const patch = Object.fromEntries(Object.entries({ ...given, research }).filter(([, value]) => value !== undefined));
+    const rule = await this.store.changeRule(tenant, id, (found) => edited(found, { ...found, ...patch }, baseVersion));
+    if (rule === undefined) throw errors.create('NOT_FOUND');
+    this.onChange(tenant);
+    return rule;
   }
 
   rules(tenant: string): Promise<StoredRule[]> {

@@ -5,6 +5,7 @@ import { dueAfter, type Timing } from '../../domain/triggers/plan-firings.js';
 import type { FireSchedules } from './fire-schedules.js';
 import { scheduleEvent } from '../../domain/triggers/schedule-event.js';
 import type { Owner } from '../ports.js';
+import { edited } from './edited.js';
 import { withKnownAgent } from './named-agent.js';
 import type { AgentDirectory, ScheduleAction, ScheduleRun, ScheduleStore, StoredSchedule } from './trigger-ports.js';
 
@@ -51,7 +52,7 @@ export class ManageSchedules {
     return saved;
   }
 
-  async update(caller: ScheduleCaller, { id, at, ...given }: Patch): Promise<StoredSchedule> {
+  async update(caller: ScheduleCaller, { id, at, baseVersion, ...given }: Patch): Promise<StoredSchedule> {
     const { owner, action: before, origin, enabled } = await this.#visible(caller, id);
     requireChangeable({ origin });
     if (given.action !== undefined) requirePublishable(given.action);
@@ -64,6 +65,9 @@ export class ManageSchedules {
       if (!maySee(caller, found)) throw errors.create('NOT_FOUND');
       requireChangeable(found);
       const { nextAt: _before, ...changed } = retimed(found, patch);
+      // Nothing new: its next due time stays as well.
+      const same = edited(found, { ...changed, ...(found.nextAt === undefined ? {} : { nextAt: found.nextAt }) }, baseVersion);
+      if (same === found) return found;
       const nextAt = this.#next(changed, changed.enabled, now);
       return { ...changed, ...(nextAt === undefined ? {} : { nextAt }) };
     });

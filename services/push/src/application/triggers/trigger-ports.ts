@@ -21,6 +21,8 @@ export interface StoredSchedule extends Timing {
   /** Milliseconds; absent when it is disabled or never due again. */
   readonly nextAt?: number;
   readonly createdAt: number;
+  /** Counts what people changed; absent until it is stored. */
+  readonly version?: number;
 }
 
 export interface ScheduleRun {
@@ -117,6 +119,8 @@ export interface StoredRule {
   readonly enabled: boolean;
   readonly refused: number;
   readonly createdAt: number;
+  /** Counts what people changed; absent until it is stored. */
+  readonly version?: number;
 }
 
 /** One transaction over everything that triggers keep. */
@@ -167,7 +171,7 @@ export interface TriggerStore {
 export interface ScheduleStore {
   /** Undefined when the id belongs to somebody else or to the configuration. */
   save(schedule: StoredSchedule, most: number): Promise<{ readonly schedule: StoredSchedule; readonly created: boolean } | 'taken' | 'too_many'>;
-  /** Replaces a schedule by what `edit` makes of it, while nobody else changes it. Undefined when there is none; what `edit` throws is passed on. */
+  /** Replaces a schedule by what `edit` makes of it, while nobody else changes it; the same object changes nothing. Undefined when there is none; what `edit` throws is passed on. */
   change(tenant: string, id: string, edit: (found: StoredSchedule) => StoredSchedule): Promise<StoredSchedule | undefined>;
   find(tenant: string, id: string): Promise<StoredSchedule | undefined>;
   list(tenant: string, selection: { readonly owner?: string; readonly after?: string; readonly limit: number }): Promise<StoredSchedule[]>;
@@ -179,6 +183,8 @@ export interface ScheduleStore {
 
 export interface DispatchStore {
   saveRule(rule: StoredRule, most: number): Promise<{ readonly rule: StoredRule; readonly created: boolean } | 'too_many'>;
+  /** As {@link ScheduleStore.change}. */
+  changeRule(tenant: string, id: string, edit: (found: StoredRule) => StoredRule): Promise<StoredRule | undefined>;
   rules(tenant: string): Promise<StoredRule[]>;
   removeRule(tenant: string, id: string): Promise<boolean>;
   run(tenant: string, id: string): Promise<StoredRun | undefined>;

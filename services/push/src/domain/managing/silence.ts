@@ -15,6 +15,8 @@ export interface StoredSilence {
   /** Who ended it before its time, and when. */
   readonly endedBy?: string;
   readonly endedAt?: number;
+  /** Counts what people changed. */
+  readonly version?: number;
 }
 
 /** What matchers can look at. */

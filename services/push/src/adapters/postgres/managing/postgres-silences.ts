@@ -5,7 +5,7 @@ import type { ManagedChanges } from './managed-changes.js';
 
 const COLUMNS = `
   id, user_id AS "user", matchers, starts_at AS "from", ends_at AS "to", include_critical AS "includeCritical", reason, created_by AS "createdBy",
-  created_at AS "createdAt", ended_by AS "endedBy", ended_at AS "endedAt"`;
+  created_at AS "createdAt", ended_by AS "endedBy", ended_at AS "endedAt", version`;
 
 const PAGE = `
   SELECT ${COLUMNS} FROM silence
@@ -18,7 +18,9 @@ const OPEN = 'SELECT count(*)::int AS open FROM silence WHERE t = $1 AND user_id
 const WRITE = `
   INSERT INTO silence (t, id, user_id, matchers, starts_at, ends_at, include_critical, reason, created_by, created_at, ended_by, ended_at)
   VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12)
-  ON CONFLICT (t, id) DO UPDATE SET ends_at = excluded.ends_at, ended_by = excluded.ended_by, ended_at = excluded.ended_at`;
+  ON CONFLICT (t, id) DO UPDATE
+    SET matchers = excluded.matchers, ends_at = excluded.ends_at, include_critical = excluded.include_critical, reason = excluded.reason,
+        ended_by = excluded.ended_by, ended_at = excluded.ended_at, version = silence.version + 1`;
 
 type Instants = 'from' | 'to' | 'createdAt';
 type Row = Omit<StoredSilence, Instants | 'endedBy' | 'endedAt'> &
