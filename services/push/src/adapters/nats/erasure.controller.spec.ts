@@ -9,6 +9,7 @@ describe('forgetting a person', () => {
     const rows = new Set(['item']);
     const stream = new Set(['candidate', 'next candidate']);
     let passes = 0;
+    const stated: number[] = [];
     const log = {
       erase: async () => {
         passes += 1;
@@ -24,11 +25,14 @@ describe('forgetting a person', () => {
         rows.clear();
         return {};
       },
+      finish: async () => void stated.push(passes),
     };
     const controller = new ErasureController(eraser as unknown as PersonEraser, log as unknown as PersonLog);
     const data = { erasureId: 'e', user: 'me', requestedBy: 'admin', at: '2026-11-21T10:00:00Z' };
     const request = { tenant: 'acme', data } as unknown as Delivery<DataOf<typeof routingContracts.eraseRequested>>;
     expect(await controller.onRequested(request)).toEqual({ kind: 'done' });
     expect([...rows, ...stream]).toEqual([]);
+    // The receipt comes behind all of it: what is said after it is not removed.
+    expect(stated).toEqual([3]);
   });
 });

@@ -22,6 +22,8 @@ export class ErasureController {
       await this.eraser.erase(tenant, data.user, data.erasureId);
       await this.personLog.erase(tenant, data.user);
     }
+    // Only now: whoever comes back on the receipt must not be erased once more.
+    await this.eraser.finish(tenant, data.user, data.erasureId);
     return { kind: 'done' };
   }
 }

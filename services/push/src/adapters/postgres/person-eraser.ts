@@ -30,7 +30,11 @@ const LEAVE_PAGES = `
 
 export type ErasedCounts = Readonly<Record<(typeof TABLES)[number], number>>;
 
-/** Removes a person for good, and puts the receipt into the outbox of the same transaction. */
+/** Written with what was removed, and held until everything is: a row that counts as published is not sent. */
+const HOLD = 'UPDATE outbox SET published_at = now() WHERE msg_id = $1';
+const RELEASE = 'UPDATE outbox SET published_at = NULL WHERE msg_id = $1';
+
+/** Removes a person for good. The receipt stands in the outbox with what it tells of, and leaves it when the whole erasure is done. */
 export class PersonEraser {
   constructor(
     private readonly database: Database,
@@ -64,10 +68,17 @@ export class PersonEraser {
       await tx.query('push_erase_pages', LEAVE_PAGES, [tenant, user]);
       // What is not published yet would be, behind the erasure.
       await tx.query('push_erase_outbox', 'DELETE FROM outbox WHERE subject = ANY ($1::text[])', [this.subjectsOf(tenant, user)]);
-      await appendOutbox(tx, [this.encodeReceipt(tenant, erasureId, user, erased as ErasedCounts)]);
+      const receipt = this.encodeReceipt(tenant, erasureId, user, erased as ErasedCounts);
+      await appendOutbox(tx, [receipt]);
+      await tx.query('push_hold_receipt', HOLD, [receipt.msgId]);
       return erased as ErasedCounts;
     });
-    this.afterCommit();
     return counts;
+  }
+
+  /** Everything is gone: says so. What the person says from here on is new. Repeating it is harmless. */
+  async finish(tenant: string, user: string, erasureId: string): Promise<void> {
+    await this.database.query('push_release_receipt', RELEASE, [this.encodeReceipt(tenant, erasureId, user, {} as ErasedCounts).msgId]);
+    this.afterCommit();
   }
 }
