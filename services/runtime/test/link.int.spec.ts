@@ -294,9 +294,11 @@ describe('the process', () => {
     const runtime = launch();
     gateway.push(fakeSession('s1'));
     await until('a heartbeat', () => gateway.heartbeats.length > 0);
-    expect(runtime.residentMegabytes()).toBeLessThan(90);
+    // A collection of garbage may be due at the moment of a look: what counts is what it comes down to.
+    const rests = (): boolean => runtime.residentMegabytes() < 90;
+    await until('it to rest within 90 MB', rests);
     await expectEcho('r1');
-    expect(runtime.residentMegabytes()).toBeLessThan(90);
+    await until('it to rest within 90 MB after a run', rests);
   });
 
   it('lives on when stdin is closed, unless it was told to die with its parent', async () => {
