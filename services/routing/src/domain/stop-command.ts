@@ -1,5 +1,5 @@
-/** `/stop`, in a group also `/stop@the_bot` or behind a mention of the bot. */
-const STOP = /^(?:<?@[^\s<>]+>?[:,]?\s+)*\/stop(?:@\w+)?$/i;
+/** `/stop`, in a group also `/stop@the_bot` or behind a mention of the bot. Each text can be read in one way only: the time that it takes grows with its length. */
+const STOP = /^(?:(?:<@[^\s<>]+>[:,]?|@[^\s<>]+)\s+)*\/stop(?:@\w+)?$/i;
 
 /** Whether somebody asks to end what runs, instead of saying something that an agent should answer. */
 export function isStopCommand(text: string): boolean {
