@@ -71,7 +71,7 @@ describe('subscriptions and inbox on a real Postgres', () => {
   });
 
   describe('a person who is forgotten', () => {
-    const erase = (user: string) => {
+    const eraser = () => {
       const receipt = { subject: 'plexus.evt.acme.user.erased.v1.e', msgId: 'receipt', body: Buffer.from('{}') };
       const subjects = (tenant: string, name: string) => subjectsOfPerson(tenant, name).map(({ subject }) => subject);
       return new PersonEraser(
@@ -79,8 +79,9 @@ describe('subscriptions and inbox on a real Postgres', () => {
         () => receipt,
         () => undefined,
         subjects,
-      ).erase('acme', user, 'e');
+      );
     };
+    const erase = (user: string) => eraser().erase('acme', user, 'e');
     const outbox = () => push.rows<{ subject: string }>('SELECT subject FROM outbox ORDER BY id');
 
     it('is not published behind the erasure, neither from the outbox nor from a page that waits to be fanned out', async () => {
@@ -98,6 +99,21 @@ describe('subscriptions and inbox on a real Postgres', () => {
         ['acme', 'erased'],
       ]);
       expect((await one.jobs.claim('acme', 1, 1_000))?.subscriptions.map(({ user }) => user)).toEqual(['you']);
+    });
+
+    it('is told to be so once and when everything is gone, however long that takes', async () => {
+      const waiting = () => push.rows('SELECT msg_id FROM outbox WHERE published_at IS NULL');
+      await erase('me');
+      // What was published is removed after a while.
+      await push.rows("DELETE FROM outbox WHERE published_at < now() + interval '1 day'");
+      expect(await waiting()).toEqual([]);
+      await eraser().finish('acme', 'me', 'e');
+      expect(await waiting()).toEqual([{ msg_id: 'receipt' }]);
+      await push.rows("UPDATE outbox SET published_at = now() - interval '1 second'");
+      // The request is delivered once more.
+      await erase('me');
+      await eraser().finish('acme', 'me', 'e');
+      expect(await waiting()).toEqual([]);
     });
 
     it('has no attempts written down about items that went meanwhile', async () => {

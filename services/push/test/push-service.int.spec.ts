@@ -93,7 +93,7 @@ describe('push in the mesh', () => {
       user: name,
       counts: { subscription: 1, inbox_item: 1, inbox_head: 1, decision: 1, seen_event: 1, user_state: 1 },
     });
-    // The receipt is on its way with the rows; the streams are looked through once more behind it.
+    // The request was said twice: the second time may still be under way.
     await waitFor(
       async () => {
         const left = await Promise.all([

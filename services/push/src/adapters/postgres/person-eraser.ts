@@ -30,9 +30,12 @@ const LEAVE_PAGES = `
 
 export type ErasedCounts = Readonly<Record<(typeof TABLES)[number], number>>;
 
-/** Written with what was removed, and held until everything is: a row that counts as published is not sent. */
-const HOLD = 'UPDATE outbox SET published_at = now() WHERE msg_id = $1';
-const RELEASE = 'UPDATE outbox SET published_at = NULL WHERE msg_id = $1';
+/**
+ * Written with what was removed, and held until everything is: a row that counts as published is not sent, and one that will be so in the far future is
+ * not pruned either, however long the streams cannot be reached. One that was sent stays so when the request is delivered again.
+ */
+const HOLD = "UPDATE outbox SET published_at = now() + interval '100 years' WHERE msg_id = $1 AND published_at IS NULL";
+const RELEASE = 'UPDATE outbox SET published_at = NULL WHERE msg_id = $1 AND published_at > now()';
 
 /** Removes a person for good. The receipt stands in the outbox with what it tells of, and leaves it when the whole erasure is done. */
 export class PersonEraser {
