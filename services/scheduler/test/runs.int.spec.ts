@@ -358,7 +358,7 @@ describe('runs on VMs', () => {
     await emit(run, connection, 1, { type: 'execution_complete', cancelled: true });
     const gone = async (sessionId: string) => (await mesh.rows('SELECT 1 FROM vm_sessions WHERE session_id = $1', [sessionId])).length === 0;
     await waitFor(() => gone(run.sessionId), { what: 'the session to be forgotten' });
-    expect(await mesh.rows('SELECT command FROM vm_runs WHERE session_id = $1', [run.sessionId])).toEqual([{ command: {} }]);
+    expect(await mesh.rows('SELECT command FROM vm_runs WHERE session_id = $1', [run.sessionId])).toEqual([{ command: null }]);
     expect((await connection.frames()).filter(({ frame }) => frame.type === 'stop_session').map(({ frame }) => frame.data)).toMatchObject([
       { session_id: run.sessionId },
     ]);

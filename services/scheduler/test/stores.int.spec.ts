@@ -1,9 +1,10 @@
 import path from 'node:path';
 import { createPool, type Database, type PostgresDatabase, type Tx } from '@plexus/database';
 import { ulid } from '@plexus/kernel';
-import { createTestDatabase, type TestDatabase } from '@plexus/testing';
+import { createTestDatabase, type TestDatabase, waitFor } from '@plexus/testing';
 import { PostgresConnectionStore } from '../src/adapters/postgres/postgres-connection-store.js';
 import { PostgresInboxStore } from '../src/adapters/postgres/postgres-inbox-store.js';
+import { PostgresOwnerStore } from '../src/adapters/postgres/postgres-owner-store.js';
 import { PostgresRunStore } from '../src/adapters/postgres/postgres-run-store.js';
 import { PostgresVmStore } from '../src/adapters/postgres/postgres-vm-store.js';
 import type { Events } from '../src/application/events.js';
@@ -178,6 +179,28 @@ describe('runs and frames in Postgres', () => {
     await rows(`UPDATE vm_instances SET phase = 'gone' WHERE vm_id = $1`, [vmId]);
     expect(await inbox.mark({ vmId, epoch, tenant: 'acme' }, 2)).toBeUndefined();
     expect(await inbox.applyFrame({ vmId, epoch, tenant: 'acme' }, 2, { type: 'ping' })).toEqual({ kind: 'fenced' });
+  });
+
+  it('keeps no snapshot of a session that is forgotten while the snapshot is taken in', async () => {
+    const { vmId, epoch } = await readyVm('ivy');
+    const run = addressOf('ivy');
+    await start(run);
+    await runs.close(run.tenant, run.sessionId, run.runId, { seq: 1, vmId: undefined, epoch: undefined });
+    let forgotten: Promise<boolean> | undefined;
+    let over = false;
+    const waits = async () =>
+      (await rows(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'DELETE FROM vm_sessions%'`))
+        .length > 0;
+    const forget = async () => {
+      forgotten ??= new PostgresOwnerStore(pool, making, 60_000).forgetSession('acme', run.sessionId).finally(() => {
+        over = true;
+      });
+      await waitFor(async () => over || (await waits()), { what: 'the session to be forgotten, or to wait for the snapshot' });
+    };
+    const frame = { type: 'fire_and_forget', session_id: run.sessionId, method: 'snapshot_sync', params: { checkpoint: 'private' } };
+    await new PostgresInboxStore(after(pool, 'inbox_session', forget), events).applyFrame({ vmId, epoch, tenant: 'acme' }, 1, frame);
+    expect(await forgotten).toBe(true);
+    expect(await rows('SELECT 1 FROM session_snapshots WHERE session_id = $1', [run.sessionId])).toEqual([]);
   });
 });
 

@@ -201,9 +201,9 @@ export class PostgresInboxStore implements InboxStore {
     );
   }
 
-  /** A VM speaks for its own sessions only. */
+  /** A VM speaks for its own sessions only. Until the commit the session is not forgotten: what is kept of it would stay behind. */
   private async ownsSession(tx: Tx, at: FramePlace, sessionId: string): Promise<boolean> {
-    const [row] = await tx.query('inbox_session', 'SELECT 1 FROM vm_sessions WHERE tenant_id = $1 AND session_id = $2 AND vm_id = $3', [
+    const [row] = await tx.query('inbox_session', 'SELECT 1 FROM vm_sessions WHERE tenant_id = $1 AND session_id = $2 AND vm_id = $3 FOR KEY SHARE', [
       at.owner.tenant,
       sessionId,
       at.vmId,

@@ -116,20 +116,14 @@ export class PostgresOwnerStore implements OwnerStore {
 
   forgetSession(tenant: string, sessionId: string): Promise<boolean> {
     return this.database.transaction(async (tx) => {
-      await tx.query('session_forget_snapshots', 'DELETE FROM session_snapshots WHERE tenant_id = $1 AND session_id = $2', [tenant, sessionId]);
       const [open] = await tx.query('session_forget_open', `SELECT 1 FROM vm_runs WHERE tenant_id = $1 AND session_id = $2 AND state = 'open' LIMIT 1`, [
         tenant,
         sessionId,
       ]);
-      if (open !== undefined) return false;
-      // A run that has ended is still known by its name, so that a late repetition of its start does not begin it anew; what was said in it is gone.
-      await tx.query('session_forget_runs', `UPDATE vm_runs SET command = '{}' WHERE tenant_id = $1 AND session_id = $2 AND state = 'ended'`, [
-        tenant,
-        sessionId,
-      ]);
-      // Whatever its VM still sends of it belongs to no session from here on.
-      await tx.query('session_forget', 'DELETE FROM vm_sessions WHERE tenant_id = $1 AND session_id = $2', [tenant, sessionId]);
-      return true;
+      // Whatever its VM still sends of it belongs to no session from here on; a snapshot that is just being taken in is waited for, and goes too.
+      if (open === undefined) await tx.query('session_forget', 'DELETE FROM vm_sessions WHERE tenant_id = $1 AND session_id = $2', [tenant, sessionId]);
+      await tx.query('session_forget_snapshots', 'DELETE FROM session_snapshots WHERE tenant_id = $1 AND session_id = $2', [tenant, sessionId]);
+      return open === undefined;
     });
   }
 
