@@ -381,6 +381,22 @@ describe('an inbox that was set back (its database was restored), under the same
     expect(here.clock.pending).toBe(0);
   });
 
+  it('is not believed of two comparisons that an item has overtaken, however late their answers come', async () => {
+    const here = world();
+    here.deliver(10);
+    const askedAt = here.clock.monotonic();
+    await here.clock.advance(100);
+    here.deliver(1);
+    await here.clock.advance(100);
+    here.feed.headIs({ epoch: 'e1', offset: 10 }, askedAt);
+    await here.clock.advance(100);
+    here.feed.headIs({ epoch: 'e1', offset: 10 }, askedAt + 50);
+    expect(here.feed.head).toBe(11);
+    // The next one was asked behind the first that raised the doubt.
+    here.feed.headIs({ epoch: 'e1', offset: 10 });
+    expect(here.feed.head).toBe(10);
+  });
+
   it('is not believed of an inbox that an item has overtaken', async () => {
     const here = world();
     here.deliver(10);

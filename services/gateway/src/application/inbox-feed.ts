@@ -36,8 +36,8 @@ export class InboxFeed {
   private readonly early: { cursor: InboxCursor; item: InboxItem }[] = [];
   private target = 0;
   private filling = false;
-  /** Where this feed stood when the inbox said last that it ends before that. */
-  private doubted: InboxCursor | undefined;
+  /** Where this feed stood, and when, as the inbox said first that it ends before that. */
+  private doubted: (InboxCursor & { readonly at: number }) | undefined;
   private readonly recent: RecentItems;
   /** As far as it is known here; whoever was told something else is told again by {@link settleUnread}. */
   private unread: number | undefined;
@@ -147,8 +147,8 @@ export class InboxFeed {
     for (const [reader, member] of this.members) if (!member.live || reader.send(shared) === false) member.missed += 1;
   }
 
-  /** The head as the owner of the inbox states it: finds a lost hint, and sets the starting point the first time. */
-  headIs(head: InboxCursor): void {
+  /** The head as the owner of the inbox states it, and when it was asked: finds a lost hint, and sets the starting point the first time. */
+  headIs(head: InboxCursor, askedAt = this.clock.monotonic()): void {
     if (this.position === undefined) {
       // Hints that came first are new to everybody here, although the head already counts them.
       const first = this.early.find(({ cursor }) => cursor.epoch === head.epoch)?.cursor.offset ?? head.offset + 1;
@@ -157,7 +157,7 @@ export class InboxFeed {
     }
     const position = this.position as InboxCursor;
     const verdict = judgeHint(position, head);
-    if (verdict === 'known' && head.offset < position.offset) this.doubt(position, head);
+    if (verdict === 'known' && head.offset < position.offset) this.doubt(position, head, askedAt);
     else this.doubted = undefined;
     if (verdict === 'rebuilt') this.begin(head);
     else if (verdict === 'next' || verdict === 'gap') this.fill(head.offset);
@@ -166,13 +166,13 @@ export class InboxFeed {
   }
 
   /**
-   * The inbox ends before what was handed out here. An item may have overtaken the question; when nothing came since and the inbox says so again, it was set
-   * back (restored from a backup), and who waits for more of the old numbers would wait for ever.
+   * The inbox ends before what was handed out here. An item may have overtaken the question; when nothing came since and the inbox, asked behind that, says so
+   * again, it was set back (restored from a backup), and who waits for more of the old numbers would wait for ever.
    */
-  private doubt(position: InboxCursor, head: InboxCursor): void {
-    const isSure = this.doubted?.epoch === position.epoch && this.doubted.offset === position.offset;
-    this.doubted = position;
-    if (isSure) this.setBack(head);
+  private doubt(position: InboxCursor, head: InboxCursor, askedAt: number): void {
+    const { doubted } = this;
+    if (doubted?.epoch !== position.epoch || doubted.offset !== position.offset) this.doubted = { ...position, at: this.clock.monotonic() };
+    else if (askedAt >= doubted.at) this.setBack(head);
   }
 
   private setBack(head: InboxCursor): void {

@@ -136,8 +136,9 @@ export class InboxFeeds {
 
   private async compare(tenant: string, users: string[]): Promise<void> {
     try {
+      const askedAt = this.clock.monotonic();
       const { heads } = await this.mesh.call(push.inboxHeads, tenant, { users }, { principal: this.identity.service(tenant) });
-      for (const { user, epoch, head } of heads) this.entries.get(ownerKey(tenant, user))?.feed.headIs({ epoch, offset: head });
+      for (const { user, epoch, head } of heads) this.entries.get(ownerKey(tenant, user))?.feed.headIs({ epoch, offset: head }, askedAt);
     } catch (error) {
       this.log.debug({ error, tenant, users: users.length }, 'inbox heads could not be read; the next tick asks again');
     }
