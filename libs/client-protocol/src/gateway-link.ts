@@ -82,12 +82,13 @@ export class GatewayLink {
     this.finish(code, reason);
   }
 
-  private armHandshakeTimer(what: string): void {
+  /** A deadline that passed while nothing ran here is given once more; timers of hidden pages are always late. */
+  private armHandshakeTimer(what: string, mayBeLate = true): void {
     clearTimeout(this.handshakeTimer);
     const dueAt = performance.now() + this.options.handshakeTimeoutMs;
     this.handshakeTimer = setTimeout(() => {
-      if (performance.now() - dueAt > HELD_UP_MS) {
-        this.armHandshakeTimer(what);
+      if (mayBeLate && performance.now() - dueAt > HELD_UP_MS) {
+        this.armHandshakeTimer(what, false);
         return;
       }
       this.refusal = GatewayError.timeout(`handshake with ${this.options.url}: ${what}`, this.options.handshakeTimeoutMs);
@@ -158,16 +159,19 @@ export class GatewayLink {
 
   /**
    * Only what the server says counts as life: a socket whose peer is gone accepts writes for a long time. When it was this side that did not run (a laptop
-   * that slept, a page in the background), the server may well have spoken: the next look decides.
+   * that slept, a page in the background), the server may well have spoken: the next look decides, be it late again, when nothing was heard up to it.
    */
   private watch(tickIntervalMs: number): void {
     const everyMs = Math.max(tickIntervalMs / 4, 50);
     let lookedAt = performance.now();
+    let wasHeldUp = false;
     this.watchdog = setInterval(() => {
       const now = performance.now();
       const heldUp = now - lookedAt > everyMs + HELD_UP_MS;
+      const mayHaveSpoken = heldUp && !(wasHeldUp && this.lastHeard < lookedAt);
       lookedAt = now;
-      if (!heldUp && now - this.lastHeard > 2 * tickIntervalMs) this.close(CLOSE_CODES.clientTimeout, 'tick timeout');
+      wasHeldUp = heldUp;
+      if (!mayHaveSpoken && now - this.lastHeard > 2 * tickIntervalMs) this.close(CLOSE_CODES.clientTimeout, 'tick timeout');
     }, everyMs);
   }
 

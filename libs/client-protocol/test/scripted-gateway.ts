@@ -86,14 +86,14 @@ server.on('connection', (socket) => {
   say({ type: 'event', event: 'connect.challenge', payload: { nonce: 'n', ts: 1 } });
   socket.on('message', (data) => {
     const { id } = JSON.parse(String(data));
-    say({ type: 'res', id, ok: true, payload: { type: 'hello-ok', protocol: 4, policy: { tickIntervalMs: 200 } } });
+    say({ type: 'res', id, ok: true, payload: { type: 'hello-ok', protocol: 4, policy: { tickIntervalMs: 2000 } } });
     const timer = setInterval(() => say({ type: 'event', event: 'tick', payload: { ts: Date.now() }, seq: ++seq }), 100);
     socket.on('close', () => clearInterval(timer));
   });
 });
 `;
 
-/** A gateway in a thread of its own, that says every 100 ms that it lives, whatever this thread does. It promises to do so every 200 ms. */
+/** A gateway in a thread of its own, that says every 100 ms that it lives, whatever this thread does. It promises to do so every 2 s: that is kept on a busy machine too. */
 export async function startTickingThread(): Promise<{ readonly url: string; stop(): Promise<unknown> }> {
   const worker = new Worker(TICKING, { eval: true });
   const port = await new Promise<number>((resolve, reject) => {
