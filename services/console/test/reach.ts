@@ -148,9 +148,10 @@ export function describeReach(given: () => { readonly world: World; readonly bro
       await page.getByRole('button', { name: 'Add the rule' }).click();
       const rule = page.getByRole('checkbox', { name: 'On: Collections' });
       await rule.waitFor(WAIT);
+      await page.getByRole('button', { name: 'Change Collections' }).click();
+      // Switched off while the form is open.
       await rule.click();
       await page.getByRole('checkbox', { name: 'On: Collections', checked: false }).waitFor(WAIT);
-      await page.getByRole('button', { name: 'Change Collections' }).click();
       await page.getByLabel('Event types').fill('*collection_done*, *collection_failed*');
       await page.getByLabel('At most this many an hour').fill('5');
       await page.getByRole('button', { name: 'Save', exact: true }).click();

@@ -30,14 +30,14 @@ describe('changing a rule', () => {
   };
 
   it('that says nothing new changes nothing', () => {
-    const { refused: _refused, createdAt: _createdAt, ...said } = rule;
-    expect(ruleWith(rule, ruleDraft(rule))).toEqual(said);
+    const { name, match, research, notify, maxPerHour } = rule;
+    // Whose it is, and whether it is on, is not asked, and may have been changed beside the form.
+    expect(ruleWith(rule, ruleDraft(rule))).toEqual({ name, match, research, notify, maxPerHour });
   });
 
   it('keeps its conditions, its agent and whom it tells unless somebody else is chosen', () => {
     const changed = ruleWith(rule, { ...ruleDraft(rule), name: ' Sets ', types: 'c, d', to: 'followers' });
     expect(changed).toMatchObject({
-      id: 'rul_1',
       name: 'Sets',
       match: { types: ['c', 'd'], matchers: rule.match.matchers },
       notify: { to: 'followers', onFailure: false },

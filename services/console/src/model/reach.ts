@@ -62,11 +62,12 @@ export const ruleDraft = (rule: triggers.DispatchRule | undefined): RuleDraft =>
   maxPerHour: rule?.maxPerHour ?? 60,
 });
 
-/** What the gateway is told of a rule: all that the form does not ask for stays as it was. */
+export const rulePath = (id: string): string => `/v1/dispatch-rules/${encodeURIComponent(id)}`;
+
+/** What the gateway is told of a rule, or of a change of one: all that the form does not ask for stays as it is. */
 export function ruleWith(before: triggers.DispatchRule | undefined, draft: RuleDraft): Record<string, unknown> {
-  const { id, owner, enabled, match, research, notify } = before ?? {};
+  const { match, research, notify } = before ?? {};
   return {
-    ...(before !== undefined && { id, owner, enabled }),
     name: draft.name.trim(),
     match: { ...match, types: patternsIn(draft.types), minSeverity: draft.minSeverity },
     research: { ...research, message: draft.message.trim() },

@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { useApi } from '../api/session.js';
 import { useAction } from '../api/use-action.js';
 import { useResource } from '../api/use-resource.js';
-import { type RuleDraft, ruleDraft, ruleWith } from '../model/reach.js';
+import { type RuleDraft, ruleDraft, rulePath, ruleWith } from '../model/reach.js';
 import { ActionForm, CancelButton, ChangeButton, SelectField, TextField, useChanging } from '../ui/form.js';
 import { Badge, Busy, Card, Empty, ErrorNote, Field } from '../ui/parts.js';
 import { RemoveButton } from '../ui/remove.js';
@@ -49,13 +49,13 @@ export function DispatchRules() {
 function Entry({ rule, onChanged, onChange }: { readonly rule: Rule; readonly onChanged: () => void; readonly onChange: () => void }) {
   const { t } = useTranslation();
   const api = useApi();
-  const { id, name, owner, match, research, notify, maxPerHour, enabled, refused } = rule;
+  const { id, name, match, research, notify, maxPerHour, enabled, refused } = rule;
   const turn = useAction(async (on: boolean) => {
-    await api.post('/v1/dispatch-rules', { id, name, owner, match, research, notify, maxPerHour, enabled: on });
+    await api.patch(rulePath(id), { enabled: on });
     onChanged();
   });
   const remove = async () => {
-    await api.delete(`/v1/dispatch-rules/${encodeURIComponent(id)}`);
+    await api.delete(rulePath(id));
     onChanged();
   };
   const told = typeof notify.to === 'string' ? t(`automation.rule.tell.${notify.to}`) : notify.to.join(', ');
@@ -105,7 +105,8 @@ function RuleForm({ of, onDone, onCancel }: { readonly of?: Rule | undefined; re
   const [draft, setDraft] = useState(() => ruleDraft(of));
   const change = (part: Partial<RuleDraft>) => setDraft((before) => ({ ...before, ...part }));
   const save = useAction(async () => {
-    await api.post('/v1/dispatch-rules', ruleWith(of, draft));
+    const said = ruleWith(of, draft);
+    await (of === undefined ? api.post('/v1/dispatch-rules', said) : api.patch(rulePath(of.id), said));
     say(t(of === undefined ? 'automation.rule.added' : 'automation.rule.changed'));
     setDraft(ruleDraft(undefined));
     onDone();
