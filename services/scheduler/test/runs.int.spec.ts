@@ -410,7 +410,7 @@ describe('runs on VMs', () => {
     ]);
     const counts = { calls: 1, tokensIn: 5, tokensOut: 7, cacheRead: 3, cacheWrite: 1 };
     const used = { sessionId: run.sessionId, model: 'echo', ...counts, day: expect.any(String), lastAt: expect.any(String) };
-    const ever = { from: '2020-01-01', to: '2100-01-01' };
+    const ever = { from: '0000-01-01', to: '9999-12-31' };
     expect(await mesh.asUser('kim', usageByDay, ever)).toEqual({ rows: [used], more: false });
     expect(await mesh.asUser('somebody', usageByDay, ever)).toEqual({ rows: [], more: false });
     expect(await mesh.rows(`SELECT event FROM vm_audit WHERE vm_id = $1`, [vmId])).toEqual([{ event: 'skill_skipped' }]);

@@ -16,6 +16,9 @@ const USAGE = `
      AND at >= $3::date::timestamp AT TIME ZONE 'UTC' AND at < ($4::date + 1)::timestamp AT TIME ZONE 'UTC'
    GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2, 3 LIMIT $6`;
 
+/** The database knows no year 0. */
+const dayOf = (day: string): string => (day < '0001' ? '0001-01-01' : day);
+
 /** Lists through the Prisma client, on the pool of the service. Loaded at the first use: a replica that nobody asks never needs its memory. */
 export class PrismaVmCatalogue implements VmCatalogue {
   private client: Promise<PrismaClient> | undefined;
@@ -59,7 +62,7 @@ export class PrismaVmCatalogue implements VmCatalogue {
   }
 
   async usage(who: Visibility, { from, to, sessionId, limit }: Parameters<VmCatalogue['usage']>[1]): ReturnType<VmCatalogue['usage']> {
-    const { rows } = await this.pool.query<UsageRow>(USAGE, [who.tenant, who.subject ?? null, from, to, sessionId ?? null, limit + 1]);
+    const { rows } = await this.pool.query<UsageRow>(USAGE, [who.tenant, who.subject ?? null, dayOf(from), dayOf(to), sessionId ?? null, limit + 1]);
     return {
       rows: rows.slice(0, limit).map(({ lastAt, ...row }) => ({ ...row, lastAt: lastAt.toISOString() })),
       more: rows.length > limit,
