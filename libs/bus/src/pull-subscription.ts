@@ -9,7 +9,7 @@ const DRAIN_MS = 1_000;
 /** The first request under a new inbox ends this soon, so that one which the server lost (a consumer that is missing or still being recovered answers nothing at all) is noticed early. */
 const PROBE_MS = 1_000;
 const WATCH_MS = 250;
-/** A look that comes this late tells of a process that stood still: signs of life may have arrived meanwhile. */
+/** A look that comes this late tells of a process that stood still: signs of life may have arrived meanwhile, and are read by the next look. */
 const STALLED_MS = 1_000;
 
 export interface PullOptions {
@@ -42,6 +42,7 @@ export class PullSubscription {
   private failures = 0;
   private lastSign = 0;
   private lookedAt = 0;
+  private spared = false;
   private watchdog: NodeJS.Timeout | undefined;
   private again: NodeJS.Timeout | undefined;
   private stopListening: (() => void) | undefined;
@@ -165,10 +166,10 @@ export class PullSubscription {
 
   private watch(): void {
     const now = performance.now();
-    const stalled = now - this.lookedAt > STALLED_MS;
+    this.spared = !this.spared && now - this.lookedAt > STALLED_MS;
     this.lookedAt = now;
     // What has arrived for the present inbox would be thrown away, and come again only after the ack wait.
-    if (stalled || !this.running || this.outstanding === 0 || !this.link.isConnected) return;
+    if (this.spared || !this.running || this.outstanding === 0 || !this.link.isConnected) return;
     const patienceMs = this.proven ? 2.5 * this.options.heartbeatMs : 1.5 * PROBE_MS;
     if (now - this.lastSign < patienceMs) return;
     this.options.onUnavailable('no sign of life');

@@ -5,7 +5,10 @@ import type { Link } from './link.js';
 
 /** Deadlines are swept together this often: a timer for each request would cost more than the request. Timeouts are late by at most this. */
 const SWEEP_MS = 25;
-/** A sweep that is this late tells of a process that stood still: answers may have arrived meanwhile and are read before anything is given up. */
+/**
+ * A sweep that is this late tells of a process that stood still: answers may have arrived meanwhile and are read before anything is given up. Once: a process
+ * that is late all the time has read them by the next sweep, and gives up as any other.
+ */
 const STALLED_MS = 250;
 /** Requests made while disconnected wait for the reconnect, but only this much of them. */
 const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
@@ -41,6 +44,7 @@ export class RequestMultiplexer {
   private readonly stopListening: () => void;
   private sweeper: NodeJS.Timeout | undefined;
   private sweptAt = 0;
+  private spared = false;
   private lastId = 0;
   private unsentBytes = 0;
   /** Answers that came after their request had been given up. */
@@ -172,9 +176,9 @@ export class RequestMultiplexer {
 
   private sweep(): void {
     const now = performance.now();
-    const stalled = now - this.sweptAt > STALLED_MS;
+    this.spared = !this.spared && now - this.sweptAt > STALLED_MS;
     this.sweptAt = now;
-    if (stalled) return;
+    if (this.spared) return;
     this.failWhere((entry) => entry.dueAt <= now, timedOut);
     if (this.pending.size === 0) {
       clearInterval(this.sweeper);
