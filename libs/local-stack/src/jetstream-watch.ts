@@ -41,7 +41,7 @@ export class JetStreamWatch {
 
   static async start(options: JetStreamWatchOptions): Promise<JetStreamWatch> {
     const { connectBus } = await import('@plexus/bus');
-    return new JetStreamWatch(await connectBus({ service: 'launcher', ...connectionOf(options.access) }), options);
+    return new JetStreamWatch(await connectBus({ service: 'launcher', ...connectionOf(options.access), connectTimeoutMs: 60_000 }), options);
   }
 
   async stop(): Promise<void> {
@@ -76,14 +76,16 @@ export class JetStreamWatch {
 
   private async revive(silentMs: number): Promise<void> {
     const { dir, note, restart, roomEveryMs = 5_000, freeBytes = roomOf } = this.options;
+    // Where nobody can tell, room is not what is missing.
+    const room = (): Promise<number> => freeBytes(dir).catch(() => Number.POSITIVE_INFINITY);
     const silent = `nats-server has stored and answered nothing for ${Math.round(silentMs / 1_000)} s`;
-    let free = await freeBytes(dir);
+    let free = await room();
     if (free < ENOUGH_BYTES) {
       note(`${silent}: the disk of ${dir} is full (${Math.floor(free / MIB)} MiB left). Make room; it is started again by itself then`);
       while (free < ENOUGH_BYTES) {
         await this.pause(roomEveryMs);
         if (this.abort.signal.aborted) return;
-        free = await freeBytes(dir);
+        free = await room();
       }
       note('there is room again; starting nats-server again');
     } else note(`${silent}; starting it again`);

@@ -295,6 +295,10 @@ class Launch {
       restart: () => this.processes.kill('nats', 'SIGKILL'),
       note: (line) => this.progress.note(line),
     });
+    if (this.stopping === undefined) return;
+    // It came too late for the stop to see it.
+    await this.natsWatch.stop();
+    throw new StartError('STOPPED', 'The start was interrupted.');
   }
 
   private startService(name: ServiceName, addresses: MeshAddresses): Promise<void> {

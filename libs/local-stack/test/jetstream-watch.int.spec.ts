@@ -11,7 +11,7 @@ describe('the watch over the embedded nats-server', () => {
     const dir = path.join(scratchFolder(), 'nats');
     const server = await startNatsServer({ dir });
     const notes: string[] = [];
-    let free = GIB;
+    let free: number | undefined = GIB;
     let restarts = 0;
     const watch = await JetStreamWatch.start({
       access: { natsUrl: server.url, seedFile: undefined },
@@ -24,7 +24,10 @@ describe('the watch over the embedded nats-server', () => {
       everyMs: 500,
       patienceMs: 4_000,
       roomEveryMs: 100,
-      freeBytes: async () => free,
+      freeBytes: async () => {
+        if (free === undefined) throw new Error('no such folder');
+        return free;
+      },
     });
     try {
       server.process.signal('SIGSTOP');
@@ -40,6 +43,11 @@ describe('the watch over the embedded nats-server', () => {
       expect(restarts).toBe(before);
       free = GIB;
       await waitFor(() => restarts > before);
+
+      free = undefined;
+      const again = restarts;
+      server.process.signal('SIGSTOP');
+      await waitFor(() => restarts > again);
     } finally {
       server.process.signal('SIGCONT');
       await watch.stop();
