@@ -100,6 +100,16 @@ describe('plexus without a mesh', () => {
     }
   });
 
+  it('refuses a change that would pass over something that was said', async () => {
+    for (const args of [
+      ['schedule', 'change', 'daily', '--severity', 'high'],
+      ['schedule', 'change', 'daily', '--agent', 'ops'],
+      ['dispatch', 'change', 'rule', '--agent', 'ops'],
+    ]) {
+      expect([args, (await plexus(['--state', state, 'push', ...args])).code]).toEqual([args, 2]);
+    }
+  });
+
   it('refuses to mint a token with an unknown scope or a broken duration', async () => {
     expect((await plexus(['--state', state, 'token', 'mint', '--user', 'u', '--scopes', 'root'])).err).toContain('Unknown scope root');
     expect((await plexus(['--state', state, 'token', 'mint', '--user', 'u', '--ttl', 'soon'])).code).toBe(2);

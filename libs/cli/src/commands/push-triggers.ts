@@ -59,7 +59,9 @@ function schedules(schedule: Command, output: () => Output, mesh: Mesh): void {
     .option('--name <name>', 'another name')
     .option('--base-version <n>', 'refuse it when it has changed since', (text) => Number(text))
     .action(async (id: string, options: ScheduleOptions & { name?: string; baseVersion?: number }) => {
-      const acts = [options.message, options.notify, options.event].some((one) => one !== undefined);
+      const { message, notify, event, agent, data: details, severity, case: about } = options;
+      // The action is replaced as a whole: what belongs to one is refused without it.
+      const acts = [message, notify, event, agent, details, severity, about].some((one) => one !== undefined);
       const data = {
         id,
         ...given({ name: options.name, baseVersion: options.baseVersion }),
