@@ -7,15 +7,25 @@ import type { EmbeddingStore } from './ports.js';
 const record = (id: string, state: 'active' | 'building') => ({ table: `mvec_${id}`, state, model: { id } });
 
 /** Rounds of it over two tenants, until `rounds` of them are over. `told`: what it said about how many wait. */
-async function keep(records: readonly object[], runner: SingleRunner, fails = false, rounds = 1): Promise<{ told: number[]; errors: unknown[] }> {
+async function keep(
+  records: readonly object[],
+  runner: SingleRunner,
+  fails?: 'upkeep' | 'filling',
+  rounds = 1,
+): Promise<{ told: number[]; errors: unknown[] }> {
   const told: number[] = [];
   const errors: unknown[] = [];
   const stop = new AbortController();
   let slept = 0;
-  const models = { maintain: async () => undefined, wanted: async () => records, serving: () => ({ embedding: {} }) } as unknown as EmbeddingModels;
+  const away = () => Promise.reject(new Error('the endpoint is away'));
+  const models = {
+    maintain: async () => (fails === 'upkeep' ? away() : undefined),
+    wanted: async () => records,
+    serving: () => ({ embedding: {} }),
+  } as unknown as EmbeddingModels;
   const store = {
     pending: async (tenant: string, table: string) => ({ pending: (tenant === 'acme' ? 3 : 4) * (table === 'mvec_new' ? 100 : 1), failed: 0 }),
-    missing: async () => (fails ? Promise.reject(new Error('the endpoint is away')) : []),
+    missing: async () => (fails === 'filling' ? away() : []),
     pruneCache: async () => 0,
   } as unknown as EmbeddingStore;
   const clock = {
@@ -44,10 +54,10 @@ describe('what is told of memories that wait for their vectors', () => {
     expect((await keep([], alone)).told).toEqual([0]);
   });
 
-  it('is told also when no vector can be made, in every round', async () => {
-    const { told, errors } = await keep([record('old', 'active')], alone, true, 2);
+  it.each(['upkeep', 'filling'] as const)('is told also when no vector can be made, in every round: the endpoint is away at the %s', async (fails) => {
+    const { told, errors } = await keep([record('old', 'active')], alone, fails, 2);
     expect(told).toEqual([7, 7]);
-    expect(errors).toHaveLength(2);
+    expect(errors).toEqual([new Error('the endpoint is away'), new Error('the endpoint is away')]);
   });
 
   it('is nothing of a replica while another one does the work', async () => {

@@ -37,9 +37,12 @@ export class KeepEmbeddings {
 
   /** One round; returns how many memories got vectors. */
   async execute(signal: AbortSignal): Promise<number> {
-    await this.models.maintain(signal);
-    // Before anything can fail: an endpoint that is away is what this number is looked at for.
-    this.onWaiting(await this.#waiting());
+    try {
+      await this.models.maintain(signal);
+    } finally {
+      // Also when that fails: an endpoint that is away is what this number is looked at for.
+      this.onWaiting(await this.#waiting());
+    }
     let made = 0;
     for (const record of await this.models.wanted()) {
       if (!signal.aborted) made += await this.#fill(record, signal);
