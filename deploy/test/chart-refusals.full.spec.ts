@@ -86,6 +86,17 @@ suite('the chart, asked for what does not go together', () => {
   ])('refuses %s with a sentence and a fix', async (_what, settings, sentence) => {
     expect(await refusal(...settings)).toMatch(sentence);
   });
+
+  it('takes an address behind a rule of your own', async () => {
+    const rule = (port: number) => `[{"ports":[{"port":${port}}]}]`;
+    const embedder =
+      '{"MEMORY_EMBEDDER":"openai","MEMORY_EMBEDDING_BASE_URL":"http://vectors:8080/v1","MEMORY_EMBEDDING_MODEL":"m","MEMORY_EMBEDDING_DIMENSIONS":8}';
+    for (const settings of [
+      [`services.memory={"settings":${embedder},"extraEgress":${rule(8080)}}`],
+      ['telemetry.otlpEndpoint="http://collector:14318"', `defaults.extraEgress=${rule(14_318)}`],
+    ])
+      await expect(render('default', ...settings.flatMap((setting) => ['--set-json', setting]))).resolves.toBeDefined();
+  });
 });
 
 suite('the chart, asked for more than it has values for', () => {

@@ -40,12 +40,12 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* A policy that keeps a service from an address that its values name: root, name, url, value. */}}
+{{/* A policy that keeps a service from an address that its values name: root, name, url, value. Where rules of your own (extra) open more, who knows. */}}
 {{- define "plexus.validateOpening" -}}
 {{- $ports := list -}}
 {{- range (index .root.Values.networkPolicy.egress .name).ports }}{{ $ports = append $ports (int . | toString) }}{{ end -}}
 {{- $port := include "plexus.portOf" . -}}
-{{- if and .root.Values.networkPolicy.enabled (not (has $port $ports)) -}}
+{{- if and .root.Values.networkPolicy.enabled (not .extra) (not (has $port $ports)) -}}
 {{- fail (printf "%s leads to port %s, and networkPolicy.egress.%s.ports opens only [%s]: nothing would arrive. Add the port there, or set networkPolicy.enabled=false." .value $port .name (join " " $ports)) -}}
 {{- end -}}
 {{- end -}}

@@ -69,7 +69,7 @@
   {{- include "plexus.validateOpening" (dict "root" $ "name" "nats" "value" "nats.url" "url" $url) -}}
 {{- end -}}
 {{- with $v.telemetry.otlpEndpoint -}}
-  {{- include "plexus.validateOpening" (dict "root" $ "name" "otlp" "value" "telemetry.otlpEndpoint" "url" .) -}}
+  {{- include "plexus.validateOpening" (dict "root" $ "name" "otlp" "value" "telemetry.otlpEndpoint" "url" . "extra" $v.defaults.extraEgress) -}}
 {{- end -}}
 {{- if and $v.monitoring.podMonitor.enabled $v.monitoring.serviceMonitor.enabled -}}
   {{- fail "monitoring.podMonitor and monitoring.serviceMonitor are both enabled: every replica would be scraped twice. Turn one off." -}}
@@ -127,7 +127,7 @@
   {{- if not (and $s.settings.MEMORY_EMBEDDING_BASE_URL $s.settings.MEMORY_EMBEDDING_MODEL $s.settings.MEMORY_EMBEDDING_DIMENSIONS) -}}
     {{- fail "services.memory.settings.MEMORY_EMBEDDER is openai: set MEMORY_EMBEDDING_BASE_URL, MEMORY_EMBEDDING_MODEL and MEMORY_EMBEDDING_DIMENSIONS too." -}}
   {{- end -}}
-  {{- include "plexus.validateOpening" (dict "root" .root "name" "embedder" "value" (printf "%s.settings.MEMORY_EMBEDDING_BASE_URL" $at) "url" $s.settings.MEMORY_EMBEDDING_BASE_URL) -}}
+  {{- include "plexus.validateOpening" (dict "root" .root "name" "embedder" "value" (printf "%s.settings.MEMORY_EMBEDDING_BASE_URL" $at) "url" $s.settings.MEMORY_EMBEDDING_BASE_URL "extra" $s.extraEgress) -}}
 {{- end -}}
 {{- $seen := dict -}}
 {{- range include "plexus.env" (dict "root" .root "name" .name "service" $s "facts" .facts "role" .facts.role) | fromYamlArray -}}
