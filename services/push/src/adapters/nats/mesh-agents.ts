@@ -1,10 +1,12 @@
 import type { Bus } from '@plexus/bus';
-import { type Principal, routingContracts as routing } from '@plexus/contracts';
+import { type Principal, plexusError, routingContracts as routing } from '@plexus/contracts';
 import { PlexusError } from '@plexus/kernel';
 import type { Owner } from '../../application/ports.js';
 import type { AgentDirectory, AgentRun, AgentRuns, AgentTask } from '../../application/triggers/trigger-ports.js';
 
 const OPEN = new Set(['queued', 'started']);
+/** Routing is away or too slow. Nothing was done for whoever asked push, which is there. */
+const AWAY: ReadonlySet<string> = new Set(['NO_RESPONDERS', 'TIMEOUT']);
 
 /** Agents and their runs, asked of routing in the owner's name. */
 export class MeshAgents implements AgentRuns, AgentDirectory {
@@ -28,8 +30,9 @@ export class MeshAgents implements AgentRuns, AgentDirectory {
     try {
       return (await this.bus.call(routing.sessionForUser, tenant, { agentId }, { principal: this.service(tenant, user) })).agentId;
     } catch (error) {
-      if (PlexusError.isPlexusError(error) && error.code === 'NOT_FOUND') return undefined;
-      throw error;
+      if (!PlexusError.isPlexusError(error)) throw error;
+      if (error.code === 'NOT_FOUND') return undefined;
+      throw AWAY.has(error.code) ? plexusError('UNAVAILABLE', { cause: error }) : error;
     }
   }
 
