@@ -9,6 +9,12 @@ describe('the time in which a process ran', () => {
     expect(turns.map(({ heldUp }) => heldUp)).toEqual([false, false, false, false, true, false]);
   });
 
+  it('goes on, slowly, in a process that is late all the time: who is gone is found all the same', () => {
+    const time = new LivedTime(1_000);
+    const turns = [0, 1_000, 6_000, 11_000, 16_000, 17_000, 25_000].map((now) => time.turn(now).lived);
+    expect(turns).toEqual([0, 1_000, 1_000, 2_000, 3_000, 4_000, 4_000]);
+  });
+
   it('property: never goes back, and is never more than the clock', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 2_000 }), fc.array(fc.nat({ max: 100_000 })), (turnMs, steps) => {
