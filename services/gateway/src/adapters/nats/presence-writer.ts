@@ -1,7 +1,7 @@
 import type { Bucket } from '@plexus/bus';
 import { AbortedError, type Clock, fullJitter, type Timer } from '@plexus/kernel';
 import type { Log } from '../../application/ports.js';
-import type { Place, PresenceEntry } from '../../application/presence.js';
+import type { PresenceEntry } from '../../application/presence.js';
 
 /** An entry on its way into the bucket. */
 interface Waiting {
@@ -19,14 +19,13 @@ const AT_ONCE = 64;
 /** Entries that wait to be written, or to be removed. */
 const MAX_WAITING = 100_000;
 const RETRY = { baseMs: 100, capMs: 5_000 };
-const UNLISTED: Place = { release: () => undefined };
 
 /** Writes entries of connections in the background and removes them when they have gone, again and again until it is done. */
 export class PresenceWriter {
   /** Oldest first; those that are being written are `tried`. */
   private readonly unwritten = new Map<string, Waiting>();
-  private readonly removals: (() => Promise<void>)[] = [];
-  private removing = 0;
+  private readonly due: (() => Promise<void>)[] = [];
+  private doing = 0;
   private writing = 0;
   private timer: Timer | undefined;
   private readonly stopping = new AbortController();
@@ -37,13 +36,12 @@ export class PresenceWriter {
     private readonly log: Pick<Log, 'debug'>,
   ) {}
 
-  /** Whom no limit can refuse need not wait: its entry follows. `key` is this connection's own. */
-  write(key: string, entry: PresenceEntry): Place {
+  /** Whom no limit can refuse need not wait: its entry follows, until {@link release}. `key` is this connection's own. */
+  write(key: string, entry: PresenceEntry): void {
     // More than that only after a mass connect with the bus away; who is dropped here is connected and not listed.
-    if (this.unwritten.size >= MAX_WAITING) return UNLISTED;
+    if (this.unwritten.size >= MAX_WAITING) return;
     this.unwritten.set(key, { entry, released: false, tried: false });
     this.timer ??= this.clock.setTimeout(() => this.begin(), WRITE_AFTER_MS).unref();
-    return new WrittenPlace(key, this);
   }
 
   /** Entries that are not in the bucket yet. */
@@ -54,22 +52,22 @@ export class PresenceWriter {
   /** The connection of an entry that {@link write} took has gone. */
   release(key: string): void {
     const waiting = this.unwritten.get(key);
-    if (waiting === undefined) this.removeLater(() => this.delete(key));
+    if (waiting === undefined) this.doLater(() => this.delete(key));
     // While it is being written the writer removes it afterwards; what was never tried needs no removal.
     else if (waiting.tried) waiting.released = true;
     else this.unwritten.delete(key);
   }
 
-  /** Does a removal in the background, until it succeeds. */
-  removeLater(remove: () => Promise<void>): void {
+  /** Does a removal, or the return of an entry that others removed, in the background, until it succeeds. */
+  doLater(work: () => Promise<void>): void {
     // More than that only after a mass disconnect with the bus away; what is dropped here goes with this process's lease.
-    if (this.removals.length < MAX_WAITING) this.removals.push(remove);
-    while (this.removing < AT_ONCE && this.removals.length > 0) void this.removeNext();
+    if (this.due.length < MAX_WAITING) this.due.push(work);
+    while (this.doing < AT_ONCE && this.due.length > 0) void this.doNext();
   }
 
   /** Removes what is still written, as far as the signal allows; the rest is removed by others. */
   async stop(signal: AbortSignal): Promise<void> {
-    while ((this.removals.length > 0 || this.removing > 0) && !signal.aborted) await this.clock.sleep(10);
+    while ((this.due.length > 0 || this.doing > 0) && !signal.aborted) await this.clock.sleep(10);
     this.timer?.cancel();
     this.stopping.abort();
   }
@@ -87,7 +85,7 @@ export class PresenceWriter {
         if (!waiting.released) await this.bucket().put(key, waiting.entry);
       });
       this.unwritten.delete(key);
-      if (waiting.released) this.removeLater(() => this.delete(key));
+      if (waiting.released) this.doLater(() => this.delete(key));
     }
     this.writing -= 1;
   }
@@ -101,10 +99,10 @@ export class PresenceWriter {
     return undefined;
   }
 
-  private async removeNext(): Promise<void> {
-    this.removing += 1;
-    for (let next = this.removals.shift(); next !== undefined; next = this.removals.shift()) await this.insist(next);
-    this.removing -= 1;
+  private async doNext(): Promise<void> {
+    this.doing += 1;
+    for (let next = this.due.shift(); next !== undefined; next = this.due.shift()) await this.insist(next);
+    this.doing -= 1;
   }
 
   private async delete(key: string): Promise<void> {
@@ -129,17 +127,5 @@ export class PresenceWriter {
     } catch (error) {
       if (!(error instanceof AbortedError)) throw error;
     }
-  }
-}
-
-/** A place among connections without a limit. */
-class WrittenPlace implements Place {
-  constructor(
-    private readonly key: string,
-    private readonly writer: Pick<PresenceWriter, 'release'>,
-  ) {}
-
-  release(): void {
-    this.writer.release(this.key);
   }
 }

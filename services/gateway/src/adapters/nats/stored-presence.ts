@@ -21,6 +21,8 @@ const MAX_LISTED = 5_000;
 const READS_AT_ONCE = 64;
 /** Leases are renewed every 4 s and expire after 12 s, without a word from the server: what was not renewed for so long is gone. */
 const LEASE_MS = 13_000;
+/** Who was not heard of for so long may count as gone elsewhere: after a stall of its own or one of the bus. */
+const MISSED_MS = 10_000;
 /** How often departed gateways are looked for, on average; each gateway at times of its own. */
 const SWEEP_MS = 5_000;
 
@@ -31,6 +33,11 @@ const SWEEP_MS = 5_000;
 export class StoredPresence implements PresenceStore {
   /** With the moment at which it was last heard of (monotonic, ms). */
   private readonly leases = new Map<string, { readonly lease: Lease; readonly heardAt: number }>();
+  /** What this process has among the entries, until it is released. */
+  private readonly held = new Map<string, PresenceEntry>();
+  /** When this gateway last heard its own lease; undefined: never, or it was lost. */
+  private ownHeardAt: number | undefined;
+  private hasOwnLease = false;
   /** Whether gateways may have left without removing their entries; before this one started, too. */
   private someDeparted = true;
   private readonly writer: PresenceWriter;
@@ -51,7 +58,9 @@ export class StoredPresence implements PresenceStore {
   async start(bucket: Bucket, leases: Bucket): Promise<void> {
     this.bucket = bucket;
     this.watching = leases.watch('>', (change) => {
-      if (change.kind === 'put') this.leases.set(change.key, { lease: change.entry.json<Lease>(), heardAt: this.clock.monotonic() });
+      const heardAt = this.clock.monotonic();
+      if (change.key === this.gatewayId) this.heardOwn(change.kind === 'put' ? heardAt : undefined);
+      if (change.kind === 'put') this.leases.set(change.key, { lease: change.entry.json<Lease>(), heardAt });
       else if (this.leases.delete(change.key)) this.someDeparted = true;
     });
     await this.watching.ready;
@@ -67,7 +76,11 @@ export class StoredPresence implements PresenceStore {
 
   take(newcomer: Newcomer, slots: number): Promise<Place | undefined> {
     const { tenant, entry } = newcomer;
-    if (slots === 0) return Promise.resolve(this.writer.write(`${prefixOf(tenant, entry.user)}${entry.connId}`, entry));
+    if (slots === 0) {
+      const key = `${prefixOf(tenant, entry.user)}${entry.connId}`;
+      this.writer.write(key, entry);
+      return Promise.resolve(this.hold(key, entry));
+    }
     const taking = this.takeNow(newcomer, slots);
     return timeout(taking, TAKE_MS, { what: 'a place among the connections' }).catch((error: unknown) => {
       // What is written after all would stay for ever: nobody holds it.
@@ -129,7 +142,41 @@ export class StoredPresence implements PresenceStore {
   private async write(key: string, entry: PresenceEntry, revision?: number): Promise<Place | undefined> {
     const bucket = this.open();
     const written = revision === undefined ? await bucket.create(key, entry) : await bucket.update(key, entry, revision);
-    return written === undefined ? undefined : { release: () => this.writer.removeLater(() => this.remove(key, ({ connId }) => connId === entry.connId)) };
+    return written === undefined ? undefined : this.hold(key, entry);
+  }
+
+  private hold(key: string, entry: PresenceEntry): Place {
+    this.held.set(key, entry);
+    return new HeldPlace(key, entry, this);
+  }
+
+  /** The connection of an entry that was taken has gone. */
+  release(key: string, entry: PresenceEntry): void {
+    // A place with a number may have been lost to somebody else by now.
+    if (this.held.get(key) === entry) this.held.delete(key);
+    if (key.endsWith(`.${entry.connId}`)) this.writer.release(key);
+    else this.writer.doLater(() => this.removeOwn(key, entry));
+  }
+
+  /** Others remove the entries of a gateway that was not heard of, though its connections outlive a stall: they are written again with its lease. */
+  private heardOwn(at: number | undefined): void {
+    const isBack = at !== undefined && this.hasOwnLease && (this.ownHeardAt === undefined || at - this.ownHeardAt >= MISSED_MS);
+    if (at !== undefined) this.hasOwnLease = true;
+    this.ownHeardAt = at;
+    if (!isBack || this.held.size === 0) return;
+    this.log.warn({ connections: this.held.size }, 'this gateway was not heard of for a while; its connections are listed again');
+    for (const [key, entry] of this.held) this.writer.doLater(() => this.restore(key, entry));
+  }
+
+  private async restore(key: string, entry: PresenceEntry): Promise<void> {
+    if (this.held.get(key) !== entry) return;
+    // When the key is taken nothing was lost, or somebody else came in by that place: then this connection goes on without one.
+    await this.open().create(key, entry);
+    if (this.held.get(key) !== entry) await this.removeOwn(key, entry);
+  }
+
+  private removeOwn(key: string, entry: PresenceEntry): Promise<void> {
+    return this.remove(key, ({ connId }) => connId === entry.connId);
   }
 
   private async remove(key: string, is: (entry: PresenceEntry) => boolean): Promise<void> {
@@ -181,6 +228,18 @@ export class StoredPresence implements PresenceStore {
   private open(): Bucket {
     if (this.bucket === undefined) throw plexusError('UNAVAILABLE', { message: 'the gateway is starting' });
     return this.bucket;
+  }
+}
+
+class HeldPlace implements Place {
+  constructor(
+    private readonly key: string,
+    private readonly entry: PresenceEntry,
+    private readonly presence: Pick<StoredPresence, 'release'>,
+  ) {}
+
+  release(): void {
+    this.presence.release(this.key, this.entry);
   }
 }
 
