@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { identify, lock, readHolder, tryLock } from '../src/index.js';
@@ -87,6 +88,19 @@ describe('a file lock', () => {
       process.kill(process.pid, 'SIGKILL');`;
     const endings = await Promise.all(Array.from({ length: 24 }, () => once(runScript(script), 'exit')));
     expect(endings.filter(([, signal]) => signal !== 'SIGKILL')).toEqual([]);
+    expect(tryLock(file)).toHaveProperty('held');
+    expect(readdirSync(folder)).toEqual(['lock']);
+  });
+
+  it('is taken over though a crash of the machine cut it short, and what was left of its last take-over too', () => {
+    const folder = scratchFolder();
+    const file = path.join(folder, 'lock');
+    writeFileSync(file, '');
+    const claim = createHash('sha256')
+      .update(`${statSync(file).ino} `)
+      .digest('hex')
+      .slice(0, 24);
+    writeFileSync(`${file}.after.${claim}`, '');
     expect(tryLock(file)).toHaveProperty('held');
     expect(readdirSync(folder)).toEqual(['lock']);
   });

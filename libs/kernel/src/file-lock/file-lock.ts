@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.js';
@@ -134,8 +134,10 @@ export function readHolder(file: string): LockHolder | undefined {
 /** Undefined when there is no file. */
 function look(file: string): Seen | undefined {
   let text: string;
+  let inode: number;
   try {
     text = readFileSync(file, 'utf8');
+    inode = statSync(file).ino;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
@@ -148,7 +150,8 @@ function look(file: string): Seen | undefined {
   } catch {
     // cut short by a crash of the machine: nobody holds it
   }
-  return { holder: undefined, print: digest(text) };
+  // By its inode as well: several that were cut short look alike, and one must never be its own heir.
+  return { holder: undefined, print: digest(`${inode} ${text}`) };
 }
 
 function printOf(process: ProcessIdentity, id: string | undefined): string {
