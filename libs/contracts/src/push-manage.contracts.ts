@@ -123,7 +123,7 @@ export const updateSilence = defineRpc({
   name: 'update-silence',
   version: 1,
   summary:
-    'Changes a silence that is not over yet: what it covers, until when, and why; what is absent stays, as do its beginning and who made it. Said again it changes nothing.',
+    'Changes a silence that is not over yet: what it covers, until when, and why; what is absent stays, as do its beginning and who made it. `seconds` count from now each time it is said.',
   data: z.object({
     id: Id,
     baseVersion: z.number().int().min(1).optional().describe('Refused with CONFLICT when it has changed since.'),

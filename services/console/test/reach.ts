@@ -111,7 +111,15 @@ export function describeReach(given: () => { readonly world: World; readonly bro
 
       await mine.getByRole('button', { name: /^Remove Chrome/ }).click();
       await mine.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
-      await offered.waitFor(WAIT);
+      await offered.click();
+      await mine.getByText('This browser is told.').waitFor(WAIT);
+      await mine.getByRole('button', { name: 'Sign out' }).click();
+      const subscription = () =>
+        mine.evaluate(async () => {
+          const { pushManager } = await navigator.serviceWorker.ready;
+          return pushManager.getSubscription();
+        });
+      await waitFor(async () => (await subscription()) === null, { what: 'the browser to be told nothing more' });
       expect(problems).toEqual([]);
       await context.close();
     });

@@ -2,6 +2,7 @@ import { GatewayClient, type ClientState, GatewayError } from '@plexus/client-pr
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from 'react';
 import { Api, ApiError } from './http.js';
 import { forgetToken, keepToken, storedToken, takeTokenFromFragment } from './token.js';
+import { unsubscribeBrowser } from './web-push.js';
 
 /** Why somebody sees the sign-in page. */
 export type SignedOut = 'first' | 'left' | 'expired';
@@ -109,7 +110,12 @@ function SignedIn({
     return () => opened.close();
   }, [api]);
 
-  const session = useMemo(() => client && { api, client, state, connection, signOut: () => leave('left') }, [api, client, state, connection, leave]);
+  const signOut = useCallback(() => {
+    leave('left');
+    // Whoever comes to this browser next is not shown what was meant for the one who leaves. A browser that forgets nothing has its own settings for it.
+    unsubscribeBrowser().catch(() => undefined);
+  }, [leave]);
+  const session = useMemo(() => client && { api, client, state, connection, signOut }, [api, client, state, connection, signOut]);
   return session === undefined ? null : <SessionContext value={session}>{children}</SessionContext>;
 }
 

@@ -28,6 +28,7 @@ export async function subscribeBrowser(key: string): Promise<PushSubscriptionJSO
 
 /** Nothing more is sent here, whoever still knows the address. */
 export async function unsubscribeBrowser(): Promise<void> {
+  if (webPushState() === 'impossible') return;
   const registration = await navigator.serviceWorker.getRegistration(WORKER);
   await (await registration?.pushManager.getSubscription())?.unsubscribe();
 }
