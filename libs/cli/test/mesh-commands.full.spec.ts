@@ -105,11 +105,13 @@ describe('what people do by command in a running mesh', () => {
   }, 120_000);
 
   it('makes, shows, explains, pauses, resumes and ends a VM, and says what is wrong with a name', async () => {
-    const made = await run('vm', 'ensure', '--scope', 'agent:cli', '--wait');
+    const nobodys = await run('vm', 'ensure', '--scope', 'agent:nobody');
+    expect([nobodys.code, nobodys.json<{ error: { code: string } }>().error.code]).toEqual([1, 'NOT_FOUND']);
+    const made = await run('vm', 'ensure', '--scope', 'session:cli', '--wait');
     const { vmId } = made.json<{ vmId: string }>();
     expect([made.code, made.json()]).toEqual([0, expect.objectContaining({ state: 'ready', created: true })]);
     expect((await plexus(['--state', mesh.stateDir, 'vm', 'ls'])).out).toContain(vmId);
-    expect((await run('vm', 'show', vmId)).json()).toMatchObject({ vmId, scopeKey: 'agent:cli', provider: 'local' });
+    expect((await run('vm', 'show', vmId)).json()).toMatchObject({ vmId, scopeKey: 'session:cli', provider: 'local' });
     expect((await run('vm', 'why', vmId)).json<{ activity: { kind: string }[] }>().activity.map(({ kind }) => kind)).toContain('created');
     expect((await run('vm', 'logs', vmId)).code).toBe(0);
     const stateBecomes = (state: string) =>
