@@ -64,6 +64,21 @@ describeBrowser(
         await page.getByText('Connected').waitFor(WAIT);
       });
 
+      it('keeps a token before anything is drawn, so that somebody who goes on at once is signed in', async () => {
+        const { page: mine, context } = await visit(browser, { address: world.address });
+        await mine.addInitScript(() => {
+          document.addEventListener('DOMContentLoaded', () => {
+            const isKept = sessionStorage.getItem('plexus.token') !== null && window.location.hash === '';
+            Object.assign(window, { isKept });
+          });
+        });
+        await mine.goto('about:blank');
+        await mine.goto(`${world.address}/#token=${world.mesh.token}`);
+        expect(await mine.evaluate(() => (window as unknown as { isKept: boolean }).isKept)).toBe(true);
+        await settled(mine);
+        await context.close();
+      });
+
       it('says plainly when a token is not good, and when it is no longer', async () => {
         const stranger = await visit(browser, { address: world.address });
         await stranger.page.getByLabel('Token', { exact: true }).fill('not-the-token');

@@ -1,7 +1,7 @@
 import { GatewayClient, type ClientState, GatewayError } from '@plexus/client-protocol';
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from 'react';
 import { Api, ApiError } from './http.js';
-import { forgetToken, keepToken, storedToken, takeTokenFromFragment } from './token.js';
+import { forgetToken, keepToken, storedToken } from './token.js';
 import { unsubscribeBrowser } from './web-push.js';
 
 /** Why somebody sees the sign-in page. */
@@ -35,15 +35,9 @@ export function useSession(): Session {
 
 export const useApi = (): Api => useSession().api;
 
-const initialToken = () => {
-  const given = takeTokenFromFragment(window.location, window.history);
-  if (given !== undefined) keepToken(given);
-  return storedToken();
-};
-
 /** Signs in with a token, holds one socket to the gateway while somebody is signed in, and shows `signIn` otherwise. */
 export function SessionProvider({ children, signIn: SignInPage }: { readonly children: ReactNode; readonly signIn: (props: SignIn) => ReactNode }) {
-  const [token, setToken] = useState(initialToken);
+  const [token, setToken] = useState(storedToken);
   const [why, setWhy] = useState<SignedOut>('first');
   const [reason, setReason] = useState<string>();
 

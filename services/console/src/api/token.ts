@@ -13,6 +13,12 @@ export function forgetToken(): void {
   sessionStorage.removeItem(KEY);
 }
 
+/** Keeps the token of the page's address. Called before anything waits: who follows a link while the page is still being drawn must not lose it. */
+export function keepGivenToken(): void {
+  const given = takeTokenFromFragment(window.location, window.history);
+  if (given !== undefined) keepToken(given);
+}
+
 /** Takes a token out of `#token=…`, as `npm start` prints it, and takes the fragment out of the address and the history. */
 export function takeTokenFromFragment(location: Location, history: History): string | undefined {
   const token = tokenIn(location.hash);

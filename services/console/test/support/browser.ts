@@ -103,7 +103,13 @@ export function cuts(page: Page): Promise<number> {
 export async function settled(page: Page): Promise<void> {
   await page.getByRole('heading', { level: 1 }).waitFor();
   // On a narrow screen it is behind the menu.
-  await page.locator('.side-foot .badge.ok').waitFor({ state: 'attached' });
+  await page
+    .locator('.side-foot .badge.ok')
+    .waitFor({ state: 'attached' })
+    .catch(async (error: Error) => {
+      const said = await page.locator('.side-foot').textContent({ timeout: 1_000 });
+      throw new Error(`${page.url()} is not connected but says "${said}"`, { cause: error });
+    });
   await page.locator('.spinner').first().waitFor({ state: 'detached' });
 }
 
