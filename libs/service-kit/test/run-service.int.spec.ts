@@ -102,7 +102,7 @@ describe('a service run by runService', () => {
   });
 
   it('does not let a part that hangs outlive the hard limit, names it, and still closes the rest', async () => {
-    const service = spawnProbe({ PROBE_HANG: 'sockets', SHUTDOWN_TIMEOUT_MS: '30000' });
+    const service = spawnProbe({ PROBE_HANG: 'sockets', SHUTDOWN_TIMEOUT_MS: '20000' });
     await service.ready();
     service.process.kill('SIGTERM');
     expect(await service.exited).toEqual({ code: 1, signal: null });
