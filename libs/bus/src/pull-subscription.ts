@@ -2,6 +2,7 @@ import { createInbox, type Msg, type Subscription } from '@nats-io/transport-nod
 import { fullJitter, timeout } from '@plexus/kernel';
 import { type DeliveryInfo, readDeliveryInfo } from './delivery-reply.js';
 import { toJsonBytes } from './json-body.js';
+import { LateLook } from './late-look.js';
 import type { Link } from './link.js';
 
 const NANOS_PER_MS = 1_000_000;
@@ -9,7 +10,7 @@ const DRAIN_MS = 1_000;
 /** The first request under a new inbox ends this soon, so that one which the server lost (a consumer that is missing or still being recovered answers nothing at all) is noticed early. */
 const PROBE_MS = 1_000;
 const WATCH_MS = 250;
-/** A look that comes this late tells of a process that stood still: signs of life may have arrived meanwhile, and are read by the next look. */
+/** A watch that is this late: signs of life may have arrived meanwhile. */
 const STALLED_MS = 1_000;
 
 export interface PullOptions {
@@ -41,8 +42,7 @@ export class PullSubscription {
   private outstanding = 0;
   private failures = 0;
   private lastSign = 0;
-  private lookedAt = 0;
-  private spared = false;
+  private readonly lateLook = new LateLook(STALLED_MS);
   private watchdog: NodeJS.Timeout | undefined;
   private again: NodeJS.Timeout | undefined;
   private stopListening: (() => void) | undefined;
@@ -57,7 +57,7 @@ export class PullSubscription {
 
   start(): void {
     this.running = true;
-    this.lookedAt = performance.now();
+    this.lateLook.begin();
     this.stopListening = this.link.listen({ disconnected: () => this.forget(), reconnected: () => this.restart() });
     this.watchdog = setInterval(() => this.watch(), WATCH_MS);
     if (this.link.isConnected) this.restart();
@@ -166,10 +166,8 @@ export class PullSubscription {
 
   private watch(): void {
     const now = performance.now();
-    this.spared = !this.spared && now - this.lookedAt > STALLED_MS;
-    this.lookedAt = now;
     // What has arrived for the present inbox would be thrown away, and come again only after the ack wait.
-    if (this.spared || !this.running || this.outstanding === 0 || !this.link.isConnected) return;
+    if (this.lateLook.isSpared(now) || !this.running || this.outstanding === 0 || !this.link.isConnected) return;
     const patienceMs = this.proven ? 2.5 * this.options.heartbeatMs : 1.5 * PROBE_MS;
     if (now - this.lastSign < patienceMs) return;
     this.options.onUnavailable('no sign of life');

@@ -1,14 +1,12 @@
 import { createInbox, InvalidArgumentError, InvalidSubjectError, type Msg, type MsgHdrs, type Subscription } from '@nats-io/transport-node';
 import { plexusError } from '@plexus/contracts';
 import type { PlexusError } from '@plexus/kernel';
+import { LateLook } from './late-look.js';
 import type { Link } from './link.js';
 
 /** Deadlines are swept together this often: a timer for each request would cost more than the request. Timeouts are late by at most this. */
 const SWEEP_MS = 25;
-/**
- * A sweep that is this late tells of a process that stood still: answers may have arrived meanwhile and are read before anything is given up. Once: a process
- * that is late all the time has read them by the next sweep, and gives up as any other.
- */
+/** A sweep that is this late: answers may have arrived meanwhile and are read before anything is given up. */
 const STALLED_MS = 250;
 /** Requests made while disconnected wait for the reconnect, but only this much of them. */
 const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
@@ -43,8 +41,7 @@ export class RequestMultiplexer {
   private readonly subscription: Subscription;
   private readonly stopListening: () => void;
   private sweeper: NodeJS.Timeout | undefined;
-  private sweptAt = 0;
-  private spared = false;
+  private readonly lateLook = new LateLook(STALLED_MS);
   private lastId = 0;
   private unsentBytes = 0;
   /** Answers that came after their request had been given up. */
@@ -100,7 +97,7 @@ export class RequestMultiplexer {
       this.pending.set(id, entry);
       if (options.signal) this.cancelOnAbort(id, entry, options.signal);
       if (this.sweeper === undefined) {
-        this.sweptAt = performance.now();
+        this.lateLook.begin();
         this.sweeper = setInterval(() => this.sweep(), SWEEP_MS);
       }
       this.send(id, entry, body, options.headers);
@@ -176,9 +173,7 @@ export class RequestMultiplexer {
 
   private sweep(): void {
     const now = performance.now();
-    this.spared = !this.spared && now - this.sweptAt > STALLED_MS;
-    this.sweptAt = now;
-    if (this.spared) return;
+    if (this.lateLook.isSpared(now)) return;
     this.failWhere((entry) => entry.dueAt <= now, timedOut);
     if (this.pending.size === 0) {
       clearInterval(this.sweeper);
