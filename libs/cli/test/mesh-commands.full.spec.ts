@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { startTestMesh, type TestMesh, waitFor } from '@plexus/testing';
-import { plexus } from './plexus.js';
+import { callsOf, plexus } from './plexus.js';
 import { describeSessions } from './sessions.js';
 
 interface Span {
@@ -18,13 +18,7 @@ describe('what people do by command in a running mesh', () => {
     await mesh?.stop();
   }, 180_000);
 
-  const run = (...args: string[]) => plexus(['--state', mesh.stateDir, '--json', ...args]);
-  const call = (method: string, url: string, body?: string, token = mesh.token): Promise<Response> =>
-    fetch(`${mesh.gateway.http}${url}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body }),
-    });
+  const { run, call } = callsOf(() => mesh);
 
   it('explains from the running configuration where a message goes', async () => {
     const { code, out } = await plexus(['--state', mesh.stateDir, 'route', 'explain', 'telegram', '--peer', 'group:-1001']);

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { GatewayClient } from '@plexus/client-protocol';
 import { startTestMesh, type TestMesh } from '@plexus/testing';
 import WebSocket from 'ws';
-import { plexus } from './plexus.js';
+import { callsOf, plexus } from './plexus.js';
 
 describe('the walking mesh', () => {
   let mesh: TestMesh;
@@ -15,13 +15,7 @@ describe('the walking mesh', () => {
     await mesh?.stop();
   }, 180_000);
 
-  const run = (...args: string[]) => plexus(['--state', mesh.stateDir, '--json', ...args]);
-  const call = (method: string, url: string, body?: string, token = mesh.token): Promise<Response> =>
-    fetch(`${mesh.gateway.http}${url}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body }),
-    });
+  const { run, call } = callsOf(() => mesh);
 
   async function withClient<T>(token: string, work: (client: GatewayClient) => Promise<T>): Promise<T> {
     const client = new GatewayClient({ url: mesh.gateway.ws, token, createSocket: (url) => new WebSocket(url) as never });

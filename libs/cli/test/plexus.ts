@@ -1,3 +1,4 @@
+import type { TestMesh } from '@plexus/testing';
 import { runCommand } from '../src/program.js';
 
 export interface CommandResult {
@@ -19,4 +20,17 @@ export async function plexus(args: readonly string[], environment: Record<string
     (text) => err.push(text),
   );
   return { code, out: out.join(''), err: err.join(''), json: <T>() => JSON.parse(out.join('')) as T };
+}
+
+/** How a running mesh is spoken to: `run` is a command with its answer as JSON, `call` the gateway's HTTP API. */
+export function callsOf(mesh: () => TestMesh) {
+  return {
+    run: (...args: string[]): Promise<CommandResult> => plexus(['--state', mesh().stateDir, '--json', ...args]),
+    call: (method: string, url: string, body?: string, token = mesh().token): Promise<Response> =>
+      fetch(`${mesh().gateway.http}${url}`, {
+        method,
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body }),
+      }),
+  };
 }

@@ -2,29 +2,21 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { statePaths } from '@plexus/local-stack';
 import { expectGone, marked, throwAwayFolder, waitFor } from '../../src/index.js';
-import { everythingOf, type ReadyLine, Start } from './start.js';
+import { everythingOf, Starts } from './start.js';
 
 /** For each test: starts of everything, and what it does then, on a slow machine under load. */
 const PATIENCE_MS = 600_000;
 
 describe('npm start, interrupted', () => {
   const stateDir = path.join(throwAwayFolder('start').path, 'state');
-  let latest: Start | undefined;
-  /** The mesh that runs on the state folder, or a new one where the test before has ended it. */
-  const running = async (): Promise<{ readonly start: Start; readonly ready: ReadyLine }> => {
-    if (latest === undefined || latest.hasEnded) latest = new Start(stateDir);
-    return { start: latest, ready: await latest.ready() };
-  };
+  const starts = new Starts(stateDir);
 
-  afterAll(async () => {
-    latest?.child.kill('SIGTERM');
-    await latest?.exit;
-  }, 180_000);
+  afterAll(() => starts.end(), 180_000);
 
   it(
     'starts a killed service again and says so',
     async () => {
-      const { start, ready } = await running();
+      const { start, ready } = await starts.running();
       process.kill(ready.services.push?.pid ?? 0, 'SIGKILL');
       await waitFor(() => start.stderr.includes('push was ended by SIGKILL; starting it again in'), { what: 'the line that says so' });
       await waitFor(() => /push is back \(pid \d+\)/.test(start.stderr), { timeoutMs: 120_000, what: 'push to be back' });
@@ -35,12 +27,12 @@ describe('npm start, interrupted', () => {
   it(
     'whose launcher is killed leaves no process behind, and starts again',
     async () => {
-      const { start, ready } = await running();
+      const { start, ready } = await starts.running();
       const everything = await everythingOf(ready, stateDir);
       start.child.kill('SIGKILL');
       await start.exit;
       await expectGone(everything, 60_000);
-      expect((await running()).ready.pid).not.toBe(ready.pid);
+      expect((await starts.running()).ready.pid).not.toBe(ready.pid);
     },
     PATIENCE_MS,
   );
@@ -48,7 +40,7 @@ describe('npm start, interrupted', () => {
   it(
     'stops at two SIGINT in order, ends with code 0 and leaves no process behind',
     async () => {
-      const { start, ready } = await running();
+      const { start, ready } = await starts.running();
       const everything = await everythingOf(ready, stateDir);
       // A terminal sends it to npm and to us, and npm passes its own on.
       start.child.kill('SIGINT');

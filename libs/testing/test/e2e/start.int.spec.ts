@@ -2,29 +2,21 @@ import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { statePaths } from '@plexus/local-stack';
 import { expectGone, marked, throwAwayFolder } from '../../src/index.js';
-import { everythingOf, type ReadyLine, Start } from './start.js';
+import { everythingOf, Start, Starts } from './start.js';
 
 /** For each test: a start of everything, and what it does then, on a slow machine under load. */
 const PATIENCE_MS = 400_000;
 
 describe('npm start', () => {
   const stateDir = path.join(throwAwayFolder('start').path, 'state');
-  let latest: Start | undefined;
-  /** The mesh that runs on the state folder, or a new one where the test before has ended it. */
-  const running = async (): Promise<{ readonly start: Start; readonly ready: ReadyLine }> => {
-    if (latest === undefined || latest.hasEnded) latest = new Start(stateDir);
-    return { start: latest, ready: await latest.ready() };
-  };
+  const starts = new Starts(stateDir);
 
-  afterAll(async () => {
-    latest?.child.kill('SIGTERM');
-    await latest?.exit;
-  }, 180_000);
+  afterAll(() => starts.end(), 180_000);
 
   it(
     'prints exactly one line on stdout, with the address of everything',
     async () => {
-      const { start, ready } = await running();
+      const { start, ready } = await starts.running();
       expect(start.stdout.trim().split('\n')).toHaveLength(1);
       expect(Object.keys(ready)).toEqual(['ready', 'gateway', 'nats', 'token', 'pid', 'services']);
       expect(ready.pid).toBe(start.child.pid);
@@ -40,7 +32,7 @@ describe('npm start', () => {
   it(
     'on the same state a second time says who is running, and ends with an error',
     async () => {
-      const { ready } = await running();
+      const { ready } = await starts.running();
       const second = new Start(stateDir);
       expect(await second.exit).toBe(1);
       expect(second.stdout).toBe('');
@@ -53,7 +45,7 @@ describe('npm start', () => {
   it(
     'stops at SIGTERM in order, ends with code 0 and leaves no process behind',
     async () => {
-      const { start, ready } = await running();
+      const { start, ready } = await starts.running();
       const everything = await everythingOf(ready, stateDir);
       start.child.kill('SIGTERM');
       expect(await start.exit).toBe(0);

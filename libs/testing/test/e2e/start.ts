@@ -52,3 +52,21 @@ export async function everythingOf({ gateway, token, pid, services }: ReadyLine,
   expect(cluster.length).toBeGreaterThan(Object.keys(services).length);
   return [...descendants(pid), ...cluster];
 }
+
+/** One start after the other on the same state folder, for tests that share one as long as it runs. */
+export class Starts {
+  private latest: Start | undefined;
+
+  constructor(private readonly stateDir: string) {}
+
+  /** The mesh that runs on the state folder, or a new one where the test before has ended it. */
+  async running(): Promise<{ readonly start: Start; readonly ready: ReadyLine }> {
+    if (this.latest === undefined || this.latest.hasEnded) this.latest = new Start(this.stateDir);
+    return { start: this.latest, ready: await this.latest.ready() };
+  }
+
+  async end(): Promise<void> {
+    this.latest?.child.kill('SIGTERM');
+    await this.latest?.exit;
+  }
+}
